@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make this checkout importable as the collection ``ansible_collections.dbports.firewall``, without Ansible."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _mount_collection() -> None:
+    """Put a folder on the path in which the collection's name leads to this checkout."""
+    base = Path(tempfile.mkdtemp(prefix="dbports-src-"))
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    (base / "ansible_collections" / "dbports").mkdir(parents=True)
+    (base / "ansible_collections" / "dbports" / "firewall").symlink_to(ROOT)
+    sys.path.insert(0, str(base))
+
+
+_mount_collection()
