@@ -1,0 +1,108 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an engine is made of: options that users write and flows that follow from them. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OPTION_TYPES = ("bool", "str", "int", "port", "ports", "clients")
+"""``port``: one port; ``ports``: ports, ranges or one of the option's ``words``; ``clients``: hosts, groups, networks."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One thing a user may say of a server or an instance.
+
+    :param choices: the only values allowed, for ``str`` and ``int``; empty for any.
+    :param words: the words that may stand in place of a port, such as ``dynamic``.
+    :param maximum: the largest port that makes sense, with ``why`` as the reason.
+    """
+
+    name: str
+    type: str
+    description: str
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+    words: tuple[str, ...] = ()
+    maximum: int = 65535
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class FlowSpec:
+    """One flow that a server or an instance may need.
+
+    :param name: its short name, unique in the engine.
+    :param protocol: tcp, udp or icmp.
+    :param port: where the responder receives: a number, an option's name, or either with ``+n``; empty for icmp.
+    :param initiator: ``server``, or the option of type ``clients`` whose hosts send first.
+    :param responder: ``server``, or such an option.
+    :param when: conditions that must all hold: ``option``, ``!option`` or ``option=value``.
+    :param each: ``server``: once; ``instance``: for every instance.
+    :param need: ``required``: without it clients cannot work; ``optional``: one operation fails without it.
+    :param process: patterns (fnmatch, without .exe) of the program that listens; empty where it is the kernel.
+    :param probe: the kind of probe that proves it, or None where nothing may be sent.
+    :param shared: several servers of a host are served by this one socket.
+    :param unsolicited: connection tracking does not know it for an answer: it needs rules of its own.
+    :param confirmed: False where the source is memory or one unread page.
+    :param broadcast: the initiator also sends to 255.255.255.255.
+    :param listens: False where the responder has a socket only at times, so that its absence proves nothing.
+    """
+
+    name: str
+    protocol: str
+    port: str
+    purpose: str
+    citation: str
+    initiator: str = "clients"
+    responder: str = "server"
+    when: tuple[str, ...] = ()
+    each: str = "server"
+    need: str = "required"
+    process: tuple[str, ...] = ()
+    probe: str | None = None
+    shared: bool = False
+    unsolicited: bool = False
+    confirmed: bool = True
+    listens: bool = True
+    broadcast: bool = False
+
+
+Values = dict[str, Any]
+"""The validated options of a server or an instance, by name; every option is there."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One kind of database server software.
+
+    :param instance_options: what may be said of each instance; empty where the engine has none.
+    :param default_instance: the name of the instance that is there when none is declared.
+    :param derive: given the server's values and those of its instances, fills in what follows from them and
+        returns warnings; raises DbportsError (path relative to the server) for what cannot be.
+    """
+
+    name: str
+    title: str
+    source: str
+    options: tuple[Option, ...]
+    flows: tuple[FlowSpec, ...]
+    instance_options: tuple[Option, ...] = ()
+    default_instance: str = ""
+    derive: Callable[[Values, list[Values]], list[str]] = field(default=lambda server, instances: [])
+    notes: tuple[str, ...] = ()
+
+
+def holds(conditions: tuple[str, ...], values: Mapping[str, Any]) -> bool:
+    """Tell whether all conditions of a flow hold for the given values."""
+    for condition in conditions:
+        name, equals, wanted = condition.partition("=")
+        value = values.get(name.lstrip("!"))
+        met = str(value) == wanted if equals else bool(value)
+        if met == condition.startswith("!"):
+            return False
+    return True

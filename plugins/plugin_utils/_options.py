@@ -1,0 +1,279 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user wrote about a server, checked against its engine's options."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
+
+COMMON_KEYS = {"engine", "name", "clients", "forbidden_clients", "instances", "options"}
+_PINNED = re.compile(r"(client_)?(source|local)_?ports?|client_ports?")
+_NAME = re.compile(r"[^\x00-\x1f\x7f\"\\]{1,64}")
+_TRUE = {"true", "yes", "on", "1"}
+_FALSE = {"false", "no", "off", "0"}
+PINNED_REASON = (
+    "the source port of a client cannot be chosen: each connection takes a new, unused one (KB 287932: "
+    "limiting them would defeat the purpose of having the client allocate a new, unused dynamic port)"
+)
+
+
+@dataclass(frozen=True)
+class ClientRef:
+    """One entry of a list of clients, as written, and where.
+
+    :param name: a host, group, address or network.
+    :param path: the variable's path below its host.
+    :param allow_empty: the user allows this group to be empty.
+    :param os: for an address or network, the operating system of what is there, or None.
+    """
+
+    name: str
+    path: str
+    allow_empty: bool = False
+    os: str | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A validated server: its engine, unique name on its host, values and instances, and the warnings met."""
+
+    engine: Engine
+    name: str
+    path: str
+    values: Values
+    instances: tuple[Values, ...]
+    forbidden: tuple[ClientRef, ...]
+    warnings: tuple[str, ...]
+
+
+def read_server(raw: Any, path: str, engines: Mapping[str, Engine], taken: Iterable[str]) -> Server:
+    """Read one entry of ``dbports_servers``.
+
+    :param path: where it stands, such as ``dbports_servers[0]``.
+    :param taken: the names of the servers read before on this host.
+    :raises DbportsError: with path, value and fix; the host is for the caller to add.
+    """
+    if not isinstance(raw, Mapping):
+        raise DbportsError("a server is a dictionary with engine and clients", path=path, value=raw)
+    engine = _engine(raw.get("engine", ...), f"{path}.engine", engines)
+    _no_unknown_keys(raw, _keys(engine), path)
+    name = _server_name(raw.get("name"), engine, f"{path}.name", set(taken))
+    values = read_options(_engine_part(raw, engine, path), engine.options, path)
+    values["name"] = name
+    values["clients"] = read_clients(raw["clients"], f"{path}.clients") if "clients" in raw else ()
+    instances = _read_instances(raw, engine, path)
+    if not values["clients"] and not (instances and all(item.get("clients") for item in instances)):
+        raise DbportsError(
+            "nobody is named who may connect", path=f"{path}.clients",
+            fix="List hosts, groups, addresses or networks",
+        )
+    forbidden = raw.get("forbidden_clients")
+    warnings = _derive(engine, values, instances, path)
+    return Server(
+        engine, name, path, values, tuple(instances),
+        read_clients(forbidden, f"{path}.forbidden_clients") if forbidden else (), tuple(warnings),
+    )
+
+
+def _derive(engine: Engine, values: Values, instances: list[Values], path: str) -> list[str]:
+    try:
+        return engine.derive(values, instances)
+    except DbportsError as error:
+        error.path = f"{path}.{error.path}" if error.path else path
+        raise
+
+
+def _engine(name: Any, path: str, engines: Mapping[str, Engine]) -> Engine:
+    if name is ...:
+        raise DbportsError("no engine is named", path=path, fix=f"Name one of {', '.join(sorted(engines))}")
+    if not isinstance(name, str) or name not in engines:
+        raise DbportsError(
+            "no such engine", path=path, value=name, fix=f"Use one of {', '.join(sorted(engines))}"
+        )
+    return engines[name]
+
+
+def _keys(engine: Engine) -> set[str]:
+    return (COMMON_KEYS | {option.name for option in engine.options}) - (
+        set() if engine.instance_options else {"instances"}
+    )
+
+
+def _engine_part(raw: Mapping[str, Any], engine: Engine, path: str) -> dict[str, Any]:
+    """Return what was written for the engine's own options, beside ``engine`` or below ``options``."""
+    below = raw.get("options") or {}
+    if not isinstance(below, Mapping):
+        raise DbportsError("options is a dictionary", path=f"{path}.options", value=below)
+    names = {option.name for option in engine.options}
+    _no_unknown_keys(below, names, f"{path}.options")
+    return {**{key: raw[key] for key in raw if key in names}, **below}
+
+
+def _no_unknown_keys(raw: Mapping[str, Any], known: set[str], path: str) -> None:
+    for key in raw:
+        if isinstance(key, str) and key in known:
+            continue
+        if isinstance(key, str) and _PINNED.fullmatch(key):
+            raise DbportsError(PINNED_REASON, path=f"{path}.{key}", value=raw[key], fix=f"Remove {key}")
+        near = difflib.get_close_matches(str(key), sorted(known), 1)
+        raise DbportsError(
+            "unknown key", path=f"{path}.{key}", value=raw[key],
+            fix=f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(sorted(known))}",
+        )
+
+
+def _server_name(raw: Any, engine: Engine, path: str, taken: set[str]) -> str:
+    if raw is None:
+        names = (engine.name if n == 1 else f"{engine.name}-{n}" for n in range(1, len(taken) + 2))
+        return next(name for name in names if name not in taken)
+    name = read_name(raw, path)
+    if name in taken:
+        raise DbportsError("two servers of one host have this name", path=path, value=name, fix="Give each its own")
+    return name
+
+
+def read_name(raw: Any, path: str) -> str:
+    """Read a name of 1 to 64 printable characters without quotes and backslashes."""
+    if not isinstance(raw, str) or not _NAME.fullmatch(raw) or "/" in raw:
+        raise DbportsError(
+            "a name has 1 to 64 printable characters without slashes, quotes and backslashes", path=path, value=raw
+        )
+    return str(raw)
+
+
+def _read_instances(raw: Mapping[str, Any], engine: Engine, path: str) -> list[Values]:
+    if not engine.instance_options:
+        return []
+    where = f"{path}.instances"
+    listed = raw.get("instances", [{}])
+    if not isinstance(listed, (list, tuple)) or not listed:
+        raise DbportsError("instances is a list with at least one instance", path=where, value=listed)
+    read: list[Values] = []
+    known = {option.name for option in engine.instance_options}
+    for index, item in enumerate(listed):
+        here = f"{where}[{index}]"
+        if not isinstance(item, Mapping):
+            raise DbportsError("an instance is a dictionary such as {name: SALES}", path=here, value=item)
+        _no_unknown_keys(item, known, here)
+        values = read_options(item, engine.instance_options, here)
+        values["name"] = read_name(values["name"], f"{here}.name")
+        if any(values["name"].upper() == other["name"].upper() for other in read):
+            raise DbportsError("two instances have this name", path=f"{here}.name", value=values["name"])
+        read.append(values)
+    return read
+
+
+def read_options(raw: Mapping[str, Any], options: Iterable[Option], path: str) -> Values:
+    """Read the options of one server or instance; absent and null ones get their default.
+
+    :raises DbportsError: for a value of the wrong type, out of range or not among the choices.
+    """
+    values: Values = {}
+    for option in options:
+        value = raw.get(option.name)
+        if value is None:
+            values[option.name] = option.default
+            continue
+        where = f"{path}.{option.name}"
+        try:
+            values[option.name] = _READERS[option.type](value, option, where)
+        except DbportsError as error:
+            if error.path is None:
+                error.path = where
+            raise
+    return values
+
+
+def read_bool(value: Any, path: str) -> bool:
+    """Read a boolean, or one of the words that Ansible takes for one."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower() if isinstance(value, (str, int)) else ""
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise DbportsError("not true or false", path=path, value=value)
+
+
+def _read_choice(value: Any, option: Option, path: str) -> Any:
+    if isinstance(value, bool) and value is False and "off" in option.choices:
+        return "off"  # YAML 1.1 reads a bare off as false
+    for choice in option.choices:
+        if str(value) == str(choice):
+            return choice
+    if option.choices or not isinstance(value, (str, int)) or isinstance(value, bool):
+        fix = f"Use one of {', '.join(str(choice) for choice in option.choices)}" if option.choices else None
+        raise DbportsError(f"not a value for {option.name}", path=path, value=value, fix=fix)
+    return int(value) if option.type == "int" else str(value)
+
+
+def _read_port(value: Any, option: Option, path: str) -> int:
+    port = PortRange.parse(value)
+    if port.first != port.last:
+        raise DbportsError("one port is wanted, not a range", path=path, value=value)
+    _not_above(port, option, value)
+    return port.first
+
+
+def _read_ports(value: Any, option: Option, path: str) -> Any:
+    if isinstance(value, str) and value in option.words:
+        return str(value)
+    ports = parse_ports(value)
+    for port in ports:
+        _not_above(port, option, value)
+    return ports
+
+
+def _not_above(port: PortRange, option: Option, value: Any) -> None:
+    if port.last > option.maximum:
+        raise DbportsError(f"at most {option.maximum}: {option.why}", value=value)
+
+
+def read_clients(value: Any, path: str) -> tuple[ClientRef, ...]:
+    """Read a list of hosts, groups, addresses and networks; whether they exist is another's question.
+
+    :raises DbportsError: when it is no list, is empty or has an entry of another form.
+    """
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        raise DbportsError("clients is a list", path=path, value=value)
+    if not value:
+        raise DbportsError(
+            "nobody is named who may connect", path=path, value=value,
+            fix="List hosts, groups, addresses or networks",
+        )
+    return tuple(_read_client(item, f"{path}[{index}]") for index, item in enumerate(value))
+
+
+def _read_client(item: Any, path: str) -> ClientRef:
+    if isinstance(item, str) and item.strip():
+        return ClientRef(item.strip(), path)
+    if not isinstance(item, Mapping) or not isinstance(item.get("name"), str) or not item["name"].strip():
+        raise DbportsError(
+            "a client is a host, group, address or network, or a dictionary with name", path=path, value=item
+        )
+    _no_unknown_keys(item, {"name", "allow_empty", "os"}, path)
+    os = item.get("os")
+    return ClientRef(
+        item["name"].strip(), path, read_bool(item.get("allow_empty", False), f"{path}.allow_empty"),
+        None if os is None else str(os),
+    )
+
+
+_READERS: dict[str, Callable[[Any, Option, str], Any]] = {
+    "bool": lambda value, option, path: read_bool(value, path),
+    "str": _read_choice,
+    "int": _read_choice,
+    "port": _read_port,
+    "ports": _read_ports,
+    "clients": lambda value, option, path: read_clients(value, path),
+}
