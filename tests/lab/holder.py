@@ -60,7 +60,7 @@ def own_names(name: str) -> None:
     """Let names come from /etc/hosts alone: there is no name server in a lab, and waiting for one takes seconds."""
     for path, content in {
         "hosts": f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost\n",
-        "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\nprotocols: files\n",
+        "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\n",
     }.items():
         file = Path("/etc", path)
         file.unlink(missing_ok=True)
