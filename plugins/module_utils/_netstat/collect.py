@@ -1,0 +1,106 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the sockets of a Linux host come from: netstat, ss or /proc, one structure from all three."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat import net_tools, proc, ss
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+
+SOURCES = ("auto", "netstat", "ss", "proc")
+TIMEOUT = 30.0
+"""Seconds that netstat or ss may take; both need less than one for ten thousand sockets."""
+
+Runner = Callable[[list[str]], Optional[str]]
+"""Runs a command: its output, or None when it is not installed; raises DbportsError when it fails."""
+
+_TOOLS = {"netstat": net_tools, "ss": ss}
+
+
+def collect(
+    source: str = "auto",
+    ports: Collection[PortRange] | None = None,
+    *,
+    run: Runner | None = None,
+    proc_path: str = "/proc",
+) -> tuple[str, list[Socket]]:
+    """List the TCP, UDP and raw sockets of this host, or rather of this network namespace.
+
+    :param source: one of ``SOURCES``; ``auto`` takes the first of netstat, ss and /proc that is there and works.
+    :param ports: when given, only sockets whose local or remote port is one of them.
+    :param run: what runs netstat and ss, for tests.
+    :param proc_path: where /proc is, for tests.
+    :returns: the source that was used, and the sockets in the order of :meth:`Socket.order`.
+    :raises DbportsError: when the source is missing, fails, or writes what cannot be read.
+    """
+    if source not in SOURCES:
+        raise DbportsError("not a source of sockets", value=source, fix=f"Use one of {', '.join(SOURCES)}")
+    for tool in ("netstat", "ss") if source == "auto" else (source,):
+        if tool in _TOOLS:
+            try:
+                sockets = _ask(tool, run or run_tool, proc_path)
+            except DbportsError:
+                # Such as a netstat of BusyBox, which has no -A: the next source tells the same.
+                if source != "auto":
+                    raise
+                continue
+            if sockets is not None:
+                return tool, _select(sockets, ports)
+            if source != "auto":
+                raise DbportsError(f"{tool} is not installed", fix="Install it, or let source be auto or proc")
+    return "proc", _select(proc.read(ports, proc_path), None)
+
+
+def _ask(tool: str, run: Runner, proc_path: str) -> list[Socket] | None:
+    """Run netstat or ss; None when it is not installed.
+
+    netstat shows the name that a process gave itself, cut, and ss the kernel's: both are replaced
+    by the kernel's name, which cannot hold another row or another owner.
+    """
+    output = run([tool, *_TOOLS[tool].ARGUMENTS])
+    if output is None:
+        return None
+    sockets = _TOOLS[tool].parse(output)
+    names = {pid: proc.process_name(pid, proc_path) for pid in {one.pid for one in sockets} if pid is not None}
+    return [
+        replace(one, process=names[one.pid]) if one.pid is not None and names[one.pid] is not None else one
+        for one in sockets
+    ]
+
+
+def _select(sockets: list[Socket], ports: Collection[PortRange] | None) -> list[Socket]:
+    return sorted((one for one in sockets if ports is None or one.touches(ports)), key=Socket.order)
+
+
+def run_tool(argv: list[str]) -> str | None:
+    """Run netstat or ss in the C locale and without a shell; see ``Runner``."""
+    # The path of an ordinary user's session, and of some automation, has no sbin.
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+            env={**os.environ, "LC_ALL": "C", "PATH": path},
+        )
+    except FileNotFoundError:
+        return None
+    except subprocess.TimeoutExpired:
+        raise DbportsError(f"{argv[0]} did not end within {TIMEOUT:g} seconds", value=" ".join(argv)) from None
+    except OSError as error:
+        raise DbportsError(f"cannot run {argv[0]}: {error.strerror}", value=" ".join(argv)) from None
+    if done.returncode != 0:
+        reason = done.stderr.decode("utf-8", "replace").strip() or "it says nothing"
+        raise DbportsError(f"{argv[0]} failed with status {done.returncode}: {reason}", value=" ".join(argv))
+    return done.stdout.decode("utf-8", "replace")

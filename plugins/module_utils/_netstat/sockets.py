@@ -1,0 +1,161 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The socket, one row of netstat, and what all formats of it have in common."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import unmapped
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange
+
+KERNEL_STATES = {
+    1: "ESTABLISHED",
+    2: "SYN_SENT",
+    3: "SYN_RECV",
+    4: "FIN_WAIT1",
+    5: "FIN_WAIT2",
+    6: "TIME_WAIT",
+    7: "CLOSE",
+    8: "CLOSE_WAIT",
+    9: "LAST_ACK",
+    10: "LISTEN",
+    11: "CLOSING",
+}
+"""The Linux kernel's numbers (include/net/tcp_states.h) and the words that net-tools prints for them."""
+
+UNKNOWN = "UNKNOWN"
+"""The word of net-tools for a state that it has no word for."""
+
+ANY_IPV4 = str(ipaddress.IPv4Address(0))
+ANY_IPV6 = str(ipaddress.IPv6Address(0))
+_ICMP = (1, 58)  # IP protocol numbers of ICMP and ICMPv6, which raw sockets show in the place of a port
+
+Endpoint = tuple[str, Optional[int]]
+"""A canonical address and a port; no port stands for any, which the formats write as 0 or ``*``."""
+Owner = tuple[Optional[int], Optional[str]]
+"""A process: its id and its name, or twice None where the owner is not known."""
+NOBODY: Owner = (None, None)
+
+
+@dataclass(frozen=True)
+class Socket:
+    """One socket of one owner: a socket that several processes share is one ``Socket`` for each of them.
+
+    ``family`` is ``ipv4`` or ``ipv6``, as the packets are: an IPv4 client of a dual-stack listener is ``ipv4``.
+    ``protocol`` is ``tcp``, ``udp``, ``icmp`` (a raw socket for ICMP or ICMPv6) or ``raw`` (any other raw socket).
+    ``state`` is a word of ``KERNEL_STATES`` or ``UNKNOWN``; None for UDP and raw sockets without a fixed peer.
+    Addresses are canonical and have no zone id. ``::`` is an IPv6-only listener as well as a dual-stack one,
+    because netstat and /proc show both alike. ``remote_address`` is None where there is no peer.
+    Ports are 1 to 65535; None where there is none, always so for raw sockets.
+    ``pid`` and ``process`` are None for sockets of the kernel, for TIME_WAIT, and where the reader
+    was not allowed to see the owner.
+    """
+
+    family: str
+    protocol: str
+    state: str | None
+    local_address: str
+    local_port: int | None
+    remote_address: str | None
+    remote_port: int | None
+    pid: int | None = None
+    process: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as users see it in ``dbports_netstat.sockets``."""
+        return {
+            "protocol": self.protocol,
+            "family": self.family,
+            "state": self.state,
+            "local_address": self.local_address,
+            "local_port": self.local_port,
+            "remote_address": self.remote_address,
+            "remote_port": self.remote_port,
+            "pid": self.pid,
+            "process": self.process,
+        }
+
+    def touches(self, ports: Iterable[PortRange]) -> bool:
+        """Tell whether the local or the remote port is one of ``ports``."""
+        return touches(self.local_port, self.remote_port, ports)
+
+    def order(self) -> tuple[str, str, int, str, str, int, int]:
+        """Return a sort key that does not depend on the format that the socket was read from."""
+        return (
+            self.protocol,
+            self.family,
+            self.local_port or 0,
+            self.local_address,
+            self.remote_address or "",
+            self.remote_port or 0,
+            self.pid or 0,
+        )
+
+
+def touches(local: int | None, remote: int | None, ports: Iterable[PortRange]) -> bool:
+    """Tell whether one of two ports is one of ``ports``."""
+    return any((local is not None and local in item) or (remote is not None and remote in item) for item in ports)
+
+
+def make_socket(protocol: str, state: str | None, local: Endpoint, remote: Endpoint, owner: Owner = NOBODY) -> Socket:
+    """Build a socket from what a row says, and give it the meaning that is the same in all formats.
+
+    :param protocol: ``tcp``, ``udp`` or ``raw``.
+    :param state: a word of ``KERNEL_STATES``, or None where the row has none or one that is in no table.
+    """
+    address, port = local
+    peer: str | None = remote[0]
+    if remote[1] is None and peer in (ANY_IPV4, ANY_IPV6):
+        peer = None
+    if protocol == "tcp":
+        # Translated or damaged words: only a listener has no peer.
+        state = state or ("LISTEN" if peer is None else UNKNOWN)
+    elif state == "CLOSE":
+        state = None  # the kernel's number 7 is "not connected" for everything but TCP
+    if protocol == "raw":
+        protocol = "icmp" if port in _ICMP else "raw"
+        local, remote = (address, None), (remote[0], None)
+    family = "ipv6" if ":" in address else "ipv4"
+    return Socket(family, protocol, state, address, local[1], peer, remote[1], owner[0], owner[1])
+
+
+@lru_cache(maxsize=4096)
+def parse_address(text: str) -> str:
+    """Return an address in its canonical form, without zone id and brackets, and a mapped IPv4 one as IPv4.
+
+    :raises DbportsError: for a name, or for an IPv6 address that netstat cut to the width of its column.
+    """
+    plain = unmapped(text.replace("[", "").replace("]", ""))
+    family = socket.AF_INET6 if ":" in plain else socket.AF_INET
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, plain))
+    except (OSError, ValueError):
+        raise DbportsError(
+            "not an address: a name, or an address that was cut to its column",
+            value=text,
+            fix="List sockets with numbers and in full, as netstat -nWpaA inet,inet6 does",
+        ) from None
+
+
+def parse_endpoint(text: str, wildcard: str) -> Endpoint:
+    """Read ``address:port`` of netstat or ss; the address may be ``*`` for ``wildcard``, the port ``*`` for any.
+
+    :raises DbportsError: when the address or the port is not written as a number, or is cut.
+    """
+    host, _colon, port = text.rpartition(":")
+    if not (port == "*" or (port.isascii() and port.isdigit() and int(port) <= MAX_PORT)):
+        raise DbportsError(
+            "not an address and port in numbers",
+            value=text,
+            fix="List sockets with numbers and in full, as netstat -nWpaA inet,inet6 does",
+        )
+    address = wildcard if host.partition("%")[0] == "*" else parse_address(host)
+    return address, (int(port) or None) if port != "*" else None

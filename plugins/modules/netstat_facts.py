@@ -1,0 +1,169 @@
+#!/usr/bin/python
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""List the sockets of a host as facts."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: netstat_facts
+short_description: List the sockets of a host as facts
+version_added: 0.1.0
+description:
+  - Lists the TCP, UDP and raw sockets of a Linux host with their state and their process, as C(netstat) shows them.
+  - The structure is the same, whether C(netstat), C(ss) or C(/proc) was asked.
+  - Sees the owner of every socket as root only; as another user it sees the owners of that user's own sockets.
+options:
+  source:
+    description:
+      - What to ask for the sockets.
+      - With V(auto) the first of V(netstat), V(ss) and V(proc) that is installed and works.
+    type: str
+    choices: [auto, netstat, ss, proc]
+    default: auto
+  ports:
+    description:
+      - Ports such as V(1433) and ranges of ports such as V(1024-65535).
+      - When given, only sockets whose local or remote port is one of them are returned.
+    type: list
+    elements: str
+attributes:
+  check_mode:
+    description: Runs in check mode, and does the same there, for it changes nothing.
+    support: full
+  diff_mode:
+    description: Returns details of what has changed, or would change.
+    support: none
+    details:
+      - The module changes nothing.
+  platform:
+    description: The operating systems that the module runs on.
+    support: full
+    platforms: Linux
+notes:
+  - A socket that several processes share is returned once for each of them by V(ss) and V(proc), and with the
+    process of the lowest pid by V(netstat). Count connections by their addresses and ports, not by rows.
+  - Neither C(netstat) nor C(/proc) tells a dual-stack listener from one for IPv6 only. Both have the
+    address V(::), from every source.
+seealso:
+  - module: community.general.listen_ports_facts
+author: dbports.firewall contributors (@dbports)
+"""
+
+EXAMPLES = r"""
+- name: List the sockets of a 602SQL server with the default ports
+  dbports.firewall.netstat_facts:
+    ports: ["5001-5002"]
+  become: true
+
+- name: Show which process listens on TCP port 5002
+  ansible.builtin.debug:
+    msg: >-
+      {{ ansible_facts.dbports_netstat.sockets
+         | selectattr('protocol', 'eq', 'tcp') | selectattr('state', 'eq', 'LISTEN')
+         | selectattr('local_port', 'eq', 5002) | map(attribute='process') | unique }}
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: Facts to add to ansible_facts.
+  returned: always
+  type: dict
+  contains:
+    dbports_netstat:
+      description: The sockets, and what was asked for them.
+      returned: always
+      type: dict
+      contains:
+        source:
+          description: What was asked, V(netstat), V(ss) or V(proc).
+          returned: always
+          type: str
+          sample: netstat
+        sockets:
+          description: One row a socket and process, sorted by protocol, family and local port.
+          returned: always
+          type: list
+          elements: dict
+          contains:
+            protocol:
+              description:
+                - V(tcp) or V(udp).
+                - V(icmp) for a raw socket of ICMP or ICMPv6, V(raw) for any other raw socket.
+              returned: always
+              type: str
+              sample: tcp
+            family:
+              description:
+                - V(ipv4) or V(ipv6), as the packets are.
+                - An IPv4 client of a dual-stack listener is V(ipv4).
+              returned: always
+              type: str
+              sample: ipv4
+            state:
+              description:
+                - The English word of C(netstat), such as V(LISTEN), V(ESTABLISHED) or V(TIME_WAIT).
+                - V(UNKNOWN) where the state has no known word.
+                - Null for UDP and raw sockets without a fixed peer.
+              returned: always
+              type: str
+              sample: LISTEN
+            local_address:
+              description: The address of this host without a zone id, V(0.0.0.0) or V(::) for all.
+              returned: always
+              type: str
+              sample: 0.0.0.0
+            local_port:
+              description: The port of this host; null for raw sockets and sockets that are not bound.
+              returned: always
+              type: int
+              sample: 5002
+            remote_address:
+              description: The address of the peer; null where there is none.
+              returned: always
+              type: str
+              sample: 192.0.2.21
+            remote_port:
+              description: The port of the peer; null where there is none.
+              returned: always
+              type: int
+              sample: 40312
+            pid:
+              description: The id of the process; null for sockets of the kernel and where it is not visible.
+              returned: always
+              type: int
+              sample: 23423
+            process:
+              description: The name that the kernel has for the process, at most 15 bytes; null where there is no pid.
+              returned: always
+              type: str
+              sample: 602sql11
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import SOURCES, collect
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
+
+
+def main() -> None:
+    """Ask for the sockets and return them as facts."""
+    module = AnsibleModule(
+        argument_spec={
+            "source": {"type": "str", "choices": list(SOURCES), "default": "auto"},
+            "ports": {"type": "list", "elements": "str"},
+        },
+        supports_check_mode=True,
+    )
+    ports = module.params["ports"]
+    try:
+        source, sockets = collect(module.params["source"], None if ports is None else parse_ports(ports))
+    except DbportsError as error:
+        module.fail_json(msg=str(error))
+    facts = {"source": source, "sockets": [one.as_dict() for one in sockets]}
+    module.exit_json(ansible_facts={"dbports_netstat": facts})
+
+
+if __name__ == "__main__":
+    main()
