@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bisect
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -116,3 +117,16 @@ def unmapped(address: str) -> str:
     if plain.lower().startswith("::ffff:") and "." in plain:
         return plain[7:]
     return plain
+
+
+class AddressSet:
+    """Merged ranges that answer in logarithmic time whether they hold an address of another range."""
+
+    def __init__(self, ranges: Iterable[AddressRange]) -> None:
+        self.ranges = merge_addresses(ranges)
+        self._starts = [(item.family, item.first) for item in self.ranges]
+
+    def overlaps(self, other: AddressRange) -> bool:
+        """Tell whether an address is in both."""
+        index = bisect.bisect_right(self._starts, (other.family, other.last)) - 1
+        return index >= 0 and self.ranges[index].overlaps(other)

@@ -82,6 +82,7 @@ class Engine:
 
     :param instance_options: what may be said of each instance; empty where the engine has none.
     :param default_instance: the name of the instance that is there when none is declared.
+    :param default_os: the operating system whose dynamic range counts while nobody says which one it is.
     :param derive: given the server's values and those of its instances, fills in what follows from them and
         returns warnings; raises DbportsError (path relative to the server) for what cannot be.
     """
@@ -93,6 +94,7 @@ class Engine:
     flows: tuple[FlowSpec, ...]
     instance_options: tuple[Option, ...] = ()
     default_instance: str = ""
+    default_os: str | None = None
     derive: Callable[[Values, list[Values]], list[str]] = field(default=lambda server, instances: [])
     notes: tuple[str, ...] = ()
 

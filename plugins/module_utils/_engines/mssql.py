@@ -76,7 +76,7 @@ def _settle_port(instance: Values, browser: bool | None) -> list[str]:
         return []
     return [
         f"instance {instance['name']} has a dynamic port: the whole dynamic range of the server is open to its "
-        f"clients ({_KB}); {_FIX_PORT}"
+        f"clients and closed to everyone else ({_KB}); {_FIX_PORT}"
     ]
 
 
@@ -108,5 +108,7 @@ def derive(server: Values, instances: list[Values]) -> list[str]:
 
 ENGINE = Engine(
     name="mssql", title="Microsoft SQL Server", source=_FIREWALL, options=OPTIONS, flows=FLOWS,
-    instance_options=INSTANCE_OPTIONS, default_instance=DEFAULT_INSTANCE, derive=derive,
+    instance_options=INSTANCE_OPTIONS, default_instance=DEFAULT_INSTANCE,
+    default_os="windows",  # named instances exist on Windows alone: on Linux there is one instance a host
+    derive=derive,
 )

@@ -1,0 +1,54 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Give a host the ruleset of its port set; documented with the module of the same name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+from ansible_collections.dbports.firewall.plugins.plugin_utils._action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._ruleset import RULESET_MODULE, ruleset_arguments
+
+
+class ActionModule(DbportsAction):
+    """One call of the module that fits the host, with the host's part of the plan."""
+
+    ARGUMENTS = {
+        **PLAN_OPTIONS,
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "allow_shrink": {"type": "bool", "default": False},
+        "persist": {"type": "bool", "default": True},
+    }
+
+    def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """See the module's documentation for what it returns."""
+        if args["state"] == "absent":
+            return self._call({"state": "absent"}, task_vars)
+        plan = self.plan(args, task_vars)
+        port_set = plan.host(task_vars["inventory_hostname"])
+        arguments = ruleset_arguments(port_set)
+        self._keep_own_way_in(arguments, task_vars)
+        result = self._call({**arguments, "allow_shrink": args["allow_shrink"], "persist": args["persist"]}, task_vars)
+        result["plan_id"] = plan.plan_id
+        return result
+
+    def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        return dict(self._execute_module(module_name=RULESET_MODULE, module_args=arguments, task_vars=task_vars))
+
+    def _keep_own_way_in(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> None:
+        """Refuse to guard the port through which Ansible itself reaches the host."""
+        if self._connection.transport not in ("ssh", "paramiko", "paramiko_ssh", "libssh"):
+            return
+        port = int(task_vars.get("ansible_port") or task_vars.get("ansible_ssh_port") or 22)
+        for rule in arguments["rules"]:
+            if rule["direction"] == "in" and rule["protocol"] == "tcp" and any(
+                port in PortRange.parse(text) for text in rule["ports"]
+            ):
+                raise DbportsError(
+                    f"the guarded ports {','.join(rule['ports'])} hold tcp {port}, through which Ansible reaches "
+                    "this host: applying them would lock it out", path="ansible_port", value=port,
+                    fix=f"Give the server of '{rule['purpose']}' a fixed port, or move sshd out of this range",
+                )

@@ -1,0 +1,41 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the plan of the whole inventory; documented with the module of the same name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._action import DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import (
+    diff_artifact,
+    load_artifact,
+    write_artifact,
+)
+
+
+class ActionModule(DbportsAction):
+    """Compute the plan, print its summary and write it where it is asked for."""
+
+    ARGUMENTS = {"plan_dir": {"type": "path"}}
+
+    def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """See the module's documentation for what it returns."""
+        plan = self.plan(args, task_vars)
+        self.show("plan", list(plan.summary))
+        result = {
+            "changed": False, "plan_id": plan.plan_id, "inputs_id": plan.inputs_id, "counts": plan.index["counts"],
+            "plan_warnings": plan.index["warnings"], "conflicts": plan.index["conflicts"],
+        }
+        if not args["plan_dir"]:
+            return result
+        directory = self.directory(args)
+        artifact = load_artifact(plan.directory)
+        diff = diff_artifact(artifact, directory)
+        if diff and not self._task.check_mode:
+            write_artifact(artifact, directory)
+        result.update(changed=bool(diff), plan_dir=str(directory))
+        if self._task.diff:
+            result["diff"] = diff
+        return result

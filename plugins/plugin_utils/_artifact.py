@@ -1,0 +1,235 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan on disk: canonical files that people review, and the digests that prove what was reviewed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._markdown import plan_markdown
+from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Plan, PortSet
+
+VERSION = "0.1.0"
+"""The collection's version: another release may mean other ports, so it is part of what is hashed."""
+
+INDEX_SCHEMA = "dbports.plan-index/1"
+HOST_SCHEMA = "dbports.plan-host/1"
+INDEX = "index.json"
+MARKDOWN = "plan.md"
+HOSTS = "hosts"
+
+
+def canonical(data: Any) -> str:
+    """Return JSON in one line, keys sorted, ASCII alone: the same data is always the same text."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def host_file(name: str) -> str:
+    """Return the path of a host's file below the plan's directory; a name cannot lead out of it."""
+    return f"{HOSTS}/{quote(name, safe='')}.json" if not name.startswith(".") else f"{HOSTS}/%2E{quote(name[1:], safe='')}.json"
+
+
+def render_host(host: PortSet) -> str:
+    """Return a host's file: one line a peer, so that a review shows one changed line a changed flow."""
+    rules = []
+    for head, peers in sorted(host.rules.items(), key=lambda item: tuple(map(str, item[0]))):
+        fields = head._asdict()
+        fields["probe"] = _probe(head.probe)
+        lines = [canonical(ref._asdict()) for _name, ref in sorted(peers.items())]
+        listed = "[\n  " + ",\n  ".join(lines) + "\n ]" if lines else "[]"
+        rules.append(f'{canonical(fields)[:-1]},"peers":{listed}}}')
+    forbidden = [canonical({**item._asdict(), "probe": _probe(item.probe)}) for item in sorted(set(host.forbidden))]
+    return _document([
+        ("schema", canonical(HOST_SCHEMA)),
+        ("host", canonical(host.host)),
+        ("addresses", canonical(list(host.addresses))),
+        ("settings", canonical(host.settings._asdict())),
+        ("endpoints", _lines(canonical(item._asdict()) for item in sorted(host.endpoints))),
+        ("rules", _lines(rules)),
+        ("forbidden", _lines(forbidden)),
+        ("warnings", _lines(canonical(text) for text in host.warnings)),
+    ])
+
+
+def _probe(probe: tuple[str, str | None] | None) -> dict[str, Any] | None:
+    return {"kind": probe[0], "instance": probe[1]} if probe else None
+
+
+def _lines(items: Any) -> str:
+    listed = list(items)
+    return "[\n " + ",\n ".join(listed) + "\n]" if listed else "[]"
+
+
+def _document(fields: list[tuple[str, str]]) -> str:
+    return "{\n" + ",\n".join(f'"{key}":{value}' for key, value in fields) + "\n}\n"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A plan as text: every file by its path below the plan's directory, and its digests."""
+
+    files: Mapping[str, str]
+    plan_id: str
+    inputs_id: str
+    counts: Mapping[str, int]
+
+
+def inputs_digest(inputs: Mapping[str, Any]) -> str:
+    """Return the digest of all that a plan was made from, and of the version that made it."""
+    return digest(canonical({"collection": VERSION, **inputs}))
+
+
+def render_plan(plan: Plan) -> Artifact:
+    """Write a plan as text, with its index, its digests and the Markdown for readers."""
+    files = {host_file(name): render_host(host) for name, host in plan.hosts.items()}
+    inputs_id = inputs_digest(plan.inputs)
+    index = _document([
+        ("schema", canonical(INDEX_SCHEMA)),
+        ("collection", canonical(f"dbports.firewall {VERSION}")),
+        ("inputs_id", canonical(inputs_id)),
+        ("counts", canonical(plan.counts())),
+        ("hosts", _lines(
+            canonical({"host": name, "file": host_file(name), "sha256": digest(files[host_file(name)])})
+            for name in sorted(plan.hosts)
+        )),
+        ("conflicts", _lines(canonical(text) for text in plan.conflicts)),
+        ("warnings", _lines(canonical(text) for text in plan.warnings)),
+    ])
+    files[INDEX] = index
+    plan_id = digest(index)
+    files[MARKDOWN] = plan_markdown(plan, plan_id, inputs_id)
+    return Artifact(files, plan_id, inputs_id, plan.counts())
+
+
+def diff_artifact(artifact: Artifact, directory: Path) -> list[dict[str, str]]:
+    """Return what writing would change, as Ansible's diffs: one for each file, nothing for equal ones."""
+    names = sorted(set(artifact.files) | set(_present(directory)))
+    diffs = []
+    for name in names:
+        path = directory / name
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        after = artifact.files.get(name, "")
+        if before != after:
+            diffs.append({"before": before, "after": after, "before_header": name, "after_header": name})
+    return diffs
+
+
+def _present(directory: Path) -> Iterator[str]:
+    """Yield the plan's files that are there now; findings and reports are not the plan's."""
+    for name in (INDEX, MARKDOWN):
+        if (directory / name).is_file():
+            yield name
+    yield from (f"{HOSTS}/{path.name}" for path in (directory / HOSTS).glob("*.json"))
+
+
+def write_artifact(artifact: Artifact, directory: Path) -> None:
+    """Write the plan's files and remove those of hosts that are no longer in it.
+
+    The index comes last and every file is renamed into place: a reader sees the old plan, or the new one, or an
+    index whose digests tell that something is missing.
+
+    :raises DbportsError: when the directory cannot be written.
+    """
+    try:
+        (directory / HOSTS).mkdir(parents=True, exist_ok=True)
+        for name in sorted(artifact.files, key=lambda name: (name == INDEX, name)):
+            path = directory / name
+            if not path.is_file() or path.read_text(encoding="utf-8") != artifact.files[name]:
+                write_text(path, artifact.files[name])
+        for name in set(_present(directory)) - set(artifact.files):
+            (directory / name).unlink()
+    except OSError as error:
+        raise DbportsError(f"the plan cannot be written: {error.strerror}", path="plan_dir", value=str(directory)) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file beside its place and rename it: nobody ever reads half of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".dbports-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def load_artifact(directory: Path) -> Artifact:
+    """Read a plan's files back, as text.
+
+    :raises DbportsError: when there is no plan.
+    """
+    index, plan_id = read_index(directory, None)
+    files = {name: (directory / name).read_text(encoding="utf-8") for name in _present(directory)}
+    return Artifact(files, plan_id, index["inputs_id"], index["counts"])
+
+
+def read_index(directory: Path, plan_id: str | None) -> tuple[dict[str, Any], str]:
+    """Return a plan's index and its plan_id.
+
+    :param plan_id: what was approved, or None to take what is there.
+    :raises DbportsError: when there is no plan, or another one than was approved.
+    """
+    text = _read(directory / INDEX, "there is no plan in this directory", directory)
+    found = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    if plan_id is not None and found != plan_id:
+        raise DbportsError(
+            f"this is not the approved plan: its plan_id is {found}", path="plan_id", value=plan_id,
+            fix="Review the plan in plan_dir again, or use the directory that was approved",
+        )
+    return _load(text, INDEX_SCHEMA, INDEX), found
+
+
+def read_host(directory: Path, index: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a host's port set from the plan, after comparing its file with the index.
+
+    :raises DbportsError: when the host is not in the plan, or its file is missing or was changed.
+    """
+    entry = next((item for item in index["hosts"] if item["host"] == name), None)
+    if entry is None:
+        raise DbportsError(
+            "this host is not in the plan, which is not the same as having nothing to open", host=name,
+            path="plan_dir", value=str(directory), fix="Plan again with this host, or leave it out with --limit",
+        )
+    text = _read(directory / host_file(name), "the plan's file of this host is missing", directory, name)
+    if hashlib.sha256(text.encode("utf-8")).hexdigest() != entry["sha256"]:
+        raise DbportsError(
+            "the plan's file of this host was changed after the plan was made", host=name,
+            path="plan_dir", value=str(directory / host_file(name)), fix="Plan and review again",
+        )
+    return _load(text, HOST_SCHEMA, host_file(name))
+
+
+def _read(path: Path, missing: str, directory: Path, host: str | None = None) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise DbportsError(missing, host=host, path="plan_dir", value=str(directory)) from None
+
+
+def _load(text: str, schema: str, name: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict) or data.get("schema") != schema:
+        raise DbportsError(f"{name} is not a file of a plan that this release reads ({schema})", path="plan_dir")
+    return data

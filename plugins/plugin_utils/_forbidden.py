@@ -1,0 +1,76 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who has to show that a server does not answer: hosts the user names, and some clients of other servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Peer
+from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Forbidden, PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import Relation, Relations
+
+SAMPLES = 2
+"""How many clients of other servers are chosen for each server: a fixed number keeps the proof linear."""
+
+PortSetOf = Callable[[Peer], PortSet]
+
+
+def add_forbidden(relations: Relations, servers: list[Relation], port_set: PortSetOf) -> None:
+    """Add to the port sets which endpoints their hosts must not reach; errors are kept by ``relations``."""
+    clients: dict[str, Peer] = {}
+    for relation in servers:
+        relations.guarded(relation.host, _add_named, relations, relation, port_set)
+        for flow in relation.flows:
+            if flow.responders is None:
+                ends = relations.ends(flow.initiators, relation)
+                clients.update((name, peer) for name, (peer, _declared) in ends.peers.items() if peer.is_host)
+    ordered = [clients[name] for name in sorted(clients)]
+    for relation in servers:
+        _add_samples(relations, relation, ordered, port_set)
+
+
+def _add_named(relations: Relations, relation: Relation, port_set: PortSetOf) -> None:
+    """Add the hosts of ``forbidden_clients``, which must not be clients as well."""
+    for ref in relation.server.forbidden:
+        for peer in relations.peers.resolve(ref):
+            if not peer.is_host:
+                raise DbportsError(
+                    "only inventory hosts and groups can show that they are refused", path=ref.path, value=ref.name
+                )
+            for flow in relation.flows:
+                if relations.allows(relation, flow, peer):
+                    raise DbportsError(
+                        f"{peer.name} is a client of {flow.endpoint} and forbidden at once", path=ref.path,
+                        value=ref.name, fix="Remove it from one of the two lists",
+                    )
+            _forbid(relations, relation, peer, f"{relation.host}: {ref.path}", port_set)
+
+
+def _add_samples(relations: Relations, relation: Relation, ordered: list[Peer], port_set: PortSetOf) -> None:
+    known = {relation.host}
+    for ref in relation.server.forbidden:
+        known.update(peer.name for peer in relations.peers.resolve(ref))
+    declared = f"{relation.host}: {relation.server.path} (a client of another server)"
+    chosen = 0
+    for peer in ordered:
+        if chosen == SAMPLES:
+            return
+        if peer.name in known or any(relations.allows(relation, flow, peer) for flow in relation.flows):
+            continue
+        _forbid(relations, relation, peer, declared, port_set)
+        chosen += 1
+
+
+def _forbid(relations: Relations, relation: Relation, peer: Peer, declared: str, port_set: PortSetOf) -> None:
+    addresses = relations.peers.host(relation.host).addresses
+    for flow in relation.flows:
+        # ICMP is no guarded port: nobody is refused an echo.
+        if flow.responders is None and flow.ports and flow.spec.probe:
+            port_set(peer).forbidden.append(Forbidden(
+                flow.endpoint, relation.host, addresses, flow.spec.protocol, format_ports(flow.ports),
+                (flow.spec.probe, flow.probe_instance), declared,
+            ))

@@ -1,0 +1,115 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From declarations to the plan: every flow, one port set per host, warnings and conflicts."""
+
+from __future__ import annotations
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._conflicts import find_conflicts
+from ansible_collections.dbports.firewall.plugins.plugin_utils._forbidden import add_forbidden
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._options import Server
+from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Peer
+from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import (
+    Endpoint,
+    PeerRef,
+    Plan,
+    PortSet,
+    RuleHead,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError, Relation, Relations
+
+BROADCAST = "255.255.255.255"
+
+
+def build_plan(inventory: Inventory) -> Plan:
+    """Compute the plan: linear in hosts and relations, the same whatever the order of the inventory.
+
+    :raises PlanError: with every error that was found; there is no partial plan.
+    """
+    relations = Relations(inventory)
+    builder = _Builder(relations)
+    declaring, servers = relations.read()
+    for name in declaring:
+        relations.guarded(name, builder.port_set, relations.peers.host(name))
+    for relation in servers:
+        relations.guarded(relation.host, builder.add_server, relation)
+    if not relations.errors:
+        add_forbidden(relations, servers, builder.port_set)
+    if relations.errors:
+        raise PlanError(relations.errors)
+    conflicts = [text for name in sorted(builder.hosts) for text in find_conflicts(builder.hosts[name])]
+    return Plan(builder.hosts, conflicts, builder.flows, relations.inputs())
+
+
+class _Builder:
+    """Collects the port sets; a flow is computed here and nowhere else."""
+
+    def __init__(self, relations: Relations) -> None:
+        self.hosts: dict[str, PortSet] = {}
+        self.flows = 0
+        self._relations = relations
+
+    def port_set(self, peer: Peer) -> PortSet:
+        """Return a host's port set, a new one where it has none."""
+        found = self.hosts.get(peer.name)
+        if found is None:
+            found = PortSet(peer.name, peer.addresses, self._relations.peers.settings(peer.name))
+            self.hosts[peer.name] = found
+        return found
+
+    def add_server(self, relation: Relation) -> None:
+        """Add all flows of a server to both sides."""
+        own = self.hosts[relation.host]
+        own.warnings += [f"{relation.server.path}: {text}" for text in relation.server.warnings]
+        for flow in relation.flows:
+            if flow.responders is None:
+                own.endpoints.append(_endpoint(relation.server, flow))
+            self._add_flow(relation, flow)
+
+    def _add_flow(self, relation: Relation, flow: ResolvedFlow) -> None:
+        initiators = self._relations.ends(flow.initiators, relation).peers.values()
+        responders = self._relations.ends(flow.responders, relation).peers.values()
+        inbound, outbound = _heads(flow)
+        for responder, server_side in responders:
+            if responder.is_host and flow.responders is None:
+                # Guarded also while it has no clients.
+                self.port_set(responder).rules.setdefault(inbound, {})
+            for initiator, client_side in initiators:
+                if initiator.name != responder.name:
+                    declared = server_side if flow.initiators is None else client_side
+                    self._connect(initiator, responder, (inbound, outbound), declared, flow.spec.broadcast)
+
+    def _connect(
+        self, initiator: Peer, responder: Peer, heads: tuple[RuleHead, RuleHead], declared: str, broadcast: bool
+    ) -> None:
+        self.flows += 1
+        source = initiator.source_ports if heads[0].ports else ""
+        if responder.is_host:
+            self.port_set(responder).add(heads[0], PeerRef(initiator.name, initiator.addresses, source, declared))
+        if initiator.is_host:
+            addresses = (*responder.addresses, BROADCAST) if broadcast else responder.addresses
+            self.port_set(initiator).add(heads[1], PeerRef(responder.name, addresses, source, declared))
+
+
+def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
+    spec = flow.spec
+    listening = "required" if spec.need == "required" and spec.listens and spec.process else "optional"
+    return Endpoint(
+        flow.endpoint, server.engine.name, server.name, flow.instance, spec.protocol, format_ports(flow.ports),
+        spec.process, listening, flow.purpose, spec.shared,
+    )
+
+
+def _heads(flow: ResolvedFlow) -> tuple[RuleHead, RuleHead]:
+    """Return a flow's rule as its responder and as its initiator see it."""
+    spec = flow.spec
+    citation = spec.citation if spec.confirmed else f"{spec.citation} (unconfirmed)"
+    inbound = RuleHead(
+        "in", flow.endpoint, spec.name, spec.protocol, format_ports(flow.ports), flow.purpose, spec.need, citation,
+        spec.unsolicited, None,
+    )
+    probe = (spec.probe, flow.probe_instance) if spec.probe and flow.responders is None else None
+    return inbound, inbound._replace(direction="out", probe=probe)

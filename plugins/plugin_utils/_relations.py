@@ -1,0 +1,146 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who declares which server for whom: declarations of all hosts, validated and with their peers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
+from ansible_collections.dbports.firewall.plugins.module_utils._engines import mssql, sql602
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, resolve_flows
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._options import ClientRef, Server, read_server
+from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Peer, Peers
+
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (mssql.ENGINE, sql602.ENGINE)}
+T = TypeVar("T")
+
+
+class PlanError(DbportsError):
+    """Everything that is wrong with the declarations, one ``DbportsError`` each."""
+
+    def __init__(self, errors: list[DbportsError]) -> None:
+        self.errors = errors
+        super().__init__("the declarations cannot be planned")
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
+class Relation(NamedTuple):
+    """One server of one host and its flows."""
+
+    host: str
+    server: Server
+    flows: tuple[ResolvedFlow, ...]
+
+
+class Ends:
+    """One side of a flow: peers by name, each with the declaration that names it."""
+
+    def __init__(self, peers: dict[str, tuple[Peer, str]]) -> None:
+        self.peers = peers
+
+    @cached_property
+    def addresses(self) -> AddressSet:
+        """All addresses of the peers."""
+        return AddressSet(AddressRange.parse(text) for peer, _declared in self.peers.values() for text in peer.addresses)
+
+
+class Relations:
+    """Reads all declarations; every error is kept, so that the user sees all of them at once."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.peers = Peers(inventory)
+        self.errors: list[DbportsError] = []
+        self._inventory = inventory
+        self._ends: dict[tuple[str, tuple[ClientRef, ...]], Ends] = {}
+
+    def read(self) -> tuple[list[str], list[Relation]]:
+        """Return the names of the hosts that declare servers, and the servers, in a fixed order."""
+        self._check_size()
+        declaring = [
+            name for name in sorted(self._inventory.declaring()) if self.guarded(name, self.peers.host, name) is not None
+        ]
+        return declaring, [item for name in declaring for item in self._servers(name)]
+
+    def guarded(self, host: str, call: Callable[..., T], *args: Any) -> T | None:
+        """Run one step; its error is kept, located on the host, and None returned."""
+        try:
+            return call(*args)
+        except DbportsError as error:
+            located = error.at(host=host)
+            if str(located) not in {str(seen) for seen in self.errors[-20:]}:
+                self.errors.append(located)
+            return None
+
+    def ends(self, refs: tuple[ClientRef, ...] | None, relation: Relation) -> Ends:
+        """Return one side of a flow; None stands for the server's own host, which is nobody's client.
+
+        :raises DbportsError: see :meth:`Peers.resolve`.
+        """
+        if refs is None:
+            return Ends({relation.host: (self.peers.host(relation.host), f"{relation.host}: {relation.server.path}")})
+        ends = self._ends.get((relation.host, refs))
+        if ends is None:
+            found: dict[str, tuple[Peer, str]] = {}
+            for ref in refs:
+                declared = f"{relation.host}: {ref.path}"
+                for peer in self.peers.resolve(ref):
+                    if peer.name != relation.host:
+                        found.setdefault(peer.name, (peer, declared))
+            ends = self._ends[(relation.host, refs)] = Ends(found)
+        return ends
+
+    def allows(self, relation: Relation, flow: ResolvedFlow, peer: Peer) -> bool:
+        """Tell whether a peer, or any of its addresses, is declared as an initiator of a flow to the server."""
+        if flow.responders is not None:
+            return False
+        ends = self.ends(flow.initiators, relation)
+        return peer.name in ends.peers or any(
+            ends.addresses.overlaps(AddressRange.parse(text)) for text in peer.addresses
+        )
+
+    def inputs(self) -> dict[str, Any]:
+        """Return all that was read, as plain data: variables, memberships, addresses from facts, settings."""
+        return {
+            "hosts": self.peers.variables,
+            "groups": {name: sorted(members) for name, members in self.peers.members.items()},
+            "facts": {name: list(self.peers.host(name).addresses) for name in self.peers.fact_hosts},
+            "settings": self._inventory.settings(),
+        }
+
+    def _check_size(self) -> None:
+        expected = self._inventory.settings().get("dbports_expected_hosts")
+        if expected is None:
+            return
+        if isinstance(expected, bool) or not str(expected).isdigit():
+            self.errors.append(DbportsError("not a number of hosts", path="dbports_expected_hosts", value=expected))
+        elif int(expected) > self._inventory.size():
+            self.errors.append(DbportsError(
+                f"the inventory has only {self._inventory.size()} hosts: a part of it is missing",
+                path="dbports_expected_hosts", value=expected,
+                fix="Run with the whole inventory, or correct the number",
+            ))
+
+    def _servers(self, name: str) -> list[Relation]:
+        peer = self.peers.host(name)
+        raw = self.peers.variables[name].get("dbports_servers")
+        if not isinstance(raw, (list, tuple)):
+            self.errors.append(DbportsError("not a list of servers", host=name, path="dbports_servers", value=raw))
+            return []
+        found: list[Relation] = []
+        for index, item in enumerate(raw):
+            taken = [relation.server.name for relation in found]
+            server = self.guarded(name, read_server, item, f"dbports_servers[{index}]", ENGINES, taken)
+            if server is not None:
+                os = server.values.get("os") or peer.os or server.engine.default_os
+                flows = tuple(resolve_flows(server.engine, server.values, server.instances, os))
+                found.append(Relation(name, server, flows))
+        return found
