@@ -1,0 +1,202 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SSRP: asking SQL Server Browser on UDP 1434 which port an instance has.
+
+Source: [MC-SQLR] 2.2.3 (CLNT_UCAST_EX), 2.2.4 (CLNT_UCAST_INST), 2.2.5 (SVR_RESP), 2.2.6 and 2.2.7 (dedicated
+administrator connection). Integers are little-endian. The Browser is silent about instances that are unknown or
+hidden, and leaves out the port of the default instance.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
+    ANSWERS,
+    SILENT,
+    UNKNOWN,
+    Deadline,
+    Outcome,
+    family_of,
+    is_timeout,
+    of_error,
+    printable,
+)
+
+PORT = 1434
+MAX_NAME = 32
+"""Bytes of an instance's name in a request, without its terminator."""
+
+SVR_RESP = 0x05
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance as the Browser describes it; ``tcp_port`` is None when it does not say one."""
+
+    server: str
+    name: str
+    version: str
+    tcp_port: int | None
+    protocols: dict[str, str] = field(default_factory=dict)
+
+
+def _name_bytes(instance: str) -> bytes:
+    """Return an instance's name for a request.
+
+    Only ASCII: the protocol's MBCS means the code page of the server, which nobody here knows.
+    """
+    if not instance or not instance.isascii() or not instance.isprintable() or ";" in instance:
+        raise DbportsError("a probe can only ask for an instance with a printable ASCII name", value=instance)
+    if len(instance) > MAX_NAME:
+        raise DbportsError(f"an instance's name has at most {MAX_NAME} bytes", value=instance)
+    return instance.encode("ascii")
+
+
+def encode_list_request() -> bytes:
+    """Return CLNT_UCAST_EX: asks for all instances."""
+    return b"\x03"
+
+
+def encode_instance_request(instance: str) -> bytes:
+    """Return CLNT_UCAST_INST: asks for one instance.
+
+    :raises DbportsError: when the name cannot be asked for.
+    """
+    return b"\x04" + _name_bytes(instance) + b"\0"
+
+
+def encode_dac_request(instance: str) -> bytes:
+    """Return CLNT_UCAST_DAC: asks for the port of an instance's dedicated administrator connection.
+
+    :raises DbportsError: when the name cannot be asked for.
+    """
+    return b"\x0f\x01" + _name_bytes(instance) + b"\0"
+
+
+def parse_dac_response(data: bytes) -> int:
+    """Return the TCP port of a dedicated administrator connection from SVR_RESP (DAC).
+
+    :raises DbportsError: when the answer is malformed. Its size counts the whole packet, other than SVR_RESP's.
+    """
+    if len(data) != 6 or data[:4] != b"\x05\x06\x00\x01":
+        raise DbportsError("the answer is no SSRP answer about an administrator connection", value=data[:16])
+    return _port(str(int.from_bytes(data[4:], "little")))
+
+
+def parse_response(data: bytes) -> tuple[Instance, ...]:
+    """Read SVR_RESP: the instances it describes, at least one.
+
+    :raises DbportsError: when the answer is malformed.
+    """
+    if len(data) < 3 or data[0] != SVR_RESP:
+        raise DbportsError("the answer is no SSRP answer", value=data[:16])
+    if struct.unpack_from("<H", data, 1)[0] != len(data) - 3:
+        raise DbportsError("the SSRP answer has another length than it says", value=data[:16])
+    # Bytes that are not ASCII belong to an unknown code page; they must not make the rest unreadable.
+    tokens = data[3:].decode("ascii", "replace").split(";")
+    found: list[Instance] = []
+    at = 0
+    while at < len(tokens) and tokens[at:] != [""]:
+        pairs: dict[str, str] = {}
+        while True:
+            key = tokens[at]
+            at += 1
+            if not key:
+                break
+            # An instance ends with ";;", so that after each value there is a token at least.
+            if at + 1 >= len(tokens):
+                raise DbportsError("the SSRP answer ends in the middle of an instance", value=data[-16:])
+            pairs.setdefault(key.lower(), tokens[at])
+            at += 1
+        found.append(_instance(pairs))
+    if not found:
+        raise DbportsError("the SSRP answer names no instance", value=data[:16])
+    return tuple(found)
+
+
+def _instance(pairs: dict[str, str]) -> Instance:
+    known = ("servername", "instancename", "isclustered", "version")
+    if not pairs.get("instancename"):
+        raise DbportsError("the SSRP answer has an instance without a name")
+    protocols = {key: value for key, value in pairs.items() if key not in known}
+    return Instance(
+        server=pairs.get("servername", ""),
+        name=pairs["instancename"],
+        version=pairs.get("version", ""),
+        tcp_port=_port(pairs["tcp"]) if "tcp" in pairs else None,
+        protocols=protocols,
+    )
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise DbportsError("the SSRP answer names a port that is none", value=text)
+    return int(text)
+
+
+def ask(address: str, port: int, request: bytes, read: Callable[[bytes], _T], deadline: Deadline) -> _T:
+    """Send a request and return the first answer that ``read`` accepts.
+
+    The socket is connected: the kernel drops datagrams from any other address or port. The request goes out twice,
+    as datagrams get lost.
+
+    :raises DbportsError: when only answers came that ``read`` refused.
+    :raises OSError: when none came in time, or an ICMP message did.
+    """
+    refusal: DbportsError | None = None
+    with socket.socket(family_of(address), socket.SOCK_DGRAM) as sock:
+        sock.connect((address, port))
+        for until in (Deadline(deadline.left() / 2), deadline):
+            sock.send(request)
+            while True:
+                try:
+                    until.arm(sock)
+                    return read(sock.recv(65535))
+                except DbportsError as error:
+                    refusal = error
+                except OSError as error:
+                    if is_timeout(error):
+                        break
+                    raise
+    raise refusal or TimeoutError("no answer")
+
+
+def find_instance(address: str, port: int, instance: str | None, deadline: Deadline) -> Instance:
+    """Ask a Browser for an instance, or for the first of all.
+
+    :raises DbportsError: when it answers with something else.
+    :raises OSError: when it does not answer in time.
+    """
+    request = encode_instance_request(instance) if instance else encode_list_request()
+
+    def read(data: bytes) -> Instance:
+        for found in parse_response(data):
+            if instance is None or found.name.lower() == instance.lower():
+                return found
+        raise DbportsError(f"the SQL Server Browser answered about another instance than {instance}")
+
+    return ask(address, port, request, read, deadline)
+
+
+def probe(address: str, port: int, deadline: Deadline, instance: str | None = None) -> Outcome:
+    """Ask the Browser; the detail says the instance's port."""
+    try:
+        found = find_instance(address, port, instance, deadline)
+    except DbportsError as error:
+        return Outcome(UNKNOWN, error.reason, port)
+    except OSError as error:
+        outcome = of_error(error, port, no_answer=SILENT)
+        if outcome.verdict != SILENT:
+            return outcome
+        hint = ": the way is filtered, or the instance is unknown to the SQL Server Browser or hidden"
+        return Outcome(SILENT, outcome.detail + (hint if instance else ""), port)
+    where = f"tcp port {found.tcp_port}" if found.tcp_port else "no tcp port told"
+    return Outcome(ANSWERS, f"instance {printable(found.name)}, {where}", port)

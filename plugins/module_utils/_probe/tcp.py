@@ -1,0 +1,69 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TCP: connect, and let a protocol speak on the connection."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
+    ANSWERS,
+    FILTERED,
+    SILENT,
+    UNKNOWN,
+    Deadline,
+    Outcome,
+    family_of,
+    is_timeout,
+    of_error,
+)
+
+Speak = Callable[[socket.socket, Deadline], Outcome]
+
+
+def probe(address: str, port: int, deadline: Deadline, speak: Speak | None = None) -> Outcome:
+    """Connect to a TCP port and, when that works, let ``speak`` judge what is said on the connection.
+
+    A mute peer (timeout, end or reset after the connection stands) is ``silent``; an answer that is not of the
+    protocol (DbportsError) is ``unknown``.
+    """
+    with socket.socket(family_of(address), socket.SOCK_STREAM) as sock:
+        try:
+            deadline.arm(sock)
+            sock.connect((address, port))
+        except OSError as error:
+            return of_error(error, port, no_answer=FILTERED)
+        if speak is None:
+            return Outcome(ANSWERS, "the connection was accepted", port)
+        try:
+            found = speak(sock, deadline)
+        except DbportsError as error:
+            return Outcome(UNKNOWN, f"connected, but {error.reason}", port)
+        except EOFError:
+            return Outcome(SILENT, "connected, but the connection was closed without an answer", port)
+        except OSError as error:
+            what = "nothing was said in time" if is_timeout(error) else "the connection was reset"
+            return Outcome(SILENT, f"connected, but {what}", port)
+        return Outcome(found.verdict, found.detail, port)
+
+
+def read_exactly(sock: socket.socket, size: int, deadline: Deadline) -> bytes:
+    """Read ``size`` bytes.
+
+    :raises EOFError: when the peer closes before the first byte.
+    :raises DbportsError: when it closes in the middle.
+    :raises OSError: when the time is over or the connection is reset.
+    """
+    data = b""
+    while len(data) < size:
+        deadline.arm(sock)
+        part = sock.recv(size - len(data))
+        if not part:
+            if not data:
+                raise EOFError
+            raise DbportsError(f"the answer ended after {len(data)} of {size} bytes")
+        data += part
+    return data

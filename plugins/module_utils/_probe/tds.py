@@ -1,0 +1,114 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TDS: the PRELOGIN exchange, the first packet each way on a SQL Server connection.
+
+Source: [MS-TDS] 2.2.3.1 (packet header, big-endian) and 2.2.6.5 (PRELOGIN). It needs no account, and the server
+accepts it before any login; a server set to strict encryption (TDS 8.0) wants TLS first and closes instead.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import ANSWERS, Deadline, Outcome
+
+PRELOGIN, TABULAR_RESULT = 0x12, 0x04
+VERSION, ENCRYPTION, INSTANCE, TERMINATOR = 0x00, 0x01, 0x02, 0xFF
+HEADER = struct.Struct(">BBHHBB")
+OPTION = struct.Struct(">BHH")
+MAX_PACKET = 4096
+"""The packet size before a login has agreed on another one, header included."""
+
+
+@dataclass(frozen=True)
+class PreloginResponse:
+    """What a server says of itself before a login.
+
+    ``version`` is its product version such as ``16.0.4150``; ``other_instance`` tells that it denies to be the
+    instance it was asked for (the INSTOPT option), None when it did not say.
+    """
+
+    version: str
+    other_instance: bool | None
+
+
+def encode_prelogin(instance: str | None = None) -> bytes:
+    """Return a PRELOGIN packet, with the instance's name when one is given.
+
+    :raises DbportsError: when the name is not ASCII or has a NUL.
+    """
+    name = instance or ""
+    if not name.isascii() or "\0" in name:
+        raise DbportsError("a probe can only ask for an instance with an ASCII name", value=instance)
+    options = [
+        (VERSION, bytes(6)),
+        (ENCRYPTION, b"\x00"),  # available, but off: it asks for nothing
+        (INSTANCE, name.encode("ascii") + b"\0"),
+    ]
+    offset = OPTION.size * len(options) + 1
+    heads = data = b""
+    for token, value in options:
+        heads += OPTION.pack(token, offset + len(data), len(value))
+        data += value
+    body = heads + bytes([TERMINATOR]) + data
+    return HEADER.pack(PRELOGIN, 1, HEADER.size + len(body), 0, 1, 0) + body
+
+
+def parse_header(data: bytes) -> int:
+    """Return the length of the body that follows an answer's 8-byte header.
+
+    :raises DbportsError: when it is no header of a PRELOGIN answer.
+    """
+    if len(data) != HEADER.size:
+        raise DbportsError("the answer is no TDS packet")
+    kind, status, length, _spid, _number, _window = HEADER.unpack(data)
+    if kind != TABULAR_RESULT or not status & 1 or not HEADER.size < length <= MAX_PACKET:
+        raise DbportsError("the answer is no TDS packet")
+    return int(length) - HEADER.size
+
+
+def parse_prelogin_response(body: bytes) -> PreloginResponse:
+    """Read the body of a PRELOGIN answer.
+
+    :raises DbportsError: when it is malformed or has no version.
+    """
+    options: dict[int, bytes] = {}
+    at = 0
+    while True:
+        if at >= len(body):
+            raise DbportsError("the TDS answer has no end of its options")
+        if body[at] == TERMINATOR:
+            break
+        if at + OPTION.size > len(body):
+            raise DbportsError("the TDS answer ends in the middle of an option")
+        token, offset, length = OPTION.unpack_from(body, at)
+        if offset + length > len(body):
+            raise DbportsError("a TDS option points behind the end of the answer")
+        options.setdefault(token, body[offset : offset + length])
+        at += OPTION.size
+    if len(options.get(VERSION, b"")) != 6:
+        raise DbportsError("the TDS answer has no version")
+    major, minor, build = struct.unpack(">BBH", options[VERSION][:4])
+    said = options.get(INSTANCE)
+    return PreloginResponse(f"{major}.{minor}.{build}", said != b"\0" if said else None)
+
+
+def probe(address: str, port: int, deadline: Deadline, instance: str | None = None) -> Outcome:
+    """Connect and exchange PRELOGIN."""
+    request = encode_prelogin(instance)
+
+    def speak(sock: socket.socket, until: Deadline) -> Outcome:
+        sock.sendall(request)
+        length = parse_header(tcp.read_exactly(sock, HEADER.size, until))
+        response = parse_prelogin_response(tcp.read_exactly(sock, length, until))
+        detail = f"SQL Server {response.version} answered"
+        if instance and response.other_instance:
+            detail += f", but says that it is another instance than {instance}"
+        return Outcome(ANSWERS, detail)
+
+    return tcp.probe(address, port, deadline, speak)

@@ -1,0 +1,189 @@
+#!/usr/bin/python
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: try endpoints of database servers from this host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: probe
+short_description: Try endpoints of database servers from this host
+version_added: 0.1.0
+description:
+  - Sends real requests to database servers and says what came back, with nothing but Python's standard library.
+  - Each probe ends with a verdict. V(answers) means that the endpoint was reached and spoke as it should, V(refused)
+    that a TCP reset or an ICMP port unreachable came back or that the server itself turned this client away,
+    V(filtered) that nothing came back to a TCP connection or that an ICMP message said the way is closed, V(silent)
+    that nothing came back where this has several causes (UDP, ICMP echo) or that a connection was accepted and
+    nothing was said on it, V(unknown) anything else; RV(probes[].detail) has the reason.
+  - A refused or filtered endpoint is a result and no failure of the module.
+  - It needs no account on the server, and logs in nowhere.
+options:
+  probes:
+    description: What to try. They run at the same time, 32 at most.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description: A name for the result.
+        type: str
+        required: true
+      kind:
+        description:
+          - V(tcp) connects.
+          - V(tds) connects and exchanges PRELOGIN, the first message of SQL Server. With a range of ports it first asks
+            the SQL Server Browser on UDP 1434 for the port of O(probes[].instance).
+          - V(sql602_connect) connects and waits for the connect result, the first ten bytes of a 602SQL server.
+          - V(icmp_echo) sends an ICMP echo request.
+          - V(ssrp) asks the SQL Server Browser for O(probes[].instance), or for all instances.
+          - V(sql602_search) searches for a 602SQL server by UDP and waits for its announcement on UDP 5002, or on
+            another port when a client of this host holds that one. IPv4 only, as the product.
+          - V(http_tunnel) opens an HTTP tunnel of a 602SQL server.
+        type: str
+        required: true
+        choices: [tcp, tds, sql602_connect, icmp_echo, ssrp, sql602_search, http_tunnel]
+      address:
+        description: The IPv4 or IPv6 address to try. No name, as nothing is resolved.
+        type: str
+        required: true
+      ports:
+        description:
+          - The destination port. Kinds that connect take several, comma separated, up to 32; the result is then that of
+            the first port that does not answer.
+          - A range such as V(49152-65535) is for V(tds) and an instance with a dynamic port alone.
+          - Not used by V(icmp_echo), required by all others.
+        type: str
+        default: ''
+      instance:
+        description: The name of a SQL Server instance, for V(tds) and V(ssrp).
+        type: str
+  timeout:
+    description: Seconds that each probe may take, from 0.05 to 60.
+    type: float
+    default: 2
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what a real run tells.
+    support: full
+    details:
+      - It changes nothing, so that it sends its requests in check mode too.
+  diff_mode:
+    description: Tells what changed.
+    support: none
+    details:
+      - It changes nothing.
+  platform:
+    description: Target systems on which the module runs.
+    support: full
+    platforms: linux
+author:
+  - dbports.firewall contributors (@dbports)
+"""
+
+EXAMPLES = r"""
+- name: Is the default instance reachable from this host
+  dbports.firewall.probe:
+    probes:
+      - id: erp
+        kind: tds
+        address: 192.0.2.10
+        ports: "1433"
+
+- name: Try an instance with a dynamic port and a 602SQL server
+  dbports.firewall.probe:
+    timeout: 3
+    probes:
+      - id: sales
+        kind: tds
+        address: 192.0.2.10
+        ports: 49152-65535
+        instance: SALES
+      - id: search
+        kind: sql602_search
+        address: 192.0.2.11
+        ports: "5001"
+      - id: connect
+        kind: sql602_connect
+        address: 192.0.2.11
+        ports: "5002"
+"""
+
+RETURN = r"""
+probes:
+  description: One result a probe, in their order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The name that the probe was given.
+      type: str
+      returned: always
+      sample: erp
+    kind:
+      description: The kind of the probe.
+      type: str
+      returned: always
+      sample: tds
+    address:
+      description: The address that was tried.
+      type: str
+      returned: always
+      sample: 192.0.2.10
+    port:
+      description: The port that was tried; null where none was, as for an ICMP echo.
+      type: int
+      returned: always
+      sample: 1433
+    verdict:
+      description: One of V(answers), V(refused), V(filtered), V(silent) and V(unknown).
+      type: str
+      returned: always
+      sample: answers
+    detail:
+      description: The reason of the verdict in a sentence.
+      type: str
+      returned: always
+      sample: SQL Server 16.0.4150 answered
+    milliseconds:
+      description: How long it took.
+      type: int
+      returned: always
+      sample: 3
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import KINDS, run_probes
+
+ARGUMENT_SPEC = {
+    "probes": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "id": {"type": "str", "required": True},
+            "kind": {"type": "str", "required": True, "choices": list(KINDS)},
+            "address": {"type": "str", "required": True},
+            "ports": {"type": "str", "default": ""},
+            "instance": {"type": "str"},
+        },
+    },
+    "timeout": {"type": "float", "default": 2},
+}
+
+
+def main() -> None:
+    """Run the probes that the task names."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        probes = run_probes(module.params["probes"], module.params["timeout"])
+    except DbportsError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, probes=probes)
+
+
+if __name__ == "__main__":
+    main()
