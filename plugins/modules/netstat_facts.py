@@ -46,8 +46,6 @@ notes:
     process of the lowest pid by V(netstat). Count connections by their addresses and ports, not by rows.
   - Neither C(netstat) nor C(/proc) tells a dual-stack listener from one for IPv6 only. Both have the
     address V(::), from every source.
-seealso:
-  - module: community.general.listen_ports_facts
 author: dbports.firewall contributors (@dbports)
 """
 

@@ -71,9 +71,9 @@ def _endpoint(text: str) -> tuple[str, int | None]:
 @lru_cache(maxsize=4096)
 def _address(text: str) -> str:
     """Turn the kernel's form, 32-bit words in hexadecimal as this machine's byte order reads them, into text."""
-    words = [int(text[at : at + 8], 16) for at in range(0, len(text), 8)]
-    if len(words) not in (1, 4):
+    if len(text) not in (8, 32):
         raise ValueError(text)
+    words = [int(text[at : at + 8], 16) for at in range(0, len(text), 8)]
     family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
     return parse_address(socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)))
 

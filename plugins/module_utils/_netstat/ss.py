@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import (
@@ -41,6 +42,8 @@ _PROTOCOL = re.compile(r"\s*(?:tcp|udp|raw|icmp6?)\s", re.ASCII)
 _UNBRACKETED = re.compile(r"\s*(?:\S+\s+){4}:::")
 _ROW = re.compile(r"\s*(\S+)\s+(\S+)\s+\d+\s+\d+\s+(\S+)\s+(\S+)(.*)", re.DOTALL)
 # A name is at most 15 bytes and may hold what looks like the end of an entry: the longest reading is the true one.
+_CLOSED = re.compile(r'users:\((?:\(".{0,15}",pid=\d+,fd=\d+\),?)+\)(?:\s|$)', re.DOTALL)
+_LINES = 100  # more than the names of a row's processes have in practice; a damaged text ends here
 _USER = re.compile(r'\("(.{0,15})",pid=(\d+),fd=\d+\)(,(?=\(")|\)(?:\s|$))', re.DOTALL)
 
 
@@ -52,11 +55,26 @@ def parse(text: str) -> list[Socket]:
 
     :raises DbportsError: for a row of TCP, UDP or raw that cannot be read, and for names.
     """
-    # Not splitlines: a process may have a form feed or a line separator of Unicode in its name.
-    rows = [line.rstrip("\r") for line in text.split("\n") if _PROTOCOL.match(line)]
+    rows = [row for row in _rows(text) if _PROTOCOL.match(row)]
     # iproute2 before 4.14 wrote no brackets, and * for the IPv4 wildcard, which now is the dual-stack one.
     wildcard = ANY_IPV4 if any(_UNBRACKETED.match(row) for row in rows) else ANY_IPV6
     return [item for row in rows for item in _row(row, wildcard)]
+
+
+def _rows(text: str) -> Iterator[str]:
+    """Yield the rows; one whose process has line ends in its name is longer than a line.
+
+    Without this, any user of the host could make up a line of his own.
+    """
+    row = ""
+    # Not splitlines: a name may have a form feed or a line separator of Unicode, too.
+    for line in text.split("\n"):
+        row = f"{row}\n{line}" if row else line
+        if "users:((" in row and not _CLOSED.search(row) and row.count("\n") < _LINES:
+            continue
+        yield row.rstrip("\r")
+        row = ""
+    yield row
 
 
 def _row(row: str, wildcard: str) -> list[Socket]:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A small /proc on disk: its tables, its processes, and what is missing from it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.proc import parse, process_name, read
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import ANY_IPV4, Socket
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
+
+HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+
+def _hex(*octets: int) -> str:
+    """Write four octets of an address as this machine's kernel does."""
+    return f"{int.from_bytes(bytes(octets), sys.byteorder):08X}"
+
+
+def _row(local: str, remote: str, state: str, inode: int) -> str:
+    return f"   0: {local} {remote} {state} 00000000:00000000 00:00000000 00000000     0        0 {inode} 1 0 100 0\n"
+
+
+ANY4, ANY6 = "0" * 8, "0" * 32
+SERVER = _hex(192, 0, 2, 10)
+MAPPED_SERVER = f"{'0' * 16}{_hex(0, 0, 255, 255)}{SERVER}"
+MAPPED_CLIENT = f"{'0' * 16}{_hex(0, 0, 255, 255)}{_hex(192, 0, 2, 21)}"
+DOCUMENTATION = f"{_hex(0x20, 1, 0x0D, 0xB8)}{'0' * 16}{_hex(0, 0, 0, 0x10)}"
+
+TCP = _row(f"{ANY4}:138A", f"{ANY4}:0000", "0A", 11) + _row(f"{SERVER}:138A", f"{_hex(192, 0, 2, 22)}:C350", "06", 0)
+TCP6 = _row(f"{MAPPED_SERVER}:0599", f"{MAPPED_CLIENT}:9D78", "01", 12)
+UDP6 = _row(f"{DOCUMENTATION}:059A", f"{ANY6}:0000", "07", 13)
+RAW = _row(f"{ANY4}:0001", f"{ANY4}:0000", "07", 14)
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    """Build a /proc with a kernel's tables, two processes that share a socket, and one that ends meanwhile."""
+    net = tmp_path / "net"
+    net.mkdir()
+    for name, rows in (("tcp", TCP), ("tcp6", TCP6), ("udp", ""), ("udp6", UDP6), ("raw", RAW), ("raw6", "")):
+        (net / name).write_text(HEADING + rows)
+    for pid, name, held in ((300, "602sql11", [11, 14]), (20, "parent\n", [11, 99]), (31, "sqlservr", [12, 12])):
+        descriptors = tmp_path / str(pid) / "fd"
+        descriptors.mkdir(parents=True)
+        (tmp_path / str(pid) / "comm").write_text(f"{name}\n")
+        for number, inode in enumerate(held):
+            (descriptors / str(number)).symlink_to(f"socket:[{inode}]")
+        (descriptors / "9").symlink_to("/dev/null")
+    (tmp_path / "400").mkdir()
+    (tmp_path / "self").symlink_to("20")
+    return tmp_path
+
+
+def test_sockets_and_their_owners(proc: Path) -> None:
+    """Byte order, mapped addresses, states and shared sockets; an owner that nobody saw is not invented."""
+    assert read(proc=str(proc)) == [
+        Socket("ipv4", "tcp", "LISTEN", ANY_IPV4, 5002, None, None, 20, "parent\n"),
+        Socket("ipv4", "tcp", "LISTEN", ANY_IPV4, 5002, None, None, 300, "602sql11"),
+        Socket("ipv4", "tcp", "TIME_WAIT", "192.0.2.10", 5002, "192.0.2.22", 50000),
+        Socket("ipv4", "tcp", "ESTABLISHED", "192.0.2.10", 1433, "192.0.2.21", 40312, 31, "sqlservr"),
+        Socket("ipv6", "udp", None, "2001:db8::10", 1434, None, None),
+        Socket("ipv4", "icmp", None, ANY_IPV4, None, None, None, 300, "602sql11"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ports", "seen"),
+    [("5002", [5002, 5002, 5002]), ("50000", [5002]), ("1433-1434", [1433, 1434]), ("1", []), ("40312", [1433])],
+)
+def test_only_the_ports_that_matter(proc: Path, ports: str, seen: list[int]) -> None:
+    """The local or the remote port counts; the protocol number of a raw socket is no port."""
+    assert [one.local_port for one in read(parse_ports(ports), str(proc))] == seen
+
+
+def test_a_kernel_without_ipv6(proc: Path) -> None:
+    """No IPv6 means no IPv6 sockets; no /proc/net/tcp means that nothing is known."""
+    for table in ("tcp6", "udp6", "raw6"):
+        (proc / "net" / table).unlink()
+    assert {one.family for one in read(proc=str(proc))} == {"ipv4"}
+    (proc / "net" / "tcp").unlink()
+    with pytest.raises(DbportsError, match=r"cannot read .*/net/tcp"):
+        read(proc=str(proc))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "   0: 00000000:138A",
+        _row("000000:138A", f"{ANY4}:0000", "0A", 1),
+        _row(f"{ANY4}:xxxx", f"{ANY4}:0000", "0A", 1),
+        _row(f"{ANY4}{ANY4}:138A", f"{ANY4}:0000", "0A", 1),
+        _row(f"{ANY4}:138A", f"{ANY4}:0000", "ZZ", 1),
+    ],
+)
+def test_damaged_rows_are_errors(row: str) -> None:
+    """A row that is cut or not hexadecimal is an error, never a row less."""
+    with pytest.raises(DbportsError, match="not a row of /proc/net/tcp"):
+        parse(HEADING + row, "tcp")
+
+
+def test_the_name_of_a_process(proc: Path) -> None:
+    """A name may end in a line end of its own; a process that is gone has none."""
+    assert process_name(20, str(proc)) == "parent\n"
+    assert process_name(21, str(proc)) is None
