@@ -89,7 +89,8 @@ def main() -> None:
         namespace = Path(stack.enter_context(tempfile.TemporaryDirectory()), "ansible_collections", "dbports")
         namespace.mkdir(parents=True)
         (namespace / "firewall").symlink_to(ROOT)
-        environment = {**os.environ, "PYTHONPATH": str(namespace.parent.parent)}
+        path = os.pathsep.join((str(namespace.parent.parent), os.environ.get("PYTHONPATH", "")))
+        environment = {**os.environ, "PYTHONPATH": path}
         hold(stack, options.sockets)
         floor = 0.0
         for name, argv in candidates.items():
