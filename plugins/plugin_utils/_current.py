@@ -47,12 +47,16 @@ class CurrentPlan:
     summary: tuple[str, ...]
     approved: bool
 
+    def has(self, name: str) -> bool:
+        """Tell whether the plan says anything of a host."""
+        return any(item["host"] == name for item in self.index["hosts"])
+
     def host(self, name: str) -> dict[str, Any]:
         """Return a host's port set, in the shape of its file.
 
         :raises DbportsError: when the plan was approved without this host, or its file was changed.
         """
-        if not self.approved and not any(item["host"] == name for item in self.index["hosts"]):
+        if not self.approved and not self.has(name):
             return {
                 "schema": HOST_SCHEMA, "host": name, "addresses": [], "endpoints": [], "rules": [], "forbidden": [],
                 "settings": {"policy": "guard", "filter_outbound": False}, "warnings": [],

@@ -17,9 +17,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 
 COMMON_KEYS = {"engine", "name", "clients", "forbidden_clients", "instances", "options"}
 _PINNED = re.compile(r"(client_)?(source|local)_?ports?|client_ports?")
-_NAME = re.compile(r"[^\x00-\x1f\x7f\"\\]{1,64}")
+_NAME = re.compile(r"[^\"\\/]{1,64}")
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
+NOBODY_FIX = "List hosts, groups, addresses or networks"
 PINNED_REASON = (
     "the source port of a client cannot be chosen: each connection takes a new, unused one (KB 287932: "
     "limiting them would defeat the purpose of having the client allocate a new, unused dynamic port)"
@@ -63,7 +64,10 @@ def read_server(raw: Any, path: str, engines: Mapping[str, Engine], taken: Itera
     :raises DbportsError: with path, value and fix; the host is for the caller to add.
     """
     if not isinstance(raw, Mapping):
-        raise DbportsError("a server is a dictionary with engine and clients", path=path, value=raw)
+        raise DbportsError(
+            "a server is a dictionary with engine and clients", path=path, value=raw,
+            fix="Write for example {engine: mssql, clients: [app_servers]}",
+        )
     engine = _engine(raw.get("engine", ...), f"{path}.engine", engines)
     _no_unknown_keys(raw, _keys(engine), path)
     name = _server_name(raw.get("name"), engine, f"{path}.name", set(taken))
@@ -73,8 +77,7 @@ def read_server(raw: Any, path: str, engines: Mapping[str, Engine], taken: Itera
     instances = _read_instances(raw, engine, path)
     if not values["clients"] and not (instances and all(item.get("clients") for item in instances)):
         raise DbportsError(
-            "nobody is named who may connect", path=f"{path}.clients",
-            fix="List hosts, groups, addresses or networks",
+            "nobody is named who may connect", path=f"{path}.clients", fix=NOBODY_FIX,
         )
     forbidden = raw.get("forbidden_clients")
     warnings = _derive(engine, values, instances, path)
@@ -110,10 +113,15 @@ def _keys(engine: Engine) -> set[str]:
 
 def _engine_part(raw: Mapping[str, Any], engine: Engine, path: str) -> dict[str, Any]:
     """Return what was written for the engine's own options, beside ``engine`` or below ``options``."""
-    below = raw.get("options") or {}
-    if not isinstance(below, Mapping):
-        raise DbportsError("options is a dictionary", path=f"{path}.options", value=below)
     names = {option.name for option in engine.options}
+    below = raw.get("options")
+    if below is None:
+        below = {}
+    if not isinstance(below, Mapping):
+        raise DbportsError(
+            "options is a dictionary", path=f"{path}.options", value=below,
+            fix=f"Known keys: {', '.join(sorted(names))}",
+        )
     _no_unknown_keys(below, names, f"{path}.options")
     return {**{key: raw[key] for key in raw if key in names}, **below}
 
@@ -127,7 +135,7 @@ def _no_unknown_keys(raw: Mapping[str, Any], known: set[str], path: str) -> None
         near = difflib.get_close_matches(str(key), sorted(known), 1)
         raise DbportsError(
             "unknown key", path=f"{path}.{key}", value=raw[key],
-            fix=f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(sorted(known))}",
+            fix=f"Perhaps {near[0]} is meant" if near else f"Known keys: {', '.join(sorted(known))}",
         )
 
 
@@ -142,10 +150,11 @@ def _server_name(raw: Any, engine: Engine, path: str, taken: set[str]) -> str:
 
 
 def read_name(raw: Any, path: str) -> str:
-    """Read a name of 1 to 64 printable characters without quotes and backslashes."""
-    if not isinstance(raw, str) or not _NAME.fullmatch(raw) or "/" in raw:
+    """Read a name of 1 to 64 printable characters without slashes, quotes and backslashes."""
+    if not isinstance(raw, str) or not _NAME.fullmatch(raw) or not raw.isprintable():
         raise DbportsError(
-            "a name has 1 to 64 printable characters without slashes, quotes and backslashes", path=path, value=raw
+            "a name has 1 to 64 printable characters without slashes, quotes and backslashes", path=path, value=raw,
+            fix="Give another name, as text",
         )
     return str(raw)
 
@@ -156,18 +165,25 @@ def _read_instances(raw: Mapping[str, Any], engine: Engine, path: str) -> list[V
     where = f"{path}.instances"
     listed = raw.get("instances", [{}])
     if not isinstance(listed, (list, tuple)) or not listed:
-        raise DbportsError("instances is a list with at least one instance", path=where, value=listed)
+        raise DbportsError(
+            "instances is a list with at least one instance", path=where, value=listed,
+            fix="Write instances as [{name: SALES, tcp_port: 14330}], or leave it out for the default instance alone",
+        )
     read: list[Values] = []
     known = {option.name for option in engine.instance_options}
     for index, item in enumerate(listed):
         here = f"{where}[{index}]"
         if not isinstance(item, Mapping):
-            raise DbportsError("an instance is a dictionary such as {name: SALES}", path=here, value=item)
+            raise DbportsError(
+                "an instance is a dictionary", path=here, value=item, fix="Write for example {name: SALES}"
+            )
         _no_unknown_keys(item, known, here)
         values = read_options(item, engine.instance_options, here)
         values["name"] = read_name(values["name"], f"{here}.name")
         if any(values["name"].upper() == other["name"].upper() for other in read):
-            raise DbportsError("two instances have this name", path=f"{here}.name", value=values["name"])
+            raise DbportsError(
+                "two instances have this name", path=f"{here}.name", value=values["name"], fix="Give each its own"
+            )
         read.append(values)
     return read
 
@@ -187,10 +203,15 @@ def read_options(raw: Mapping[str, Any], options: Iterable[Option], path: str) -
         try:
             values[option.name] = _READERS[option.type](value, option, where)
         except DbportsError as error:
-            if error.path is None:
-                error.path = where
+            error.path = error.path or where
+            error.fix = error.fix or _port_fix(option)
             raise
     return values
+
+
+def _port_fix(option: Option) -> str:
+    listed = "a port, a range or a list of them" if option.type == "ports" else "one port"
+    return f"Write {' or '.join((listed, *option.words))}; a port is a number from 1 to {option.maximum}"
 
 
 def read_bool(value: Any, path: str) -> bool:
@@ -200,7 +221,7 @@ def read_bool(value: Any, path: str) -> bool:
     word = str(value).lower() if isinstance(value, (str, int)) else ""
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
-    raise DbportsError("not true or false", path=path, value=value)
+    raise DbportsError("not true or false", path=path, value=value, fix="Write true or false")
 
 
 def _read_choice(value: Any, option: Option, path: str) -> Any:
@@ -210,7 +231,7 @@ def _read_choice(value: Any, option: Option, path: str) -> Any:
         if str(value) == str(choice):
             return choice
     if option.choices or not isinstance(value, (str, int)) or isinstance(value, bool):
-        fix = f"Use one of {', '.join(str(choice) for choice in option.choices)}" if option.choices else None
+        fix = f"Use one of {', '.join(str(choice) for choice in option.choices)}" if option.choices else "Write text"
         raise DbportsError(f"not a value for {option.name}", path=path, value=value, fix=fix)
     return int(value) if option.type == "int" else str(value)
 
@@ -245,11 +266,10 @@ def read_clients(value: Any, path: str) -> tuple[ClientRef, ...]:
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, (list, tuple)):
-        raise DbportsError("clients is a list", path=path, value=value)
+        raise DbportsError("clients is a list", path=path, value=value, fix=NOBODY_FIX)
     if not value:
         raise DbportsError(
-            "nobody is named who may connect", path=path, value=value,
-            fix="List hosts, groups, addresses or networks",
+            "nobody is named who may connect", path=path, value=value, fix=NOBODY_FIX,
         )
     return tuple(_read_client(item, f"{path}[{index}]") for index, item in enumerate(value))
 
@@ -259,7 +279,8 @@ def _read_client(item: Any, path: str) -> ClientRef:
         return ClientRef(item.strip(), path)
     if not isinstance(item, Mapping) or not isinstance(item.get("name"), str) or not item["name"].strip():
         raise DbportsError(
-            "a client is a host, group, address or network, or a dictionary with name", path=path, value=item
+            "a client is a host, group, address or network, or a dictionary with name", path=path, value=item,
+            fix="Write a name, or for example {name: app_servers, allow_empty: true}",
         )
     _no_unknown_keys(item, {"name", "allow_empty", "os"}, path)
     os = item.get("os")

@@ -1,0 +1,37 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the report of a plan and its findings; documented with the module of the same name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import load_artifact, write_artifact
+from ansible_collections.dbports.firewall.plugins.plugin_utils._report import Report, read_findings
+
+
+class ActionModule(DbportsAction):
+    """Read what verify left next to the plan, print the table and write the report."""
+
+    ARGUMENTS = {**PLAN_OPTIONS, "plan_dir": {"type": "path", "required": True}}
+
+    def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """See the module's documentation for what it returns."""
+        plan = self.plan(args, task_vars)
+        directory = self.directory(args)
+        hosts = [item["host"] for item in plan.index["hosts"]]
+        report = Report(plan.index, plan.plan_id, read_findings(directory, hosts, plan.plan_id))
+        if not self._task.check_mode:
+            if not plan.approved:
+                write_artifact(load_artifact(plan.directory), directory)
+            report.write(directory)
+        self.show("report", report.lines())
+        return {
+            "changed": False,
+            "plan_id": plan.plan_id,
+            "counts": report.as_dict()["counts"],
+            "unverified": len(report.unverified),
+            "report": str(directory / "report.md"),
+        }

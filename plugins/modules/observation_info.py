@@ -1,0 +1,123 @@
+#!/usr/bin/python
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: collect all that a host shows about its database ports."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: observation_info
+short_description: Collect what a host shows about its database ports
+version_added: 0.1.0
+description:
+  - Collects in one call what M(dbports.firewall.verify) compares with the plan, the sockets of some ports, whether
+    the ruleset is the wanted one, and the results of probes.
+  - Use M(dbports.firewall.netstat_facts), M(dbports.firewall.ruleset) in check mode and M(dbports.firewall.probe) for
+    one of the three alone.
+options:
+  ports:
+    description: Ports and ranges whose sockets are wanted. Without any, no socket is looked at.
+    type: list
+    elements: str
+    default: []
+  ruleset:
+    description:
+      - The options of M(dbports.firewall.ruleset) that the host should have. Without them the ruleset is not looked at.
+    type: dict
+  probes:
+    description: What to try, as the option C(probes) of M(dbports.firewall.probe).
+    type: list
+    elements: dict
+    default: []
+  timeout:
+    description: Seconds that each probe may take.
+    type: float
+    default: 2
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what a real run tells.
+    support: full
+  diff_mode:
+    description: Tells what changed.
+    support: none
+  platform:
+    description: Target systems on which the module runs.
+    support: full
+    platforms: linux
+author:
+  - dbports.firewall contributors (@dbports)
+"""
+
+EXAMPLES = r"""
+- name: See who listens on the ports of a default instance, and whether a neighbour answers
+  dbports.firewall.observation_info:
+    ports: ["1433", "1434"]
+    probes:
+      - id: neighbour
+        kind: tds
+        address: 192.0.2.11
+        ports: "1433"
+  register: shown
+"""
+
+RETURN = r"""
+observation:
+  description: What was collected.
+  returned: success
+  type: dict
+  contains:
+    sockets:
+      description: The sockets, each as in RV(dbports.firewall.netstat_facts#module:ansible_facts.dbports_netstat.sockets).
+      type: list
+      elements: dict
+      returned: when O(ports) is not empty
+    ruleset:
+      description: Whether the ruleset is the wanted one, and what in foreign tables may stop a flow.
+      type: dict
+      returned: when O(ruleset) is set
+      contains:
+        in_sync:
+          description: Whether nothing would have to be changed.
+          type: bool
+          returned: when it could be read
+        foreign:
+          description: As M(dbports.firewall.ruleset) returns it.
+          type: list
+          elements: dict
+          returned: when it could be read
+        error:
+          description: Why it could not be read.
+          type: str
+          returned: when it could not be read
+    probes:
+      description: The results, each as M(dbports.firewall.probe) returns it.
+      type: list
+      elements: dict
+      returned: when O(probes) is not empty
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._observe import observe
+
+ARGUMENT_SPEC = {
+    "ports": {"type": "list", "elements": "str", "default": []},
+    "ruleset": {"type": "dict"},
+    "probes": {"type": "list", "elements": "dict", "default": []},
+    "timeout": {"type": "float", "default": 2},
+}
+
+
+def main() -> None:
+    """Collect what the task asks for."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        observation = observe(**module.params)
+    except DbportsError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, observation=observation)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+#!/usr/bin/python
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: Write the report of a plan and its findings
+version_added: 0.1.0
+description:
+  - Reads the findings that M(dbports.firewall.verify) left next to the plan, prints a table of all endpoints and
+    writes C(report.md) and C(report.json).
+  - Findings of another plan do not count; hosts without findings are named.
+options:
+  plan_dir:
+    description:
+      - The directory of a plan that M(dbports.firewall.plan) wrote, on the controller. A relative path is below the
+        directory in which ansible-playbook was started.
+    type: path
+    required: true
+  plan_id:
+    description:
+      - The plan_id that was approved. With it, exactly that plan is taken out of O(plan_dir), and a plan that was
+        changed, does not hold this host, or no longer fits the inventory is refused.
+      - Without it the plan is computed from the inventory, once in a run.
+    type: str
+attributes:
+  action:
+    description: Runs on the controller.
+    support: full
+  check_mode:
+    description: Can run in check mode and tell what a real run tells.
+    support: full
+    details:
+      - Nothing is written.
+  diff_mode:
+    description: Tells what changed.
+    support: none
+  platform:
+    description: Target systems.
+    support: full
+    platforms: linux
+seealso:
+  - module: dbports.firewall.plan
+  - module: dbports.firewall.verify
+author:
+  - dbports.firewall contributors (@dbports)
+"""
+
+EXAMPLES = r"""
+- name: Print the table and write the report
+  dbports.firewall.report:
+    plan_dir: dbports-plan
+  run_once: true
+"""
+
+RETURN = r"""
+plan_id:
+  description: The digest of the plan.
+  returned: always
+  type: str
+  sample: 4b5c0b0a2f0d1f7b8a5d3a7e9a0c1d2e3f405162738495a6b7c8d9eaf0b1c2d3
+counts:
+  description: How many findings have each verdict.
+  returned: always
+  type: dict
+  sample: {ok: 9, fail: 0, warn: 1, unknown: 0}
+unverified:
+  description: How many hosts of the plan have no findings.
+  returned: always
+  type: int
+report:
+  description: Where the report is.
+  returned: always
+  type: str
+"""
