@@ -175,9 +175,16 @@ def _join(host: LabHost, port: str, addresses: list[str]) -> None:
     """Connect a host to the bridge and give it its addresses."""
     _ip(f"link add {port} type veth peer name {INTERFACE} netns {host.pid}")
     _ip(f"link set {port} master {BRIDGE} up")
-    # Duplicate address detection would make an IPv6 address wait a second before it works.
-    switch = "/proc/sys/net/ipv6/conf"
-    host.run(["sh", "-c", f"echo 0 >{switch}/all/accept_dad; echo 0 >{switch}/{INTERFACE}/accept_dad"])
+    # Duplicate address detection would make an IPv6 address wait a second before it works, and the kernel's limit of
+    # ICMP errors would let a refused datagram look dropped. Older kernels have the last one for the machine alone.
+    settings = {
+        "ipv6/conf/all/accept_dad": 0,
+        f"ipv6/conf/{INTERFACE}/accept_dad": 0,
+        "ipv4/icmp_ratelimit": 0,
+        "ipv6/icmp/ratelimit": 0,
+        "ipv4/icmp_msgs_per_sec": 1000000,
+    }
+    host.run(["sh", "-c", "; ".join(f"echo {value} >/proc/sys/net/{key} || :" for key, value in settings.items())])
     lines = ["link set lo up"]
     for address in addresses:
         lines.append(f"address add {address} dev {INTERFACE}" + (" nodad" if ":" in address else ""))

@@ -24,7 +24,9 @@ from lab import Lab, LabHost
 SERVER, SERVER6 = "192.0.2.10", "2001:db8::10"
 CLIENT, DENIED = "192.0.2.21", "192.0.2.66"
 MUTE = "import socket,sys\ns=socket.create_server(('',7000))\nc=[]\nwhile True: c.append(s.accept())"
-BABBLE = "import socket\ns=socket.create_server(('',7001))\nwhile True: c=s.accept()[0];c.sendall(b'SSH-2.0-babble '*9)"
+BABBLE = (
+    "import socket\ns=socket.create_server(('',7001))\nwhile True: c=s.accept()[0];c.sendall(b'SSH-2.0-babble\\n'*9)"
+)
 INSTANCES = [
     *("--instance", "MSSQLSERVER:1433", "--instance", "SALES:50123"),
     *("--instance", "STRAY:999", "--hidden", "X:1"),
@@ -157,10 +159,13 @@ def test_a_firewall_says_that_it_is_prohibited(
 
 
 @pytest.mark.parametrize("kind", ["tcp", "tds", "ssrp", "icmp_echo"])
-def test_ipv6_is_filtered_too(lab: Lab, rules: Any, kind: str) -> None:
+@pytest.mark.parametrize(("reason", "verdict"), [("admin-prohibited", "filtered"), ("port-unreachable", "refused")])
+def test_icmp_errors_are_heard_over_ipv6_too(lab: Lab, rules: Any, kind: str, reason: str, verdict: str) -> None:
     ports = {"ssrp": "1434", "icmp_echo": ""}.get(kind, "1433")
-    rules("reject with icmpx type admin-prohibited")
-    assert one(lab, kind, ports, address=SERVER6)["verdict"] == "filtered"
+    rules(f"reject with icmpx type {reason}")
+    result = one(lab, kind, ports, address=SERVER6)
+    assert result["verdict"] == verdict
+    assert result["milliseconds"] < 900
 
 
 @pytest.mark.parametrize(("kind", "ports", "instance"), EVERYTHING)

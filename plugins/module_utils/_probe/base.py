@@ -66,6 +66,17 @@ def family_of(address: str) -> int:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
+_RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
+
+
+def tell_errors(sock: socket.socket) -> None:
+    """Have every ICMP error reach the socket: IP_RECVERR and IPV6_RECVERR of <linux/in.h>, unnamed in Python 3.9.
+
+    Without it Linux keeps some to itself, and a refused IPv6 connection looks filtered.
+    """
+    sock.setsockopt(*_RECVERR[sock.family], 1)
+
+
 _CLOSED = {
     errno.EHOSTUNREACH: "the host is down, or a firewall on the way answered that it is not reachable",
     errno.ENETUNREACH: "there is no route, or a firewall on the way answered that the network is not reachable",

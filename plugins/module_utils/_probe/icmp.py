@@ -21,13 +21,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
     Outcome,
     family_of,
     of_error,
+    tell_errors,
 )
 
 REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
 REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
 HEADER = struct.Struct(">BBHHH")
-ERRORS_TOLD = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
-"""IP_RECVERR and IPV6_RECVERR of <linux/in.h>: ICMP errors reach the socket. Python has no names for them."""
 
 
 def checksum(data: bytes) -> int:
@@ -85,7 +84,7 @@ def probe(address: str, deadline: Deadline) -> Outcome:
     payload = os.urandom(16)
     with sock:
         try:
-            sock.setsockopt(*ERRORS_TOLD[socket.AddressFamily(family)], 1)
+            tell_errors(sock)
             sock.connect((address, 0))
             for sequence, until in enumerate((Deadline(deadline.left() / 2), deadline), start=1):
                 sock.send(encode_echo(family, os.getpid() & 0xFFFF, sequence, payload))

@@ -19,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
     family_of,
     is_timeout,
     of_error,
+    tell_errors,
 )
 
 Speak = Callable[[socket.socket, Deadline], Outcome]
@@ -32,6 +33,7 @@ def probe(address: str, port: int, deadline: Deadline, speak: Speak | None = Non
     """
     with socket.socket(family_of(address), socket.SOCK_STREAM) as sock:
         try:
+            tell_errors(sock)
             deadline.arm(sock)
             sock.connect((address, port))
         except OSError as error:
