@@ -95,10 +95,7 @@ def _state_and_owner(protocol: str, rest: str) -> tuple[str | None, Owner]:
         rest = rest[: found.start()]
         if found["pid"] is not None:
             owner = int(found["pid"]), found["process"].rstrip()
-    rest = rest.rstrip()
-    # A TCP row has a state, so that the first of three words is not the user.
-    if protocol != "tcp" or len(rest.split()) > 2:
-        rest = _USER_AND_INODE.sub("", rest)
+    rest = _USER_AND_INODE.sub("", rest.rstrip())
     word = " ".join(rest.split())
     if protocol == "raw" and word.isdigit():  # net-tools has no words for the states of raw sockets
         return KERNEL_STATES.get(int(word)), owner
