@@ -1,0 +1,107 @@
+# Everything this project does, behind one command each. `make help` lists them.
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON   ?= python3
+SCENARIO ?= default
+JOBS     ?= 2
+PARTS    ?= molecule sanity packet integration lint property unit types docs build
+
+VENV      := .venv
+VENV_DEMO := .venv-demo
+BIN       := $(CURDIR)/$(VENV)/bin
+PY        := $(BIN)/python
+PY_DEMO   := $(CURDIR)/$(VENV_DEMO)/bin/python
+BUILD     := $(CURDIR)/.build
+
+# What a user's collection is made of; a change to any of it builds the collection anew.
+SOURCES := $(shell find plugins roles playbooks meta docs changelogs README.md COPYING galaxy.yml \
+             -type f ! -name '*.pyc' 2>/dev/null)
+
+# Every run keeps to itself: the tools' own state and the built collection live under .build.
+export ANSIBLE_HOME := $(BUILD)/ansible
+export ANSIBLE_COLLECTIONS_PATH := $(BUILD)/collections
+export ANSIBLE_LOCALHOST_WARNING := false
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup demo test unit property packet integration molecule sanity lint docs types build bench pin clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.stamp ## install what the tests need: system tools and .venv
+	@PYTHON="$(PYTHON)" tests/tools/need.sh test
+
+$(VENV)/.stamp: tests/requirements.txt tests/requirements-demo.txt tests/constraints.txt
+	@PYTHON="$(PYTHON)" tests/tools/need.sh test
+	@PYTHON="$(PYTHON)" tests/tools/venv.sh $(VENV) tests/requirements.txt
+
+$(VENV_DEMO)/.stamp: tests/requirements-demo.txt tests/constraints.txt
+	@PYTHON="$(PYTHON)" tests/tools/need.sh demo
+	@PYTHON="$(PYTHON)" tests/tools/venv.sh $(VENV_DEMO) tests/requirements-demo.txt
+
+$(BUILD)/collections/.stamp: $(SOURCES) | $(VENV_DEMO)/.stamp
+	@tests/tools/collection.sh $(VENV_DEMO)/bin $(BUILD)
+
+demo: $(VENV_DEMO)/.stamp $(BUILD)/collections/.stamp ## show it working: a lab of namespaces, plan, apply, verify
+	@PYTHON="$(PYTHON)" tests/tools/need.sh demo
+	@PATH="$(CURDIR)/$(VENV_DEMO)/bin:$$PATH" $(PY_DEMO) tests/lab/demo.py
+
+test: setup $(BUILD)/collections/.stamp ## run every part; PARTS="unit lint" runs some, JOBS=1 one at a time
+	@$(PY) tests/tools/parts.py --jobs $(JOBS) --logs $(BUILD)/logs -- $(PARTS)
+
+unit: setup ## unit tests
+	@echo "unit: pytest tests/unit"
+	@$(PY) -m pytest tests/unit
+
+property: setup ## property tests (hypothesis)
+	@echo "property: pytest tests/property"
+	@$(PY) -m pytest tests/property
+
+packet: setup ## real packets against real rulesets, in a private network world
+	@echo "packet: pytest tests/packet in a world of its own"
+	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) -m pytest tests/packet
+
+integration: setup $(BUILD)/collections/.stamp ## real playbook runs against lab hosts
+	@echo "integration: pytest tests/integration in a world of its own"
+	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) -m pytest tests/integration
+
+molecule: setup $(BUILD)/collections/.stamp ## a Molecule scenario in podman containers: SCENARIO=default
+	@echo "molecule: scenario $(SCENARIO)"
+	@PATH="$(BIN):$$PATH" tests/tools/molecule.sh test -s $(SCENARIO)
+
+sanity: setup ## ansible-test sanity, all tests, every installed Python
+	@echo "sanity: ansible-test on a copy of the checkout"
+	@tests/tools/sanity.sh $(BIN)
+
+lint: setup $(BUILD)/collections/.stamp ## ruff, shellcheck, changelog fragments, ansible-lint (production)
+	@PATH="$(BIN):$$PATH" tests/tools/lint.sh
+
+types: setup ## mypy --strict over module_utils and plugin_utils
+	@echo "types: mypy --strict"
+	@tests/tools/types.sh $(BIN) $(BUILD)
+
+docs: setup ## check the documentation of every plugin and role
+	@echo "docs: antsibull-docs lint-collection-docs"
+	@PATH="$(BIN):$$PATH" $(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all .
+
+build: setup $(VENV_DEMO)/.stamp ## build the collection and check what is in it
+	@echo "build: ansible-galaxy collection build"
+	@tests/tools/collection.sh $(VENV_DEMO)/bin $(BUILD)
+	@$(PY) tests/tools/check_build.py $(BUILD)/dbports-firewall-*.tar.gz
+
+bench: setup ## benchmarks
+	@echo "bench: tests/bench"
+	@$(PY) -m pytest tests/bench
+
+pin: $(VENV)/.stamp ## write tests/constraints.txt anew from tests/requirements.txt
+	@tests/tools/pin.sh "$(PYTHON)"
+
+clean: ## remove what make made here
+	rm -rf $(VENV) $(VENV_DEMO) .build .ansible .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Run every linter, each to its end, and fail when one of them complained. The tools come from PATH.
+set -uo pipefail
+failed=()
+mapfile -t scripts < <(git ls-files --cached --others --exclude-standard '*.sh')
+
+check() {
+  local name=$1
+  shift
+  echo "lint: $name"
+  "$@" || failed+=("$name")
+}
+
+check "ruff check" ruff check .
+check "ruff format" ruff format --check .
+check shellcheck shellcheck .ci/run "${scripts[@]}"
+check antsibull-changelog antsibull-changelog lint
+check "ansible-lint" ansible-lint --offline --strict
+[ "${#failed[@]}" -eq 0 ] || { echo "lint: complaints from: ${failed[*]}" >&2; exit 1; }
