@@ -100,25 +100,20 @@ def parse_response(data: bytes) -> tuple[Instance, ...]:
         raise DbportsError("the answer is no SSRP answer", value=data[:16])
     if struct.unpack_from("<H", data, 1)[0] != len(data) - 3:
         raise DbportsError("the SSRP answer has another length than it says", value=data[:16])
+    if not data.endswith(b";;"):
+        raise DbportsError("the SSRP answer ends in the middle of an instance", value=data[-16:])
     # Bytes that are not ASCII belong to an unknown code page; they must not make the rest unreadable.
     tokens = data[3:].decode("ascii", "replace").split(";")
     found: list[Instance] = []
     at = 0
-    while at < len(tokens) and tokens[at:] != [""]:
+    # The text ends with ";;" and so the tokens with two empty ones: a key is never the last token.
+    while at < len(tokens) - 1:
         pairs: dict[str, str] = {}
-        while True:
-            key = tokens[at]
-            at += 1
-            if not key:
-                break
-            # An instance ends with ";;", so that after each value there is a token at least.
-            if at + 1 >= len(tokens):
-                raise DbportsError("the SSRP answer ends in the middle of an instance", value=data[-16:])
-            pairs.setdefault(key.lower(), tokens[at])
-            at += 1
+        while tokens[at]:
+            pairs.setdefault(tokens[at].lower(), tokens[at + 1])
+            at += 2
+        at += 1
         found.append(_instance(pairs))
-    if not found:
-        raise DbportsError("the SSRP answer names no instance", value=data[:16])
     return tuple(found)
 
 
