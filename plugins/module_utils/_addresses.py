@@ -74,6 +74,8 @@ def _address(family: int, number: int) -> ipaddress.IPv4Address | ipaddress.IPv6
 
 def _cidr_hint(text: str) -> str | None:
     """Name the network that was probably meant, when only its host bits are wrong."""
+    if "%" in text:
+        return None
     try:
         return f"Write {ipaddress.ip_network(text, strict=False)} for the network"
     except ValueError:

@@ -28,6 +28,8 @@ def add_forbidden(relations: Relations, servers: list[Relation], port_set: PortS
             if flow.responders is None:
                 ends = relations.ends(flow.initiators, relation)
                 clients.update((name, peer) for name, (peer, _declared) in ends.peers.items() if peer.is_host)
+    if relations.errors:
+        return
     ordered = [clients[name] for name in sorted(clients)]
     for relation in servers:
         _add_samples(relations, relation, ordered, port_set)
@@ -39,8 +41,11 @@ def _add_named(relations: Relations, relation: Relation, port_set: PortSetOf) ->
         for peer in relations.peers.resolve(ref):
             if not peer.is_host:
                 raise DbportsError(
-                    "only inventory hosts and groups can show that they are refused", path=ref.path, value=ref.name
+                    "only inventory hosts and groups can show that they are refused", path=ref.path, value=ref.name,
+                    fix="Name an inventory host or group in it",
                 )
+            if peer.name == relation.host:
+                continue  # a group may hold the server as well, whose own sockets nothing guards
             for flow in relation.flows:
                 if relations.allows(relation, flow, peer):
                     raise DbportsError(

@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import PeerRef, Plan, PortSet
 
 _SHOWN = 6
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+"""What ends a line, commands a terminal, turns text around, cannot be seen or cannot be written as UTF-8."""
 
 
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, in one line, also within a table."""
-    plain = re.sub(r"[\x00-\x1f\x7f]", " ", text)
+    plain = _UNSEEN.sub(" ", text)
     return re.sub(r"([\\`*_{}\[\]<>|#&~!])", r"\\\1", plain)
 
 
@@ -83,7 +85,7 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
         lines.append(f"  and {len(rows) - len(shown)} more rules, see plan.md")
     lines += [f"  CONFLICT {text}" for text in plan.conflicts]
     lines += [f"  WARNING  {text}" for text in plan.warnings]
-    return [re.sub(r"[\x00-\x1f\x7f]", "?", line) for line in lines]
+    return [_UNSEEN.sub("?", line) for line in lines]
 
 
 def _names(peers: Iterable[PeerRef]) -> str:

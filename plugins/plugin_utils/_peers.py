@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import
 from ansible_collections.dbports.firewall.plugins.plugin_utils._options import PINNED_REASON, ClientRef, read_bool
 
 POLICIES = ("guard", "open")
+_RANGE_FIX = "Write the range of the operating system, such as 32768-60999"
 
 
 class Peer(NamedTuple):
@@ -43,6 +44,7 @@ class Peers:
         self._inventory = inventory
         self._hosts: dict[str, Peer] = {}
         self._groups: dict[str, tuple[Peer, ...]] = {}
+        self._settings: dict[str, Settings] = {}
         self.variables: dict[str, dict[str, Any]] = {}
         self.members: dict[str, tuple[str, ...]] = {}
         self.fact_hosts: set[str] = set()
@@ -58,22 +60,13 @@ class Peers:
             if values is None:
                 raise DbportsError("no such host in the inventory", value=name)
             self.variables[name] = values
+            self._settings[name] = _read_settings(name, values)
             peer = self._hosts[name] = self._read_host(name, values)
         return peer
 
     def settings(self, name: str) -> Settings:
         """Return a host's settings; the host has been looked up before."""
-        values = self.variables[name]
-        policy = values.get("dbports_policy", "guard")
-        if policy not in POLICIES:
-            raise DbportsError(
-                "not a policy", host=name, path="dbports_policy", value=policy, fix=f"Use {' or '.join(POLICIES)}"
-            )
-        try:
-            outbound = read_bool(values.get("dbports_filter_outbound", False), "dbports_filter_outbound")
-        except DbportsError as error:
-            raise error.at(host=name) from None
-        return Settings(str(policy), outbound)
+        return self._settings[name]
 
     def resolve(self, ref: ClientRef) -> tuple[Peer, ...]:
         """Return who one entry of a list of clients means.
@@ -81,20 +74,25 @@ class Peers:
         :raises DbportsError: for an unknown name, an empty group and a host without an address.
         """
         if self._inventory.host(ref.name) is not None:
+            _no_os(ref)
             return (self.host(ref.name),)
         members = self._inventory.group(ref.name)
         if members is not None:
+            _no_os(ref)
             return self._group(ref, members)
         if _looks_like_address(ref.name):
             try:
                 network = AddressRange.parse(ref.name)
             except DbportsError as error:
+                error.fix = error.fix or "Write for example 192.0.2.21, 192.0.2.0/24 or 2001:db8::/64"
                 raise error.at(path=ref.path) from None
+            if self._inventory.host(str(network)) is not None:  # 192.0.2.21/32 is the host named 192.0.2.21
+                return (self.host(str(network)),)
             return (_network(ref, str(network)),)
         near = difflib.get_close_matches(ref.name, list(self._inventory.names()), 1)
         raise DbportsError(
             "no such host or group in the inventory, and no address or network", path=ref.path, value=ref.name,
-            fix=f"Did you mean {near[0]}?" if near else "Name an inventory host or group, an address or a network",
+            fix=f"Perhaps {near[0]} is meant" if near else "Name an inventory host or group, an address or a network",
         )
 
     def _group(self, ref: ClientRef, members: tuple[str, ...]) -> tuple[Peer, ...]:
@@ -134,10 +132,35 @@ class Peers:
         )
 
 
+def _read_settings(name: str, values: dict[str, Any]) -> Settings:
+    policy = values.get("dbports_policy", "guard")
+    if policy not in POLICIES:
+        raise DbportsError(
+            "not a policy", host=name, path="dbports_policy", value=policy, fix=f"Use {' or '.join(POLICIES)}"
+        )
+    try:
+        outbound = read_bool(values.get("dbports_filter_outbound", False), "dbports_filter_outbound")
+    except DbportsError as error:
+        raise error.at(host=name) from None
+    return Settings(str(policy), outbound)
+
+
+def _no_os(ref: ClientRef) -> None:
+    """Refuse what would have no effect: an inventory host has an operating system of its own."""
+    if ref.os is not None:
+        raise DbportsError(
+            "only an address or network has its operating system here", path=f"{ref.path}.os", value=ref.os,
+            fix="Set dbports_os of the hosts instead",
+        )
+
+
 def _declared_addresses(declared: Any) -> tuple[str, ...]:
     listed = [declared] if isinstance(declared, str) else declared
     if not isinstance(listed, (list, tuple)) or not listed:
-        raise DbportsError("a list of the host's addresses", path="dbports_addresses", value=declared)
+        raise DbportsError(
+            "not a list of the host's addresses", path="dbports_addresses", value=declared,
+            fix="Write for example [192.0.2.10], or remove it where ansible_host is an address",
+        )
     return tuple(
         dict.fromkeys(_host_address(item, f"dbports_addresses[{index}]") for index, item in enumerate(listed))
     )
@@ -146,7 +169,9 @@ def _declared_addresses(declared: Any) -> tuple[str, ...]:
 def _host_address(text: Any, path: str) -> str:
     """Read one address under which other hosts reach a host."""
     if not isinstance(text, str) or not _is_address(text):
-        raise DbportsError("not an IPv4 or IPv6 address", path=path, value=text)
+        raise DbportsError(
+            "not an IPv4 or IPv6 address", path=path, value=text, fix="Write an address such as 192.0.2.10"
+        )
     address = ipaddress.ip_address(text)
     if address.is_loopback or address.is_unspecified or address.is_multicast:
         raise DbportsError(
@@ -171,7 +196,7 @@ def _looks_like_address(text: str) -> bool:
 def _read_os(value: Any, path: str) -> str | None:
     if value is None:
         return None
-    if value not in DYNAMIC_RANGES:
+    if not isinstance(value, str) or value not in DYNAMIC_RANGES:
         raise DbportsError(
             "not a known operating system", path=path, value=value, fix=f"Use one of {', '.join(DYNAMIC_RANGES)}"
         )
@@ -184,12 +209,10 @@ def _read_ephemeral(value: Any, os: str | None) -> str:
     try:
         ports = PortRange.parse(value)
     except DbportsError as error:
+        error.fix = _RANGE_FIX
         raise error.at(path="dbports_ephemeral_ports") from None
     if ports.first == ports.last:
-        raise DbportsError(
-            PINNED_REASON, path="dbports_ephemeral_ports", value=value,
-            fix="Write the range of the operating system, such as 32768-60999",
-        )
+        raise DbportsError(PINNED_REASON, path="dbports_ephemeral_ports", value=value, fix=_RANGE_FIX)
     return str(ports)
 
 

@@ -59,6 +59,7 @@ class Relations:
     def __init__(self, inventory: Inventory) -> None:
         self.peers = Peers(inventory)
         self.errors: list[DbportsError] = []
+        self._told: set[str] = set()
         self._inventory = inventory
         self._ends: dict[tuple[str, tuple[ClientRef, ...]], Ends] = {}
 
@@ -75,15 +76,19 @@ class Relations:
         try:
             return call(*args)
         except DbportsError as error:
-            located = error.at(host=host)
-            if str(located) not in {str(seen) for seen in self.errors[-20:]}:
-                self.errors.append(located)
+            self._keep(error.at(host=host))
             return None
+
+    def _keep(self, error: DbportsError) -> None:
+        """Keep an error; the same one is met once for every server that it matters to."""
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            self.errors.append(error)
 
     def ends(self, refs: tuple[ClientRef, ...] | None, relation: Relation) -> Ends:
         """Return one side of a flow; None stands for the server's own host, which is nobody's client.
 
-        :raises DbportsError: see :meth:`Peers.resolve`.
+        Entries that cannot be resolved are left out and their errors kept.
         """
         if refs is None:
             return Ends({relation.host: (self.peers.host(relation.host), f"{relation.host}: {relation.server.path}")})
@@ -92,11 +97,20 @@ class Relations:
             found: dict[str, tuple[Peer, str]] = {}
             for ref in refs:
                 declared = f"{relation.host}: {ref.path}"
-                for peer in self.peers.resolve(ref):
+                for peer in self._resolve(relation.host, ref):
                     if peer.name != relation.host:
                         found.setdefault(peer.name, (peer, declared))
             ends = self._ends[(relation.host, refs)] = Ends(found)
         return ends
+
+    def _resolve(self, host: str, ref: ClientRef) -> tuple[Peer, ...]:
+        try:
+            return self.peers.resolve(ref)
+        except DbportsError as error:
+            self._keep(error.at(host=host))
+            for name in self._inventory.group(ref.name) or ():
+                self.guarded(host, self.peers.host, name)
+            return ()
 
     def allows(self, relation: Relation, flow: ResolvedFlow, peer: Peer) -> bool:
         """Tell whether a peer, or any of its addresses, is declared as an initiator of a flow to the server."""
@@ -120,10 +134,12 @@ class Relations:
         expected = self._inventory.settings().get("dbports_expected_hosts")
         if expected is None:
             return
-        if isinstance(expected, bool) or not str(expected).isdigit():
-            self.errors.append(DbportsError("not a number of hosts", path="dbports_expected_hosts", value=expected))
+        if isinstance(expected, bool) or not str(expected).isdecimal():
+            self._keep(DbportsError(
+                "not a number of hosts", path="dbports_expected_hosts", value=expected, fix="Write a whole number"
+            ))
         elif int(expected) > self._inventory.size():
-            self.errors.append(DbportsError(
+            self._keep(DbportsError(
                 f"the inventory has only {self._inventory.size()} hosts: a part of it is missing",
                 path="dbports_expected_hosts", value=expected,
                 fix="Run with the whole inventory, or correct the number",
@@ -133,7 +149,10 @@ class Relations:
         peer = self.peers.host(name)
         raw = self.peers.variables[name].get("dbports_servers")
         if not isinstance(raw, (list, tuple)):
-            self.errors.append(DbportsError("not a list of servers", host=name, path="dbports_servers", value=raw))
+            self._keep(DbportsError(
+                "not a list of servers", host=name, path="dbports_servers", value=raw,
+                fix="Write for example [{engine: mssql, clients: [app_servers]}]",
+            ))
             return []
         found: list[Relation] = []
         for index, item in enumerate(raw):

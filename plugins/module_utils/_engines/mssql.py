@@ -65,7 +65,8 @@ def _settle_port(instance: Values, browser: bool | None) -> list[str]:
         instance["connect_by"] = "name" if named else "port"
     if instance["dynamic"] and instance["connect_by"] == "port":
         raise DbportsError(
-            "clients cannot name a port that changes", path="connect_by", value="port", fix=_FIX_PORT.capitalize()
+            "clients cannot name a port that changes", path="connect_by", value="port",
+            fix=_FIX_PORT[0].upper() + _FIX_PORT[1:],
         )
     if default and instance["connect_by"] == "name" and not instance["dynamic"]:
         raise DbportsError(
