@@ -1,0 +1,132 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demonstration behind ``make demo``: plan, apply and verify on five simulated hosts.
+
+The hosts are network namespaces with real firewalls and real packets between them. The servers are stand-ins, not the
+products: see stand_ins.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import world
+from lab import Lab, LabHost
+
+INVENTORY = HERE / "demo" / "inventory.yml"
+OUTPUT = HERE.parents[1] / ".build" / "demo"
+HOSTS = {
+    "db-602": "192.0.2.10",
+    "db-ms": "192.0.2.20",
+    "app-602": "192.0.2.31",
+    "app-ms": "192.0.2.32",
+    "intruder": "192.0.2.66",
+}
+SERVERS = {
+    "db-602": [["sql602"]],
+    "db-ms": [
+        ["mssql", "--port", "1433"],
+        ["mssql", "--port", "14330", "--instance", "SALES"],
+        ["browser", "--instance", "SALES:14330"],
+    ],
+}
+SOCKETS = {"db-602": ["tcp/5002", "udp/5001"], "db-ms": ["tcp/1433", "tcp/14330", "udp/1434"]}
+PROBE = """
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
+targets = [("sql602_connect", "192.0.2.10", "5002", None), ("sql602_search", "192.0.2.10", "5001", None),
+           ("tds", "192.0.2.20", "1433", "MSSQLSERVER"), ("tds", "192.0.2.20", "14330", "SALES"),
+           ("ssrp", "192.0.2.20", "1434", "SALES")]
+probes = [{"id": f"{address} {kind} {ports}", "kind": kind, "address": address, "ports": ports, "instance": name}
+          for kind, address, ports, name in targets]
+for result in run_probes(probes, 1.0):
+    print(f"  {result['id']:32} {result['verdict']}")
+"""
+
+
+def say(text: str) -> None:
+    """Print a headline."""
+    print(f"\n== {text}", flush=True)
+
+
+def start_servers(lab: Lab) -> None:
+    """Start the stand-ins and wait until they listen."""
+    for name, servers in SERVERS.items():
+        for arguments in servers:
+            command = [sys.executable, str(HERE / "stand_ins.py"), *arguments]
+            lab.hosts[name].popen(command, stdout=subprocess.DEVNULL)
+    for name, sockets in SOCKETS.items():
+        lab.hosts[name].wait_for(*sockets)
+
+
+def playbook(lab: Lab, *arguments: str) -> str:
+    """Run the collection's site playbook, show what it prints and return it.
+
+    :raises SystemExit: when it fails.
+    """
+    environ = {**lab.environ, "ANSIBLE_HOME": str(OUTPUT / "ansible"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"}
+    environ["ANSIBLE_DISPLAY_OK_HOSTS"] = environ["ANSIBLE_DISPLAY_SKIPPED_HOSTS"] = "false"
+    environ["ANSIBLE_COLLECTIONS_PATH"] = os.environ.get("ANSIBLE_COLLECTIONS_PATH", lab.environ["ANSIBLE_COLLECTIONS_PATH"])
+    ansible = Path(sys.executable).with_name("ansible-playbook")
+    command = [str(ansible), "-i", str(INVENTORY), "dbports.firewall.site", *arguments]
+    print(f"$ ansible-playbook -i {INVENTORY.relative_to(HERE.parents[1])} dbports.firewall.site {' '.join(arguments)}")
+    output = ""
+    with subprocess.Popen(command, cwd=OUTPUT, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            output += line
+            print(line, end="", flush=True)
+    if process.returncode:
+        raise SystemExit(f"The playbook failed with status {process.returncode}.")
+    return output
+
+
+def changed(output: str) -> int:
+    """Return how many changes a run reports for all hosts together."""
+    counts = re.findall(r"changed=(\d+)", output)
+    if len(counts) != len(HOSTS):
+        raise SystemExit("The run does not report every host.")
+    return sum(map(int, counts))
+
+
+def intrude(intruder: LabHost) -> list[str]:
+    """Let the intruder try every endpoint, print and return its verdicts."""
+    output = intruder.python(PROBE).stdout
+    print(output, end="", flush=True)
+    return [line.split()[-1] for line in output.splitlines()]
+
+
+def main() -> None:
+    """Run the demonstration; the exit status tells whether all went as it should."""
+    world.enter()
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    OUTPUT.mkdir(parents=True)
+    with Lab() as lab:
+        for name, address in HOSTS.items():
+            lab.host(name, [f"{address}/24"])
+        start_servers(lab)
+        say("Before: the intruder reaches everything (stand-in servers, real packets)")
+        if set(intrude(lab.hosts["intruder"])) != {"answers"}:
+            raise SystemExit("The stand-ins do not all answer before there is a firewall.")
+        say("Plan, apply, verify")
+        first = changed(playbook(lab))
+        say("After: the same intruder")
+        if "answers" in intrude(lab.hosts["intruder"]):
+            raise SystemExit("The intruder still gets an answer.")
+        say("Once more: nothing to change")
+        again = changed(playbook(lab))
+    if not first or again:
+        raise SystemExit(f"The first run changed {first}, the second {again}: not as it should be.")
+    print(f"\nThe plan:   {OUTPUT / 'dbports-plan' / 'plan.md'}\nThe report: {OUTPUT / 'dbports-plan' / 'report.md'}")
+
+
+if __name__ == "__main__":
+    main()
