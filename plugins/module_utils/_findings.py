@@ -128,12 +128,11 @@ def _configured(rule: Mapping[str, Any], ruleset: Mapping[str, Any]) -> tuple[st
     if not ruleset["in_sync"]:
         return FAIL, "the host's ruleset is not the planned one: run apply"
     bad = WARN if rule["need"] == "optional" else FAIL
+    ports = parse_ports(rule["ports"]) if rule["ports"] else ()
     for item in ruleset.get("foreign") or ():
-        same = (item["direction"], item["protocol"], parse_ports(item["ports"]) if item["ports"] else ()) == (
-            rule["direction"], rule["protocol"], parse_ports(rule["ports"]) if rule["ports"] else ()
-        )
-        if same and item["verdict"] == "drops":
-            return bad, str(item["text"])
+        same = (item["direction"], item["protocol"]) == (rule["direction"], rule["protocol"])
+        if same and item["verdict"] == "drops" and (not ports or _within(item["port"], ports)):
+            return bad, f"{item['flow']} is dropped by {item['family']} {item['table']} {item['chain']}: {item['text']}"
     return OK, f"{len(rule['peers'])} peers" if len(rule["peers"]) != 1 else "1 peer"
 
 
