@@ -24,7 +24,7 @@ class _Claim(NamedTuple):
 
 def find_conflicts(host: PortSet) -> list[str]:
     """Return what two servers of a host, or a server and the host as a client, both want: a sentence each."""
-    found = []
+    found: dict[tuple[str, frozenset[str], PortRange], str] = {}
     claims = sorted(_claims(host))
     for index, claim in enumerate(claims):
         for other in claims[index + 1:]:
@@ -34,8 +34,12 @@ def find_conflicts(host: PortSet) -> list[str]:
                 both = PortRange(
                     max(claim.ports.first, other.ports.first), min(claim.ports.last, other.ports.last)
                 )
-                found.append(f"{host.host}: {claim.what} and {other.what} both want {claim.protocol} {both}")
-    return list(dict.fromkeys(found))
+                # One sentence a socket: 602SQL serves several endpoints with one.
+                found.setdefault(
+                    (claim.protocol, frozenset((claim.owner, other.owner)), both),
+                    f"{host.host}: {claim.what} and {other.what} both want {claim.protocol} {both}",
+                )
+    return list(found.values())
 
 
 def _claims(host: PortSet) -> Iterator[_Claim]:

@@ -70,17 +70,17 @@ class _Builder:
             self._add_flow(relation, flow)
 
     def _add_flow(self, relation: Relation, flow: ResolvedFlow) -> None:
-        initiators = self._relations.ends(flow.initiators, relation).peers.values()
-        responders = self._relations.ends(flow.responders, relation).peers.values()
-        inbound, outbound = _heads(flow)
+        initiators = self._relations.ends(flow.initiators, relation, flow.spec.mesh).peers.values()
+        responders = self._relations.ends(flow.responders, relation, flow.spec.mesh).peers.values()
+        heads = _heads(flow)
         for responder, server_side in responders:
             if responder.is_host and flow.responders is None:
                 # Guarded also while it has no clients.
-                self.port_set(responder).rules.setdefault(inbound, {})
+                self.port_set(responder).rules.setdefault(heads[0], {})
             for initiator, client_side in initiators:
                 if initiator.name != responder.name:
                     declared = server_side if flow.initiators is None else client_side
-                    self._connect(initiator, responder, (inbound, outbound), declared, flow.spec.broadcast)
+                    self._connect(initiator, _at(responder, flow), heads, declared, flow.spec.broadcast)
 
     def _connect(
         self, initiator: Peer, responder: Peer, heads: tuple[RuleHead, RuleHead], declared: str, broadcast: bool
@@ -94,12 +94,17 @@ class _Builder:
             self.port_set(initiator).add(heads[1], PeerRef(responder.name, addresses, source, declared))
 
 
+def _at(responder: Peer, flow: ResolvedFlow) -> Peer:
+    """Return the responder with the one address that a flow goes to, where it has one."""
+    return responder._replace(addresses=(flow.address,)) if flow.address and flow.responders is None else responder
+
+
 def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
     spec = flow.spec
     listening = "required" if spec.need == "required" and spec.listens and spec.process else "optional"
     return Endpoint(
         flow.endpoint, server.engine.name, server.name, flow.instance, spec.protocol, format_ports(flow.ports),
-        spec.process, listening, flow.purpose, spec.shared,
+        flow.address, spec.process, listening, flow.purpose, spec.shared,
     )
 
 

@@ -48,7 +48,11 @@ class Forbidden(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """Where a server listens; ``shared``: one socket serves all servers of the host."""
+    """Where a server listens.
+
+    :param address: the only address it listens on, or None for all.
+    :param shared: one socket serves all servers of the host.
+    """
 
     id: str
     engine: str
@@ -56,6 +60,7 @@ class Endpoint(NamedTuple):
     instance: str
     protocol: str
     ports: str
+    address: str | None
     process: tuple[str, ...]
     listening: str
     purpose: str

@@ -10,15 +10,13 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
-from ansible_collections.dbports.firewall.plugins.module_utils._engines import mssql, sql602
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, resolve_flows
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._options import ClientRef, Server, read_server
 from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Peer, Peers
+from ansible_collections.dbports.firewall.plugins.plugin_utils._registry import builtin_engines
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (mssql.ENGINE, sql602.ENGINE)}
 T = TypeVar("T")
 
 
@@ -58,6 +56,7 @@ class Relations:
 
     def __init__(self, inventory: Inventory) -> None:
         self.peers = Peers(inventory)
+        self.engines = builtin_engines()
         self.errors: list[DbportsError] = []
         self._told: set[str] = set()
         self._inventory = inventory
@@ -85,13 +84,18 @@ class Relations:
             self._told.add(str(error))
             self.errors.append(error)
 
-    def ends(self, refs: tuple[ClientRef, ...] | None, relation: Relation) -> Ends:
+    def ends(self, refs: tuple[ClientRef, ...] | None, relation: Relation, mesh: bool = False) -> Ends:
         """Return one side of a flow; None stands for the server's own host, which is nobody's client.
+
+        :param mesh: the server's own host is one of them.
 
         Entries that cannot be resolved are left out and their errors kept.
         """
+        own = {relation.host: (self.peers.host(relation.host), f"{relation.host}: {relation.server.path}")}
         if refs is None:
-            return Ends({relation.host: (self.peers.host(relation.host), f"{relation.host}: {relation.server.path}")})
+            return Ends(own)
+        if mesh:
+            return Ends({**own, **self.ends(refs, relation).peers})
         ends = self._ends.get((relation.host, refs))
         if ends is None:
             found: dict[str, tuple[Peer, str]] = {}
@@ -157,7 +161,7 @@ class Relations:
         found: list[Relation] = []
         for index, item in enumerate(raw):
             taken = [relation.server.name for relation in found]
-            server = self.guarded(name, read_server, item, f"dbports_servers[{index}]", ENGINES, taken)
+            server = self.guarded(name, read_server, item, f"dbports_servers[{index}]", self.engines, taken)
             if server is not None:
                 os = server.values.get("os") or peer.os or server.engine.default_os
                 flows = tuple(resolve_flows(server.engine, server.values, server.instances, os))

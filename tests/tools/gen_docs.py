@@ -107,10 +107,10 @@ def host_variables(engines: dict[str, Any], ranges: dict[str, Any], policies: tu
 
 def role_specs() -> dict[str, dict[str, Any]]:
     """Return each role's variables, with its sentence."""
-    relations = importlib.import_module("ansible_collections.dbports.firewall.plugins.plugin_utils._relations")
+    registry = importlib.import_module("ansible_collections.dbports.firewall.plugins.plugin_utils._registry")
     peers = importlib.import_module("ansible_collections.dbports.firewall.plugins.plugin_utils._peers")
     ephemeral = importlib.import_module("ansible_collections.dbports.firewall.plugins.module_utils._ephemeral")
-    declared = host_variables(relations.ENGINES, ephemeral.DYNAMIC_RANGES, peers.POLICIES)
+    declared = host_variables(registry.builtin_engines(), ephemeral.DYNAMIC_RANGES, peers.POLICIES)
     return {
         "plan": {
             "short_description": "Plan which ports every host needs",

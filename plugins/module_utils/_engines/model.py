@@ -38,7 +38,8 @@ class FlowSpec:
 
     :param name: its short name, unique in the engine.
     :param protocol: tcp, udp or icmp.
-    :param port: where the responder receives: a number, an option's name, or either with ``+n``; empty for icmp.
+    :param port: where the responder receives: a number, a range, an option's name, either with ``+n``, or
+        ``dynamic`` for the dynamic range of the server's operating system (RPC); empty for icmp.
     :param initiator: ``server``, or the option of type ``clients`` whose hosts send first.
     :param responder: ``server``, or such an option.
     :param when: conditions that must all hold: ``option``, ``!option`` or ``option=value``.
@@ -49,6 +50,9 @@ class FlowSpec:
     :param shared: several servers of a host are served by this one socket.
     :param unsolicited: connection tracking does not know it for an answer: it needs rules of its own.
     :param confirmed: False where the source is memory or one unread page.
+    :param mesh: every one of the initiators, and the server itself, with every other, both ways; initiator and
+        responder are the same option then.
+    :param address: an option with the one address of the server that this flow goes to; empty for all.
     :param broadcast: the initiator also sends to 255.255.255.255.
     :param listens: False where the responder has a socket only at times, so that its absence proves nothing.
     """
@@ -70,6 +74,8 @@ class FlowSpec:
     confirmed: bool = True
     listens: bool = True
     broadcast: bool = False
+    mesh: bool = False
+    address: str = ""
 
 
 Values = dict[str, Any]

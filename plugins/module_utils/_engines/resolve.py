@@ -26,6 +26,7 @@ class ResolvedFlow(NamedTuple):
     purpose: str
     initiators: Any
     responders: Any
+    address: str | None
     probe_instance: str | None
 
 
@@ -60,6 +61,7 @@ def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], os: str | N
         spec.purpose.replace("{name}", instance),
         None if spec.initiator == "server" else values.get(spec.initiator) or (),
         None if spec.responder == "server" else values.get(spec.responder) or (),
+        values.get(spec.address) if spec.address else None,
         instance or values.get("probe_instance"),
     )
 
