@@ -1,0 +1,245 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The neutral ruleset: who is let in on which guarded port, before any firewall's language.
+
+A backend only translates a :class:`Ruleset` and reads it back; what a rule means is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    AddressRange,
+    merge_addresses,
+    of_family,
+    parse_addresses,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import (
+    PROTOCOLS,
+    PortRange,
+    format_ports,
+    merge_ports,
+    parse_ports,
+)
+
+DIRECTIONS = ("in", "out")
+POLICIES = ("guard", "open")
+
+MAX_COMMENT = 120
+"""Bytes of a comment; nft takes 128 (NFTNL_UDATA_COMMENT_MAXLEN), iptables 256."""
+
+
+@dataclass(frozen=True, order=True)
+class Accept:
+    """Peers that may use ports: sources for direction ``in``, destinations for ``out``.
+
+    ``ports`` is merged, and empty for ``icmp`` alone; ``peers`` is merged and never empty.
+    ``required`` says whether a foreign chain that drops this is worth a warning. It is no part
+    of the ruleset: no firewall keeps it.
+    """
+
+    direction: str
+    protocol: str
+    ports: tuple[PortRange, ...]
+    peers: tuple[AddressRange, ...]
+    comment: str
+    required: bool = field(default=True, compare=False)
+
+
+@dataclass(frozen=True, order=True)
+class Guard:
+    """Ports on which everyone who is not accepted is refused."""
+
+    direction: str
+    protocol: str
+    ports: tuple[PortRange, ...]
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """What this collection's table, chains or rules say; equal rulesets mean the same firewall.
+
+    ``unexpected`` lists what a backend read in the collection's own place and did not write:
+    it makes such a ruleset differ from every wanted one.
+    """
+
+    accepts: tuple[Accept, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    unexpected: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.accepts or self.guards or self.unexpected)
+
+    @property
+    def parts(self) -> list[Accept | Guard]:
+        """The accepts and then the guards."""
+        return [*self.accepts, *self.guards]
+
+    def ports(self, direction: str, protocol: str) -> tuple[PortRange, ...]:
+        """Return the guarded ports: those refused to everyone else and those accepted for somebody."""
+        return merge_ports(
+            port
+            for item in self.parts
+            if (item.direction, item.protocol) == (direction, protocol)
+            for port in item.ports
+        )
+
+    def render(self) -> str:
+        """Print the ruleset for a diff: one line a rule and one line a peer."""
+        lines: list[str] = []
+        for accept in self.accepts:
+            word = "from" if accept.direction == "in" else "to"
+            lines.append(f"accept {_title(accept)}  # {accept.comment}")
+            lines += [f"  {word} {peer}" for peer in accept.peers]
+        lines += [f"refuse {_title(guard)} for everyone else" for guard in self.guards]
+        lines += [f"unexpected: {text}" for text in self.unexpected]
+        return "".join(f"{line}\n" for line in lines)
+
+
+def _title(item: Accept | Guard) -> str:
+    return " ".join(part for part in (item.direction, item.protocol, format_ports(item.ports)) if part)
+
+
+def build_ruleset(rules: Iterable[Mapping[str, Any]], *, policy: str, outbound: bool) -> Ruleset:
+    """Build the wanted ruleset from a host's rules.
+
+    Rules with the same direction, protocol and ports become one accept with all their peers.
+    A rule without peers accepts nobody but guards its ports all the same.
+
+    :param rules: mappings with ``direction``, ``protocol``, ``ports`` (list or string; nothing for
+        icmp), ``peers`` (addresses and networks) and optionally ``purpose`` and ``need``.
+    :param policy: ``guard`` refuses everyone else on these ports, ``open`` only accepts.
+    :param outbound: whether rules with direction ``out`` count.
+    :raises DbportsError: naming ``rules[N]`` and the value.
+    """
+    if policy not in POLICIES:
+        raise DbportsError("the policy is one of " + ", ".join(POLICIES), path="policy", value=policy)
+    groups: dict[tuple[str, str, tuple[PortRange, ...]], list[tuple[Mapping[str, Any], tuple[AddressRange, ...]]]] = {}
+    for number, rule in enumerate(rules):
+        try:
+            key = _key(rule)
+            peers = parse_addresses(rule.get("peers") or ())
+        except DbportsError as error:
+            raise error.at(path=f"rules[{number}]") from None
+        if outbound or key[0] == "in":
+            groups.setdefault(key, []).append((rule, peers))
+    accepts = [_accept(key, members) for key, members in groups.items()]
+    ports: dict[tuple[str, str], list[PortRange]] = {}
+    for direction, protocol, ranges in groups:
+        ports.setdefault((direction, protocol), []).extend(ranges)
+    guards = [Guard(*key, merge_ports(ranges)) for key, ranges in ports.items() if ranges]
+    return Ruleset(
+        accepts=tuple(sorted(item for item in accepts if item.peers)),
+        guards=tuple(sorted(guards)) if policy == "guard" else (),
+    )
+
+
+def _key(rule: Mapping[str, Any]) -> tuple[str, str, tuple[PortRange, ...]]:
+    """Return direction, protocol and merged ports of one rule, or raise."""
+    direction, protocol = rule.get("direction"), rule.get("protocol")
+    if direction not in DIRECTIONS:
+        raise DbportsError("a direction is in or out", value=direction)
+    if protocol not in PROTOCOLS:
+        raise DbportsError("a protocol is one of " + ", ".join(PROTOCOLS), value=protocol)
+    ports = rule.get("ports")
+    if protocol == "icmp":
+        if ports:
+            raise DbportsError("icmp has no ports", value=ports)
+        return str(direction), str(protocol), ()
+    if not ports:
+        raise DbportsError(f"a {protocol} rule needs at least one port", value=ports)
+    return str(direction), str(protocol), parse_ports(ports)
+
+
+def _accept(
+    key: tuple[str, str, tuple[PortRange, ...]],
+    members: list[tuple[Mapping[str, Any], tuple[AddressRange, ...]]],
+) -> Accept:
+    """Join the rules of one direction, protocol and port set."""
+    purposes = sorted({plain_comment(str(rule.get("purpose") or "")) for rule, _peers in members} - {""})
+    return Accept(
+        *key,
+        peers=merge_addresses(item for _rule, peers in members for item in peers),
+        comment=plain_comment("; ".join(purposes)) or "dbports",
+        required=any(rule.get("need", "required") == "required" for rule, _peers in members),
+    )
+
+
+def plain_comment(text: str) -> str:
+    """Return ``text`` as one printable line that every firewall's comment can hold.
+
+    Quotes and backslashes, which no nft string can escape, become an apostrophe and a slash;
+    whatever is not printable becomes a space; it is cut at :data:`MAX_COMMENT` bytes of UTF-8.
+    """
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    plain = " ".join(plain.replace('"', "'").replace("\\", "/").split())
+    return plain.encode("utf-8", "replace")[:MAX_COMMENT].decode("utf-8", "ignore").strip()
+
+
+def losses(old: Ruleset, new: Ruleset, *, directions: Iterable[str] = DIRECTIONS) -> list[str]:
+    """List what ``new`` would take away from ``old`` that looks more like an accident than a wish.
+
+    That is a guarded port that disappears altogether, and a port that is still guarded but loses
+    more than half of its peers' addresses of one family: the marks of a plan made from half an
+    inventory.
+
+    :returns: one sentence part a loss, sorted; empty when there is none.
+    """
+    found: list[str] = []
+    for direction in directions:
+        for protocol in ("tcp", "udp"):
+            found += _lost_ports(old, new, direction, protocol)
+    return found
+
+
+def _lost_ports(old: Ruleset, new: Ruleset, direction: str, protocol: str) -> list[str]:
+    carried, wanted = old.ports(direction, protocol), new.ports(direction, protocol)
+    gone: list[PortRange] = []
+    thinned: dict[str, list[PortRange]] = {}
+    for part in _segments(old, new, direction, protocol):
+        if not _covers(carried, part):
+            continue
+        if not _covers(wanted, part):
+            gone.append(part)
+            continue
+        for family in (4, 6):
+            before = _count(old, direction, protocol, part, family)
+            after = _count(new, direction, protocol, part, family)
+            if 2 * after < before:
+                text = f"{before - after} of {before} IPv{family} peer addresses"
+                thinned.setdefault(text, []).append(part)
+    title = f"{direction} {protocol}"
+    found = [f"{title} {format_ports(merge_ports(gone))} altogether"] if gone else []
+    return found + [f"{text} of {title} {format_ports(merge_ports(parts))}" for text, parts in thinned.items()]
+
+
+def _segments(old: Ruleset, new: Ruleset, direction: str, protocol: str) -> list[PortRange]:
+    """Cut the ports of both rulesets into ranges inside which nothing changes."""
+    ranges = [
+        port
+        for item in old.parts + new.parts
+        if (item.direction, item.protocol) == (direction, protocol)
+        for port in item.ports
+    ]
+    cuts = sorted({port.first for port in ranges} | {port.last + 1 for port in ranges})
+    return [PortRange(first, after - 1) for first, after in zip(cuts, cuts[1:])]
+
+
+def _covers(ranges: Iterable[PortRange], part: PortRange) -> bool:
+    return any(item.first <= part.first and part.last <= item.last for item in ranges)
+
+
+def _count(ruleset: Ruleset, direction: str, protocol: str, part: PortRange, family: int) -> int:
+    """Count the addresses of one family that may use the ports of ``part``."""
+    peers = merge_addresses(
+        peer
+        for item in ruleset.accepts
+        if (item.direction, item.protocol) == (direction, protocol) and _covers(item.ports, part)
+        for peer in of_family(item.peers, family)
+    )
+    return sum(peer.last - peer.first + 1 for peer in peers)

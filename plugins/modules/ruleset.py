@@ -1,0 +1,254 @@
+#!/usr/bin/python
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: bring a host's guarded ports to given rules."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ruleset
+short_description: Guard a host's database ports with its own firewall
+version_added: 0.1.0
+author: dbports.firewall contributors (@dbports)
+description:
+  - Brings the host's own firewall to exactly the given rules, in one transaction, or leaves it as it was.
+  - On a guarded port the given peers are accepted and everyone else is refused. All other ports, tables, chains
+    and rules of the host stay as they are.
+  - Uses the nftables table C(inet dbports) of its own. Connections that the host itself opens get their answers;
+    an established connection of a peer that is no longer given is cut at once.
+  - M(dbports.firewall.apply) computes the rules from the inventory and calls this module; use it by hand for rules
+    that come from elsewhere.
+options:
+  state:
+    description:
+      - V(present) brings the firewall to the rules. No rules at all means no table at all.
+      - V(absent) takes every trace away.
+    type: str
+    choices: [present, absent]
+    default: present
+  rules:
+    description: What is accepted. Rules with the same direction, protocol and ports become one with all their peers.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      direction:
+        description: Whether the peers reach this host (V(in)) or this host reaches the peers (V(out)).
+        type: str
+        choices: [in, out]
+        default: in
+      protocol:
+        description: The protocol; V(icmp) is the echo request of IPv4 and IPv6.
+        type: str
+        choices: [tcp, udp, icmp]
+        required: true
+      ports:
+        description: Destination ports and ranges of ports such as V(1433) and V(49152-65535). None for V(icmp).
+        type: list
+        elements: str
+        default: []
+      peers:
+        description:
+          - Addresses and networks, IPv4 and IPv6.
+          - A rule without peers accepts nobody, but its ports are guarded.
+        type: list
+        elements: str
+        default: []
+      purpose:
+        description: What the rule is for; it becomes the comment in the firewall.
+        type: str
+        default: ""
+      need:
+        description: Whether a foreign rule that drops this flow is worth a warning.
+        type: str
+        choices: [required, optional]
+        default: required
+  policy:
+    description:
+      - V(guard) refuses everyone else on the ports of the rules.
+      - V(open) only accepts, for hosts on which something else refuses by default.
+    type: str
+    choices: [guard, open]
+    default: guard
+  filter_outbound:
+    description: Whether rules with direction V(out) count. When V(false) they are ignored.
+    type: bool
+    default: false
+  persist:
+    description:
+      - Whether the rules come back after a reboot.
+      - Where systemd runs, the ruleset is stored in C(/etc/dbports/ruleset.nft) and loaded by the unit
+        C(dbports-firewall.service). Elsewhere it becomes the file C(dbports.nft) in the directory that the
+        distribution's nftables configuration includes. Where there is neither, RV(persistent) is V(false) and a
+        warning says why.
+    type: bool
+    default: true
+  allow_shrink:
+    description:
+      - Whether the host may lose a guarded port altogether, or more than half of the peer addresses on a port.
+      - Otherwise that is refused, because a plan made from half an inventory looks just like it.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status prediction without modifying the target.
+    support: full
+    details: The firewall's own dry run is made too.
+  diff_mode:
+    description: Returns details on what has changed (or possibly needs changing) in C(check_mode), when in diff mode.
+    support: full
+  platform:
+    description: The platforms this module runs on.
+    support: full
+    platforms: Linux
+requirements:
+  - nftables with JSON support on the host
+  - root
+"""
+
+EXAMPLES = r"""
+- name: Let two application servers reach SQL Server, and nobody else
+  dbports.firewall.ruleset:
+    rules:
+      - direction: in
+        protocol: tcp
+        ports: ["1433"]
+        peers: [192.0.2.21, 192.0.2.22, 2001:db8::21]
+        purpose: SQL Server default instance
+
+- name: Take every trace away
+  dbports.firewall.ruleset:
+    state: absent
+"""
+
+RETURN = r"""
+state:
+  description: The state that was asked for.
+  type: str
+  returned: success
+  sample: present
+backend:
+  description: The firewall that carries the rules.
+  type: str
+  returned: success
+  sample: nftables
+in_sync:
+  description: Whether the loaded rules already were the wanted ones, before this run.
+  type: bool
+  returned: success
+  sample: true
+persistent:
+  description: Whether the rules come back after a reboot.
+  type: bool
+  returned: success
+  sample: true
+persisted_files:
+  description: The files that bring them back.
+  type: list
+  elements: str
+  returned: success
+  sample: [/etc/dbports/ruleset.nft, /etc/systemd/system/dbports-firewall.service]
+guarded:
+  description: The inbound ports of the rules by protocol, V(tcp) and V(udp), as comma separated ranges.
+  type: dict
+  returned: success
+  sample: {tcp: "1433", udp: "1434"}
+foreign:
+  description: Flows of the rules that another table on the host drops, or may drop; nothing there was changed.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    family:
+      description: The family of the table.
+      type: str
+      sample: inet
+    table:
+      description: The table.
+      type: str
+      sample: filter
+    chain:
+      description: The base chain.
+      type: str
+      sample: input
+    hook:
+      description: Where the chain sits.
+      type: str
+      sample: input
+    priority:
+      description: The priority of the chain.
+      type: int
+      sample: 0
+    direction:
+      description: The direction of the rule.
+      type: str
+      sample: in
+    protocol:
+      description: The protocol of the rule.
+      type: str
+      sample: tcp
+    ports:
+      description: The ports of the rule.
+      type: str
+      sample: "1433"
+    peer:
+      description: The peer that was taken as a sample.
+      type: str
+      sample: 192.0.2.21
+    purpose:
+      description: The purpose of the rule.
+      type: str
+      sample: SQL Server default instance
+    required:
+      description: Whether the flow is required.
+      type: bool
+      sample: true
+    verdict:
+      description: V(drops), or V(unknown) when that depends on what cannot be told from the rules.
+      type: str
+      sample: drops
+    text:
+      description: A sentence that says what drops the flow.
+      type: str
+      sample: 'inet filter input drops tcp 1433 from 192.0.2.21: policy drop'
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import Wish, apply
+
+RULE = {
+    "direction": {"type": "str", "choices": ["in", "out"], "default": "in"},
+    "protocol": {"type": "str", "choices": ["tcp", "udp", "icmp"], "required": True},
+    "ports": {"type": "list", "elements": "str", "default": []},
+    "peers": {"type": "list", "elements": "str", "default": []},
+    "purpose": {"type": "str", "default": ""},
+    "need": {"type": "str", "choices": ["required", "optional"], "default": "required"},
+}
+
+
+def main() -> None:
+    """Read the arguments, make the one call, hand back the result."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "rules": {"type": "list", "elements": "dict", "default": [], "options": RULE},
+            "policy": {"type": "str", "choices": ["guard", "open"], "default": "guard"},
+            "filter_outbound": {"type": "bool", "default": False},
+            "persist": {"type": "bool", "default": True},
+            "allow_shrink": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = apply(Wish.from_arguments(module.params), check=module.check_mode)
+    except DbportsError as error:
+        module.fail_json(msg=str(error))
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
