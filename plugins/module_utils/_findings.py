@@ -63,6 +63,10 @@ def _port(item: Mapping[str, Any]) -> str:
     return f"{item['protocol']} {item['ports']}".strip()
 
 
+def _ranges(ports: str) -> tuple[PortRange, ...]:
+    return parse_ports(ports) if ports else ()
+
+
 def watched_ports(port_set: Mapping[str, Any]) -> list[str]:
     """Return the ports whose sockets matter: those of the host's own endpoints."""
     return sorted({part for item in port_set["endpoints"] for part in item["ports"].split(",") if part})
@@ -128,11 +132,11 @@ def _configured(rule: Mapping[str, Any], ruleset: Mapping[str, Any]) -> tuple[st
     if not ruleset["in_sync"]:
         return FAIL, "the host's ruleset is not the planned one: run apply"
     bad = WARN if rule["need"] == "optional" else FAIL
-    ports = parse_ports(rule["ports"]) if rule["ports"] else ()
+    wanted = (rule["direction"], rule["protocol"], _ranges(rule["ports"]))
     for item in ruleset.get("foreign") or ():
-        same = (item["direction"], item["protocol"]) == (rule["direction"], rule["protocol"])
-        if same and item["verdict"] == "drops" and (not ports or _within(item["port"], ports)):
-            return bad, f"{item['flow']} is dropped by {item['family']} {item['table']} {item['chain']}: {item['text']}"
+        same = (item["direction"], item["protocol"], _ranges(item["ports"])) == wanted
+        if same and item["verdict"] == "drops":
+            return bad, str(item["text"])
     return OK, f"{len(rule['peers'])} peers" if len(rule["peers"]) != 1 else "1 peer"
 
 

@@ -27,6 +27,9 @@ INDEX_SCHEMA = "dbports.plan-index/1"
 HOST_SCHEMA = "dbports.plan-host/1"
 INDEX = "index.json"
 MARKDOWN = "plan.md"
+LIMIT = "hosts.limit"
+"""The plan's hosts, one a line, for ``ansible-playbook --limit @hosts.limit``."""
+
 HOSTS = "hosts"
 
 
@@ -113,6 +116,7 @@ def render_plan(plan: Plan) -> Artifact:
     ])
     files[INDEX] = index
     plan_id = digest(index)
+    files[LIMIT] = "".join(f"{name}\n" for name in sorted(plan.hosts))
     files[MARKDOWN] = plan_markdown(plan, plan_id, inputs_id)
     return Artifact(files, plan_id, inputs_id, plan.counts())
 
@@ -132,7 +136,7 @@ def diff_artifact(artifact: Artifact, directory: Path) -> list[dict[str, str]]:
 
 def _present(directory: Path) -> Iterator[str]:
     """Yield the plan's files that are there now; findings and reports are not the plan's."""
-    for name in (INDEX, MARKDOWN):
+    for name in (INDEX, LIMIT, MARKDOWN):
         if (directory / name).is_file():
             yield name
     yield from (f"{HOSTS}/{path.name}" for path in (directory / HOSTS).glob("*.json"))

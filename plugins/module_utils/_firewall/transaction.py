@@ -116,7 +116,7 @@ def apply(
     :raises DbportsError: when something is missing, the dry run fails, too much would be lost or a
         step fails; the host is then as before.
     """
-    if nft is None and (not wish.absent or find("nft")):
+    if nft is None and (wish.ruleset or find("nft")):
         nft = Nft.locate()
     if persistence is None:
         persistence = Persistence(nft=nft.path) if nft else Persistence()

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection's playbooks on lab hosts: what a user types, and what then happens to packets and firewalls."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lab"))
+
+from lab import Lab
+
+STAND_INS = HERE.parent / "lab" / "stand_ins.py"
+HOSTS = {"db": "192.0.2.10", "app": "192.0.2.21", "other": "192.0.2.22", "intruder": "192.0.2.66"}
+FOREIGN = """
+table inet site {
+  chain input {
+    type filter hook input priority 0; policy accept;
+    tcp dport 8080 counter drop
+  }
+}
+table ip nat {
+  chain pre {
+    type nat hook prerouting priority -100;
+  }
+}
+"""
+
+
+class Site:
+    """A lab with a database host, its client, another host and an intruder, and the playbooks run on it."""
+
+    def __init__(self, lab: Lab, place: Path) -> None:
+        self.lab = lab
+        self.place = place
+        self.server: dict[str, Any] = {"engine": "mssql", "clients": ["app"], "forbidden_clients": ["intruder"]}
+        self.variables: dict[str, Any] = {}
+
+    @property
+    def plan_dir(self) -> Path:
+        return self.place / "dbports-plan"
+
+    def index(self) -> dict[str, Any]:
+        return json.loads((self.plan_dir / "index.json").read_text(encoding="utf-8"))
+
+    def plan_id(self) -> str:
+        return re.search(r"plan_id `(\w+)`", (self.plan_dir / "plan.md").read_text(encoding="utf-8")).group(1)
+
+    def run(self, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the collection's playbooks on the inventory as it is now."""
+        inventory = {"all": {
+            "vars": {
+                "ansible_connection": "netns", "ansible_python_interpreter": sys.executable, "dbports_persist": False,
+                "dbports_os": "linux", "dbports_probe_timeout": 0.6, **self.variables,
+            },
+            "hosts": {
+                name: {"ansible_host": address, **({"dbports_servers": [self.server]} if name == "db" else {})}
+                for name, address in HOSTS.items()
+            },
+        }}
+        (self.place / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+        environ = {**self.lab.environ, "ANSIBLE_HOME": str(self.place / "home"), "ANSIBLE_NOCOLOR": "1",
+                   "ANSIBLE_FORKS": "4"}
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory.yml",
+                   f"dbports.firewall.{playbook}", *arguments]
+        return subprocess.run(command, cwd=self.place, env=environ, capture_output=True, text=True, timeout=120)
+
+    def ok(self, playbook: str, *arguments: str) -> dict[str, int]:
+        """Run a playbook that must succeed; return how much changed on each host."""
+        done = self.run(playbook, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {name: int(count) for name, count in re.findall(r"^(\w+) +: .*changed=(\d+)", done.stdout, re.MULTILINE)}
+
+    def fails(self, playbook: str, *arguments: str) -> str:
+        """Run a playbook that must fail; return what it said."""
+        done = self.run(playbook, *arguments)
+        assert done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
+
+    def ruleset(self, host: str) -> str:
+        return self.lab.hosts[host].run(["nft", "list", "ruleset"]).stdout
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with Lab() as lab:
+        for name, address in HOSTS.items():
+            lab.host(name, [f"{address}/24"])
+        lab.hosts["db"].popen([sys.executable, str(STAND_INS), "mssql", "--port", "1433"], stdout=subprocess.DEVNULL)
+        lab.hosts["db"].wait_for("tcp/1433")
+        yield Site(lab, tmp_path)
+
+
+def load_late_chain(site: Site, rules: str) -> None:
+    """Give the database host a foreign chain that is asked after ours."""
+    text = f"table ip late {{\n chain input {{\n type filter hook input priority 10; {rules}\n }}\n}}\n"
+    site.lab.hosts["db"].run(["nft", "-f", "-"], input=text)
+
+
+def test_check_predicts_the_first_run_and_the_second_changes_nothing(site: Site) -> None:
+    site.ok("plan")
+    predicted = site.ok("apply", "--check")
+    assert predicted == {"db": 1, "app": 0, "other": 0, "intruder": 0}
+    assert site.ruleset("db") == ""
+    assert site.ok("apply") == predicted
+    assert set(site.ok("apply").values()) == {0}
+    assert set(site.ok("apply", "--check").values()) == {0}
+    assert "tcp dport 1433" in site.ruleset("db")
+    assert site.ruleset("app") == site.ruleset("intruder") == ""
+
+
+def test_diff_names_port_and_peer(site: Site) -> None:
+    done = site.run("apply", "--check", "--diff")
+    assert "+accept in tcp 1433" in done.stdout
+    assert "+  from 192.0.2.21" in done.stdout
+    site.ok("apply")
+    site.server["clients"] = ["app", "other"]
+    done = site.run("apply", "--diff")
+    assert "+  from 192.0.2.22" in done.stdout or "+  from 192.0.2.21-192.0.2.22" in done.stdout
+
+
+def test_foreign_tables_stay_byte_for_byte(site: Site) -> None:
+    db = site.lab.hosts["db"]
+    db.run(["nft", "-f", "-"], input=FOREIGN)
+
+    def foreign() -> str:
+        return "".join(db.run(["nft", "list", "table", *name.split()]).stdout for name in ("inet site", "ip nat"))
+
+    before = foreign()
+    site.ok("apply")
+    assert foreign() == before
+    site.server["clients"] = ["app", "other"]
+    site.ok("apply")
+    assert foreign() == before
+    site.ok("apply", "-e", "dbports_state=absent")
+    assert foreign() == before
+    assert "dbports" not in site.ruleset("db")
+
+
+def test_verify_passes_and_leaves_a_report(site: Site) -> None:
+    site.ok("site")
+    report = json.loads((site.plan_dir / "report.json").read_text(encoding="utf-8"))
+    assert report["counts"] == {"ok": 4, "fail": 0, "warn": 0, "unknown": 0}
+    assert {finding["stage"] for finding in report["findings"]} == {
+        "configured", "listening", "reachable", "forbidden",
+    }
+    assert report["unverified"] == []
+    assert "mssql/MSSQLSERVER/tds" in (site.plan_dir / "report.md").read_text(encoding="utf-8")
+
+
+def test_verify_fails_when_a_forbidden_flow_succeeds(site: Site) -> None:
+    said = site.fails("verify")
+    assert "FAIL forbidden intruder to db mssql/MSSQLSERVER/tds tcp 1433: reached 192.0.2.10" in said
+    assert "FAIL configured db mssql/MSSQLSERVER/tds tcp 1433: the host's ruleset is not the planned one" in said
+    assert "OK reachable" not in said
+
+
+def test_verify_fails_when_a_required_flow_fails(site: Site) -> None:
+    site.ok("site")
+    load_late_chain(site, "policy accept; tcp dport 1433 drop")
+    said = site.fails("verify")
+    assert "FAIL reachable app to db mssql/MSSQLSERVER/tds tcp 1433: filtered" in said
+    assert "FAIL configured db mssql/MSSQLSERVER/tds tcp 1433: ip late input drops tcp 1433 from 192.0.2.21" in said
+
+
+def test_apply_warns_of_a_foreign_chain_that_still_drops(site: Site) -> None:
+    load_late_chain(site, "policy drop; tcp dport 22 accept")
+    done = site.run("apply")
+    assert done.returncode == 0
+    assert "ip late input drops tcp 1433 from 192.0.2.21: policy drop" in " ".join((done.stdout + done.stderr).split())
+
+
+def test_verify_finds_a_server_that_does_not_listen_and_a_wrong_process(site: Site) -> None:
+    site.server = {"engine": "mssql", "clients": ["app"], "instances": [{}, {"name": "SALES", "tcp_port": 14330}]}
+    site.lab.hosts["db"].popen([sys.executable, "-c", "import socket,time; s=socket.create_server(('', 14330));"
+                                "time.sleep(60)"])
+    site.lab.hosts["db"].wait_for("tcp/14330")
+    site.ok("apply")
+    said = site.fails("verify")
+    assert re.search(r"FAIL listening db mssql/SALES/tds tcp 14330: python\S* listens instead of sqlservr", said)
+    site.server["instances"] = [{}, {"name": "SALES", "tcp_port": 14331}]
+    site.ok("apply", "-e", "dbports_allow_shrink=true")
+    assert "FAIL listening db mssql/SALES/tds tcp 14331: nobody listens" in site.fails("verify")
+
+
+def test_verify_finds_a_connection_that_the_plan_does_not_allow(site: Site) -> None:
+    code = "import socket,time; s=socket.create_connection(('192.0.2.10', 1433)); print('in', flush=True); time.sleep(60)"
+    process = site.lab.hosts["intruder"].popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == "in\n"
+    said = site.fails("verify")
+    assert re.search(r"FAIL connected db mssql/MSSQLSERVER/tds tcp 1433: 192.0.2.66 port \d+ is connected", said)
+
+
+def test_an_approved_plan_is_applied_and_nothing_else(site: Site) -> None:
+    site.ok("plan")
+    approved = site.plan_id()
+    known = ("--limit", "@dbports-plan/hosts.limit", "-e", f"dbports_plan_id={approved}")
+    assert site.ok("apply", *known) == {"db": 1, "app": 0, "intruder": 0}
+    assert set(site.ok("verify", *known).values()) == {0}
+    site.server["clients"] = ["app", "other"]
+    assert "stale" in site.fails("apply", "-e", f"dbports_plan_id={approved}")
+    site.ok("plan")
+    assert "this is not the approved plan" in site.fails("apply", "-e", f"dbports_plan_id={approved}")
+    assert "192.0.2.22" not in site.ruleset("db")
+
+
+def test_a_tampered_or_missing_host_file_is_refused(site: Site) -> None:
+    site.ok("plan")
+    path, approved = site.plan_dir / "hosts" / "db.json", site.plan_id()
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("192.0.2.21", "192.0.2.66"), encoding="utf-8")
+    assert "was changed after the plan was made" in site.fails("apply", "-e", f"dbports_plan_id={approved}")
+    path.unlink()
+    assert "is missing" in site.fails("apply", "-e", f"dbports_plan_id={approved}")
+    assert site.ruleset("db") == ""
+
+
+def test_an_approved_plan_has_no_empty_port_set_for_an_unknown_host(site: Site) -> None:
+    site.ok("plan")
+    said = site.fails("apply", "-e", f"dbports_plan_id={site.plan_id()}", "--limit", "other")
+    assert "this host is not in the plan" in said
+
+
+def test_the_same_host_is_left_alone_without_a_plan_id(site: Site) -> None:
+    assert site.ok("apply", "--limit", "other") == {"other": 0}
+
+
+def test_wrong_declarations_stop_every_host(site: Site) -> None:
+    site.server["clients"] = ["ap"]
+    said = " ".join(site.fails("site").split())
+    assert "db: dbports_servers[0].clients[0]" in said
+    assert "no such host or group" in said
+    assert site.ruleset("db") == ""
+
+
+def test_a_host_that_would_lose_its_ports_keeps_them(site: Site) -> None:
+    site.ok("apply")
+    site.server = {"engine": "mssql", "clients": ["app"], "instances": [{"tcp_port": 1500}]}
+    before = site.ruleset("db")
+    said = site.fails("apply")
+    assert "refused, because the host would lose in tcp 1433 altogether" in said
+    assert site.ruleset("db") == before
+    site.ok("apply", "-e", "dbports_allow_shrink=true")
+    assert "1433" not in site.ruleset("db")
+
+
+def test_ssh_port_inside_a_guarded_range_is_no_matter_without_ssh(site: Site) -> None:
+    site.server = {"engine": "mssql", "clients": ["app"], "instances": [{"name": "DYN"}]}
+    site.variables = {"ansible_port": 40022}
+    assert site.ok("apply")["db"] == 1
+    assert "32768-60999" in site.ruleset("db")
