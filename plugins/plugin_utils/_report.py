@@ -72,7 +72,7 @@ def read_findings(directory: Path, hosts: Iterable[str], plan_id: str) -> dict[s
             data = json.loads(findings_file(directory, host).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if data.get("schema") == FINDINGS_SCHEMA and data.get("plan_id") == plan_id:
+        if isinstance(data, dict) and (data.get("schema"), data.get("plan_id")) == (FINDINGS_SCHEMA, plan_id):
             found[host] = data
     return found
 
