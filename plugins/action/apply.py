@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
@@ -16,7 +16,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._ruleset import R
 class ActionModule(DbportsAction):
     """One call of the module that fits the host, with the host's part of the plan."""
 
-    ARGUMENTS = {
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
         **PLAN_OPTIONS,
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "allow_shrink": {"type": "bool", "default": False},
@@ -44,11 +44,15 @@ class ActionModule(DbportsAction):
             return
         port = int(task_vars.get("ansible_port") or task_vars.get("ansible_ssh_port") or 22)
         for rule in arguments["rules"]:
-            if rule["direction"] == "in" and rule["protocol"] == "tcp" and any(
-                port in PortRange.parse(text) for text in rule["ports"]
+            if (
+                rule["direction"] == "in"
+                and rule["protocol"] == "tcp"
+                and any(port in PortRange.parse(text) for text in rule["ports"])
             ):
                 raise DbportsError(
                     f"the guarded ports {','.join(rule['ports'])} hold tcp {port}, through which Ansible reaches "
-                    "this host: applying them would lock it out", path="ansible_port", value=port,
+                    "this host: applying them would lock it out",
+                    path="ansible_port",
+                    value=port,
                     fix=f"Give the server of '{rule['purpose']}' a fixed port, or move sshd out of this range",
                 )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import (
@@ -18,15 +18,19 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import 
 class ActionModule(DbportsAction):
     """Compute the plan, print its summary and write it where it is asked for."""
 
-    ARGUMENTS = {"plan_dir": {"type": "path"}}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {"plan_dir": {"type": "path"}}
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
         plan = self.plan(args, task_vars)
         self.show("plan", list(plan.summary))
         result = {
-            "changed": False, "plan_id": plan.plan_id, "inputs_id": plan.inputs_id, "counts": plan.index["counts"],
-            "plan_warnings": plan.index["warnings"], "conflicts": plan.index["conflicts"],
+            "changed": False,
+            "plan_id": plan.plan_id,
+            "inputs_id": plan.inputs_id,
+            "counts": plan.index["counts"],
+            "plan_warnings": plan.index["warnings"],
+            "conflicts": plan.index["conflicts"],
         }
         if not args["plan_dir"]:
             return result

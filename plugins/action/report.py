@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._action import PLAN_OPTIONS, DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import load_artifact, write_artifact
@@ -15,7 +15,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._report import Re
 class ActionModule(DbportsAction):
     """Read what verify left next to the plan, print the table and write the report."""
 
-    ARGUMENTS = {**PLAN_OPTIONS, "plan_dir": {"type": "path", "required": True}}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {**PLAN_OPTIONS, "plan_dir": {"type": "path", "required": True}}
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""

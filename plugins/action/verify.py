@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._findings import FAIL, judge, probes_of, watched_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._action import PLAN_OPTIONS, DbportsAction
@@ -18,7 +18,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._ruleset import r
 class ActionModule(DbportsAction):
     """One call collects what the host shows; the controller judges it."""
 
-    ARGUMENTS = {**PLAN_OPTIONS, "timeout": {"type": "float", "default": 2.0}}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {**PLAN_OPTIONS, "timeout": {"type": "float", "default": 2.0}}
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
@@ -36,7 +36,10 @@ class ActionModule(DbportsAction):
             write_findings(self.directory(args), host, plan.plan_id, now, findings)
         counts = Counter(finding.verdict for finding in findings)
         return {
-            "changed": False, "plan_id": plan.plan_id, "counts": dict(counts), "passed": not counts[FAIL],
+            "changed": False,
+            "plan_id": plan.plan_id,
+            "counts": dict(counts),
+            "passed": not counts[FAIL],
             "findings": [finding.as_dict() for finding in findings],
         }
 
@@ -48,6 +51,8 @@ class ActionModule(DbportsAction):
             "probes": probes_of(port_set),
             "timeout": timeout,
         }
-        return dict(self._execute_module(
-            module_name="dbports.firewall.observation_info", module_args=arguments, task_vars=task_vars
-        ))
+        return dict(
+            self._execute_module(
+                module_name="dbports.firewall.observation_info", module_args=arguments, task_vars=task_vars
+            )
+        )

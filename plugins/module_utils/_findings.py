@@ -25,7 +25,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 
 OK, WARN, FAIL, UNKNOWN = "ok", "warn", "fail", "unknown"
 CONFIGURED, LISTENING, CONNECTED, REACHABLE, FORBIDDEN = (
-    "configured", "listening", "connected", "reachable", "forbidden",
+    "configured",
+    "listening",
+    "connected",
+    "reachable",
+    "forbidden",
 )
 STAGES = (CONFIGURED, LISTENING, CONNECTED, REACHABLE, FORBIDDEN)
 """configured: the ruleset; listening: the server's socket; connected: who is connected; reachable: a declared client
@@ -82,10 +86,15 @@ def probes_of(port_set: Mapping[str, Any]) -> list[dict[str, Any]]:
     for key, item, peer in (*_wanted(port_set), *_unwanted(port_set)):
         for address in peer["addresses"]:
             if address != BROADCAST and AddressRange.parse(address).family in families:
-                probes.append({
-                    "id": f"{key}@{address}", "kind": item["probe"]["kind"], "address": address,
-                    "ports": item["ports"], "instance": item["probe"]["instance"],
-                })
+                probes.append(
+                    {
+                        "id": f"{key}@{address}",
+                        "kind": item["probe"]["kind"],
+                        "address": address,
+                        "ports": item["ports"],
+                        "instance": item["probe"]["instance"],
+                    }
+                )
     return probes
 
 
@@ -211,7 +220,8 @@ def _allowed(port_set: Mapping[str, Any]) -> dict[str, AddressSet]:
         rule["endpoint"]: AddressSet(
             AddressRange.parse(address) for peer in rule["peers"] for address in peer["addresses"]
         )
-        for rule in port_set["rules"] if rule["direction"] == "in"
+        for rule in port_set["rules"]
+        if rule["direction"] == "in"
     }
 
 
@@ -233,7 +243,12 @@ def _strangers(
         remote = AddressRange.parse(unmapped(one["remote_address"]))
         if not own.overlaps(remote) and not allowed.overlaps(remote):
             yield Finding(
-                CONNECTED, FAIL, port_set["host"], port_set["host"], endpoint["id"], _port(endpoint),
+                CONNECTED,
+                FAIL,
+                port_set["host"],
+                port_set["host"],
+                endpoint["id"],
+                _port(endpoint),
                 f"{remote} port {one['remote_port']} is connected, and the plan does not allow it",
             )
 
@@ -245,13 +260,25 @@ def _judge_probes(port_set: Mapping[str, Any], results: Iterable[Mapping[str, An
     for key, rule, peer in _wanted(port_set):
         verdict, reason = _reached(by_key.get(key, []), rule["need"] == "required")
         yield Finding(
-            REACHABLE, verdict, port_set["host"], peer["name"], rule["endpoint"], _port(rule), reason,
+            REACHABLE,
+            verdict,
+            port_set["host"],
+            peer["name"],
+            rule["endpoint"],
+            _port(rule),
+            reason,
             peer["declared"],
         )
     for key, item, _peer in _unwanted(port_set):
         verdict, reason = _kept_out(by_key.get(key, []))
         yield Finding(
-            FORBIDDEN, verdict, port_set["host"], item["host"], item["endpoint"], _port(item), reason,
+            FORBIDDEN,
+            verdict,
+            port_set["host"],
+            item["host"],
+            item["endpoint"],
+            _port(item),
+            reason,
             item["declared"],
         )
 

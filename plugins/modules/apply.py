@@ -36,7 +36,7 @@ options:
   allow_shrink:
     description:
       - Allow that the host loses a guarded port altogether, or more than half of the addresses allowed on one.
-      - The worst plan is one from half an inventory, which looks valid and shuts real clients out; so this needs a word.
+      - The worst plan is one from half an inventory, which looks valid and shuts real clients out; so it needs a word.
     type: bool
     default: false
   persist:

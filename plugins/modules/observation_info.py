@@ -68,7 +68,8 @@ observation:
   type: dict
   contains:
     sockets:
-      description: The sockets, each as in RV(dbports.firewall.netstat_facts#module:ansible_facts.dbports_netstat.sockets).
+      description:
+        - The sockets, each as in RV(dbports.firewall.netstat_facts#module:ansible_facts.dbports_netstat.sockets).
       type: list
       elements: dict
       returned: when O(ports) is not empty

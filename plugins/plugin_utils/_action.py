@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -26,7 +26,7 @@ class DbportsAction(ActionBase):
     """An action with an argument spec and one method of its own, ``act``."""
 
     TRANSFERS_FILES = False
-    ARGUMENTS: dict[str, Any] = {}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {}
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Validate the arguments, act, and turn a DbportsError into a failed task."""

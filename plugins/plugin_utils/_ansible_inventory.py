@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible import constants as C
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.inventory.helpers import get_group_vars, sort_groups
 from ansible.plugins.loader import vars_loader
@@ -77,7 +77,8 @@ class AnsibleInventory:
             return list(hosts)
         found = {
             host.name
-            for group in self._manager.groups.values() if "dbports_servers" in self._group_part([group])
+            for group in self._manager.groups.values()
+            if "dbports_servers" in self._group_part([group])
             for host in group.get_hosts()
         }
         found.update(name for name, host in hosts.items() if "dbports_servers" in host.vars)
@@ -146,7 +147,7 @@ class AnsibleInventory:
             everyone = [self._manager.groups["all"]]
             others = sort_groups([group for group in groups if group.name != "all"])
             part = {}
-            for entry in C.VARIABLE_PRECEDENCE:
+            for entry in constants.VARIABLE_PRECEDENCE:
                 wanted = everyone if entry.startswith("all_") else others
                 if wanted is everyone and key and "all" not in key:
                     continue
@@ -154,13 +155,13 @@ class AnsibleInventory:
             self._by_groups[key] = part
         return part
 
-    def _level(self, entry: str, groups: list[Any]) -> Mapping[str, Any]:
+    def _level(self, entry: str, groups: list[Any]) -> dict[str, Any]:
         if entry.endswith("_plugins_inventory"):
-            return get_vars_from_inventory_sources(self._loader, self._manager._sources, groups, "task")
+            return dict(get_vars_from_inventory_sources(self._loader, self._manager._sources, groups, "task"))
         if entry.endswith("_plugins_play"):
-            return get_vars_from_path(self._loader, self._loader.get_basedir(), groups, "task")
+            return dict(get_vars_from_path(self._loader, self._loader.get_basedir(), groups, "task"))
         if entry.endswith("_inventory"):
-            return get_group_vars(groups)
+            return dict(get_group_vars(groups))
         raise AnsibleError(f"dbports.firewall does not know the variable precedence entry {entry}")
 
     def _host_files(self, name: str) -> dict[str, Any]:
@@ -184,7 +185,7 @@ class AnsibleInventory:
         for source in self._manager._sources:
             if source and (Path(source).exists() or "," not in source):
                 bases.add(Path(source) if Path(source).is_dir() else Path(source).parent)
-        names = set()
+        names: set[str] = set()
         for base in bases:
             folder = base / "host_vars"
             for path in folder.iterdir() if folder.is_dir() else ():

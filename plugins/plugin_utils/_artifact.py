@@ -45,7 +45,8 @@ def digest(text: str) -> str:
 
 def host_file(name: str) -> str:
     """Return the path of a host's file below the plan's directory; a name cannot lead out of it."""
-    return f"{HOSTS}/{quote(name, safe='')}.json" if not name.startswith(".") else f"{HOSTS}/%2E{quote(name[1:], safe='')}.json"
+    quoted = quote(name, safe="")
+    return f"{HOSTS}/{'%2E' + quoted[1:] if quoted.startswith('.') else quoted}.json"
 
 
 def render_host(host: PortSet) -> str:
@@ -58,16 +59,18 @@ def render_host(host: PortSet) -> str:
         listed = "[\n  " + ",\n  ".join(lines) + "\n ]" if lines else "[]"
         rules.append(f'{canonical(fields)[:-1]},"peers":{listed}}}')
     forbidden = [canonical({**item._asdict(), "probe": _probe(item.probe)}) for item in sorted(set(host.forbidden))]
-    return _document([
-        ("schema", canonical(HOST_SCHEMA)),
-        ("host", canonical(host.host)),
-        ("addresses", canonical(list(host.addresses))),
-        ("settings", canonical(host.settings._asdict())),
-        ("endpoints", _lines(canonical(item._asdict()) for item in sorted(host.endpoints))),
-        ("rules", _lines(rules)),
-        ("forbidden", _lines(forbidden)),
-        ("warnings", _lines(canonical(text) for text in host.warnings)),
-    ])
+    return _document(
+        [
+            ("schema", canonical(HOST_SCHEMA)),
+            ("host", canonical(host.host)),
+            ("addresses", canonical(list(host.addresses))),
+            ("settings", canonical(host.settings._asdict())),
+            ("endpoints", _lines(canonical(item._asdict()) for item in sorted(host.endpoints))),
+            ("rules", _lines(rules)),
+            ("forbidden", _lines(forbidden)),
+            ("warnings", _lines(canonical(text) for text in host.warnings)),
+        ]
+    )
 
 
 def _probe(probe: tuple[str, str | None] | None) -> dict[str, Any] | None:
@@ -102,18 +105,23 @@ def render_plan(plan: Plan) -> Artifact:
     """Write a plan as text, with its index, its digests and the Markdown for readers."""
     files = {host_file(name): render_host(host) for name, host in plan.hosts.items()}
     inputs_id = inputs_digest(plan.inputs)
-    index = _document([
-        ("schema", canonical(INDEX_SCHEMA)),
-        ("collection", canonical(f"dbports.firewall {VERSION}")),
-        ("inputs_id", canonical(inputs_id)),
-        ("counts", canonical(plan.counts())),
-        ("hosts", _lines(
-            canonical({"host": name, "file": host_file(name), "sha256": digest(files[host_file(name)])})
-            for name in sorted(plan.hosts)
-        )),
-        ("conflicts", _lines(canonical(text) for text in plan.conflicts)),
-        ("warnings", _lines(canonical(text) for text in plan.warnings)),
-    ])
+    index = _document(
+        [
+            ("schema", canonical(INDEX_SCHEMA)),
+            ("collection", canonical(f"dbports.firewall {VERSION}")),
+            ("inputs_id", canonical(inputs_id)),
+            ("counts", canonical(plan.counts())),
+            (
+                "hosts",
+                _lines(
+                    canonical({"host": name, "file": host_file(name), "sha256": digest(files[host_file(name)])})
+                    for name in sorted(plan.hosts)
+                ),
+            ),
+            ("conflicts", _lines(canonical(text) for text in plan.conflicts)),
+            ("warnings", _lines(canonical(text) for text in plan.warnings)),
+        ]
+    )
     files[INDEX] = index
     plan_id = digest(index)
     files[LIMIT] = "".join(f"{name}\n" for name in sorted(plan.hosts))
@@ -159,7 +167,9 @@ def write_artifact(artifact: Artifact, directory: Path) -> None:
         for name in set(_present(directory)) - set(artifact.files):
             (directory / name).unlink()
     except OSError as error:
-        raise DbportsError(f"the plan cannot be written: {error.strerror}", path="plan_dir", value=str(directory)) from error
+        raise DbportsError(
+            f"the plan cannot be written: {error.strerror}", path="plan_dir", value=str(directory)
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -196,7 +206,9 @@ def read_index(directory: Path, plan_id: str | None) -> tuple[dict[str, Any], st
     found = hashlib.sha256(text.encode("utf-8")).hexdigest()
     if plan_id is not None and found != plan_id:
         raise DbportsError(
-            f"this is not the approved plan: its plan_id is {found}", path="plan_id", value=plan_id,
+            f"this is not the approved plan: its plan_id is {found}",
+            path="plan_id",
+            value=plan_id,
             fix="Review the plan in plan_dir again, or use the directory that was approved",
         )
     return _load(text, INDEX_SCHEMA, INDEX), found
@@ -210,14 +222,20 @@ def read_host(directory: Path, index: Mapping[str, Any], name: str) -> dict[str,
     entry = next((item for item in index["hosts"] if item["host"] == name), None)
     if entry is None:
         raise DbportsError(
-            "this host is not in the plan, which is not the same as having nothing to open", host=name,
-            path="plan_dir", value=str(directory), fix="Plan again with this host, or leave it out with --limit",
+            "this host is not in the plan, which is not the same as having nothing to open",
+            host=name,
+            path="plan_dir",
+            value=str(directory),
+            fix="Plan again with this host, or leave it out with --limit",
         )
     text = _read(directory / host_file(name), "the plan's file of this host is missing", directory, name)
     if hashlib.sha256(text.encode("utf-8")).hexdigest() != entry["sha256"]:
         raise DbportsError(
-            "the plan's file of this host was changed after the plan was made", host=name,
-            path="plan_dir", value=str(directory / host_file(name)), fix="Plan and review again",
+            "the plan's file of this host was changed after the plan was made",
+            host=name,
+            path="plan_dir",
+            value=str(directory / host_file(name)),
+            fix="Plan and review again",
         )
     return _load(text, HOST_SCHEMA, host_file(name))
 

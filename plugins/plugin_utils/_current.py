@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible import constants as C
+from ansible import constants
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._ansible_inventory import AnsibleInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import (
@@ -58,8 +58,14 @@ class CurrentPlan:
         """
         if not self.approved and not self.has(name):
             return {
-                "schema": HOST_SCHEMA, "host": name, "addresses": [], "endpoints": [], "rules": [], "forbidden": [],
-                "settings": {"policy": "guard", "filter_outbound": False}, "warnings": [],
+                "schema": HOST_SCHEMA,
+                "host": name,
+                "addresses": [],
+                "endpoints": [],
+                "rules": [],
+                "forbidden": [],
+                "settings": {"policy": "guard", "filter_outbound": False},
+                "warnings": [],
             }
         return read_host(self.directory, self.index, name)
 
@@ -71,7 +77,7 @@ def current_plan(hostvars: Any) -> CurrentPlan:
 
     :raises PlanError: when the declarations are wrong.
     """
-    directory = Path(C.DEFAULT_LOCAL_TMP) / f"dbports-{_fingerprint(hostvars)}"
+    directory = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-{_fingerprint(hostvars)}"
     with _locked(directory.with_suffix(".lock")):
         if not (directory / _SUMMARY).is_file():
             plan = build_plan(AnsibleInventory(hostvars))
@@ -98,7 +104,10 @@ def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
         if now != index["inputs_id"]:
             raise DbportsError(
                 f"the approved plan is stale: the declarations have changed since (inputs_id is {now[:12]} now, "
-                f"{index['inputs_id'][:12]} in the plan)", path="plan_id", value=plan_id, fix="Plan and review again",
+                f"{index['inputs_id'][:12]} in the plan)",
+                path="plan_id",
+                value=plan_id,
+                fix="Plan and review again",
             )
     return CurrentPlan(directory, index, found, index["inputs_id"], (), True)
 
@@ -107,7 +116,8 @@ def _fingerprint(hostvars: Any) -> str:
     """Return what tells one state of the inventory from a later one of the same run (add_host, refresh_inventory)."""
     manager = hostvars._inventory
     state = [
-        id(manager._inventory), len(manager.hosts),
+        id(manager._inventory),
+        len(manager.hosts),
         sorted((name, len(group.hosts)) for name, group in manager.groups.items()),
     ]
     return hashlib.sha256(json.dumps(state).encode("utf-8")).hexdigest()[:16]
@@ -122,7 +132,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def once(name: str, key: str) -> bool:
     """Tell whether this is the first time in this run that something is done."""
-    mark = Path(C.DEFAULT_LOCAL_TMP) / f"dbports-once-{digest(canonical([name, key]))[:16]}"
+    mark = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-once-{digest(canonical([name, key]))[:16]}"
     try:
         mark.touch(exist_ok=False)
     except FileExistsError:

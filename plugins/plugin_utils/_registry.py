@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import importlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,7 +16,7 @@ _PACKAGE = "ansible_collections.dbports.firewall.plugins.module_utils._engines"
 _FOLDER = Path(__file__).resolve().parents[1] / "module_utils" / "_engines"
 
 
-@lru_cache(maxsize=None)
+@cache
 def builtin_engines() -> MappingProxyType[str, Engine]:
     """Return the engines that come with the collection, by name, in the order of their names."""
     modules = (importlib.import_module(f"{_PACKAGE}.{path.stem}") for path in sorted(_FOLDER.glob("*.py")))

@@ -51,7 +51,10 @@ def write_findings(directory: Path, host: str, plan_id: str, verified_at: str, f
     :param verified_at: when, in UTC, ISO 8601.
     """
     data = {
-        "schema": FINDINGS_SCHEMA, "host": host, "plan_id": plan_id, "verified_at": verified_at,
+        "schema": FINDINGS_SCHEMA,
+        "host": host,
+        "plan_id": plan_id,
+        "verified_at": verified_at,
         "findings": [finding.as_dict() for finding in findings],
     }
     path = findings_file(directory, host)
@@ -66,7 +69,7 @@ def write_findings(directory: Path, host: str, plan_id: str, verified_at: str, f
 
 def read_findings(directory: Path, hosts: Iterable[str], plan_id: str) -> dict[str, HostFindings]:
     """Return the findings of the hosts that were verified against this plan, by host."""
-    found = {}
+    found: dict[str, HostFindings] = {}
     for host in hosts:
         try:
             data = json.loads(findings_file(directory, host).read_text(encoding="utf-8"))
@@ -137,21 +140,36 @@ class Report:
         problems = self.problems()
         if problems:
             header = ("verdict", "stage", "host", "server", "endpoint", "port", "reason", "declared")
-            lines += ["## What is not ok", "", *table(header, (
-                (one.verdict, one.stage, one.host, one.server, one.endpoint, one.port, one.reason, one.declared)
-                for one in problems
-            )), ""]
+            lines += [
+                "## What is not ok",
+                "",
+                *table(
+                    header,
+                    (
+                        (one.verdict, one.stage, one.host, one.server, one.endpoint, one.port, one.reason, one.declared)
+                        for one in problems
+                    ),
+                ),
+                "",
+            ]
         for title, texts in (
-            ("Hosts that were not verified", self.unverified), ("Conflicts of the plan", self.index["conflicts"]),
+            ("Hosts that were not verified", self.unverified),
+            ("Conflicts of the plan", self.index["conflicts"]),
             ("Warnings of the plan", self.index["warnings"]),
         ):
             if texts:
                 lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]
-        header = ("host", "stage", "server", "endpoint", "port", "verdict", "reason")
-        lines += ["## All findings", "", *table(header, (
-            (one.host, one.stage, one.server, one.endpoint, one.port, one.verdict, one.reason)
-            for one in self.findings
-        ))]
+        lines += [
+            "## All findings",
+            "",
+            *table(
+                ("host", "stage", "server", "endpoint", "port", "verdict", "reason"),
+                (
+                    (one.host, one.stage, one.server, one.endpoint, one.port, one.verdict, one.reason)
+                    for one in self.findings
+                ),
+            ),
+        ]
         return "\n".join(lines) + "\n"
 
     def as_dict(self) -> dict[str, Any]:

@@ -57,21 +57,36 @@ class Site:
 
     def run(self, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of the collection's playbooks on the inventory as it is now."""
-        inventory = {"all": {
-            "vars": {
-                "ansible_connection": "netns", "ansible_python_interpreter": sys.executable, "dbports_persist": False,
-                "dbports_os": "linux", "dbports_probe_timeout": 0.6, **self.variables,
-            },
-            "hosts": {
-                name: {"ansible_host": address, **({"dbports_servers": [self.server]} if name == "db" else {})}
-                for name, address in HOSTS.items()
-            },
-        }}
+        inventory = {
+            "all": {
+                "vars": {
+                    "ansible_connection": "netns",
+                    "ansible_python_interpreter": sys.executable,
+                    "dbports_persist": False,
+                    "dbports_os": "linux",
+                    "dbports_probe_timeout": 0.6,
+                    **self.variables,
+                },
+                "hosts": {
+                    name: {"ansible_host": address, **({"dbports_servers": [self.server]} if name == "db" else {})}
+                    for name, address in HOSTS.items()
+                },
+            }
+        }
         (self.place / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
-        environ = {**self.lab.environ, "ANSIBLE_HOME": str(self.place / "home"), "ANSIBLE_NOCOLOR": "1",
-                   "ANSIBLE_FORKS": "4"}
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory.yml",
-                   f"dbports.firewall.{playbook}", *arguments]
+        environ = {
+            **self.lab.environ,
+            "ANSIBLE_HOME": str(self.place / "home"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_FORKS": "4",
+        }
+        command = [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "-i",
+            "inventory.yml",
+            f"dbports.firewall.{playbook}",
+            *arguments,
+        ]
         return subprocess.run(command, cwd=self.place, env=environ, capture_output=True, text=True, timeout=120)
 
     def ok(self, playbook: str, *arguments: str) -> dict[str, int]:
@@ -151,7 +166,10 @@ def test_verify_passes_and_leaves_a_report(site: Site) -> None:
     report = json.loads((site.plan_dir / "report.json").read_text(encoding="utf-8"))
     assert report["counts"] == {"ok": 4, "fail": 0, "warn": 0, "unknown": 0}
     assert {finding["stage"] for finding in report["findings"]} == {
-        "configured", "listening", "reachable", "forbidden",
+        "configured",
+        "listening",
+        "reachable",
+        "forbidden",
     }
     assert report["unverified"] == []
     assert "mssql/MSSQLSERVER/tds" in (site.plan_dir / "report.md").read_text(encoding="utf-8")
@@ -181,8 +199,9 @@ def test_apply_warns_of_a_foreign_chain_that_still_drops(site: Site) -> None:
 
 def test_verify_finds_a_server_that_does_not_listen_and_a_wrong_process(site: Site) -> None:
     site.server = {"engine": "mssql", "clients": ["app"], "instances": [{}, {"name": "SALES", "tcp_port": 14330}]}
-    site.lab.hosts["db"].popen([sys.executable, "-c", "import socket,time; s=socket.create_server(('', 14330));"
-                                "time.sleep(60)"])
+    site.lab.hosts["db"].popen(
+        [sys.executable, "-c", "import socket,time; s=socket.create_server(('', 14330));time.sleep(60)"]
+    )
     site.lab.hosts["db"].wait_for("tcp/14330")
     site.ok("apply")
     said = site.fails("verify")
@@ -193,7 +212,9 @@ def test_verify_finds_a_server_that_does_not_listen_and_a_wrong_process(site: Si
 
 
 def test_verify_finds_a_connection_that_the_plan_does_not_allow(site: Site) -> None:
-    code = "import socket,time; s=socket.create_connection(('192.0.2.10', 1433)); print('in', flush=True); time.sleep(60)"
+    code = (
+        "import socket,time; s=socket.create_connection(('192.0.2.10', 1433)); print('in', flush=True); time.sleep(60)"
+    )
     process = site.lab.hosts["intruder"].popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout.readline() == "in\n"
     said = site.fails("verify")

@@ -72,9 +72,16 @@ def playbook(lab: Lab, *arguments: str) -> str:
 
     :raises SystemExit: when it fails.
     """
-    environ = {**lab.environ, "ANSIBLE_HOME": str(OUTPUT / "ansible"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "1"}
+    environ = {
+        **lab.environ,
+        "ANSIBLE_HOME": str(OUTPUT / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "1",
+    }
     environ["ANSIBLE_DISPLAY_OK_HOSTS"] = environ["ANSIBLE_DISPLAY_SKIPPED_HOSTS"] = "false"
-    environ["ANSIBLE_COLLECTIONS_PATH"] = os.environ.get("ANSIBLE_COLLECTIONS_PATH", lab.environ["ANSIBLE_COLLECTIONS_PATH"])
+    environ["ANSIBLE_COLLECTIONS_PATH"] = os.environ.get(
+        "ANSIBLE_COLLECTIONS_PATH", lab.environ["ANSIBLE_COLLECTIONS_PATH"]
+    )
     ansible = Path(sys.executable).with_name("ansible-playbook")
     command = [str(ansible), "-i", str(INVENTORY), "dbports.firewall.site", *arguments]
     print(f"$ ansible-playbook -i {INVENTORY.relative_to(HERE.parents[1])} dbports.firewall.site {' '.join(arguments)}")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from ansible_collections.dbports.firewall.plugins.module_utils._findings import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._report import (
     Report,
@@ -17,17 +16,28 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._report import (
 )
 
 INDEX: dict[str, Any] = {
-    "inputs_id": "i", "counts": {"hosts": 2}, "conflicts": [], "warnings": ["db: mind this"],
+    "inputs_id": "i",
+    "counts": {"hosts": 2},
+    "conflicts": [],
+    "warnings": ["db: mind this"],
     "hosts": [{"host": "db"}, {"host": "app"}],
 }
 NOW = "2026-01-02T03:04:05+00:00"
 
 
 def finding(stage: str = "reachable", verdict: str = "ok", **other: str) -> Finding:
-    return Finding(**{
-        "stage": stage, "verdict": verdict, "host": "app", "server": "db", "endpoint": "mssql/X/tds",
-        "port": "tcp 1433", "reason": "because", **other,
-    })
+    return Finding(
+        **{
+            "stage": stage,
+            "verdict": verdict,
+            "host": "app",
+            "server": "db",
+            "endpoint": "mssql/X/tds",
+            "port": "tcp 1433",
+            "reason": "because",
+            **other,
+        }
+    )
 
 
 def report(tmp_path: Path, *findings: Finding) -> Report:
@@ -45,7 +55,9 @@ def test_findings_come_back_and_only_for_their_plan(tmp_path: Path) -> None:
 
 
 def test_one_row_an_endpoint_with_the_worst_verdict(tmp_path: Path) -> None:
-    made = report(tmp_path, finding(), finding(verdict="fail", host="app2"), finding("forbidden"), finding("connected", "fail"))
+    made = report(
+        tmp_path, finding(), finding(verdict="fail", host="app2"), finding("forbidden"), finding("connected", "fail")
+    )
     assert made.rows() == [("db", "mssql/X/tds", "tcp 1433", "-", "-", "fail 1/2", "fail 1/2")]
     assert made.summary() == "4 findings: 2 ok, 2 fail, 0 warn, 0 unknown; 1 hosts not verified"
 
@@ -54,7 +66,8 @@ def test_problems_come_worst_first_with_their_reasons(tmp_path: Path) -> None:
     made = report(tmp_path, finding(verdict="warn", reason="odd"), finding(verdict="fail", reason="bad"), finding())
     lines = made.lines()
     assert lines[2:4] == [
-        "FAIL reachable app to db mssql/X/tds tcp 1433: bad", "WARN reachable app to db mssql/X/tds tcp 1433: odd",
+        "FAIL reachable app to db mssql/X/tds tcp 1433: bad",
+        "WARN reachable app to db mssql/X/tds tcp 1433: odd",
     ]
 
 
