@@ -9,6 +9,7 @@ import bisect
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -40,19 +41,9 @@ class AddressRange:
             raise DbportsError("not an IPv4 or IPv6 address or network", value=value)
         text = str(value).strip()
         try:
-            if "%" in text:
-                raise ValueError("zone id")
-            if "-" in text:
-                first, last = (ipaddress.ip_address(part.strip()) for part in text.split("-", 1))
-                if first.version != last.version or int(first) > int(last):
-                    raise ValueError("range")
-                return cls(first.version, int(first), int(last))
-            net = ipaddress.ip_network(text)
+            return _parse(text)
         except ValueError:
-            raise DbportsError(
-                "not an IPv4 or IPv6 address or network", value=value, fix=_cidr_hint(text)
-            ) from None
-        return cls(net.version, int(net.network_address), int(net.broadcast_address))
+            raise DbportsError("not an IPv4 or IPv6 address or network", value=value, fix=_cidr_hint(text)) from None
 
     def __str__(self) -> str:
         first = _address(self.family, self.first)
@@ -66,6 +57,20 @@ class AddressRange:
     def overlaps(self, other: AddressRange) -> bool:
         """Tell whether an address is in both."""
         return self.family == other.family and self.first <= other.last and other.first <= self.last
+
+
+@lru_cache(maxsize=65536)
+def _parse(text: str) -> AddressRange:
+    """Read an address, network or range; a plan meets the same address once a relation."""
+    if "%" in text:
+        raise ValueError("zone id")
+    if "-" in text:
+        first, last = (ipaddress.ip_address(part.strip()) for part in text.split("-", 1))
+        if first.version != last.version or int(first) > int(last):
+            raise ValueError("range")
+        return AddressRange(first.version, int(first), int(last))
+    net = ipaddress.ip_network(text)
+    return AddressRange(net.version, int(net.network_address), int(net.broadcast_address))
 
 
 def _address(family: int, number: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

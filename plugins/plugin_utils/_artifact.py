@@ -33,9 +33,12 @@ LIMIT = "hosts.limit"
 HOSTS = "hosts"
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
+
+
 def canonical(data: Any) -> str:
     """Return JSON in one line, keys sorted, ASCII alone: the same data is always the same text."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _CANONICAL.encode(data)
 
 
 def digest(text: str) -> str:
@@ -160,16 +163,27 @@ def write_artifact(artifact: Artifact, directory: Path) -> None:
     """
     try:
         (directory / HOSTS).mkdir(parents=True, exist_ok=True)
-        for name in sorted(artifact.files, key=lambda name: (name == INDEX, name)):
-            path = directory / name
-            if not path.is_file() or path.read_text(encoding="utf-8") != artifact.files[name]:
-                write_text(path, artifact.files[name])
-        for name in set(_present(directory)) - set(artifact.files):
+        present = set(_present(directory))
+        for name, text in artifact.files.items():
+            if name != INDEX:
+                _write_changed(directory, name, text, name in present)
+        _write_changed(directory, INDEX, artifact.files[INDEX], True)
+        for name in present - set(artifact.files):
             (directory / name).unlink()
     except OSError as error:
         raise DbportsError(
             f"the plan cannot be written: {error.strerror}", path="plan_dir", value=str(directory)
         ) from error
+
+
+def _write_changed(directory: Path, name: str, text: str, present: bool) -> None:
+    """Write one file of a plan unless it is there already; a new one needs no rename, as no index names it yet."""
+    place = f"{directory}/{name}"
+    if not present:
+        with open(place, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    elif not (directory / name).is_file() or (directory / name).read_text(encoding="utf-8") != text:
+        write_text(directory / name, text)
 
 
 def write_text(path: Path, text: str) -> None:
