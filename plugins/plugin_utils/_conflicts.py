@@ -20,24 +20,34 @@ class _Claim(NamedTuple):
     ports: PortRange
     owner: str
     what: str
+    address: str
+    """The one address it is bound to, or nothing for all."""
+
+    def meets(self, other: _Claim) -> bool:
+        """Tell whether two programs cannot have both; their ports are known to overlap."""
+        return self.owner != other.owner and (
+            not self.address or not other.address or self.address == other.address
+        )
 
 
 def find_conflicts(host: PortSet) -> list[str]:
     """Return what two servers of a host, or a server and the host as a client, both want: a sentence each."""
-    found: dict[tuple[str, frozenset[str], PortRange], str] = {}
+    found: dict[tuple[str, frozenset[str], PortRange, str], str] = {}
     claims = sorted(_claims(host))
     for index, claim in enumerate(claims):
         for other in claims[index + 1:]:
             if other.protocol != claim.protocol or other.ports.first > claim.ports.last:
                 break
-            if other.owner != claim.owner:
+            if claim.meets(other):
                 both = PortRange(
                     max(claim.ports.first, other.ports.first), min(claim.ports.last, other.ports.last)
                 )
+                address = claim.address or other.address
+                where = f" on {address}" if address else ""
                 # One sentence a socket: 602SQL serves several endpoints with one.
                 found.setdefault(
-                    (claim.protocol, frozenset((claim.owner, other.owner)), both),
-                    f"{host.host}: {claim.what} and {other.what} both want {claim.protocol} {both}",
+                    (claim.protocol, frozenset((claim.owner, other.owner)), both, address),
+                    f"{host.host}: {claim.what} and {other.what} both want {claim.protocol} {both}{where}",
                 )
     return list(found.values())
 
@@ -47,8 +57,8 @@ def _claims(host: PortSet) -> Iterator[_Claim]:
         owner = endpoint.id.rsplit("/", 1)[1] if endpoint.shared else f"{endpoint.server}/{endpoint.instance}"
         for ports in parse_ports(endpoint.ports) if endpoint.ports else ():
             if ports.last - ports.first < _DYNAMIC:
-                yield _Claim(endpoint.protocol, ports, owner, endpoint.id)
+                yield _Claim(endpoint.protocol, ports, owner, endpoint.id, endpoint.address or "")
     for head, peers in host.rules.items():
         if head.direction == "in" and head.unsolicited and peers:
             what = f"this host as a client ({head.flow})"
-            yield _Claim(head.protocol, parse_ports(head.ports)[0], what, what)
+            yield _Claim(head.protocol, parse_ports(head.ports)[0], what, what, "")

@@ -20,6 +20,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import (
     RuleHead,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError, Relation, Relations
+from ansible_collections.dbports.firewall.plugins.plugin_utils._traps import add_traps
 
 BROADCAST = "255.255.255.255"
 
@@ -38,6 +39,7 @@ def build_plan(inventory: Inventory) -> Plan:
         relations.guarded(relation.host, builder.add_server, relation)
     if not relations.errors:
         add_forbidden(relations, servers, builder.port_set)
+        add_traps(relations, servers, builder.hosts)
     if relations.errors:
         raise PlanError(relations.errors)
     conflicts = [text for name in sorted(builder.hosts) for text in find_conflicts(builder.hosts[name])]
