@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -258,6 +259,16 @@ def _not_above(port: PortRange, option: Option, value: Any) -> None:
         raise DbportsError(f"at most {option.maximum}: {option.why}", value=value)
 
 
+def read_address(value: Any, path: str) -> str:
+    """Read one IPv4 or IPv6 address that a server binds."""
+    try:
+        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        raise DbportsError(
+            "not an IPv4 or IPv6 address", path=path, value=value, fix="Write an address such as 192.0.2.10"
+        ) from None
+
+
 def read_clients(value: Any, path: str) -> tuple[ClientRef, ...]:
     """Read a list of hosts, groups, addresses and networks; whether they exist is another's question.
 
@@ -297,4 +308,5 @@ _READERS: dict[str, Callable[[Any, Option, str], Any]] = {
     "port": _read_port,
     "ports": _read_ports,
     "clients": lambda value, option, path: read_clients(value, path),
+    "address": lambda value, option, path: read_address(value, path),
 }

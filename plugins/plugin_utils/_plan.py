@@ -67,7 +67,7 @@ class _Builder:
         own = self.hosts[relation.host]
         own.warnings += [f"{relation.server.path}: {text}" for text in relation.server.warnings]
         for flow in relation.flows:
-            if flow.responders is None:
+            if flow.responders is None or flow.spec.mesh:
                 own.endpoints.append(_endpoint(relation.server, flow))
             self._add_flow(relation, flow)
 
@@ -76,7 +76,7 @@ class _Builder:
         responders = self._relations.ends(flow.responders, relation, flow.spec.mesh).peers.values()
         heads = _heads(flow)
         for responder, server_side in responders:
-            if responder.is_host and flow.responders is None:
+            if responder.is_host and (flow.responders is None or responder.name == relation.host):
                 # Guarded also while it has no clients.
                 self.port_set(responder).rules.setdefault(heads[0], {})
             for initiator, client_side in initiators:
@@ -87,13 +87,15 @@ class _Builder:
     def _connect(
         self, initiator: Peer, responder: Peer, heads: tuple[RuleHead, RuleHead], declared: str, broadcast: bool
     ) -> None:
-        self.flows += 1
+        new = False
         source = initiator.source_ports if heads[0].ports else ""
         if responder.is_host:
-            self.port_set(responder).add(heads[0], PeerRef(initiator.name, initiator.addresses, source, declared))
+            ref = PeerRef(initiator.name, initiator.addresses, source, declared)
+            new = self.port_set(responder).add(heads[0], ref)
         if initiator.is_host:
             addresses = (*responder.addresses, BROADCAST) if broadcast else responder.addresses
-            self.port_set(initiator).add(heads[1], PeerRef(responder.name, addresses, source, declared))
+            new = self.port_set(initiator).add(heads[1], PeerRef(responder.name, addresses, source, declared)) or new
+        self.flows += new  # every node of a cluster may declare what joins it to the others
 
 
 def _at(responder: Peer, flow: ResolvedFlow) -> Peer:
@@ -118,5 +120,5 @@ def _heads(flow: ResolvedFlow) -> tuple[RuleHead, RuleHead]:
         "in", flow.endpoint, spec.name, spec.protocol, format_ports(flow.ports), flow.purpose, spec.need, citation,
         spec.unsolicited, None,
     )
-    probe = (spec.probe, flow.probe_instance) if spec.probe and flow.responders is None else None
+    probe = (spec.probe, flow.probe_instance) if spec.probe and (flow.responders is None or spec.mesh) else None
     return inbound, inbound._replace(direction="out", probe=probe)

@@ -79,9 +79,9 @@ class PortSet:
     forbidden: list[Forbidden] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def add(self, head: RuleHead, ref: PeerRef) -> None:
-        """Add a peer to a rule; the first declaration of the same peer counts."""
-        self.rules.setdefault(head, {}).setdefault(ref.name, ref)
+    def add(self, head: RuleHead, ref: PeerRef) -> bool:
+        """Add a peer to a rule and tell whether it is new there; the first declaration of the same peer counts."""
+        return self.rules.setdefault(head, {}).setdefault(ref.name, ref) is ref
 
 
 @dataclass

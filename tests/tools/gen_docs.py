@@ -15,7 +15,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
-OPTION_TYPES = {"bool": "bool", "str": "str", "int": "int", "port": "int", "ports": "raw", "clients": "list"}
+OPTION_TYPES = {"bool": "bool", "str": "str", "int": "int", "port": "int", "ports": "raw", "clients": "list",
+                "address": "str"}
 CLIENTS = (
     "Inventory hosts, groups, addresses and networks, IPv4 or IPv6; or dictionaries with C(name) and C(allow_empty) "
     "(this group may be empty) or C(os) (what is behind an address)."

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-OPTION_TYPES = ("bool", "str", "int", "port", "ports", "clients")
-"""``port``: one port; ``ports``: ports, ranges or one of the option's ``words``; ``clients``: hosts, groups, networks."""
+OPTION_TYPES = ("bool", "str", "int", "port", "ports", "clients", "address")
+"""``port``: one port; ``ports``: ports, ranges or one of the option's ``words``; ``clients``: hosts, groups, networks;
+``address``: one IPv4 or IPv6 address."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Engine:
     :param instance_options: what may be said of each instance; empty where the engine has none.
     :param default_instance: the name of the instance that is there when none is declared.
     :param default_os: the operating system whose dynamic range counts while nobody says which one it is.
+    :param derived: what ``derive`` adds to the values and flows then refer to, each with its type.
     :param derive: given the server's values and those of its instances, fills in what follows from them and
         returns warnings; raises DbportsError (path relative to the server) for what cannot be.
     """
@@ -103,6 +105,7 @@ class Engine:
     default_os: str | None = None
     derive: Callable[[Values, list[Values]], list[str]] = field(default=lambda server, instances: [])
     notes: tuple[str, ...] = ()
+    derived: Mapping[str, str] = field(default_factory=dict)
 
 
 def holds(conditions: tuple[str, ...], values: Mapping[str, Any]) -> bool:
