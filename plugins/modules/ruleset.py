@@ -15,8 +15,9 @@ description:
   - Brings the host's own firewall to exactly the given rules, in one transaction, or leaves it as it was.
   - On a guarded port the given peers are accepted and everyone else is refused. All other ports, tables, chains
     and rules of the host stay as they are.
-  - Uses the nftables table C(inet dbports) of its own. Connections that the host itself opens get their answers;
-    an established connection of a peer that is no longer given is cut at once.
+  - Uses the nftables table C(inet dbports) of its own. An established connection of a peer that is no longer given is
+    cut at once. On a guarded range of 64 or more ports, which may hold the source ports of connections that the host
+    itself opens, the answers to those pass.
   - M(dbports.firewall.apply) computes the rules from the inventory and calls this module; use it by hand for rules
     that come from elsewhere.
 options:

@@ -3,10 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A ruleset as the nftables table ``inet dbports``, and that table read back as a ruleset.
 
-Chains sit ten before the usual filter priority. In each: loopback passes; answers to connections
-that this host opened pass, because a guarded range may hold the source port of such a connection;
-the accepts; at last one refusal a protocol. Established connections do not pass as such: a peer
-that is taken out of the declaration is cut at once.
+Chains sit ten before the usual filter priority. In each, loopback passes, then come the accepts and
+at last one refusal a protocol. Decisions are by address alone: a peer that is taken out of the
+declaration is cut at once, and a host that tracks no connections does not begin to.
+
+The exception is a guarded range that is wide enough to hold the source ports of the host's own
+connections, such as an instance with a dynamic port has: answers to those connections pass there.
+Only there, because `ct direction reply` is no proof: of a session older than the connection
+tracking the kernel takes whoever speaks next for the one who opened it (nf_conntrack_tcp_loose),
+so a server that speaks first would keep an undeclared client connected.
 """
 
 from __future__ import annotations
@@ -35,6 +40,13 @@ FAMILY = "inet"
 TABLE = "dbports"
 PRIORITY = -10
 """Ten before ``filter``, so that the counters see what a later chain drops."""
+
+WIDE = 64
+"""Ports in a row that are a host's dynamic range and no list of fixed ports.
+
+Windows takes no dynamic range below 255 ports (Microsoft, "The default dynamic port range for TCP/IP
+has changed"), Linux' default has 28,232; nobody writes a list of 64 adjacent fixed ports.
+"""
 
 REFUSAL = "dbports: everyone else"
 
@@ -108,7 +120,7 @@ def _encode_chain(ruleset: Ruleset, direction: str, names: Mapping[_Set, str]) -
         f"\tchain {chain} {{",
         f"\t\ttype filter hook {hook} priority {PRIORITY}; policy accept;",
         f'\t\t{interface} "lo" accept',
-        "\t\tct direction reply accept",
+        *(f"\t\t{text}" for text in _encode_answers(ruleset, direction)),
     ]
     for accept in ruleset.accepts:
         if accept.direction == direction:
@@ -119,6 +131,24 @@ def _encode_chain(ruleset: Ruleset, direction: str, names: Mapping[_Set, str]) -
         if guard.direction == direction:
             lines.append(f'\t\t{_dport(guard)} counter drop comment "{REFUSAL}"')
     return [*lines, "\t}"]
+
+
+def _encode_answers(ruleset: Ruleset, direction: str) -> list[str]:
+    """Write what lets answers to the connections of the other direction pass."""
+    if direction == "out":
+        # A client of this host may have a refused destination port as its source port.
+        return ["ct direction reply accept"]
+    return [f"ct direction reply {_dport(guard)} accept" for guard in _answers(ruleset.guards)]
+
+
+def _answers(guards: Sequence[Guard]) -> list[Guard]:
+    """Return the wide ranges among inbound guards, which may hold source ports of the host's own connections."""
+    found = []
+    for guard in guards:
+        wide = tuple(port for port in guard.ports if port.last - port.first >= WIDE - 1)
+        if wide and guard.direction == "in":
+            found.append(Guard(guard.direction, guard.protocol, wide))
+    return found
 
 
 def _match(accept: Accept, family: int, name: str | None) -> str:
@@ -238,7 +268,12 @@ class _Reader:
         guards: list[Guard],
     ) -> None:
         """Sort the rules of one chain; their order counts: head, accepts, refusals."""
-        head = _head(direction)
+        try:
+            refused = [self._rule(direction, rule)[0] for rule in rules if _last(rule) == "drop"]
+            answers = _answers(sorted(item for item in refused if isinstance(item, Guard)))
+        except (_UnknownError, DbportsError):
+            answers = []
+        head = _head(direction, answers)
         self._expect([rule.get("expr") for rule in rules[: len(head)]] == head, f"the head of chain {direction}")
         for rule in rules[len(head) :]:
             try:
@@ -317,13 +352,28 @@ def own_objects(objects: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Map
                 yield kind, body
 
 
-def _head(direction: str) -> list[list[dict[str, Any]]]:
-    """Return the expressions of a chain's first two rules as nft lists them."""
-    interface = _CHAINS[direction][2]
-    return [
-        [{"match": {"op": "==", "left": {"meta": {"key": interface}}, "right": "lo"}}, {"accept": None}],
-        [{"match": {"op": "==", "left": {"ct": {"key": "direction"}}, "right": "reply"}}, {"accept": None}],
-    ]
+def _head(direction: str, answers: Sequence[Guard]) -> list[list[dict[str, Any]]]:
+    """Return the expressions of a chain's first rules as nft lists them."""
+    accept = {"accept": None}
+    reply = _equals({"ct": {"key": "direction"}}, "reply")
+    lines = [[_equals({"meta": {"key": _CHAINS[direction][2]}}, "lo"), accept]]
+    if direction == "out":
+        lines.append([reply, accept])
+    for guard in answers:
+        ports: list[Any] = [{"range": [item.first, item.last]} for item in guard.ports]
+        right = ports[0] if len(ports) == 1 else {"set": ports}
+        lines.append([reply, _equals({"payload": {"protocol": guard.protocol, "field": "dport"}}, right), accept])
+    return lines
+
+
+def _equals(left: dict[str, Any], right: Any) -> dict[str, Any]:
+    return {"match": {"op": "==", "left": left, "right": right}}
+
+
+def _last(rule: Mapping[str, Any]) -> str:
+    """Return the kind of a rule's last expression, its verdict."""
+    expressions = rule.get("expr") or [{}]
+    return next(iter(expressions[-1]), "") if isinstance(expressions[-1], Mapping) else ""
 
 
 def _conditions(expressions: Sequence[Any]) -> dict[str, Any]:

@@ -1,0 +1,354 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guarded ports let through and what they stop: real packets to all 65,535 TCP and UDP ports.
+
+Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_guard.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LAB = Path(__file__).resolve().parent.parent / "lab"
+sys.path.insert(0, str(LAB))
+
+from lab import Lab, LabHost
+
+SWEEP = LAB / "sweep.py"
+SERVER, SERVER6 = "192.0.2.10", "2001:db8::10"
+CLIENT, CLIENT6 = "192.0.2.21", "2001:db8::21"
+INTRUDER, INTRUDER6 = "192.0.2.66", "2001:db8::66"
+
+LISTENING = ["tcp/22", "tcp/1433", "tcp/1500", "tcp/5002", "tcp/50123", "udp/53", "udp/1434", "udp/5001"]
+"""22 and 53 are nobody's business here; 1500 is guarded against everyone; 50123 is in the guarded dynamic range."""
+
+RULES: list[dict[str, Any]] = [
+    {"protocol": "tcp", "ports": ["1433", "5002", "50100-50199"], "peers": [CLIENT, CLIENT6], "purpose": "SQL"},
+    {"protocol": "udp", "ports": ["1434", "5001"], "peers": [CLIENT, "2001:db8::20/124"], "purpose": "search"},
+    {"protocol": "tcp", "ports": ["1500-1501"], "peers": [], "purpose": "nobody"},
+    {"protocol": "icmp", "peers": [CLIENT, CLIENT6], "purpose": "ping"},
+]
+GUARDED = {"tcp": "1433,1500-1501,5002,50100-50199", "udp": "1434,5001"}
+
+FOREIGN = """
+table inet theirs {
+  set office { type ipv4_addr; flags interval; elements = { 198.51.100.0/24 }
+  }
+  chain in { type filter hook input priority 0; policy accept;
+    ip saddr @office tcp dport { 1433, 8080 } accept
+    tcp dport 81 drop
+  }
+}
+table ip nat {
+  chain pre { type nat hook prerouting priority -100; policy accept;
+    tcp dport 8443 redirect to :22
+  }
+}
+"""
+
+APPLY = """
+import json, sys
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import Wish, apply
+arguments = json.load(sys.stdin)
+check = arguments.pop("check")
+rules = [{"direction": "in", **rule} for rule in arguments.pop("rules", [])]
+try:
+    result = apply(Wish.from_arguments({**arguments, "rules": rules}), check=check)
+except DbportsError as error:
+    result = {"error": str(error)}
+json.dump(result, sys.stdout)
+"""
+
+
+def apply(host: LabHost, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    """Run the module's core on a host."""
+    done = host.python(APPLY, input=json.dumps({"check": check, **arguments}))
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def swept(host: LabHost, protocol: str, address: str, ports: str = "1-65535") -> dict[str, str]:
+    """Try every port of an address from a host; see sweep.py."""
+    found: dict[str, str] = json.loads(host.python(SWEEP, protocol, address, ports, timeout=300).stdout)
+    return found
+
+
+def foreign_rules(host: LabHost) -> str:
+    """Return the text of all tables but ours."""
+    text = host.run(["nft", "list", "ruleset"]).stdout
+    return "\n".join(part for part in text.split("\ntable ") if not part.startswith("inet dbports")).strip()
+
+
+def reaches(host: LabHost, port: int, address: str = SERVER) -> bool:
+    """Tell whether a TCP connection to the server comes up within a second or two."""
+    return bool(swept(host, "tcp", address, f"{port}")["answers"])
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A server with listeners and foreign tables, a declared client and an intruder."""
+    with Lab() as lab:
+        server = lab.host("erp-db", [f"{SERVER}/24", f"{SERVER6}/64"])
+        lab.host("app-01", [f"{CLIENT}/24", f"{CLIENT6}/64"])
+        lab.host("intruder", [f"{INTRUDER}/24", f"{INTRUDER6}/64"])
+        # All 65,535 closed UDP ports answer with an ICMP error; the kernel's limit would look like a drop.
+        server.run(["sh", "-c", "echo 1000000 >/proc/sys/net/ipv4/icmp_msgs_burst || :"])
+        server.popen([sys.executable, str(SWEEP), "echo", *LISTENING], stdout=subprocess.DEVNULL)
+        server.wait_for(*LISTENING)
+        server.run(["nft", "-f", "-"], input=FOREIGN)
+        yield lab
+
+
+@pytest.mark.parametrize(("server", "family"), [(SERVER, "ipv4"), (SERVER6, "ipv6")])
+def test_every_port(lab: Lab, server: str, family: str) -> None:
+    """Of all ports the client reaches what listens, the intruder nothing guarded; unguarded ports do not change."""
+    host, client, intruder = lab.hosts["erp-db"], lab.hosts["app-01"], lab.hosts["intruder"]
+    before = {protocol: swept(intruder, protocol, server) for protocol in ("tcp", "udp")}
+    # 8443 is redirected to 22, for IPv4; 81 is dropped by the foreign table.
+    tcp_before = "22,1433,1500,5002,8443,50123" if family == "ipv4" else "22,1433,1500,5002,50123"
+    assert (before["tcp"]["answers"], before["tcp"]["silent"]) == (tcp_before, "81")
+    assert (before["udp"]["answers"], before["udp"]["silent"]) == ("53,1434,5001", "")
+
+    assert apply(host, rules=RULES)["guarded"] == GUARDED
+
+    allowed = {protocol: swept(client, protocol, server) for protocol in ("tcp", "udp")}
+    assert allowed["tcp"]["answers"] == tcp_before.replace("1500,", "")
+    assert allowed["tcp"]["silent"] == "81,1500-1501"
+    assert allowed["udp"] == before["udp"]
+    refused = {protocol: swept(intruder, protocol, server) for protocol in ("tcp", "udp")}
+    assert refused["tcp"]["silent"] == "81,1433,1500-1501,5002,50100-50199"
+    assert refused["tcp"]["answers"] == ("22,8443" if family == "ipv4" else "22")
+    assert (refused["udp"]["answers"], refused["udp"]["silent"]) == ("53", "1434,5001")
+
+    apply(host, state="absent")
+    assert {protocol: swept(intruder, protocol, server) for protocol in ("tcp", "udp")} == before
+
+
+def test_open_only_accepts(lab: Lab) -> None:
+    """With the policy open nobody is refused."""
+    apply(lab.hosts["erp-db"], rules=RULES, policy="open")
+    assert all(reaches(lab.hosts[name], port) for name in ("app-01", "intruder") for port in (1433, 1500))
+
+
+def test_everyone_as_a_peer(lab: Lab) -> None:
+    """All addresses of a family are one rule, and the other family stays out."""
+    host, intruder = lab.hosts["erp-db"], lab.hosts["intruder"]
+    rules = [{"protocol": "tcp", "ports": ["1433"], "peers": ["0.0.0.0/0"]}]
+    apply(host, rules=rules)
+    assert apply(host, rules=rules)["changed"] is False
+    assert reaches(intruder, 1433)
+    assert not reaches(intruder, 1433, SERVER6)
+
+
+def test_check_predicts_and_the_second_run_changes_nothing(lab: Lab) -> None:
+    """A check tells what a run then does and does nothing; foreign tables stay byte for byte; absent leaves nothing."""
+    host = lab.hosts["erp-db"]
+    theirs, all_before = foreign_rules(host), host.run(["nft", "list", "ruleset"]).stdout
+    for arguments in (
+        {"rules": RULES},
+        {"rules": [*RULES[:2], {"protocol": "tcp", "ports": ["1500-1501"], "peers": ["198.51.100.0/24"]}]},
+        {"rules": RULES[:1], "policy": "open", "allow_shrink": True},
+        {"state": "absent"},
+    ):
+        untouched = host.run(["nft", "-s", "list", "ruleset"]).stdout
+        predicted = apply(host, check=True, **arguments)
+        assert host.run(["nft", "-s", "list", "ruleset"]).stdout == untouched
+        assert predicted["changed"] is True
+        assert apply(host, **arguments) == predicted
+        again = apply(host, **arguments)
+        assert (again["changed"], again["diff"], again["in_sync"]) == (False, [], True)
+        assert foreign_rules(host) == theirs
+    assert host.run(["nft", "list", "ruleset"]).stdout == all_before
+
+
+HOLD = """
+import socket, sys
+peer = socket.create_connection((sys.argv[1], 1433), 5)
+peer.sendall(b"hello"); assert peer.recv(9) == b"hello"
+print("ready", flush=True); sys.stdin.readline()
+peer.settimeout(2); peer.sendall(b"more")
+try: print("alive" if peer.recv(9) == b"more" else "closed")
+except OSError: print("cut")
+"""
+
+
+@pytest.mark.parametrize(("kept", "expected"), [(True, "alive"), (False, "cut")])
+def test_an_established_connection_follows_the_declaration(lab: Lab, kept: bool, expected: str) -> None:
+    """A client that stays declared keeps its connection through a new ruleset; one that is taken out loses it."""
+    host, client = lab.hosts["erp-db"], lab.hosts["app-01"]
+    apply(host, rules=RULES)
+    held = client.popen([sys.executable, "-c", HOLD, SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert held.stdout is not None
+    assert held.stdout.readline() == "ready\n"
+    peers = [CLIENT if kept else "192.0.2.22", "2001:db8::/64"]
+    assert apply(host, rules=[{**RULES[0], "peers": peers}, *RULES[1:]])["changed"] is True
+    assert held.communicate("\n", timeout=30)[0].strip() == expected
+
+
+PUSH = """
+import socket, sys
+server = socket.create_server(("", 1600)); print("ready", flush=True)
+peer = server.accept()[0]
+peer.sendall(b"hello"); peer.recv(9); print("connected", flush=True); sys.stdin.readline()
+peer.settimeout(2); peer.sendall(b"push")
+try: print("alive" if peer.recv(9) == b"push" else "closed")
+except OSError: print("cut")
+"""
+SEND_BACK = """
+import socket, sys
+peer = socket.create_connection((sys.argv[1], 1600), 5)
+while True: peer.sendall(peer.recv(9))
+"""
+
+
+@pytest.mark.parametrize(("peer", "expected"), [("app-01", "alive"), ("intruder", "cut")])
+def test_a_session_older_than_the_table_where_the_server_speaks_first(lab: Lab, peer: str, expected: str) -> None:
+    """A declared client's long query gets its answer; an undeclared client's session ends, whoever speaks."""
+    host = lab.hosts["erp-db"]
+    server = host.popen([sys.executable, "-c", PUSH], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+    lab.hosts[peer].popen([sys.executable, "-c", SEND_BACK, SERVER])
+    assert server.stdout.readline() == "connected\n"
+    apply(host, rules=[{"protocol": "tcp", "ports": ["1600"], "peers": [CLIENT]}])
+    assert server.communicate("\n", timeout=30)[0].strip() == expected
+
+
+OWN = """
+import socket, sys
+peer = socket.create_connection((sys.argv[1], 7000), 3, (sys.argv[2], 50150))
+peer.sendall(b"out"); assert peer.recv(9) == b"out"
+"""
+
+
+@pytest.mark.parametrize(("own", "other"), [(SERVER, INTRUDER), (SERVER6, INTRUDER6)])
+def test_own_connections_from_a_guarded_dynamic_range(lab: Lab, own: str, other: str) -> None:
+    """The server's own connection gets its answers although its source port is guarded; the way in stays shut."""
+    host, intruder = lab.hosts["erp-db"], lab.hosts["intruder"]
+    intruder.popen([sys.executable, str(SWEEP), "echo", "tcp/7000"], stdout=subprocess.DEVNULL)
+    intruder.wait_for("tcp/7000")
+    apply(host, rules=RULES)
+    host.python(OWN, other, own)
+    assert not reaches(intruder, 50123, own)
+
+
+def test_loopback_passes(lab: Lab) -> None:
+    """The host reaches its own guarded ports by every address of its own."""
+    host = lab.hosts["erp-db"]
+    apply(host, rules=RULES)
+    assert all(reaches(host, 1500, address) for address in ("127.0.0.1", "::1", SERVER, SERVER6))
+
+
+def test_ping_is_refused_to_nobody(lab: Lab) -> None:
+    """An accept for echo requests counts them for its peers; everyone else may ping all the same."""
+    host = lab.hosts["erp-db"]
+    apply(host, rules=RULES)
+    for name in ("app-01", "intruder"):
+        for address in (SERVER, SERVER6):
+            code = (
+                "from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes\n"
+                f"print(run_probes([dict(id='x', kind='icmp_echo', address='{address}')], 2.0)[0]['verdict'])"
+            )
+            assert lab.hosts[name].python(code).stdout.strip() == "answers"
+
+
+def test_outbound(lab: Lab) -> None:
+    """With filter_outbound a guarded destination port leads to the declared servers only, and answers still go out."""
+    host, client, intruder = (lab.hosts[name] for name in ("erp-db", "app-01", "intruder"))
+    for other in (client, intruder):
+        other.popen([sys.executable, str(SWEEP), "echo", "tcp/7000", "tcp/7100"], stdout=subprocess.DEVNULL)
+        other.wait_for("tcp/7000", "tcp/7100")
+    out = {"direction": "out", "protocol": "tcp", "ports": ["7000", "32768-60999"], "peers": [CLIENT, CLIENT6]}
+    apply(host, rules=[*RULES, out])
+    assert reaches(host, 7000, INTRUDER)
+    apply(host, rules=[*RULES, out], filter_outbound=True)
+    assert [reaches(host, 7000, address) for address in (CLIENT, CLIENT6, INTRUDER, INTRUDER6)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert reaches(host, 7100, INTRUDER)
+    assert reaches(client, 1433)
+    assert reaches(intruder, 22)
+
+
+def test_a_loss_is_refused_and_changes_nothing(lab: Lab) -> None:
+    """A plan that forgets a port or most peers is refused unless that is meant; the old rules stay in force."""
+    host, client = lab.hosts["erp-db"], lab.hosts["app-01"]
+    apply(host, rules=RULES)
+    assert "udp 1434,5001 altogether" in apply(host, rules=RULES[:1] + RULES[2:])["error"]
+    assert "dbports_allow_shrink" in apply(host, rules=[])["error"]
+    assert "IPv4 peer addresses" in apply(host, rules=[{**RULES[0], "peers": [CLIENT6]}, *RULES[1:]])["error"]
+    assert reaches(client, 1433)
+    assert apply(host, rules=RULES)["changed"] is False
+    assert apply(host, rules=[], allow_shrink=True)["changed"] is True
+    assert "dbports" not in host.run(["nft", "list", "ruleset"]).stdout
+
+
+@pytest.mark.parametrize(
+    "meddling",
+    [
+        "insert rule inet dbports inbound tcp dport 1433 accept",
+        "add rule inet dbports inbound tcp dport 1433 accept",
+        "add element inet dbports peers1_v4 { 192.0.2.66 }",
+        "flush chain inet dbports inbound",
+        "add chain inet dbports more",
+        "add set inet dbports more { type ipv4_addr; flags interval; }",
+        "add table inet dbports { flags dormant; }",
+        "add chain inet dbports inbound { policy drop; }",
+        "delete table inet dbports",
+    ],
+)
+def test_meddling_is_seen_and_put_right(lab: Lab, meddling: str) -> None:
+    """Whatever somebody changes in our table shows as a difference, and the next run puts it right."""
+    host, intruder = lab.hosts["erp-db"], lab.hosts["intruder"]
+    apply(host, rules=RULES)
+    host.run(["nft", "-f", "-"], input=meddling + "\n")
+    # What is unexpected in our table may well be a port: whatever replaces it is meant.
+    assert apply(host, rules=RULES, check=True)["in_sync"] is False
+    assert apply(host, rules=RULES)["changed"] is True
+    assert apply(host, rules=RULES)["changed"] is False
+    assert not reaches(intruder, 1433)
+
+
+FILTERS = [
+    ("policy drop", "ct state established,related accept; tcp dport { 22, 5002 } accept", ["1433"], ["5002"]),
+    ("policy accept", "ip saddr 192.0.2.0/24 tcp dport 1433 drop", ["1433"], ["5002"]),
+    ("policy drop", "tcp dport vmap { 1433 : accept, 5002 : jump more }", ["5002"], ["1433"]),
+    ("policy drop", "iifname eth0 tcp dport 1433 accept; tcp dport 5002 reject", ["5002"], []),
+    ("policy drop", "ip saddr . tcp dport { 192.0.2.21 . 1433 } accept", ["5002"], ["1433"]),
+    ("policy accept", "tcp flags & (fin | syn | rst | ack) == syn tcp dport 1433-5002 drop", ["1433", "5002"], []),
+    ("policy accept", "udp dport 1433 drop; ip6 nexthdr tcp drop; ct state invalid drop", [], ["1433", "5002"]),
+    ("policy accept", "limit rate over 1/day tcp dport 5002 drop", [], ["1433"]),
+]
+
+
+@pytest.mark.parametrize(("policy", "rules", "dropped", "passing"), FILTERS)
+def test_what_foreign_chains_do_is_what_was_said(
+    lab: Lab, policy: str, rules: str, dropped: list[str], passing: list[str]
+) -> None:
+    """A flow said to be dropped by a foreign chain is, and one of which nothing is said passes."""
+    host, client = lab.hosts["erp-db"], lab.hosts["app-01"]
+    lines = "\n".join(part.strip() for part in rules.split(";"))
+    more = "chain more { return\n}\n" if "more" in rules else ""
+    chain = f"chain in {{ type filter hook input priority 10; {policy};\n{lines}\n}}\n"
+    host.run(["nft", "-f", "-"], input=f"table inet their_filter {{\n{more}{chain}}}\n")
+    wanted = [{"protocol": "tcp", "ports": [port], "peers": [CLIENT], "purpose": port} for port in ("1433", "5002")]
+    result = apply(host, rules=wanted)
+    said = {item["ports"]: item["verdict"] for item in result["foreign"]}
+    assert sorted(port for port, verdict in said.items() if verdict == "drops") == dropped
+    assert [port for port in ("1433", "5002") if port not in said] == passing
+    assert [reaches(client, int(port)) for port in dropped] == [False] * len(dropped)
+    assert [reaches(client, int(port)) for port in passing] == [True] * len(passing)
+    warned = [text for text in result["warnings"] if "their_filter" in text]
+    assert len(warned) == len(dropped)
