@@ -13,6 +13,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import 
     load_artifact,
     write_artifact,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._current import locked
 
 
 class ActionModule(DbportsAction):
@@ -36,9 +37,10 @@ class ActionModule(DbportsAction):
             return result
         directory = self.directory(args)
         artifact = load_artifact(plan.directory)
-        diff = diff_artifact(artifact, directory)
-        if diff and not self._task.check_mode:
-            write_artifact(artifact, directory)
+        with locked(plan.directory):  # several hosts of a play may write the same directory
+            diff = diff_artifact(artifact, directory)
+            if diff and not self._task.check_mode:
+                write_artifact(artifact, directory)
         result.update(changed=bool(diff), plan_dir=str(directory))
         if self._task.diff:
             result["diff"] = diff

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -127,9 +128,14 @@ def render_plan(plan: Plan) -> Artifact:
     )
     files[INDEX] = index
     plan_id = digest(index)
-    files[LIMIT] = "".join(f"{name}\n" for name in sorted(plan.hosts))
+    files[LIMIT] = "".join(f"{_host_pattern(name)}\n" for name in sorted(plan.hosts))
     files[MARKDOWN] = plan_markdown(plan, plan_id, inputs_id)
     return Artifact(files, plan_id, inputs_id, plan.counts())
+
+
+def _host_pattern(name: str) -> str:
+    """Return a host pattern of one line; ``?`` stands for what means something else in a pattern."""
+    return re.sub(r"[^\w.-]", "?", name)
 
 
 def diff_artifact(artifact: Artifact, directory: Path) -> list[dict[str, str]]:
@@ -169,7 +175,7 @@ def write_artifact(artifact: Artifact, directory: Path) -> None:
                 _write_changed(directory, name, text, name in present)
         _write_changed(directory, INDEX, artifact.files[INDEX], True)
         for name in present - set(artifact.files):
-            (directory / name).unlink()
+            (directory / name).unlink(missing_ok=True)  # another host of the play may write the same plan
     except OSError as error:
         raise DbportsError(
             f"the plan cannot be written: {error.strerror}", path="plan_dir", value=str(directory)

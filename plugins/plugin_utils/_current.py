@@ -78,7 +78,7 @@ def current_plan(hostvars: Any) -> CurrentPlan:
     :raises PlanError: when the declarations are wrong.
     """
     directory = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-{_fingerprint(hostvars)}"
-    with _locked(directory.with_suffix(".lock")):
+    with locked(directory):
         if not (directory / _SUMMARY).is_file():
             plan = build_plan(AnsibleInventory(hostvars))
             artifact = render_plan(plan)
@@ -117,6 +117,7 @@ def _fingerprint(hostvars: Any) -> str:
     manager = hostvars._inventory
     state = [
         id(manager._inventory),
+        hostvars._loader.get_basedir(),  # group_vars and host_vars beside the playbook
         len(manager.hosts),
         sorted((name, len(group.hosts)) for name, group in manager.groups.items()),
     ]
@@ -124,8 +125,9 @@ def _fingerprint(hostvars: Any) -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w", encoding="utf-8") as stream:
+def locked(directory: Path) -> Iterator[None]:
+    """Keep the other forks of this run waiting; ``directory`` is that of the run's own plan."""
+    with directory.with_suffix(".lock").open("w", encoding="utf-8") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
