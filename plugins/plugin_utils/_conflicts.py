@@ -54,7 +54,7 @@ def find_conflicts(host: PortSet) -> list[str]:
 
 def _claims(host: PortSet) -> Iterator[_Claim]:
     for endpoint in host.endpoints:
-        owner = endpoint.id.rsplit("/", 1)[1] if endpoint.shared else f"{endpoint.server}/{endpoint.instance}"
+        owner = "shared" if endpoint.shared else f"{endpoint.server}/{endpoint.instance}"
         for ports in parse_ports(endpoint.ports) if endpoint.ports else ():
             if ports.last - ports.first < _DYNAMIC:
                 yield _Claim(endpoint.protocol, ports, owner, endpoint.id, endpoint.address or "")

@@ -57,11 +57,14 @@ class Server:
     warnings: tuple[str, ...]
 
 
-def read_server(raw: Any, path: str, engines: Mapping[str, Engine], taken: Iterable[str]) -> Server:
+def read_server(
+    raw: Any, path: str, engines: Mapping[str, Engine], taken: Iterable[str], os: str | None = None
+) -> Server:
     """Read one entry of ``dbports_servers``.
 
     :param path: where it stands, such as ``dbports_servers[0]``.
     :param taken: the names of the servers read before on this host.
+    :param os: the operating system of its host, or None.
     :raises DbportsError: with path, value and fix; the host is for the caller to add.
     """
     if not isinstance(raw, Mapping):
@@ -74,9 +77,11 @@ def read_server(raw: Any, path: str, engines: Mapping[str, Engine], taken: Itera
     name = _server_name(raw.get("name"), engine, f"{path}.name", set(taken))
     values = read_options(_engine_part(raw, engine, path), engine.options, path)
     values["name"] = name
+    values["host_os"] = values.get("os") or os or engine.default_os
     values["clients"] = read_clients(raw["clients"], f"{path}.clients") if "clients" in raw else ()
     instances = _read_instances(raw, engine, path)
-    if not values["clients"] and not (instances and all(item.get("clients") for item in instances)):
+    covered = engine.outbound or (instances and all(item.get("clients") for item in instances))
+    if not values["clients"] and not covered:
         raise DbportsError(
             "nobody is named who may connect", path=f"{path}.clients", fix=NOBODY_FIX,
         )
@@ -109,7 +114,7 @@ def _engine(name: Any, path: str, engines: Mapping[str, Engine]) -> Engine:
 def _keys(engine: Engine) -> set[str]:
     return (COMMON_KEYS | {option.name for option in engine.options}) - (
         set() if engine.instance_options else {"instances"}
-    )
+    ) - ({"clients", "forbidden_clients"} if engine.outbound else set())
 
 
 def _engine_part(raw: Mapping[str, Any], engine: Engine, path: str) -> dict[str, Any]:
@@ -211,7 +216,7 @@ def read_options(raw: Mapping[str, Any], options: Iterable[Option], path: str) -
 
 
 def _port_fix(option: Option) -> str:
-    listed = "a port, a range or a list of them" if option.type == "ports" else "one port"
+    listed = "a port, a range or a list of them" if option.type in ("ports", "listen") else "one port"
     return f"Write {' or '.join((listed, *option.words))}; a port is a number from 1 to {option.maximum}"
 
 
@@ -269,6 +274,35 @@ def read_address(value: Any, path: str) -> str:
         ) from None
 
 
+def _read_list(value: Any, path: str, example: str) -> list[Any]:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise DbportsError("not a list with entries", path=path, value=value, fix=f"Write for example {example}")
+    return list(value)
+
+
+def _read_addresses(value: Any, option: Option, path: str) -> tuple[str, ...]:
+    listed = _read_list([value] if isinstance(value, str) else value, path, "[192.0.2.10]")
+    return tuple(dict.fromkeys(read_address(item, f"{path}[{index}]") for index, item in enumerate(listed)))
+
+
+def _read_listen(value: Any, option: Option, path: str) -> tuple[dict[str, Any], ...]:
+    """Read a list of addresses, each with its ports."""
+    example = "[{address: 192.0.2.10, tcp_port: 1433}]"
+    read = []
+    for index, item in enumerate(_read_list(value, path, example)):
+        here = f"{path}[{index}]"
+        if not isinstance(item, Mapping) or "tcp_port" not in item or "address" not in item:
+            raise DbportsError("an address and its tcp_port are wanted", path=here, value=item, fix=f"Write {example}")
+        _no_unknown_keys(item, {"address", "tcp_port"}, here)
+        try:
+            ports = _read_ports(item["tcp_port"], option, f"{here}.tcp_port")
+        except DbportsError as error:
+            error.path = f"{here}.tcp_port"
+            raise
+        read.append({"address": read_address(item["address"], f"{here}.address"), "ports": ports})
+    return tuple(read)
+
+
 def read_clients(value: Any, path: str) -> tuple[ClientRef, ...]:
     """Read a list of hosts, groups, addresses and networks; whether they exist is another's question.
 
@@ -309,4 +343,6 @@ _READERS: dict[str, Callable[[Any, Option, str], Any]] = {
     "ports": _read_ports,
     "clients": lambda value, option, path: read_clients(value, path),
     "address": lambda value, option, path: read_address(value, path),
+    "addresses": _read_addresses,
+    "listen": _read_listen,
 }

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow
+from collections.abc import Iterable
+from typing import Tuple
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, os_family
+from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._conflicts import find_conflicts
 from ansible_collections.dbports.firewall.plugins.plugin_utils._forbidden import add_forbidden
@@ -24,6 +28,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._traps import add
 
 BROADCAST = "255.255.255.255"
 
+_Heads = Tuple[RuleHead, RuleHead]
+_Side = Iterable[Tuple[Peer, str]]
+
 
 def build_plan(inventory: Inventory) -> Plan:
     """Compute the plan: linear in hosts and relations, the same whatever the order of the inventory.
@@ -35,6 +42,8 @@ def build_plan(inventory: Inventory) -> Plan:
     declaring, servers = relations.read()
     for name in declaring:
         relations.guarded(name, builder.port_set, relations.peers.host(name))
+    for relation in servers:
+        builder.note_partners(relation)
     for relation in servers:
         relations.guarded(relation.host, builder.add_server, relation)
     if not relations.errors:
@@ -53,6 +62,14 @@ class _Builder:
         self.hosts: dict[str, PortSet] = {}
         self.flows = 0
         self._relations = relations
+        self._partners: dict[tuple[str, str, str], list[ResolvedFlow]] = {}
+
+    def note_partners(self, relation: Relation) -> None:
+        """Remember which ports a server declares for flows that go both ways: its partners initiate them to these."""
+        for flow in relation.flows:
+            if flow.spec.mesh or flow.spec.both_ways:
+                key = (relation.host, relation.server.engine.name, flow.spec.name)
+                self._partners.setdefault(key, []).append(flow)
 
     def port_set(self, peer: Peer) -> PortSet:
         """Return a host's port set, a new one where it has none."""
@@ -74,18 +91,43 @@ class _Builder:
     def _add_flow(self, relation: Relation, flow: ResolvedFlow) -> None:
         initiators = self._relations.ends(flow.initiators, relation, flow.spec.mesh).peers.values()
         responders = self._relations.ends(flow.responders, relation, flow.spec.mesh).peers.values()
-        heads = _heads(flow)
+        own = _heads(flow)
+        self._join(relation, flow, own, initiators, responders)
+        if flow.spec.both_ways:
+            self._join(relation, flow, own, responders, initiators)
+
+    def _join(
+        self, relation: Relation, flow: ResolvedFlow, own: _Heads, initiators: _Side, responders: _Side
+    ) -> None:
+        """Let every initiator reach every responder, where the responder itself receives this flow."""
         for responder, server_side in responders:
-            if responder.is_host and (flow.responders is None or responder.name == relation.host):
+            if responder.name == relation.host:
                 # Guarded also while it has no clients.
-                self.port_set(responder).rules.setdefault(heads[0], {})
+                self.port_set(responder).rules.setdefault(own[0], {})
+                received = [own]
+            else:
+                received = self._received(relation, flow, own, responder)
             for initiator, client_side in initiators:
                 if initiator.name != responder.name:
-                    declared = server_side if flow.initiators is None else client_side
-                    self._connect(initiator, _at(responder, flow), heads, declared, flow.spec.broadcast)
+                    declared = server_side if initiator.name == relation.host else client_side
+                    for heads in received:
+                        self._connect(initiator, _at(responder, relation, flow), heads, declared, flow.spec.broadcast)
+
+    def _received(self, relation: Relation, flow: ResolvedFlow, own: _Heads, responder: Peer) -> list[_Heads]:
+        """Return a flow as a responder other than the server receives it: at its own ports, where these are known."""
+        declared = self._partners.get((responder.name, relation.server.engine.name, flow.spec.name))
+        if declared:
+            same = [item for item in declared if item.instance == flow.instance]
+            return [_heads(item) for item in same or declared]
+        wanted, system = flow.spec.responder_os, os_family(responder.os)
+        if wanted and system and system != wanted:
+            return []
+        if flow.dynamic and responder.os:
+            return [_heads(flow._replace(ports=(dynamic_range(responder.os).ports,)))]
+        return [own]
 
     def _connect(
-        self, initiator: Peer, responder: Peer, heads: tuple[RuleHead, RuleHead], declared: str, broadcast: bool
+        self, initiator: Peer, responder: Peer, heads: _Heads, declared: str, broadcast: bool
     ) -> None:
         new = False
         source = initiator.source_ports if heads[0].ports else ""
@@ -98,9 +140,10 @@ class _Builder:
         self.flows += new  # every node of a cluster may declare what joins it to the others
 
 
-def _at(responder: Peer, flow: ResolvedFlow) -> Peer:
-    """Return the responder with the one address that a flow goes to, where it has one."""
-    return responder._replace(addresses=(flow.address,)) if flow.address and flow.responders is None else responder
+def _at(responder: Peer, relation: Relation, flow: ResolvedFlow) -> Peer:
+    """Return the responder with the one address of the server that a flow goes to, where it has one."""
+    own = responder.name == relation.host
+    return responder._replace(addresses=(flow.address,)) if flow.address and own else responder
 
 
 def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
@@ -112,7 +155,7 @@ def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
     )
 
 
-def _heads(flow: ResolvedFlow) -> tuple[RuleHead, RuleHead]:
+def _heads(flow: ResolvedFlow) -> _Heads:
     """Return a flow's rule as its responder and as its initiator see it."""
     spec = flow.spec
     citation = spec.citation if spec.confirmed else f"{spec.citation} (unconfirmed)"

@@ -161,9 +161,8 @@ class Relations:
         found: list[Relation] = []
         for index, item in enumerate(raw):
             taken = [relation.server.name for relation in found]
-            server = self.guarded(name, read_server, item, f"dbports_servers[{index}]", self.engines, taken)
+            server = self.guarded(name, read_server, item, f"dbports_servers[{index}]", self.engines, taken, peer.os)
             if server is not None:
-                os = server.values.get("os") or peer.os or server.engine.default_os
-                flows = tuple(resolve_flows(server.engine, server.values, server.instances, os))
+                flows = tuple(resolve_flows(server.engine, server.values, server.instances, server.values["host_os"]))
                 found.append(Relation(name, server, flows))
         return found

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-OPTION_TYPES = ("bool", "str", "int", "port", "ports", "clients", "address")
+OPTION_TYPES = ("bool", "str", "int", "port", "ports", "clients", "address", "addresses", "listen")
 """``port``: one port; ``ports``: ports, ranges or one of the option's ``words``; ``clients``: hosts, groups, networks;
-``address``: one IPv4 or IPv6 address."""
+``address``: one IPv4 or IPv6 address; ``addresses``: a list of them; ``listen``: a list of ``{address, tcp_port}``,
+read as dictionaries with ``address`` and ``ports``."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class FlowSpec:
     :param mesh: every one of the initiators, and the server itself, with every other, both ways; initiator and
         responder are the same option then.
     :param address: an option with the one address of the server that this flow goes to; empty for all.
+    :param both_ways: the server also initiates the same flow to each initiator, at the port that this one declares
+        itself, else at the server's.
+    :param spread: a value with a tuple of dictionaries: one flow for each of them, which sees it beside the other
+        values; its ``address``, where ``address`` says so, is part of the endpoint's id.
+    :param responder_os: ``linux`` or ``windows``: peers that are known to run another system do not respond to this.
     :param broadcast: the initiator also sends to 255.255.255.255.
     :param listens: False where the responder has a socket only at times, so that its absence proves nothing.
     """
@@ -77,10 +83,16 @@ class FlowSpec:
     broadcast: bool = False
     mesh: bool = False
     address: str = ""
+    both_ways: bool = False
+    spread: str = ""
+    responder_os: str = ""
 
 
 Values = dict[str, Any]
-"""The validated options of a server or an instance, by name; every option is there."""
+"""The validated options of a server or an instance, by name; every option is there.
+
+A server's also have ``name``, ``clients`` and ``host_os``: its ``os``, or ``dbports_os``, or the engine's default.
+"""
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,7 @@ class Engine:
     :param instance_options: what may be said of each instance; empty where the engine has none.
     :param default_instance: the name of the instance that is there when none is declared.
     :param default_os: the operating system whose dynamic range counts while nobody says which one it is.
+    :param outbound: the server is no inventory host: the hosts that connect to it declare it, and it has no clients.
     :param derived: what ``derive`` adds to the values and flows then refer to, each with its type.
     :param derive: given the server's values and those of its instances, fills in what follows from them and
         returns warnings; raises DbportsError (path relative to the server) for what cannot be.
@@ -106,6 +119,7 @@ class Engine:
     derive: Callable[[Values, list[Values]], list[str]] = field(default=lambda server, instances: [])
     notes: tuple[str, ...] = ()
     derived: Mapping[str, str] = field(default_factory=dict)
+    outbound: bool = False
 
 
 def holds(conditions: tuple[str, ...], values: Mapping[str, Any]) -> bool:

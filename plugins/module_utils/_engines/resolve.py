@@ -16,7 +16,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 class ResolvedFlow(NamedTuple):
     """A flow of one server: its endpoint's id, the real ports and whose hosts take part.
 
-    ``initiators`` and ``responders`` are ``None`` for the server itself, else the client references.
+    ``initiators`` and ``responders`` are ``None`` for the server itself, else the client references. ``dynamic``: the
+    ports are the dynamic range of the server's operating system; another host's are its own.
     """
 
     spec: FlowSpec
@@ -28,6 +29,7 @@ class ResolvedFlow(NamedTuple):
     responders: Any
     address: str | None
     probe_instance: str | None
+    dynamic: bool
 
 
 def resolve_flows(
@@ -41,38 +43,57 @@ def resolve_flows(
     """
     for spec in engine.flows:
         if spec.each == "instance":
-            scopes = [{**server, **{key: value for key, value in item.items() if value is not None or key not in server}}
-                      for item in instances]
+            scopes = [_together(server, item) for item in instances]
         else:
             scopes = [server]
         for values in scopes:
-            if holds(spec.when, values):
-                yield _resolve(spec, server["name"], values, os)
+            if not holds(spec.when, values):
+                continue
+            for item in values[spec.spread] if spec.spread else ({},):
+                yield _resolve(spec, server["name"], {**values, **item}, os)
+
+
+def _together(server: Values, instance: Values) -> Values:
+    """Return the values of an instance with those of its server where it has none."""
+    return {**server, **{key: value for key, value in instance.items() if value is not None or key not in server}}
+
+
+def os_family(os: str | None) -> str:
+    """Return ``linux`` for ``linux_3``, ``windows`` for ``windows_2003`` and so on; empty where it is not known."""
+    return (os or "").partition("_")[0]
 
 
 def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], os: str | None) -> ResolvedFlow:
     instance = values["name"] if spec.each == "instance" else ""
     parts = (server, instance, spec.name) if instance else (server, spec.name)
+    address = values.get(spec.address) if spec.address else None
+    ports, dynamic = _ports(spec.port, values, os)
     return ResolvedFlow(
         spec,
-        "/".join(parts),
+        "/".join(parts) + (f"@{address}" if spec.spread and address else ""),
         instance,
-        resolve_ports(spec.port, values, os),
+        ports,
         spec.purpose.replace("{name}", instance),
         None if spec.initiator == "server" else values.get(spec.initiator) or (),
         None if spec.responder == "server" else values.get(spec.responder) or (),
-        values.get(spec.address) if spec.address else None,
+        address,
         instance or values.get("probe_instance"),
+        dynamic,
     )
 
 
 def resolve_ports(port: str, values: Mapping[str, Any], os: str | None) -> tuple[PortRange, ...]:
     """Compute a flow's destination ports: ``1434``, an option's name or either with ``+n``; none for ICMP."""
+    return _ports(port, values, os)[0]
+
+
+def _ports(port: str, values: Mapping[str, Any], os: str | None) -> tuple[tuple[PortRange, ...], bool]:
+    """Return the ports, and whether they are the dynamic range."""
     if not port:
-        return ()
+        return (), False
     name, _plus, offset = port.partition("+")
-    value = values[name] if name in values else name
+    value = values.get(name, name)
     if value == "dynamic":
-        return (dynamic_range(os).ports,)
+        return (dynamic_range(os).ports,), True
     shift = int(offset or 0)
-    return tuple(PortRange(item.first + shift, item.last + shift) for item in parse_ports(value))
+    return tuple(PortRange(item.first + shift, item.last + shift) for item in parse_ports(value)), False
