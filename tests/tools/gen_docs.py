@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 
 OPTION_TYPES = {"bool": "bool", "str": "str", "int": "int", "port": "int", "ports": "raw", "clients": "list",
-                "address": "str"}
+                "address": "str", "addresses": "list", "listen": "list"}
 CLIENTS = (
     "Inventory hosts, groups, addresses and networks, IPv4 or IPv6; or dictionaries with C(name) and C(allow_empty) "
     "(this group may be empty) or C(os) (what is behind an address)."
@@ -40,6 +40,14 @@ def option_spec(option: Any) -> dict[str, Any]:
         spec["choices"] = list(option.choices)
     if option.type == "clients":
         spec["elements"] = "raw"
+    elif option.type == "addresses":
+        spec["elements"] = "str"
+    elif option.type == "listen":
+        spec["elements"] = "dict"
+        spec["options"] = {
+            "address": {"type": "str", "required": True, "description": "One address of the server."},
+            "tcp_port": {"type": "raw", "required": True, "description": "Its port or ports."},
+        }
     return spec
 
 
@@ -145,6 +153,24 @@ def role_specs() -> dict[str, dict[str, Any]]:
                 "dbports_probe_timeout": {
                     "type": "float", "default": 2.0, "description": "Seconds that each probe may take.",
                 },
+            },
+        },
+        "explain": {
+            "short_description": "Tell why a port of a host is open, for whom, and why somebody is kept out",
+            "description": "Answers from the plan, and prints rules, sources, declarations and reasons.",
+            "options": {
+                "dbports_explain_host": {
+                    "type": "str", "required": True, "description": "The host whose port is asked about.",
+                },
+                "dbports_explain_port": {
+                    "type": "str", "required": True,
+                    "description": "The port with its protocol, such as 1434/udp; or icmp for echo requests.",
+                },
+                "dbports_explain_peer": {
+                    "type": "str", "default": "",
+                    "description": "Who wants to reach it: a host, an address or a network; empty for nobody.",
+                },
+                "dbports_plan_dir": PLAN_DIR, "dbports_plan_id": PLAN_ID,
             },
         },
         "report": {

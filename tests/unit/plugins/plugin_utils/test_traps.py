@@ -17,7 +17,10 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import E
 from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError
 
 ADDRESSES = {
-    "db": ["192.0.2.10"], "app-4": ["192.0.2.21"], "app-6": ["2001:db8::21"], "both": ["192.0.2.22", "2001:db8::22"],
+    "db": ["192.0.2.10"],
+    "app-4": ["192.0.2.21"],
+    "app-6": ["2001:db8::21"],
+    "both": ["192.0.2.22", "2001:db8::22"],
 }
 
 
@@ -96,9 +99,7 @@ class TestNoCommonFamily:
         assert "both" not in warning
 
     def test_an_ipv4_client_of_an_ipv6_server(self) -> None:
-        (warning,) = warnings(
-            "- {engine: mssql, clients: [app-4, app-6]}", db={"dbports_addresses": ["2001:db8::10"]}
-        )
+        (warning,) = warnings("- {engine: mssql, clients: [app-4, app-6]}", db={"dbports_addresses": ["2001:db8::10"]})
         assert "app-4 (IPv4)" in warning
         assert "db (IPv6)" in warning
 
@@ -110,9 +111,12 @@ class TestNoCommonFamily:
         assert len(warnings("- {engine: sql602, clients: [apps]}")) == 1
 
     def test_a_server_with_both_families_is_reached_by_all(self) -> None:
-        assert warnings(
-            "- {engine: mssql, clients: [apps, both]}", db={"dbports_addresses": ["192.0.2.10", "2001:db8::10"]}
-        ) == []
+        assert (
+            warnings(
+                "- {engine: mssql, clients: [apps, both]}", db={"dbports_addresses": ["192.0.2.10", "2001:db8::10"]}
+            )
+            == []
+        )
 
 
 class TestClosedInstances:
@@ -126,15 +130,21 @@ class TestClosedInstances:
         assert "instances[1].clients" in warning
 
     def test_not_where_nobody_names_it(self) -> None:
-        assert warnings(
-            "- {engine: mssql, clients: [app-4, both], instances: [{}, {name: PAY, tcp_port: 1500, clients: [both]}]}"
-        ) == []
+        assert (
+            warnings(
+                "- {engine: mssql, clients: [app-4, both], instances: [{}, {name: PAY, tcp_port: 1500, clients: [both]}]}"
+            )
+            == []
+        )
 
     def test_not_where_its_clients_hold_the_servers(self) -> None:
-        assert warnings(
-            "- {engine: mssql, clients: [app-4], instances: [{name: PAY, tcp_port: 1500, connect_by: name,"
-            " clients: [192.0.2.0/24]}]}"
-        ) == []
+        assert (
+            warnings(
+                "- {engine: mssql, clients: [app-4], instances: [{name: PAY, tcp_port: 1500, connect_by: name,"
+                " clients: [192.0.2.0/24]}]}"
+            )
+            == []
+        )
 
     def test_a_list_that_no_instance_uses_is_still_read(self) -> None:
         with pytest.raises(PlanError, match="nowhere"):
@@ -151,8 +161,19 @@ class TestConflictsByAddress:
     def conflicts(*addresses: str | None) -> list[str]:
         host = PortSet("db", ("192.0.2.10", "192.0.2.11"), Settings("guard", False))
         host.endpoints = [
-            Endpoint(f"mssql/I{n}/tds", "mssql", "mssql", f"I{n}", "tcp", "1433", address, ("sqlservr",), "required",
-                     "", False)
+            Endpoint(
+                f"mssql/I{n}/tds",
+                "mssql",
+                "mssql",
+                f"I{n}",
+                "tcp",
+                "1433",
+                address,
+                ("sqlservr",),
+                "required",
+                "",
+                False,
+            )
             for n, address in enumerate(addresses)
         ]
         return find_conflicts(host)
@@ -201,9 +222,9 @@ class TestHalfAnInventory:
         assert "no such host or group" in self.error()
 
     def test_all_expected_hosts_are_there(self) -> None:
-        plan = build_plan(PlainInventory(
-            {"hosts": HALF, "groups": {"apps": ["app"]}, "vars": {"dbports_expected_hosts": 2}}
-        ))
+        plan = build_plan(
+            PlainInventory({"hosts": HALF, "groups": {"apps": ["app"]}, "vars": {"dbports_expected_hosts": 2}})
+        )
         assert plan.flows == 1
 
 
@@ -212,7 +233,8 @@ def test_the_checks_grow_with_the_relations() -> None:
     hosts: dict[str, Any] = {f"app-{n}": {"dbports_addresses": [f"2001:db8::{n:x}"]} for n in range(1, 1001)}
     for n in range(1, 101):
         hosts[f"db-{n}"] = {
-            "dbports_addresses": [f"192.0.2.{n}"], "dbports_servers": [{"engine": "mssql", "clients": ["apps"]}],
+            "dbports_addresses": [f"192.0.2.{n}"],
+            "dbports_servers": [{"engine": "mssql", "clients": ["apps"]}],
         }
     groups = {"apps": [name for name in hosts if name.startswith("app")]}
     plan = build_plan(PlainInventory({"hosts": hosts, "groups": groups}))
