@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Have the Molecule image in podman's local storage and print its name.
+#
+# The base is made once and kept under a digest of how it is made:
+#   DBPORTS_IMAGE_FROM=mmdebstrap   (the default) from Debian's packages, no image registry needed
+#   DBPORTS_IMAGE_FROM=registry     from docker.io/library/debian:12
+set -euo pipefail
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+from=${DBPORTS_IMAGE_FROM:-mmdebstrap}
+suite=bookworm
+packages=(systemd systemd-sysv dbus python3 iproute2 net-tools nftables openssh-server ca-certificates)
+podman=${PODMAN:-podman}
+
+digest=$({ cat "$0"; echo "$from"; } | sha256sum | cut -c1-16)
+image=localhost/dbports-molecule:$digest
+echo "$image"
+if "$podman" image exists "$image"; then
+  exit 0
+fi
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+list=$(IFS=,; echo "${packages[*]}")
+case "$from" in
+  mmdebstrap)
+    echo "image: building Debian $suite with mmdebstrap" >&2
+    mmdebstrap --quiet --variant=minbase --include="$list" "$suite" "$folder/rootfs.tar" >&2
+    printf 'FROM scratch\nADD rootfs.tar /\n' >"$folder/Containerfile"
+    ;;
+  registry)
+    echo "image: building from docker.io/library/debian:12" >&2
+    cat >"$folder/Containerfile" <<EOF
+FROM docker.io/library/debian:12
+RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ${packages[*]} \
+ && rm -rf /var/lib/apt/lists/*
+EOF
+    ;;
+  *) echo "image: DBPORTS_IMAGE_FROM is mmdebstrap or registry, not $from" >&2; exit 2 ;;
+esac
+# What a container has no device for would only wait; sshd makes the host keys of each container at its first start.
+cat >>"$folder/Containerfile" <<'EOF'
+RUN systemctl mask systemd-udevd.service systemd-modules-load.service systemd-timesyncd.service getty.target \
+      console-getty.service systemd-logind.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer \
+ && mkdir -p /etc/systemd/system/ssh.service.d && printf '%s\n' '[Service]' 'ExecStartPre=' \
+      'ExecStartPre=/usr/bin/ssh-keygen -A' 'ExecStartPre=/usr/sbin/sshd -t' \
+      >/etc/systemd/system/ssh.service.d/keys.conf \
+ && systemctl enable ssh.service \
+ && rm -f /etc/ssh/ssh_host_*_key* /etc/machine-id && touch /etc/machine-id \
+ && mkdir -p -m 700 /root/.ssh
+CMD ["/sbin/init"]
+EOF
+"$podman" build --quiet --network=host --tag "$image" "$folder" >&2
