@@ -253,6 +253,8 @@ class _Reader:
         for direction, (chain, *_rest) in _CHAINS.items():
             if chain in self.chains:
                 self._read_chain(direction, self.chains[chain], accepts, guards)
+        for chain in self.chains.keys() - {name for name, *_rest in _CHAINS.values()}:
+            self.unexpected += [f"rule in chain {chain}: {rule_text(rule)}" for rule in self.chains[chain]]
         self.unexpected += [f"unused set {name}" for name in sorted(self.sets.keys() - self.used)]
         merged = [
             Accept(*key[:3], peers=merge_addresses(peer for part in families.values() for peer in part), comment=key[3])
