@@ -132,11 +132,16 @@ def _engine_part(raw: Mapping[str, Any], engine: Engine, path: str) -> dict[str,
     return {**{key: raw[key] for key in raw if key in names}, **below}
 
 
+def is_pinned(key: Any) -> bool:
+    """Tell whether a key asks for a source port of a client, which nobody can choose."""
+    return isinstance(key, str) and _PINNED.fullmatch(key) is not None
+
+
 def _no_unknown_keys(raw: Mapping[str, Any], known: set[str], path: str) -> None:
     for key in raw:
         if isinstance(key, str) and key in known:
             continue
-        if isinstance(key, str) and _PINNED.fullmatch(key):
+        if is_pinned(key):
             raise DbportsError(PINNED_REASON, path=f"{path}.{key}", value=raw[key], fix=f"Remove {key}")
         near = difflib.get_close_matches(str(key), sorted(known), 1)
         raise DbportsError(

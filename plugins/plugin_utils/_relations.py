@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, resolve_flows
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._options import ClientRef, Server, read_server
 from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Peer, Peers
 from ansible_collections.dbports.firewall.plugins.plugin_utils._registry import builtin_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._user_engines import read_engines
 
 T = TypeVar("T")
 
@@ -56,15 +58,20 @@ class Relations:
 
     def __init__(self, inventory: Inventory) -> None:
         self.peers = Peers(inventory)
-        self.engines = builtin_engines()
+        self.engines: dict[str, Engine] = {}
         self.errors: list[DbportsError] = []
         self._told: set[str] = set()
+        self._refused: set[str] = set()
         self._inventory = inventory
         self._ends: dict[tuple[str, tuple[ClientRef, ...]], Ends] = {}
 
     def read(self) -> tuple[list[str], list[Relation]]:
         """Return the names of the hosts that declare servers, and the servers, in a fixed order."""
         self._check_size()
+        own, self._refused = read_engines(
+            self._inventory.settings().get("dbports_engines"), builtin_engines(), self._keep
+        )
+        self.engines = {**builtin_engines(), **own}
         declaring = [
             name for name in sorted(self._inventory.declaring()) if self.guarded(name, self.peers.host, name) is not None
         ]
@@ -160,6 +167,8 @@ class Relations:
             return []
         found: list[Relation] = []
         for index, item in enumerate(raw):
+            if isinstance(item, Mapping) and str(item.get("engine")) in self._refused:
+                continue  # told with the engine
             taken = [relation.server.name for relation in found]
             server = self.guarded(name, read_server, item, f"dbports_servers[{index}]", self.engines, taken, peer.os)
             if server is not None:
