@@ -1,0 +1,322 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds for every inventory: order does not matter, both sides agree, and no name breaks out of its place."""
+
+from __future__ import annotations
+
+import copy
+import json
+import unicodedata
+from pathlib import PurePosixPath
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import (
+    INDEX,
+    LIMIT,
+    MARKDOWN,
+    host_file,
+    render_plan,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._markdown import escape, plan_summary, table
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import BROADCAST, build_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+HOSTS = [f"h{number}" for number in range(7)]
+GROUPS = ["apps", "dbs", "everyone"]
+NETWORKS = ["192.0.2.0/28", "198.51.100.7", "203.0.113.4-203.0.113.9", "2001:db8::/64"]
+MARKDOWN_READER = MarkdownIt("commonmark", {"html": True}).enable("table")
+"""As lenient as readers are: HTML in Markdown is HTML, so what must not become HTML has to be escaped."""
+
+bools = st.booleans()
+references = st.lists(st.sampled_from(HOSTS + GROUPS + NETWORKS), min_size=1, max_size=4, unique=True)
+sql602 = st.fixed_dictionaries(
+    {"engine": st.just("sql602"), "clients": references},
+    optional={
+        "port_base": st.sampled_from([5001, 5002, 6001, 65534]),
+        "http_tunnel_port": st.sampled_from([80, 8080]),
+        "web_port": st.sampled_from([80, 5002]),
+        "search": bools,
+        "interrupt": bools,
+        "announcements": bools,
+        "ping": bools,
+        "minimum": bools,
+    },
+)
+instances = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["MSSQLSERVER", "SALES", "PAY"])},
+        optional={
+            "tcp_port": st.sampled_from([1433, 5002, "dynamic", [1500, 1501], "1600-1700"]),
+            "connect_by": st.sampled_from(["port", "name"]),
+            "clients": references,
+        },
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda item: item["name"],
+)
+mssql = st.fixed_dictionaries(
+    {"engine": st.just("mssql"), "clients": references},
+    optional={"instances": instances, "browser": bools, "dac": st.sampled_from(["off", "local", "remote"])},
+)
+systems = st.sampled_from([None, "linux", "windows", "windows_2003"])
+
+
+@st.composite
+def inventories(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw an inventory of seven hosts, some of which declare servers."""
+    hosts: dict[str, Any] = {}
+    for number, name in enumerate(HOSTS):
+        hosts[name] = {"dbports_addresses": [f"192.0.2.{number + 10}"], "dbports_os": draw(systems)}
+        if draw(bools):
+            hosts[name]["dbports_addresses"].append(f"2001:db8::{number + 10}")
+        if draw(bools):
+            hosts[name]["dbports_servers"] = draw(st.lists(st.one_of(sql602, mssql), max_size=2))
+        if draw(bools):
+            hosts[name]["dbports_filter_outbound"] = draw(bools)
+    groups = {name: draw(st.lists(st.sampled_from(HOSTS), min_size=1, max_size=5, unique=True)) for name in GROUPS}
+    return {"hosts": hosts, "groups": groups}
+
+
+def planned(inventory: dict[str, Any]) -> Plan:
+    """Plan an inventory, and pass over one that contradicts itself."""
+    try:
+        return build_plan(PlainInventory(inventory))
+    except PlanError:
+        assume(False)
+        raise
+
+
+def rules_of(plan: Plan) -> set[tuple[Any, ...]]:
+    """Return every permission of a plan: host, direction, flow and peer."""
+    return {
+        (name, *head, peer.name, peer.addresses, peer.source_ports)
+        for name, host in plan.hosts.items()
+        for head, peers in host.rules.items()
+        for peer in peers.values()
+    }
+
+
+@given(inventories(), st.data())
+def test_the_order_of_the_inventory_does_not_matter(inventory: dict[str, Any], data: st.DataObject) -> None:
+    shuffled = {
+        "groups": {name: data.draw(st.permutations(inventory["groups"][name])) for name in reversed(GROUPS)},
+        "hosts": {name: dict(reversed(inventory["hosts"][name].items())) for name in data.draw(st.permutations(HOSTS))},
+    }
+    try:
+        before = render_plan(build_plan(PlainInventory(inventory)))
+    except PlanError as error:
+        try:
+            build_plan(PlainInventory(shuffled))
+        except PlanError as other:
+            assert sorted(map(str, other.errors)) == sorted(map(str, error.errors))
+            return
+        raise AssertionError("the same declarations are refused in one order alone") from error
+    assert render_plan(build_plan(PlainInventory(shuffled))) == before
+
+
+@given(inventories(), st.data())
+def test_to_remove_a_client_permits_nothing_new(inventory: dict[str, Any], data: st.DataObject) -> None:
+    plan = planned(inventory)
+    places = [
+        item["clients"]
+        for host in inventory["hosts"].values()
+        for server in host.get("dbports_servers", [])
+        for item in (server, *server.get("instances", []))
+        if len(item.get("clients", [])) > 1
+    ]
+    assume(places)
+    fewer = copy.deepcopy(inventory)
+    number = data.draw(st.integers(0, len(places) - 1))
+    position = data.draw(st.integers(0, len(places[number]) - 1))
+    copies = [
+        item["clients"]
+        for host in fewer["hosts"].values()
+        for server in host.get("dbports_servers", [])
+        for item in (server, *server.get("instances", []))
+        if len(item.get("clients", [])) > 1
+    ]
+    del copies[number][position]
+    assert rules_of(build_plan(PlainInventory(fewer))) <= rules_of(plan)
+
+
+@given(inventories())
+def test_a_group_is_its_hosts(inventory: dict[str, Any]) -> None:
+    """Names in place of groups: the same permissions."""
+    spelled = copy.deepcopy(inventory)
+    for host in spelled["hosts"].values():
+        for server in host.get("dbports_servers", []):
+            for item in (server, *server.get("instances", [])):
+                if "clients" in item:
+                    item["clients"] = [name for ref in item["clients"] for name in spelled["groups"].get(ref, [ref])]
+    assert rules_of(planned(spelled)) == rules_of(planned(inventory))
+
+
+@given(inventories())
+def test_both_sides_have_every_flow(inventory: dict[str, Any]) -> None:
+    plan = planned(inventory)
+    seen: set[tuple[str, str, str]] = set()
+    for name, host in plan.hosts.items():
+        for head, peers in host.rules.items():
+            mirrored = head._replace(direction="out" if head.direction == "in" else "in", probe=None)
+            for peer in peers.values():
+                assert peer.name != name, "no host is its own peer"
+                ends = (name, peer.name) if head.direction == "out" else (peer.name, name)
+                seen.add((*ends, head.endpoint + head.flow))
+                if peer.name not in plan.hosts:
+                    assert peer.name in NETWORKS or "/" in peer.name or "-" in peer.name
+                    continue
+                # Two servers with one endpoint id may be probed for different instances: rules of their own.
+                (back,) = [
+                    others[name]
+                    for key, others in plan.hosts[peer.name].rules.items()
+                    if key._replace(probe=None) == mirrored and name in others
+                ]
+                assert back.source_ports == peer.source_ports
+                assert back.declared == peer.declared
+                assert set(back.addresses) - {BROADCAST} == set(host.addresses)
+                assert set(peer.addresses) - {BROADCAST} == set(plan.hosts[peer.name].addresses)
+    assert len(seen) == plan.flows
+
+
+@given(inventories())
+def test_who_must_not_reach_a_port_is_not_let_in(inventory: dict[str, Any]) -> None:
+    plan = planned(inventory)
+    for name, host in plan.hosts.items():
+        for item in host.forbidden:
+            permitted = [
+                peers
+                for head, peers in plan.hosts[item.host].rules.items()
+                if head.direction == "in"
+                and (head.protocol, head.ports) == (item.protocol, item.ports)
+                and head.endpoint == item.endpoint
+            ]
+            assert len(permitted) == 1
+            assert name not in permitted[0]
+
+
+hostile = st.one_of(
+    st.text(min_size=1, max_size=40),
+    st.text("|`<>&\"'\\\n\r\t*_[](){}!#~-+=.:/\x00\x1b\x85\u2028\u202e\u200b ab1", min_size=1, max_size=30),
+    st.sampled_from(
+        [
+            "a|b",
+            "a\\|b",
+            "`",
+            "<script>alert(1)</script>",
+            "<!--",
+            "&lt;b&gt;",
+            "a\n\n<b>",
+            "](javascript:1)",
+            "![x](http://203.0.113.1/x)",
+            "<http://203.0.113.1>",
+            "a\\",
+            "\\",
+            "\u202edb",
+            "\x1b[2J",
+            "{{ 1 }}",
+            "../..",
+            "$(id)",
+            "'; DROP",
+            "\ud800",
+            "]]>",
+            "---",
+            "# x",
+            "- x",
+            "1. x",
+            "> x",
+            "```",
+            "    x",
+            "~~~",
+        ]
+    ),
+)
+
+
+def reads(tokens: list[Any]) -> list[str]:
+    """Return the types of all tokens, inline ones too."""
+    return [kind for token in tokens for kind in (token.type, *reads(token.children or []))]
+
+
+@given(st.lists(st.tuples(hostile, hostile), min_size=1, max_size=3))
+@example([("a\\|b", "`|`"), ("\\", "|")])
+@example([("<b", ">"), ("[a]", "(b)")])
+def test_a_table_keeps_its_form_whatever_is_in_it(rows: list[tuple[str, str]]) -> None:
+    tokens = MARKDOWN_READER.parse("\n".join(table(("one", "two"), rows)) + "\n")
+    kinds = reads(tokens)
+    assert kinds.count("table_open") == 1
+    assert kinds.count("tr_open") == 1 + len(rows)
+    assert kinds.count("td_open") == 2 * len(rows)
+    markup = {
+        "html_block",
+        "html_inline",
+        "link_open",
+        "image",
+        "em_open",
+        "strong_open",
+        "code_inline",
+        "heading_open",
+    }
+    assert not markup & set(kinds)
+
+
+@given(hostile)
+def test_escaped_text_reads_as_the_text(text: str) -> None:
+    """What a reader sees is the name itself, but for what cannot be seen."""
+    tokens = MARKDOWN_READER.parse("| a |\n|---|\n" + "| " + escape(text) + " |\n")
+    (shown,) = [
+        "".join(child.content for child in token.children or [])
+        for before, token in zip(tokens, tokens[1:])
+        if before.type == "td_open"
+    ]
+
+    def visible(value: str) -> str:
+        return "".join(char for char in value if unicodedata.category(char)[0] not in "CZ")
+
+    assert visible(shown) == visible(text)
+
+
+@settings(max_examples=200)
+@given(hostile, hostile, hostile, hostile)
+def test_hostile_names_are_refused_or_stay_in_their_place(db: str, app: str, server: str, instance: str) -> None:
+    assume(db != app)
+    inventory = {
+        "hosts": {
+            db: {
+                "dbports_addresses": ["192.0.2.10"],
+                "dbports_servers": [
+                    {"engine": "mssql", "clients": [app], "name": server, "instances": [{"name": instance}]}
+                ],
+            },
+            app: {"dbports_addresses": ["192.0.2.21"]},
+        }
+    }
+    try:
+        plan = build_plan(PlainInventory(inventory))
+    except PlanError as refused:
+        assert refused.errors
+        assert all(error.path and error.fix for error in refused.errors)
+        return
+    artifact = render_plan(plan)
+    markdown = reads(MARKDOWN_READER.parse(artifact.files[MARKDOWN]))
+    assert not {"html_block", "html_inline", "link_open", "image", "fence", "code_block"} & set(markdown)
+    assert markdown.count("tr_open") * 6 == markdown.count("td_open") + markdown.count("th_open")
+    assert markdown.count("table_open") == 2
+    assert len(artifact.files[LIMIT].splitlines()) == 2
+    for name in (db, app):
+        path = PurePosixPath(host_file(name))
+        assert path.parent == PurePosixPath("hosts")
+        assert not path.name.startswith(".")
+        data = json.loads(artifact.files[host_file(name)])
+        assert data["host"] == name
+    assert [item["host"] for item in json.loads(artifact.files[INDEX])["hosts"]] == sorted([db, app])
+    for text in artifact.files.values():
+        text.encode("utf-8")
+    for line in plan_summary(plan, artifact.plan_id):
+        assert not [char for char in line if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")]
