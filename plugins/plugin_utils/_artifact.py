@@ -49,7 +49,7 @@ def digest(text: str) -> str:
 
 def host_file(name: str) -> str:
     """Return the path of a host's file below the plan's directory; a name cannot lead out of it."""
-    quoted = quote(name, safe="")
+    quoted = quote(name, safe="", errors="surrogatepass")
     return f"{HOSTS}/{'%2E' + quoted[1:] if quoted.startswith('.') else quoted}.json"
 
 
