@@ -35,6 +35,29 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Through:
+    """What becomes of a flow on its way through gateways; the default is what most flows do.
+
+    :param answered: the responder answers from the port that was asked, so that a filter without connection tracking
+        needs a rule for the reply.
+    :param socks: the client can ask a SOCKS 4 host to connect in its place.
+    :param http: a tunnel that looks like HTTP, so that people put HTTP proxies in front of it.
+    :param untranslated: why it fails where addresses are translated; empty where it works.
+    :param same_port: conditions, as in ``when``, under which the port that is published for it has to be the port
+        behind it; None for never.
+    :param counted_from: a port expression, as in ``port``: what clients register and compute this flow's port from,
+        so that the published ports keep their distance; empty where clients name the port itself.
+    """
+
+    answered: bool = True
+    socks: bool = False
+    http: bool = False
+    untranslated: str = ""
+    same_port: tuple[str, ...] | None = None
+    counted_from: str = ""
+
+
+@dataclass(frozen=True)
 class FlowSpec:
     """One flow that a server or an instance may need.
 
@@ -62,6 +85,7 @@ class FlowSpec:
     :param responder_os: ``linux`` or ``windows``: peers that are known to run another system do not respond to this.
     :param broadcast: the initiator also sends to 255.255.255.255.
     :param listens: False where the responder has a socket only at times, so that its absence proves nothing.
+    :param through: what becomes of it on its way through gateways.
     """
 
     name: str
@@ -86,6 +110,7 @@ class FlowSpec:
     both_ways: bool = False
     spread: str = ""
     responder_os: str = ""
+    through: Through = field(default_factory=Through)
 
 
 Values = dict[str, Any]

@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    FlowSpec,
+    Option,
+    Through,
+    Values,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
@@ -41,11 +47,12 @@ INSTANCE_OPTIONS = (
 FLOWS = (
     FlowSpec(
         "tds", "tcp", "tcp_port", "Clients connect to instance {name}", f"{_KB}; {_FIREWALL}",
-        each="instance", process=("sqlservr",), probe="tds",
+        each="instance", process=("sqlservr",), probe="tds", through=Through(same_port=("connect_by=name",)),
     ),
     FlowSpec(
         "browser", "udp", "1434", "Clients ask SQL Server Browser for the port of an instance", f"{_BROWSER}; {_KB}",
         initiator="browser_clients", when=("browser",), process=("sqlbrowser", "sqlservr"), probe="ssrp", shared=True,
+        through=Through(same_port=()),
     ),
     FlowSpec(
         "dac", "tcp", "1434", "Administrators use the dedicated administrator connection", _DAC,

@@ -17,7 +17,8 @@ class ResolvedFlow(NamedTuple):
     """A flow of one server: its endpoint's id, the real ports and whose hosts take part.
 
     ``initiators`` and ``responders`` are ``None`` for the server itself, else the client references. ``dynamic``: the
-    ports are the dynamic range of the server's operating system; another host's are its own.
+    ports are the dynamic range of the server's operating system; another host's are its own. ``same_port``: a gateway has
+    to publish the very same ports; ``base``: the port that clients register and count these from.
     """
 
     spec: FlowSpec
@@ -30,6 +31,8 @@ class ResolvedFlow(NamedTuple):
     address: str | None
     probe_instance: str | None
     dynamic: bool
+    same_port: bool = False
+    base: tuple[PortRange, ...] = ()
 
 
 def resolve_flows(
@@ -79,6 +82,8 @@ def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], os: str | N
         address,
         instance or values.get("probe_instance"),
         dynamic,
+        spec.through.same_port is not None and holds(spec.through.same_port, values),
+        _ports(spec.through.counted_from, values, os)[0],
     )
 
 

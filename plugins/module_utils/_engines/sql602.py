@@ -5,13 +5,21 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    FlowSpec,
+    Option,
+    Through,
+    Values,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 _DOC = "602SQL documentation, Firewalls and Ports while Using the TCP/IP Protocol"
 _SEEN = "observed on 602SQL 11.0.1"
 CLIENT_PORT = "5002"
 """The UDP port on which a client receives announcements, whatever PORTBASE is."""
+
+_SEARCH = Through(answered=False, untranslated="the announcement that answers it reaches nobody")
 
 OPTIONS = (
     Option(
@@ -30,30 +38,34 @@ OPTIONS = (
 FLOWS = (
     FlowSpec(
         "connect", "tcp", "port_base+1", "Clients connect to TCP PORTBASE+1 and work", _DOC,
-        process=("602sql*",), probe="sql602_connect",
+        process=("602sql*",), probe="sql602_connect", through=Through(socks=True, counted_from="port_base"),
     ),
     FlowSpec(
         "search", "udp", "port_base", "Clients search for the server on UDP PORTBASE", _DOC,
-        when=("search",), need="optional", process=("602sql*",), probe="sql602_search",
+        when=("search",), need="optional", process=("602sql*",), probe="sql602_search", through=_SEARCH,
     ),
     FlowSpec(
         "interrupt", "udp", "port_base", "Clients interrupt a running operation on UDP PORTBASE", _DOC,
         when=("interrupt",), need="optional", process=("602sql*",),
+        through=Through(answered=False, untranslated="a break names the client's own address, which the server knows "
+                        "under another one"),
     ),
     FlowSpec(
         "search_broadcast", "udp", "5001",
         "Clients search by broadcast, always on UDP 5001", f"{_DOC}; always 5001 and never PORTBASE: {_SEEN}",
         when=("search", "port_base=5001"), need="optional", process=("602sql*",), broadcast=True,
+        through=_SEARCH,
     ),
     FlowSpec(
         "announcement", "udp", CLIENT_PORT, "The server announces itself to the client's UDP 5002",
         f"{_DOC}; from a new source port each time, so connection tracking never knows it: {_SEEN}",
         initiator="server", responder="clients", when=("announcements",), need="optional",
         unsolicited=True, listens=False,
+        through=Through(answered=False, untranslated="it goes to the address that the server saw, where nobody waits"),
     ),
     FlowSpec(
         "http_tunnel", "tcp", "http_tunnel_port", "Clients connect through the HTTP tunnel", _DOC,
-        when=("http_tunnel_port",), process=("602sql*",), probe="http_tunnel",
+        when=("http_tunnel_port",), process=("602sql*",), probe="http_tunnel", through=Through(http=True),
     ),
     FlowSpec(
         "web", "tcp", "web_port", "Browsers use the web interface", f"{_SEEN}: WebPort, all addresses",
