@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,9 +15,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PROTOCOLS, PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import render_host
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import Inventory, PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._markdown import _UNSEEN
 from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Peers
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Plan
 
 ALLOWED, PARTLY, REFUSED, UNGUARDED, UNKNOWN = "allowed", "partly", "refused", "unguarded", "unknown"
@@ -150,6 +151,14 @@ def explain(view: PlanView, host: str, port: Any, peer: str | None = None) -> di
         lines += _verdict_lines(who, answer)
     answer["lines"] = [_UNSEEN.sub("?", line) for line in lines]
     return answer
+
+
+def explain_data(data: Any, host: str, port: Any, peer: str | None = None) -> dict[str, Any]:
+    """Answer from ``{"hosts": .., "groups": .., "vars": ..}``; see :func:`explain`."""
+    if not isinstance(data, Mapping):
+        raise DbportsError("an inventory is a dictionary with hosts, groups and vars", value=data)
+    inventory = PlainInventory(data)
+    return explain(view_of(build_plan(inventory), inventory), host, port, peer)
 
 
 def _told(rule: _Rule) -> dict[str, Any]:

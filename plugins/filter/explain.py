@@ -1,0 +1,84 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a port is open, and why somebody is kept out, from plain data."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: explain
+short_description: Tell why a port of a host is open, for whom, and why somebody is kept out
+version_added: 0.1.0
+description:
+  - Plans from a dictionary, without any inventory, and answers as M(dbports.firewall.explain) does.
+positional: host, port, peer
+options:
+  _input:
+    description:
+      - An inventory as a dictionary. C(hosts) holds the variables of each host, by its name, C(groups) lists of hosts,
+        C(vars) the variables of all.
+    type: dict
+    required: true
+  host:
+    description:
+      - The host whose port is asked about.
+    type: str
+    required: true
+  port:
+    description:
+      - The port with its protocol, such as V(1434/udp). Without a protocol both tcp and udp are meant, and V(icmp)
+        stands for echo requests.
+    type: str
+    required: true
+  peer:
+    description:
+      - Who wants to reach it. A host of the dictionary, an address or a network.
+    type: str
+seealso:
+  - module: dbports.firewall.explain
+author:
+  - dbports.firewall contributors (@dbports)
+"""
+
+EXAMPLES = r"""
+- name: Show why reports-01 is kept out
+  ansible.builtin.debug:
+    msg: "{{ answer.reasons | map(attribute='text') | list }}"
+  vars:
+    answer: "{{ inventory | dbports.firewall.explain('erp-db', '1433/tcp', 'reports-01') }}"
+    inventory:
+      hosts:
+        erp-db:
+          ansible_host: 192.0.2.10
+          dbports_servers:
+            - engine: mssql
+              clients: [app-01]
+        app-01:
+          ansible_host: 192.0.2.21
+        reports-01:
+          ansible_host: 203.0.113.9
+# => ["reports-01 is not among those declared for mssql/MSSQLSERVER/tds; if it should be, add it to
+#      erp-db: dbports_servers[0].clients"]
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(host), C(port), C(peer), C(policy), C(open), C(rules), C(outbound), C(verdict), C(reasons) and C(lines), as
+      M(dbports.firewall.explain) returns them.
+  type: dict
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._explain import explain_data
+from ansible_collections.dbports.firewall.plugins.plugin_utils._filter import as_filter
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return it by its name."""
+        return {"explain": as_filter("explain", explain_data)}

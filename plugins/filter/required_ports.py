@@ -1,0 +1,119 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ports that a packet filter has to open for a host, as plain data."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: required_ports
+short_description: Ports that a host needs, for a cloud security group or another role
+version_added: 0.1.0
+description:
+  - Plans from a dictionary, without any inventory, and returns the rules that one host needs, in the shape that
+    security groups and most roles for firewalls take.
+  - Rules of one protocol and port are one rule.
+positional: host, direction
+options:
+  _input:
+    description:
+      - An inventory as a dictionary. C(hosts) holds the variables of each host, by its name, C(groups) lists of hosts,
+        C(vars) the variables of all.
+      - Or one entry of C(dbports_servers), whose clients are addresses and networks then.
+    type: dict
+    required: true
+  host:
+    description:
+      - Whose rules. It may be left out where only one host declares servers.
+    type: str
+  direction:
+    description:
+      - V(in) for what others send to the host, V(out) for what it sends itself.
+    type: str
+    default: in
+    choices: [in, out]
+seealso:
+  - plugin: dbports.firewall.flows
+    plugin_type: filter
+author:
+  - dbports.firewall contributors (@dbports)
+"""
+
+EXAMPLES = r"""
+- name: Show the ports of one server
+  ansible.builtin.debug:
+    msg: "{{ server | dbports.firewall.required_ports }}"
+  vars:
+    server:
+      engine: mssql
+      clients: [198.51.100.0/24, 192.0.2.21]
+      instances:
+        - name: SALES
+          tcp_port: 14330
+# => [{"protocol": "tcp", "from_port": 14330, "to_port": 14330, "sources": ["192.0.2.21/32", "198.51.100.0/24"],
+#      "purpose": "Clients connect to instance SALES", "need": "required"}]
+
+- name: Show what an application server sends
+  ansible.builtin.debug:
+    msg: "{{ inventory | dbports.firewall.required_ports('app-01', direction='out') }}"
+  vars:
+    inventory:
+      hosts:
+        erp-db:
+          ansible_host: 192.0.2.10
+          dbports_servers:
+            - engine: mssql
+              clients: [app_servers]
+        app-01:
+          ansible_host: 192.0.2.21
+      groups:
+        app_servers: [app-01]
+# => [{"protocol": "tcp", "from_port": 1433, "to_port": 1433, "destinations": ["192.0.2.10/32"],
+#      "purpose": "Clients connect to instance MSSQLSERVER", "need": "required"}]
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The rules, sorted by protocol and port. A port that nobody is declared for has none.
+  type: list
+  elements: dict
+  contains:
+    protocol:
+      description: V(tcp), V(udp), V(icmp) or V(icmpv6).
+      type: str
+    from_port:
+      description: The first port; of ICMP the type, which is that of an echo request.
+      type: int
+    to_port:
+      description: The last port; of ICMP V(-1), for every code.
+      type: int
+    sources:
+      description: Who may send, as networks, with O(direction=in).
+      type: list
+      elements: str
+    destinations:
+      description: Whom it is sent to, as networks, with O(direction=out).
+      type: list
+      elements: str
+    purpose:
+      description: What it is for.
+      type: str
+    need:
+      description: V(required) or V(optional).
+      type: str
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._filter import as_filter
+from ansible_collections.dbports.firewall.plugins.plugin_utils._required_ports import required_ports
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return it by its name."""
+        return {"required_ports": as_filter("required_ports", required_ports)}
