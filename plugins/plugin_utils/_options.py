@@ -73,7 +73,7 @@ def read_server(
             fix="Write for example {engine: mssql, clients: [app_servers]}",
         )
     engine = _engine(raw.get("engine", ...), f"{path}.engine", engines)
-    _no_unknown_keys(raw, _keys(engine), path)
+    no_unknown_keys(raw, _keys(engine), path)
     name = _server_name(raw.get("name"), engine, f"{path}.name", set(taken))
     values = read_options(_engine_part(raw, engine, path), engine.options, path)
     values["name"] = name
@@ -128,7 +128,7 @@ def _engine_part(raw: Mapping[str, Any], engine: Engine, path: str) -> dict[str,
             "options is a dictionary", path=f"{path}.options", value=below,
             fix=f"Known keys: {', '.join(sorted(names))}",
         )
-    _no_unknown_keys(below, names, f"{path}.options")
+    no_unknown_keys(below, names, f"{path}.options")
     return {**{key: raw[key] for key in raw if key in names}, **below}
 
 
@@ -137,7 +137,8 @@ def is_pinned(key: Any) -> bool:
     return isinstance(key, str) and _PINNED.fullmatch(key) is not None
 
 
-def _no_unknown_keys(raw: Mapping[str, Any], known: set[str], path: str) -> None:
+def no_unknown_keys(raw: Mapping[str, Any], known: set[str], path: str) -> None:
+    """Refuse keys that mean nothing here, with the one that was perhaps meant."""
     for key in raw:
         if isinstance(key, str) and key in known:
             continue
@@ -188,7 +189,7 @@ def _read_instances(raw: Mapping[str, Any], engine: Engine, path: str) -> list[V
             raise DbportsError(
                 "an instance is a dictionary", path=here, value=item, fix="Write for example {name: SALES}"
             )
-        _no_unknown_keys(item, known, here)
+        no_unknown_keys(item, known, here)
         values = read_options(item, engine.instance_options, here)
         values["name"] = read_name(values["name"], f"{here}.name")
         if any(values["name"].upper() == other["name"].upper() for other in read):
@@ -298,7 +299,7 @@ def _read_listen(value: Any, option: Option, path: str) -> tuple[dict[str, Any],
         here = f"{path}[{index}]"
         if not isinstance(item, Mapping) or "tcp_port" not in item or "address" not in item:
             raise DbportsError("an address and its tcp_port are wanted", path=here, value=item, fix=f"Write {example}")
-        _no_unknown_keys(item, {"address", "tcp_port"}, here)
+        no_unknown_keys(item, {"address", "tcp_port"}, here)
         try:
             ports = _read_ports(item["tcp_port"], option, f"{here}.tcp_port")
         except DbportsError as error:
@@ -332,7 +333,7 @@ def _read_client(item: Any, path: str) -> ClientRef:
             "a client is a host, group, address or network, or a dictionary with name", path=path, value=item,
             fix="Write a name, or for example {name: app_servers, allow_empty: true}",
         )
-    _no_unknown_keys(item, {"name", "allow_empty", "os"}, path)
+    no_unknown_keys(item, {"name", "allow_empty", "os"}, path)
     os = item.get("os")
     return ClientRef(
         item["name"].strip(), path, read_bool(item.get("allow_empty", False), f"{path}.allow_empty"),
