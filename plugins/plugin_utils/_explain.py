@@ -45,6 +45,7 @@ REASONS = {
 """Every reason a verdict can have, by its code."""
 
 _SHOWN = 10
+_NAMED = re.compile(r"\.forbidden_clients\[\d+\]$")
 _Rule = dict[str, Any]
 
 
@@ -249,6 +250,10 @@ class _Case:
                     reasons.append(("declared", text))
         return named, reasons
 
+    def _is_meant(self, ref: dict[str, Any]) -> bool:
+        """Tell whether a declaration names the peer or some of its addresses, reached or not."""
+        return ref["name"] == self._who.name or bool(self._overlapping(ref["addresses"]))
+
     def _overlapping(self, addresses: Iterable[str]) -> list[AddressRange]:
         """Return the ranges of the peer that hold one of the addresses, or are held by one."""
         ranges = [AddressRange.parse(text) for text in addresses]
@@ -283,7 +288,9 @@ class _Case:
         return [
             ("forbidden", f"{item['endpoint']} is forbidden to {self._who.name} since {item['declared']}")
             for item in self._own["forbidden"]
-            if item["host"] == self._question.host and self._question.asks_for(item["protocol"], item["ports"])
+            # The others are clients of other servers, whom verify takes for its proof: nobody forbade them anything.
+            if item["host"] == self._question.host and _NAMED.search(item["declared"])
+            and self._question.asks_for(item["protocol"], item["ports"])
         ]
 
     def _elsewhere(self) -> list[_Reason]:
@@ -297,7 +304,7 @@ class _Case:
 
     def _missing(self) -> list[_Reason]:
         """Return that nobody declared the peer, and where the others are declared."""
-        if not self._rules or any(ref["name"] == self._who.name for rule in self._rules for ref in rule["peers"]):
+        if not self._rules or any(self._is_meant(ref) for rule in self._rules for ref in rule["peers"]):
             return []
         endpoints = ", ".join(dict.fromkeys(rule["endpoint"] for rule in self._rules))
         places = ", ".join(dict.fromkeys(
