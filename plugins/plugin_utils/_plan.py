@@ -10,6 +10,7 @@ from typing import Tuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, os_family
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._conflicts import find_conflicts
 from ansible_collections.dbports.firewall.plugins.plugin_utils._forbidden import add_forbidden
@@ -101,6 +102,11 @@ class _Builder:
     ) -> None:
         """Let every initiator reach every responder, where the responder itself receives this flow."""
         for responder, server_side in responders:
+            if flow.spec.foreign and responder.is_host:
+                raise DbportsError(
+                    f"{flow.spec.protocol} {own[0].ports} of this host would be closed to everyone else",
+                    path=server_side.partition(": ")[2], value=responder.name, fix="Write its address instead",
+                )
             if responder.name == relation.host:
                 # Guarded also while it has no clients.
                 self.port_set(responder).rules.setdefault(own[0], {})

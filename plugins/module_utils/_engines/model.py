@@ -85,6 +85,8 @@ class FlowSpec:
     :param responder_os: ``linux`` or ``windows``: peers that are known to run another system do not respond to this.
     :param broadcast: the initiator also sends to 255.255.255.255.
     :param listens: False where the responder has a socket only at times, so that its absence proves nothing.
+    :param foreign: the responders serve many others: their ports are not guarded, so they are addresses or networks and
+        no inventory hosts.
     :param through: what becomes of it on its way through gateways.
     """
 
@@ -110,6 +112,7 @@ class FlowSpec:
     both_ways: bool = False
     spread: str = ""
     responder_os: str = ""
+    foreign: bool = False
     through: Through = field(default_factory=Through)
 
 

@@ -1,0 +1,96 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""MySQL and MariaDB: clients, X Protocol, replication, Galera and Group Replication."""
+
+from __future__ import annotations
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+
+_PORTS = "MySQL Port Reference, MySQL Port Reference Tables"
+_GALERA = "Galera Cluster documentation, Firewall Settings"
+_GROUP = "MySQL Reference Manual, Configuring an Instance for Group Replication"
+_REPLICATION = "MySQL Reference Manual, Replication Implementation"
+_SERVER = ("mysqld", "mariadbd")
+
+OPTIONS = (
+    Option("port", "port", "The port of the classic protocol.", 3306),
+    Option("x_port", "port", "mysqlx_port, usually 33060, where clients use X Protocol; absent: not used by clients."),
+    Option("admin_port", "port", "admin_port, usually 33062, where admin_address is set; absent: none."),
+    Option("admin_clients", "clients", "Who uses the administrative port; absent: the server's clients."),
+    Option("replicas", "clients", "Servers that replicate from this one and fail over among each other: each of them "
+           "reaches port of every other."),
+    Option("galera_nodes", "clients", "The hosts of the Galera cluster, arbitrators (garbd) included."),
+    Option("galera_port", "port", "gmcast.listen_addr, the port of Galera's group communication.", 4567),
+    Option("galera_multicast", "bool", "Galera replicates by multicast, so the port is needed for UDP as well.", False),
+    Option("ist_port", "port", "ist.recv_addr, the port of incremental state transfers.", 4568),
+    Option("sst_port", "port", "wsrep_sst_receive_address, the port of state snapshot transfers by rsync, mariabackup "
+           "or xtrabackup.", 4444),
+    Option("group_nodes", "clients", "The hosts of the Group Replication or InnoDB Cluster."),
+    Option("group_port", "port", "The port in group_replication_local_address (the XCom communication stack).", 33061),
+)
+
+FLOWS = (
+    FlowSpec("sql", "tcp", "port", "Clients connect with the classic protocol", _PORTS, process=_SERVER, probe="tcp"),
+    FlowSpec(
+        "x_protocol", "tcp", "x_port", "Clients connect with X Protocol", _PORTS,
+        when=("x_port",), process=_SERVER, probe="tcp",
+    ),
+    FlowSpec(
+        "admin", "tcp", "admin_port", "Administrators connect although all connections are taken", _PORTS,
+        initiator="admin_users", when=("admin_port",), need="optional", process=_SERVER, probe="tcp",
+    ),
+    FlowSpec(
+        "replication", "tcp", "port", "Replicas fetch the binary log from their source", _REPLICATION,
+        initiator="replicas", responder="replicas", when=("replicas",), mesh=True, process=_SERVER, probe="tcp",
+    ),
+    FlowSpec(
+        "galera", "tcp", "galera_port", "Galera nodes replicate write sets", _GALERA,
+        initiator="galera_nodes", responder="galera_nodes", when=("galera_nodes",), mesh=True,
+        process=(*_SERVER, "garbd"), probe="tcp",
+    ),
+    FlowSpec(
+        "galera_multicast", "udp", "galera_port", "Galera nodes replicate write sets by multicast", _GALERA,
+        initiator="galera_nodes", responder="galera_nodes", when=("galera_nodes", "galera_multicast"), mesh=True,
+        process=(*_SERVER, "garbd"),
+    ),
+    FlowSpec(
+        "ist", "tcp", "ist_port", "A node that was away for a short time receives what it missed", _GALERA,
+        initiator="galera_nodes", responder="galera_nodes", when=("galera_nodes",), mesh=True, need="optional",
+        process=_SERVER, listens=False,
+    ),
+    FlowSpec(
+        "sst", "tcp", "sst_port", "A new node receives all data", _GALERA,
+        initiator="galera_nodes", responder="galera_nodes", when=("galera_nodes",), mesh=True, need="optional",
+        process=("rsync", "socat", "nc"), listens=False,
+    ),
+    FlowSpec(
+        "group", "tcp", "group_port", "Members of the group reach each other", f"{_GROUP}; {_PORTS}",
+        initiator="group_nodes", responder="group_nodes", when=("group_nodes",), mesh=True, process=_SERVER,
+        probe="tcp",
+    ),
+    FlowSpec(
+        "recovery", "tcp", "port", "A joining member fetches data from another with an ordinary connection",
+        "MySQL Reference Manual, Connections for Distributed Recovery",
+        initiator="group_nodes", responder="group_nodes", when=("group_nodes",), mesh=True, process=_SERVER,
+        probe="tcp",
+    ),
+)
+
+
+def derive(server: Values, instances: list[Values]) -> list[str]:
+    """Say who uses the administrative port; see :class:`Engine`."""
+    server["admin_users"] = server["admin_clients"] or server["clients"]
+    return []
+
+
+ENGINE = Engine(
+    name="mysql", title="MySQL and MariaDB", source=_PORTS, options=OPTIONS, flows=FLOWS, derive=derive,
+    derived={"admin_users": "clients"},
+    notes=(
+        "MariaDB has no X Protocol and no Group Replication; the other ports are the same.",
+        "State transfers listen on the node that joins, only while it does: their ports look closed at other times.",
+        "With the MySQL communication stack (8.0.27 and later) Group Replication has the port of the classic protocol: "
+        "set group_port to it.",
+    ),
+)
