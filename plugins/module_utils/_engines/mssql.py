@@ -1,122 +1,449 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Microsoft SQL Server: the ports of its services, by Microsoft's own pages."""
+"""Microsoft SQL Server: the ports of its services, by Microsoft's own pages.
+
+This file has the Database Engine's clients; beside it are high availability (``mssql_ha``), replication and Service
+Broker (``mssql_replication``) and the other services (``mssql_services``).
+"""
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
-    Engine,
-    FlowSpec,
-    Option,
-    Through,
-    Values,
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines import (
+    mssql_ha,
+    mssql_replication,
+    mssql_services,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
+    BROWSER,
+    DAC,
+    DEFAULT_INSTANCE,
+    FIREWALL,
+    HIDE,
+    KB_287932,
+    PROTOCOLS,
+    is_default,
+    on_linux,
+    where,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, merge_ports
 
-DEFAULT_INSTANCE = "MSSQLSERVER"
-_FIREWALL = "Configure the Windows Firewall to allow SQL Server access"
-_KB = "KB 287932"
-_BROWSER = "SQL Server Browser service"
-_DAC = "Diagnostic connection for database administrators"
 _FIX_PORT = (
     "to fix its port, clear TCP Dynamic Ports, set TCP Port for IPAll in SQL Server Configuration Manager, restart "
     "the instance and declare that number as tcp_port"
 )
 
+SHARED_OPTIONS = (
+    Option(
+        "dac",
+        "str",
+        "Dedicated administrator connection: off, local (loopback only) or remote (remote admin connections).",
+        "local",
+        choices=("off", "local", "remote"),
+    ),
+    Option(
+        "dac_port", "port", "Its port, where it is pinned; absent: 1434 for the default instance, dynamic for others."
+    ),
+    Option("dac_clients", "clients", "Who may use it remotely; absent: the clients."),
+    Option(
+        "edition",
+        "str",
+        "The edition: Express has no remote DAC, Express and Developer start without TCP/IP.",
+        choices=("enterprise", "standard", "web", "developer", "evaluation", "express"),
+    ),
+    *mssql_ha.SHARED_OPTIONS,
+    *mssql_replication.SHARED_OPTIONS,
+)
+"""What may be said of a server, for all its instances, or of one instance."""
+
 OPTIONS = (
     Option("browser", "bool", "SQL Server Browser answers on UDP 1434; absent: where a client names an instance."),
-    Option("dac", "str", "Dedicated administrator connection: off, local (loopback only) or remote.", "local",
-           choices=("off", "local", "remote")),
-    Option("version", "int", "The product's year.", choices=(
-        2000, 2005, 2008, 2012, 2014, 2016, 2017, 2019, 2022, 2025)),
-    Option("os", "str", "The server's operating system, when it is not that of dbports_os.",
-           choices=("linux", "windows", "windows_2003")),
+    Option(
+        "version", "int", "The product's year.", choices=(2000, 2005, 2008, 2012, 2014, 2016, 2017, 2019, 2022, 2025)
+    ),
+    Option(
+        "os",
+        "str",
+        "The server's operating system, when it is not that of dbports_os.",
+        choices=("linux", "windows", "windows_2003"),
+    ),
+    *SHARED_OPTIONS,
+    *mssql_ha.SERVER_OPTIONS,
+    *mssql_services.OPTIONS,
 )
 
 INSTANCE_OPTIONS = (
     Option("name", "str", "The instance's name; MSSQLSERVER is the default instance.", DEFAULT_INSTANCE),
-    Option("tcp_port", "ports", "The port or ports it listens on, or dynamic; absent: 1433 for the default instance, "
-           "dynamic for a named one.", words=("dynamic",)),
-    Option("connect_by", "str", "What clients write: host,port (port) or host and instance (name); absent: name "
-           "for a dynamic port or where browser is on, else port.", choices=("port", "name")),
+    Option(
+        "tcp_port",
+        "ports",
+        "The port or ports it listens on, or dynamic; absent: 1433 for the default instance, dynamic for a named one.",
+        words=("dynamic",),
+    ),
+    Option("tcp_dynamic_port", "bool", "TCP Dynamic Ports is set as well as TCP Port: it listens on both.", False),
+    Option(
+        "listen",
+        "listen",
+        "Listen All is off: the addresses with their ports (IP1, IP2 and so on), in place of tcp_port.",
+    ),
+    Option("hide_instance", "bool", "Hide Instance: Browser does not tell its port, clients write host,port.", False),
+    Option(
+        "connect_by",
+        "str",
+        "What clients write: host,port (port) or host and instance (name); absent: name "
+        "for a dynamic port or where browser is on, else port.",
+        choices=("port", "name"),
+    ),
     Option("clients", "clients", "Who may connect to this instance; absent: the server's clients."),
+    *(
+        replace(option, default=None, description=f"{option.description.rstrip('.')}; absent: what the server says.")
+        for option in SHARED_OPTIONS
+    ),
 )
 
 FLOWS = (
     FlowSpec(
-        "tds", "tcp", "tcp_port", "Clients connect to instance {name}", f"{_KB}; {_FIREWALL}",
-        each="instance", process=("sqlservr",), probe="tds", through=Through(same_port=("connect_by=name",)),
+        "tds",
+        "tcp",
+        "ports",
+        "Clients connect to instance {name}",
+        f"{KB_287932}; {FIREWALL}",
+        when=("!hidden_2000",),
+        each="instance",
+        spread="listeners",
+        address="address",
+        process=("sqlservr",),
+        probe="tds",
     ),
     FlowSpec(
-        "browser", "udp", "1434", "Clients ask SQL Server Browser for the port of an instance", f"{_BROWSER}; {_KB}",
-        initiator="browser_clients", when=("browser",), process=("sqlbrowser", "sqlservr"), probe="ssrp", shared=True,
-        through=Through(same_port=()),
+        "fci",
+        "tcp",
+        "tcp_port",
+        "Clients connect to failover cluster instance {name}",
+        f"{KB_287932}; {FIREWALL}",
+        when=("fci_addresses",),
+        each="instance",
+        spread="reached_at",
+        address="address",
+        process=("sqlservr",),
+        probe="tds",
+        listens=False,
     ),
     FlowSpec(
-        "dac", "tcp", "1434", "Administrators use the dedicated administrator connection", _DAC,
-        when=("dac=remote",), need="optional", process=("sqlservr",), probe="tcp",
+        "tds_dynamic",
+        "tcp",
+        "dynamic",
+        "Clients that name {name} may be sent to its dynamic port",
+        "deep.data.blog 2012/09/08: with both ports set the engine listens on both",
+        when=("tcp_dynamic_port", "connect_by=name"),
+        each="instance",
+        process=("sqlservr",),
     ),
+    FlowSpec(
+        "tds_unasked",
+        "tcp",
+        "dynamic",
+        "{name} also listens on a dynamic port, which nobody else is to reach",
+        "deep.data.blog 2012/09/08: with both ports set the engine listens on both",
+        when=("tcp_dynamic_port", "connect_by=port"),
+        each="instance",
+        need="optional",
+        process=("sqlservr",),
+    ),
+    FlowSpec(
+        "tds_hidden",
+        "tcp",
+        "2433",
+        "Clients connect to the hidden instance {name} of SQL Server 2000",
+        "KB 308091",
+        when=("hidden_2000",),
+        each="instance",
+        process=("sqlservr",),
+        probe="tds",
+        confirmed=False,
+    ),
+    FlowSpec(
+        "browser",
+        "udp",
+        "1434",
+        "Clients ask SQL Server Browser for the port of an instance",
+        f"{BROWSER}; {KB_287932}",
+        initiator="browser_clients",
+        when=("browser",),
+        process=("sqlbrowser", "sqlservr"),
+        probe="ssrp",
+        shared=True,
+        spread="browser_at",
+        address="address",
+    ),
+    FlowSpec(
+        "dac",
+        "tcp",
+        "dac_ports",
+        "Administrators use the dedicated administrator connection of {name}",
+        DAC,
+        initiator="dac_clients",
+        when=("dac=remote", "!dac_by_browser"),
+        each="instance",
+        need="optional",
+        process=("sqlservr",),
+        probe="tcp",
+        spread="reached_at",
+        address="address",
+    ),
+    FlowSpec(
+        "dac_dynamic",
+        "tcp",
+        "dac_ports",
+        "Administrators use the dedicated administrator connection of {name}",
+        DAC,
+        initiator="dac_clients",
+        when=("dac_by_browser",),
+        each="instance",
+        need="optional",
+        process=("sqlservr",),
+        spread="reached_at",
+        address="address",
+    ),
+    FlowSpec(
+        "dac_browser",
+        "udp",
+        "1434",
+        "Administrators ask SQL Server Browser for the port of the dedicated administrator connection of {name}",
+        f"{DAC}; MC-SQLR, CLNT_UCAST_DAC",
+        initiator="dac_clients",
+        when=("dac_by_browser",),
+        each="instance",
+        need="optional",
+        process=("sqlbrowser",),
+        shared=True,
+        spread="reached_at",
+        address="address",
+    ),
+    *mssql_ha.FLOWS,
+    *mssql_replication.FLOWS,
+    *mssql_services.FLOWS,
 )
+
+DERIVED = {
+    "listeners": "listen",
+    "reached_at": "listen",
+    "browser_at": "listen",
+    "ports": "ports",
+    "address": "address",
+    "browser_clients": "clients",
+    "hidden_2000": "bool",
+    "dac_ports": "ports",
+    "dac_by_browser": "bool",
+    **mssql_ha.DERIVED,
+    **mssql_replication.DERIVED,
+    **mssql_services.DERIVED,
+}
+
+
+def derive(server: Values, instances: list[Values]) -> list[str]:
+    """Settle ports, Browser, DAC and all services; see :class:`Engine`."""
+    warnings = []
+    server["all_clients"] = _together(server, instances, "clients")
+    for instance in instances:
+        instance["declared"] = frozenset(name for name, value in instance.items() if value is not None)
+        for option in SHARED_OPTIONS:
+            if instance[option.name] is None:
+                instance[option.name] = server[option.name]
+    for index, instance in enumerate(instances):
+        try:
+            warnings += _settle_port(instance, server["browser"])
+            warnings += _settle_listeners(server, instance)
+        except DbportsError as error:
+            error.path = f"instances[{index}].{error.path}"
+            raise
+        warnings += _settle_dac(server, instance, index)
+    for index, instance in enumerate(instances):
+        others = [item for item in instances if item is not instance]
+        mssql_ha.derive_instance(server, instance, index, others)
+        warnings += mssql_replication.derive_instance(server, instance, index)
+    warnings += _settle_browser(server, instances)
+    return warnings + mssql_ha.derive_server(server) + mssql_services.derive_server(server)
+
+
+def _together(server: Values, instances: list[Values], name: str) -> tuple[Any, ...]:
+    """Return the clients of all instances, each entry once; the server's where no instance has any."""
+    return tuple(dict.fromkeys(ref for item in instances for ref in item[name] or server[name])) or server[name]
 
 
 def _settle_port(instance: Values, browser: bool | None) -> list[str]:
     """Give an instance its documented port and how clients name it; return warnings."""
-    default = instance["name"].upper() == DEFAULT_INSTANCE
-    if instance["tcp_port"] is None:
-        instance["tcp_port"] = (PortRange(1433, 1433),) if default else "dynamic"
-    instance["dynamic"] = instance["tcp_port"] == "dynamic"
-    if instance["connect_by"] is None:
-        named = instance["dynamic"] or (bool(browser) and not default)
-        instance["connect_by"] = "name" if named else "port"
-    if instance["dynamic"] and instance["connect_by"] == "port":
+    default = is_default(instance)
+    if instance["listen"] and (instance["tcp_port"] is not None or instance["tcp_dynamic_port"]):
         raise DbportsError(
-            "clients cannot name a port that changes", path="connect_by", value="port",
+            "IPAll is ignored where addresses have their own ports",
+            path="listen",
+            value=[item["address"] for item in instance["listen"]],
+            fix="Write either tcp_port or listen",
+        )
+    if instance["listen"]:
+        fixed = merge_ports(port for item in instance["listen"] for port in item["ports"])
+        instance["tcp_port"] = fixed
+    elif instance["tcp_port"] is None:
+        instance["tcp_port"] = (PortRange(1433, 1433),) if default else "dynamic"
+    dynamic = instance["dynamic_port"] = instance["tcp_port"] == "dynamic"
+    if instance["connect_by"] is None:
+        asked = dynamic or (bool(browser) and not default)
+        instance["connect_by"] = "name" if asked and not (instance["hide_instance"] and not dynamic) else "port"
+    if dynamic and instance["connect_by"] == "port":
+        raise DbportsError(
+            "clients cannot name a port that changes",
+            path="connect_by",
+            value="port",
             fix=_FIX_PORT[0].upper() + _FIX_PORT[1:],
         )
-    if default and instance["connect_by"] == "name" and not instance["dynamic"]:
+    if instance["hide_instance"] and instance["connect_by"] == "name":
         raise DbportsError(
-            "SQL Server Browser is never asked for the default instance", path="connect_by", value="name",
-            fix="Remove connect_by",
+            f"SQL Server Browser does not tell the port of a hidden instance, not even by name ({HIDE})",
+            path="hide_instance",
+            value=True,
+            fix="Give it a fixed tcp_port and let clients write host,port (connect_by: port)",
         )
-    if not instance["dynamic"]:
+    if default and instance["connect_by"] == "name":
+        reason = "SQL Server Browser is never asked for the default instance"
+        if not dynamic:
+            raise DbportsError(reason, path="connect_by", value="name", fix="Remove connect_by")
+        raise DbportsError(
+            f"{reason}: clients go to 1433", path="tcp_port", value="dynamic", fix="Give it a fixed port"
+        )
+    if not dynamic:
         return []
     return [
         f"instance {instance['name']} has a dynamic port: the whole dynamic range of the server is open to its "
-        f"clients and closed to everyone else ({_KB}); {_FIX_PORT}"
+        f"clients and closed to everyone else ({KB_287932}); {_FIX_PORT}"
     ]
 
 
-def derive(server: Values, instances: list[Values]) -> list[str]:
-    """Settle ports, Browser and DAC; see :class:`Engine`."""
+def _settle_listeners(server: Values, instance: Values) -> list[str]:
+    """Settle the addresses an instance listens on; return warnings."""
+    virtual = instance["fci_addresses"]
+    if virtual and instance["listen"]:
+        raise DbportsError(
+            "a failover cluster instance listens on fci_addresses alone",
+            path="listen",
+            value=[item["address"] for item in instance["listen"]],
+            fix="Write either listen or fci_addresses",
+        )
+    instance["reached_at"] = tuple({"address": item} for item in virtual or (None,))
+    everywhere = ({"address": None, "ports": instance["tcp_port"]},)
+    instance["listeners"] = () if virtual else instance["listen"] or everywhere
+    instance["hidden_2000"] = bool(instance["hide_instance"]) and server["version"] == 2000
     warnings = []
-    for index, instance in enumerate(instances):
-        try:
-            warnings += _settle_port(instance, server["browser"])
-        except DbportsError as error:
-            error.path = f"instances[{index}].{error.path}"
-            raise
+    if instance["tcp_dynamic_port"]:
+        if instance["dynamic_port"]:
+            raise DbportsError(
+                "a fixed port is wanted beside the dynamic one",
+                path="tcp_dynamic_port",
+                value=True,
+                fix="Add tcp_port, or remove tcp_dynamic_port",
+            )
+        warnings.append(
+            f"instance {instance['name']} listens on a dynamic port besides "
+            f"{', '.join(map(str, instance['tcp_port']))}: "
+            "clear TCP Dynamic Ports, or the whole dynamic range of the server stays guarded for it"
+        )
+    if instance["edition"] in ("express", "developer") and not on_linux(server):
+        warnings.append(
+            f"instance {instance['name']}: TCP/IP is disabled on a new {instance['edition'].capitalize()} "
+            "installation; "
+            f"enable it in SQL Server Configuration Manager and restart the instance ({PROTOCOLS})"
+        )
+    if on_linux(server) and not is_default(instance):
+        warnings.append(
+            f"instance {instance['name']}: SQL Server on Linux has the default instance alone and no SQL Server Browser"
+        )
+    return warnings
+
+
+def _settle_dac(server: Values, instance: Values, index: int) -> list[str]:
+    """Settle the dedicated administrator connection of an instance; return warnings."""
+    remote = instance["dac"] == "remote"
+    instance["dac_ports"] = instance["dac_port"] or (1434 if is_default(instance) else "dynamic")
+    instance["dac_by_browser"] = remote and instance["dac_ports"] == "dynamic"
+    instance["dac_clients"] = instance["dac_clients"] or instance["clients"] or server["clients"]
+    if not remote:
+        return []
+    path = where(instance, index, "dac")
+    if instance["edition"] == "express":
+        raise DbportsError(
+            f"Express does not listen for the dedicated administrator connection ({DAC})",
+            path=path,
+            value="remote",
+            fix="Remove dac; with trace flag 7806 it does listen: then remove edition",
+        )
+    if instance["dac_by_browser"] and (server["browser"] is False or instance["hide_instance"]):
+        raise DbportsError(
+            f"the dedicated administrator connection of {instance['name']} has a dynamic port, which clients ask SQL "
+            "Server Browser for",
+            path=path,
+            value="remote",
+            fix="Pin it and declare dac_port, or let Browser answer",
+        )
+    if not instance["dac_by_browser"]:
+        return []
+    return [
+        f"the dedicated administrator connection of {instance['name']} has a dynamic port: the whole dynamic range of "
+        "the server is open to its clients; pin it (AdminConnection\\Tcp, TcpDynamicPorts) and declare dac_port"
+    ]
+
+
+def _settle_browser(server: Values, instances: list[Values]) -> list[str]:
+    """Settle who asks SQL Server Browser, and where; return warnings."""
     by_name = [instance for instance in instances if instance["connect_by"] == "name"]
     if server["browser"] is None:
         server["browser"] = bool(by_name)
     if by_name and not server["browser"]:
         raise DbportsError(
             f"clients name instance {by_name[0]['name']}, which needs SQL Server Browser on UDP 1434",
-            path="browser", value=False, fix="Set browser: true, or give the instance a fixed tcp_port",
+            path="browser",
+            value=False,
+            fix="Set browser: true, or give the instance a fixed tcp_port",
         )
-    if server["browser"] and not by_name:
-        warnings.append("browser is on, but no client names an instance: UDP 1434 need not be open")
-    server["browser_clients"] = tuple(
-        dict.fromkeys(ref for item in by_name for ref in item["clients"] or server["clients"])
-    ) or server["clients"]
+    server["browser_clients"] = _together(server, by_name, "clients")
     server["probe_instance"] = by_name[0]["name"] if by_name else None
+    server["browser_at"] = tuple(
+        {"address": item} for item in dict.fromkeys(at["address"] for item in by_name for at in item["reached_at"])
+    ) or ({"address": None},)
+    warnings = []
+    if server["browser"] and not by_name and not any(item["dac_by_browser"] for item in instances):
+        warnings.append("browser is on, but no client names an instance: UDP 1434 need not be open")
+    if server["browser"] and on_linux(server) and all(is_default(instance) for instance in instances):
+        warnings.append("there is no SQL Server Browser on Linux: clients write host,port, or just the host for 1433")
+    if any(item["fci_addresses"] for item in by_name):
+        warnings.append(
+            "SQL Server Browser of a failover cluster may answer from the node's own address, which "
+            "connection tracking "
+            "does not know for an answer (unconfirmed): let clients write host,port"
+        )
     return warnings
 
 
 ENGINE = Engine(
-    name="mssql", title="Microsoft SQL Server", source=_FIREWALL, options=OPTIONS, flows=FLOWS,
-    instance_options=INSTANCE_OPTIONS, default_instance=DEFAULT_INSTANCE,
+    name="mssql",
+    title="Microsoft SQL Server",
+    source=FIREWALL,
+    options=OPTIONS,
+    flows=FLOWS,
+    instance_options=INSTANCE_OPTIONS,
+    default_instance=DEFAULT_INSTANCE,
     default_os="windows",  # named instances exist on Windows alone: on Linux there is one instance a host
     derive=derive,
+    derived=DERIVED,
+    notes=(
+        "SQL Server Browser is never asked for the default instance, nor by clients that write host,port.",
+        "A named instance that is alone on its machine may get 1433, and a dynamic port is kept over "
+        "restarts while it is "
+        "free: neither is evidence of a fixed port.",
+        "Always On, mirroring and Service Broker endpoints are not in the registry: sys.tcp_endpoints has their ports.",
+    ),
 )

@@ -154,7 +154,7 @@ class TestMssql:
         assert plan.flows == 2
 
     def test_a_fixed_port_needs_no_browser(self) -> None:
-        plan = plan_of("- {engine: mssql, clients: [app-01], instances: [{name: SALES, tcp_port: 14330}]}")
+        plan = plan_of("- {engine: mssql, clients: [app-01], os: windows, instances: [{name: SALES, tcp_port: 14330}]}")
         assert rules(plan.hosts["db"], "in") == {"tds tcp 14330": {"app-01": LINUX}}
         assert plan.warnings == []
 
@@ -200,7 +200,8 @@ class TestMssql:
 
     def test_browser_on_means_that_named_instances_are_asked_for(self) -> None:
         plan = plan_of(
-            "- {engine: mssql, clients: [app-01], browser: true, instances: [{name: SALES, tcp_port: 14330}]}"
+            "- {engine: mssql, os: windows, clients: [app-01], browser: true,"
+            " instances: [{name: SALES, tcp_port: 14330}]}"
         )
         assert "browser udp 1434" in rules(plan.hosts["db"], "in")
         assert plan.warnings == []

@@ -1,0 +1,467 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What surrounds the Database Engine: Analysis, Reporting and Integration Services, MSDTC, files, remote tools."""
+
+from __future__ import annotations
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
+    FIREWALL,
+    PROTOCOLS,
+    RPC,
+    RPC_MAPPER,
+    SERVICE_PORTS,
+    SMB,
+    on_linux,
+    refuse,
+    written,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+
+_ANALYSIS = "Configure the Windows Firewall to allow Analysis Services access"
+_REPORTING = "Configure a firewall for report server access"
+_SCALE_OUT = "Integration Services Scale Out Master"
+_FILESTREAM = "Configure a firewall for FILESTREAM access"
+_DEBUGGER = "Configure firewall rules before running the Transact-SQL debugger"
+_POLYBASE = "Configure PolyBase scale-out groups on Windows"
+_DTC_LINUX = "Configure MSDTC on Linux"
+
+OPTIONS = (
+    Option("named_pipes", "bool", "Clients connect by named pipes, which is off by default for the network.", False),
+    Option("filestream", "bool", "Clients read and write FILESTREAM data as files.", False),
+    Option("netbios", "bool", "File shares are also used by NetBIOS over TCP/IP.", False),
+    Option(
+        "http_endpoint_port",
+        "ports",
+        "Native XML web services (2005 to 2008 R2): CLEAR_PORT 80, SSL_PORT 443 or what CREATE ENDPOINT says.",
+    ),
+    Option("ipsec", "bool", "The domain's policy demands IPsec between clients and server.", False),
+    Option(
+        "rpc_ports",
+        "ports",
+        "The RPC ports where they are restricted (HKLM\\Software\\Microsoft\\Rpc\\Internet); "
+        "absent: the dynamic range.",
+    ),
+    Option("msdtc_partners", "clients", "Hosts with which distributed transactions are shared."),
+    Option("msdtc_rpcport", "port", "MSDTC on Linux: network.rpcport, to which TCP 135 is forwarded.", 13500),
+    Option("msdtc_servertcpport", "port", "MSDTC on Linux: distributedtransaction.servertcpport.", 51999),
+    Option("debugger_clients", "clients", "Hosts whose Transact-SQL debugger is used; the server calls them back."),
+    Option("wmi_clients", "clients", "Hosts from which Configuration Manager is used (WMI)."),
+    Option("analysis_services", "bool", "Analysis Services is used.", False),
+    Option("analysis_instance", "str", "Its instance; absent: the default one."),
+    Option(
+        "analysis_port",
+        "ports",
+        "Its port; absent: 2383, dynamic for a named instance. Every clustered instance has 2383.",
+        words=("dynamic",),
+    ),
+    Option(
+        "analysis_clients", "clients", "Who uses it; absent: the clients of the engine. With msmdpump, the IIS hosts."
+    ),
+    Option("reporting_services", "bool", "Reporting Services is used.", False),
+    Option("reporting_port", "ports", "Its ports; 443 where it has TLS.", "80"),
+    Option("reporting_clients", "clients", "Who uses it; absent: the clients of the engine."),
+    Option("reporting_catalog", "clients", "The host of its catalog database, when it is not this one."),
+    Option("reporting_catalog_port", "ports", "That database's port, or dynamic.", "1433", words=("dynamic",)),
+    Option(
+        "ssis_clients",
+        "clients",
+        "Hosts that manage the Integration Services service remotely; running packages does not need it.",
+    ),
+    Option(
+        "scale_out_workers", "clients", "Integration Services Scale Out: the hosts of the workers; this is the master."
+    ),
+    Option("scale_out_port", "port", "The port of the Scale Out master.", 8391),
+    Option("polybase_group", "clients", "PolyBase scale-out group (2016 to 2019): the hosts of all its members."),
+    Option("polybase_ports", "ports", "PolyBase: PBPORTRANGE, or the ports that setup took.", "16450-16453,17001"),
+)
+
+
+def _rpc(name: str, clients: str, purpose: str, citation: str) -> tuple[FlowSpec, ...]:
+    """Return the flows of a service that clients find by the RPC endpoint mapper."""
+    return (
+        FlowSpec(
+            f"{name}_mapper",
+            "tcp",
+            RPC_MAPPER,
+            f"{purpose}: RPC endpoint mapper",
+            citation,
+            initiator=clients,
+            when=(clients,),
+            need="optional",
+            shared=True,
+            probe="tcp",
+        ),
+        FlowSpec(
+            f"{name}_rpc",
+            "tcp",
+            "rpc",
+            f"{purpose}: RPC",
+            f"{citation}; {RPC}",
+            initiator=clients,
+            when=(clients,),
+            need="optional",
+            shared=True,
+        ),
+    )
+
+
+def _callback(name: str, port: str, what: str) -> FlowSpec:
+    return FlowSpec(
+        name,
+        "tcp",
+        port,
+        f"The server calls the debugger back: {what}",
+        _DEBUGGER,
+        initiator="server",
+        responder="debugger_clients",
+        when=("debugger_clients",),
+        need="optional",
+    )
+
+
+def _ipsec(name: str, port: str, what: str) -> FlowSpec:
+    return FlowSpec(
+        name,
+        "udp",
+        port,
+        f"Clients and server agree on IPsec keys{what}",
+        f"{FIREWALL}: IPsec",
+        initiator="all_clients",
+        when=("ipsec",),
+        both_ways=True,
+        shared=True,
+    )
+
+
+FILES = (
+    FlowSpec(
+        "named_pipes",
+        "tcp",
+        SMB,
+        "Clients connect by named pipes",
+        f"{PROTOCOLS}; {FIREWALL}",
+        initiator="all_clients",
+        when=("named_pipes",),
+        shared=True,
+        probe="tcp",
+    ),
+    FlowSpec(
+        "named_pipes_netbios",
+        "tcp",
+        "139",
+        "Clients connect by named pipes over NetBIOS",
+        _FILESTREAM,
+        initiator="all_clients",
+        when=("named_pipes", "netbios"),
+        need="optional",
+        shared=True,
+        probe="tcp",
+    ),
+    FlowSpec(
+        "filestream",
+        "tcp",
+        "139,445",
+        "Clients read and write FILESTREAM data",
+        _FILESTREAM,
+        initiator="all_clients",
+        when=("filestream",),
+        shared=True,
+        probe="tcp",
+    ),
+    FlowSpec(
+        "http_endpoint",
+        "tcp",
+        "http_endpoint_port",
+        "Clients use native XML web services",
+        FIREWALL,
+        initiator="all_clients",
+        when=("http_endpoint_port",),
+        shared=True,
+        probe="tcp",
+    ),
+    _ipsec("ipsec", "500", ""),
+    _ipsec("ipsec_nat", "4500", " through address translation"),
+)
+
+TRANSACTIONS = (
+    FlowSpec(
+        "msdtc_mapper",
+        "tcp",
+        RPC_MAPPER,
+        "Transaction coordinators find each other",
+        f"{SERVICE_PORTS}; {_DTC_LINUX}",
+        initiator="msdtc_partners",
+        when=("msdtc_partners",),
+        both_ways=True,
+        shared=True,
+    ),
+    FlowSpec(
+        "msdtc_rpc",
+        "tcp",
+        "rpc",
+        "Transaction coordinators on Windows talk over RPC",
+        f"{SERVICE_PORTS}; {RPC}",
+        initiator="msdtc_partners",
+        when=("msdtc_partners",),
+        both_ways=True,
+        shared=True,
+        responder_os="windows",
+    ),
+    FlowSpec(
+        "msdtc_linux_rpc",
+        "tcp",
+        "msdtc_rpcport",
+        "Partners reach the RPC endpoint mapper of SQL Server on Linux",
+        _DTC_LINUX,
+        initiator="msdtc_partners",
+        when=("msdtc_partners", "linux"),
+        process=("sqlservr",),
+        probe="tcp",
+    ),
+    FlowSpec(
+        "msdtc_linux",
+        "tcp",
+        "msdtc_servertcpport",
+        "Partners reach the transaction coordinator on Linux",
+        f"{_DTC_LINUX}: it listens from the first distributed transaction on",
+        initiator="msdtc_partners",
+        when=("msdtc_partners", "linux"),
+        process=("sqlservr",),
+        listens=False,
+    ),
+)
+
+REMOTE_TOOLS = (
+    *_rpc("debugger", "debugger_clients", "The Transact-SQL debugger reaches the server", _DEBUGGER),
+    _callback("debugger_callback_mapper", RPC_MAPPER, "RPC endpoint mapper"),
+    _callback("debugger_callback_rpc", "dynamic", "RPC"),
+    *_rpc("wmi", "wmi_clients", "Configuration Manager manages the server", FIREWALL),
+    *_rpc("ssis", "ssis_clients", "Management Studio manages the Integration Services service", FIREWALL),
+)
+
+SERVICES = (
+    FlowSpec(
+        "analysis",
+        "tcp",
+        "analysis_port",
+        "Clients connect to Analysis Services",
+        _ANALYSIS,
+        initiator="analysis_clients",
+        when=("analysis_services", "!version=2000"),
+        process=("msmdsrv",),
+    ),
+    FlowSpec(
+        "analysis_redirector",
+        "tcp",
+        "2382",
+        "Clients ask SQL Server Browser for the port of an Analysis instance",
+        _ANALYSIS,
+        initiator="analysis_clients",
+        when=("analysis_named",),
+        process=("sqlbrowser",),
+        shared=True,
+        probe="tcp",
+    ),
+    FlowSpec(
+        "analysis_2000",
+        "tcp",
+        "2725",
+        "Clients connect to Analysis Services 2000",
+        SERVICE_PORTS,
+        initiator="analysis_clients",
+        when=("analysis_services", "version=2000"),
+        process=("msmdsrv",),
+        probe="tcp",
+    ),
+    FlowSpec(
+        "analysis_olap7",
+        "tcp",
+        "2393-2394",
+        "Clients of OLAP Services 7.0 connect to Analysis Services 2000",
+        SERVICE_PORTS,
+        initiator="analysis_clients",
+        when=("analysis_services", "version=2000"),
+        need="optional",
+    ),
+    FlowSpec(
+        "reporting",
+        "tcp",
+        "reporting_port",
+        "Browsers use the report server",
+        _REPORTING,
+        initiator="reporting_clients",
+        when=("reporting_services",),
+        shared=True,
+        probe="tcp",
+    ),
+    FlowSpec(
+        "reporting_catalog",
+        "tcp",
+        "reporting_catalog_port",
+        "The report server uses its catalog database",
+        _REPORTING,
+        initiator="server",
+        responder="reporting_catalog",
+        when=("reporting_services", "reporting_catalog"),
+    ),
+    FlowSpec(
+        "reporting_catalog_browser",
+        "udp",
+        "1434",
+        "The report server asks for the port of its catalog's instance",
+        _REPORTING,
+        initiator="server",
+        responder="reporting_catalog",
+        when=("reporting_services", "reporting_catalog", "reporting_catalog_port=dynamic"),
+    ),
+    FlowSpec(
+        "scale_out",
+        "tcp",
+        "scale_out_port",
+        "Scale Out workers reach their master (HTTPS)",
+        _SCALE_OUT,
+        initiator="scale_out_workers",
+        when=("scale_out_workers",),
+        probe="tcp",
+    ),
+    FlowSpec(
+        "polybase",
+        "tcp",
+        "polybase_ports",
+        "PolyBase data movement between the members",
+        _POLYBASE,
+        initiator="polybase_group",
+        responder="polybase_group",
+        mesh=True,
+        when=("polybase_group",),
+    ),
+    FlowSpec(
+        "polybase_engine",
+        "tcp",
+        "tcp_port",
+        "Members of a PolyBase group connect to each other's instance {name}",
+        _POLYBASE,
+        initiator="polybase_group",
+        responder="polybase_group",
+        mesh=True,
+        each="instance",
+        when=("polybase_group",),
+        process=("sqlservr",),
+        probe="tds",
+    ),
+    FlowSpec(
+        "polybase_browser",
+        "udp",
+        "1434",
+        "Members of a PolyBase group ask for the ports of instances",
+        _POLYBASE,
+        initiator="polybase_group",
+        responder="polybase_group",
+        mesh=True,
+        when=("polybase_group",),
+        need="optional",
+        shared=True,
+    ),
+)
+
+FLOWS = FILES + TRANSACTIONS + REMOTE_TOOLS + SERVICES
+DERIVED = {"rpc": "ports", "linux": "bool", "all_clients": "clients", "analysis_named": "bool"}
+
+_WINDOWS_ONLY = (
+    "named_pipes",
+    "filestream",
+    "netbios",
+    "http_endpoint_port",
+    "rpc_ports",
+    "debugger_clients",
+    "wmi_clients",
+    "analysis_services",
+    "reporting_services",
+    "ssis_clients",
+    "scale_out_workers",
+    "polybase_group",
+)
+_SYSTEM_PORTS = (
+    "named_pipes",
+    "filestream",
+    "msdtc_partners",
+    "debugger_clients",
+    "wmi_clients",
+    "ssis_clients",
+    "cluster_nodes",
+)
+"""What opens ports of the operating system, which others than SQL Server's peers may need."""
+
+_HTTP_VERSIONS = (2005, 2008)
+_POLYBASE_VERSIONS = (2016, 2017, 2019)
+
+
+def derive_server(server: Values) -> list[str]:
+    """Settle the services beside the engine; return warnings.
+
+    :raises DbportsError: for what cannot be.
+    """
+    linux = server["linux"] = on_linux(server)
+    if linux:
+        refuse(
+            server, _WINDOWS_ONLY, "SQL Server on Linux does not have this", "Remove it, or correct dbports_os or os"
+        )
+    _versions(server)
+    server["rpc"] = server["rpc_ports"] or "dynamic"
+    for name in ("analysis_clients", "reporting_clients"):
+        server[name] = server[name] or server["all_clients"]
+    named = bool(server["analysis_instance"]) and server["analysis_instance"].upper() != "MSSQLSERVER"
+    server["analysis_named"] = bool(server["analysis_services"]) and named
+    if server["analysis_port"] is None:
+        server["analysis_port"] = "dynamic" if named else (PortRange(2383, 2383),)
+    elif not server["analysis_services"]:
+        raise DbportsError(
+            "Analysis Services is not used",
+            path="analysis_port",
+            value=server["analysis_port"],
+            fix="Write analysis_services: true, or remove analysis_port",
+        )
+    return list(_warnings(server, linux))
+
+
+def _versions(server: Values) -> None:
+    for name, versions, reason in (
+        ("http_endpoint_port", _HTTP_VERSIONS, "native XML web services exist in SQL Server 2005 to 2008 R2 alone"),
+        ("polybase_group", _POLYBASE_VERSIONS, "PolyBase scale-out groups exist in SQL Server 2016 to 2019 alone"),
+    ):
+        if server[name] and server["version"] and server["version"] not in versions:
+            raise DbportsError(reason, path=name, value=written(server[name]), fix=f"Remove {name}, or correct version")
+
+
+def _warnings(server: Values, linux: bool) -> list[str]:
+    warnings = []
+    if server["ipsec"]:
+        warnings.append(
+            "IPsec also needs IP protocols 50 (ESP) and 51 (AH), which have no ports and are not planned: "
+            "let them pass "
+            f"between clients and server ({FIREWALL})"
+        )
+    if server["polybase_group"] and not server["msdtc_partners"]:
+        warnings.append(
+            f"PolyBase scale-out needs MSDTC between the members: name them in msdtc_partners ({_POLYBASE})"
+        )
+    if server["analysis_services"] and server["analysis_port"] == "dynamic":
+        warnings.append(
+            "Analysis Services has a dynamic port: the whole dynamic range of the server is open to its "
+            "clients; to fix "
+            f"it, set Port in msmdsrv.ini and declare analysis_port ({_ANALYSIS})"
+        )
+    shared = [] if linux else [name for name in _SYSTEM_PORTS if server[name]]
+    if shared:
+        warnings.append(
+            f"{', '.join(shared)}: the RPC and file sharing ports belong to Windows itself; under dbports_policy guard "
+            "nobody but the declared peers reaches them, administrators and monitoring included"
+        )
+    if linux and server["msdtc_partners"]:
+        warnings.append(
+            f"MSDTC on Linux: TCP 135 must be forwarded to {server['msdtc_rpcport']} on the host ({_DTC_LINUX})"
+        )
+    return warnings
