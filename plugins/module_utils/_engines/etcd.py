@@ -11,14 +11,14 @@ _DOC = "etcd documentation, Configuration options: listen-client-urls, listen-pe
 _SERVER = ("etcd",)
 
 OPTIONS = (
-    Option("client_port", "port", "The port of listen-client-urls.", 2379),
+    Option("port", "port", "The port of listen-client-urls.", 2379),
     Option("peer_port", "port", "The port of listen-peer-urls.", 2380),
     Option("nodes", "clients", "The hosts of the cluster; absent: a single node."),
 )
 
 FLOWS = (
     FlowSpec(
-        "client", "tcp", "client_port", "Clients such as Patroni read and write keys", f"{_DOC}; IANA: etcd-client",
+        "client", "tcp", "port", "Clients such as Patroni read and write keys", f"{_DOC}; IANA: etcd-client",
         process=_SERVER, probe="tcp",
     ),
     FlowSpec(

@@ -57,14 +57,14 @@ class Case(NamedTuple):
 SERVERS = [
     # Keys and types
     Case("a server that is a word", "- mssql", SERVER, "mssql", "a server is a dictionary", "engine: mssql"),
-    Case("no engine", "- clients: [app_servers]", f"{SERVER}.engine", ABSENT, "no engine", "mssql, sql602"),
+    Case("no engine", "- clients: [app_servers]", f"{SERVER}.engine", ABSENT, "no engine", "mysql, oracle"),
     Case(
         "an unknown engine",
-        "- {engine: oracle, clients: [app-01]}",
+        "- {engine: adabas, clients: [app-01]}",
         f"{SERVER}.engine",
-        "oracle",
+        "adabas",
         "no such engine",
-        "mssql, sql602",
+        "mysql, oracle",
     ),
     Case(
         "an engine that is a list",
