@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._action import PLAN_OPTIONS, DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._ansible_inventory import AnsibleInventory
@@ -15,7 +15,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._explain import P
 class ActionModule(DbportsAction):
     """Answer one question from the plan."""
 
-    ARGUMENTS = {
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
         **PLAN_OPTIONS,
         "host": {"type": "str", "required": True},
         "port": {"type": "str", "required": True},

@@ -25,9 +25,7 @@ class _Claim(NamedTuple):
 
     def meets(self, other: _Claim) -> bool:
         """Tell whether two programs cannot have both; their ports are known to overlap."""
-        return self.owner != other.owner and (
-            not self.address or not other.address or self.address == other.address
-        )
+        return self.owner != other.owner and (not self.address or not other.address or self.address == other.address)
 
 
 def find_conflicts(host: PortSet) -> list[str]:
@@ -35,13 +33,11 @@ def find_conflicts(host: PortSet) -> list[str]:
     found: dict[tuple[str, frozenset[str], PortRange, str], str] = {}
     claims = sorted(_claims(host))
     for index, claim in enumerate(claims):
-        for other in claims[index + 1:]:
+        for other in claims[index + 1 :]:
             if other.protocol != claim.protocol or other.ports.first > claim.ports.last:
                 break
             if claim.meets(other):
-                both = PortRange(
-                    max(claim.ports.first, other.ports.first), min(claim.ports.last, other.ports.last)
-                )
+                both = PortRange(max(claim.ports.first, other.ports.first), min(claim.ports.last, other.ports.last))
                 address = claim.address or other.address
                 where = f" on {address}" if address else ""
                 # One sentence a socket: 602SQL serves several endpoints with one.

@@ -26,7 +26,15 @@ _NOBODY = "192.0.2.0/24"
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", re.ASCII)
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9 _]*", re.ASCII)
 _OWN_KEYS = {
-    "addr", "address", "datasource", "instancename", "networkaddress", "port", "portnumber", "server", "servername",
+    "addr",
+    "address",
+    "datasource",
+    "instancename",
+    "networkaddress",
+    "port",
+    "portnumber",
+    "server",
+    "servername",
 }
 """Keywords that say where to connect to, in any driver, without spaces: they follow from the declarations."""
 
@@ -100,7 +108,9 @@ def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[Relation
     if relations.errors:
         raise PlanError(relations.errors)
     found = [
-        (relation, item) for relation in servers if relation.host == host and relation.server.engine.name == ENGINE
+        (relation, item)
+        for relation in servers
+        if relation.host == host and relation.server.engine.name == ENGINE
         for item in relation.server.instances
     ]
     names = [item["name"] for _relation, item in found]
@@ -110,7 +120,9 @@ def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[Relation
         same = found
     if not same:
         raise DbportsError(
-            "no such instance" if wanted else "one instance has to be named", host=host, path="instance",
+            "no such instance" if wanted else "one instance has to be named",
+            host=host,
+            path="instance",
             value=wanted if wanted else ...,
             fix=f"Name one of {', '.join(names)}" if names else f"Declare {ENGINE} there",
         )
@@ -129,8 +141,10 @@ def _allowed(planned: Planned, host: str, flows: list[ResolvedFlow], client: str
     answer = explain(view_of(planned.plan, planned.inventory), host, port, client)
     if answer["verdict"] != ALLOWED:
         raise DbportsError(
-            f"the plan does not let this client in: {'; '.join(item['text'] for item in answer['reasons'])}", host=host,
-            path="client", value=client,
+            f"the plan does not let this client in: {'; '.join(item['text'] for item in answer['reasons'])}",
+            host=host,
+            path="client",
+            value=client,
         )
     own = planned.plan.hosts.get(client)
     families = {":" in text for text in (own.addresses if own else (client,))}
@@ -152,7 +166,9 @@ def _read_address(text: str) -> str:
         if _HOST.fullmatch(text):
             return text
     raise DbportsError(
-        "neither a host name nor an address", path="address", value=text,
+        "neither a host name nor an address",
+        path="address",
+        value=text,
         fix="Write a name or an address alone: port and instance follow from the declarations",
     )
 
@@ -164,7 +180,8 @@ def _pairs(driver: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
         name = str(key)
         if not _KEY.fullmatch(name) or name.replace(" ", "").lower() in _OWN_KEYS:
             raise DbportsError(
-                "not a keyword to give here", path=f"options.{name}",
+                "not a keyword to give here",
+                path=f"options.{name}",
                 fix="Where to connect to follows from the declarations; a keyword has letters, digits and spaces",
             )
         if not isinstance(value, (str, int)):
@@ -178,8 +195,10 @@ def _pairs(driver: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _in_braces(plain: re.Pattern[str]) -> Callable[[str], str]:
     """Return the encoder that puts a value into braces, where it is not plain."""
+
     def encode(text: str) -> str:
         return text if plain.fullmatch(text) else "{" + text.replace("}", "}}") + "}"
+
     return encode
 
 

@@ -63,9 +63,7 @@ class PlanView:
 
 def view_of(plan: Plan, inventory: Inventory) -> PlanView:
     """Return the view of a plan that was just computed."""
-    return PlanView(
-        lambda name: json.loads(render_host(plan.hosts[name])) if name in plan.hosts else None, inventory
-    )
+    return PlanView(lambda name: json.loads(render_host(plan.hosts[name])) if name in plan.hosts else None, inventory)
 
 
 class Question(NamedTuple):
@@ -138,10 +136,15 @@ def explain(view: PlanView, host: str, port: Any, peer: str | None = None) -> di
     inbound = [rule for rule in found if rule["direction"] == "in"]
     outbound = [rule for rule in found if rule["direction"] == "out"]
     answer: dict[str, Any] = {
-        "host": host, "port": str(question), "peer": peer or "", "policy": settings["policy"],
+        "host": host,
+        "port": str(question),
+        "peer": peer or "",
+        "policy": settings["policy"],
         "open": any(rule["peers"] for rule in inbound),
-        "rules": [_told(rule) for rule in inbound], "outbound": [_told(rule) for rule in outbound],
-        "verdict": "", "reasons": [],
+        "rules": [_told(rule) for rule in inbound],
+        "outbound": [_told(rule) for rule in outbound],
+        "verdict": "",
+        "reasons": [],
     }
     lines = _rule_lines(question, answer)
     if peer:
@@ -165,8 +168,12 @@ def explain_data(data: Any, host: str, port: Any, peer: str | None = None) -> di
 def _told(rule: _Rule) -> dict[str, Any]:
     keys = ("endpoint", "flow", "protocol", "ports", "purpose", "need", "citation")
     peers = [
-        {"name": ref["name"], "addresses": list(ref["addresses"]), "source_ports": ref["source_ports"],
-         "declared": ref["declared"]}
+        {
+            "name": ref["name"],
+            "addresses": list(ref["addresses"]),
+            "source_ports": ref["source_ports"],
+            "declared": ref["declared"],
+        }
         for ref in rule["peers"]
     ]
     return {**{key: rule[key] for key in keys}, "peers": peers}
@@ -205,7 +212,10 @@ class _Case:
         self._port_set = port_set or {"addresses": [], "endpoints": [], "rules": [], "warnings": [], "settings": {}}
         self._rules = rules
         self._own = (view.port_set(who.name) if not who.problem else None) or {
-            "settings": {}, "rules": [], "forbidden": [], "warnings": [],
+            "settings": {},
+            "rules": [],
+            "forbidden": [],
+            "warnings": [],
         }
 
     def judge(self) -> tuple[str, list[_Reason]]:
@@ -229,11 +239,20 @@ class _Case:
         if self._question.port is None:
             return [("icmp", "echo requests are accepted from clients and refused to nobody")]
         if not self._rules:
-            return [("nothing_planned", f"no server of the plan uses {self._question} on {self._question.host}; this "
-                                        "collection neither opens nor closes it")]
+            return [
+                (
+                    "nothing_planned",
+                    f"no server of the plan uses {self._question} on {self._question.host}; this "
+                    "collection neither opens nor closes it",
+                )
+            ]
         if self._port_set["settings"].get("policy") == "open":
-            return [("open_policy", f"{self._question.host} has the policy open: nobody is refused here, the host's "
-                                    "other rules decide")]
+            return [
+                (
+                    "open_policy",
+                    f"{self._question.host} has the policy open: nobody is refused here, the host's other rules decide",
+                )
+            ]
         return []
 
     def _declared(self) -> tuple[bool, list[_Reason]]:
@@ -264,7 +283,8 @@ class _Case:
         allowed = parse_addresses(text for rule in self._rules for ref in rule["peers"] for text in ref["addresses"])
         return any(
             item.family == one.family and item.first <= one.first and one.last <= item.last
-            for one in self._who.ranges for item in allowed
+            for one in self._who.ranges
+            for item in allowed
         )
 
     def _server_ranges(self) -> list[AddressRange]:
@@ -281,25 +301,34 @@ class _Case:
         server = self._server_ranges()
         if not server or self._shares_family(self._who.ranges):
             return []
-        return [("no_common_family", f"{self._who} has no address of the family of {self._question.host} "
-                                     f"({', '.join(map(str, server))})")]
+        return [
+            (
+                "no_common_family",
+                f"{self._who} has no address of the family of {self._question.host} ({', '.join(map(str, server))})",
+            )
+        ]
 
     def _forbidden(self) -> list[_Reason]:
         return [
             ("forbidden", f"{item['endpoint']} is forbidden to {self._who.name} since {item['declared']}")
             for item in self._own["forbidden"]
             # The others are clients of other servers, whom verify takes for its proof: nobody forbade them anything.
-            if item["host"] == self._question.host and _NAMED.search(item["declared"])
+            if item["host"] == self._question.host
+            and _NAMED.search(item["declared"])
             and self._question.asks_for(item["protocol"], item["ports"])
         ]
 
     def _elsewhere(self) -> list[_Reason]:
         """Return what the peer is declared for on this host, when it is something else."""
         return [
-            ("other_endpoint", f"{self._who.name} is declared for {rule['endpoint']} "
-                               f"({_ports(rule)}) since {ref['declared']}")
-            for rule in self._port_set["rules"] if rule["direction"] == "in" and rule not in self._rules
-            for ref in rule["peers"] if ref["name"] == self._who.name
+            (
+                "other_endpoint",
+                f"{self._who.name} is declared for {rule['endpoint']} ({_ports(rule)}) since {ref['declared']}",
+            )
+            for rule in self._port_set["rules"]
+            if rule["direction"] == "in" and rule not in self._rules
+            for ref in rule["peers"]
+            if ref["name"] == self._who.name
         ]
 
     def _missing(self) -> list[_Reason]:
@@ -307,16 +336,21 @@ class _Case:
         if not self._rules or any(self._is_meant(ref) for rule in self._rules for ref in rule["peers"]):
             return []
         endpoints = ", ".join(dict.fromkeys(rule["endpoint"] for rule in self._rules))
-        places = ", ".join(dict.fromkeys(
-            ref["declared"].rsplit("[", 1)[0] if ref["declared"].endswith("]") else ref["declared"]
-            for rule in self._rules for ref in rule["peers"]
-        ))
+        places = ", ".join(
+            dict.fromkeys(
+                ref["declared"].rsplit("[", 1)[0] if ref["declared"].endswith("]") else ref["declared"]
+                for rule in self._rules
+                for ref in rule["peers"]
+            )
+        )
         where = f"add it to {places}" if places else "add it to the clients of the server"
         text = f"{self._who.name} is not among those declared for {endpoints}; if it should be, {where}"
         reasons = [("not_declared", text)]
-        networks = list(dict.fromkeys(
-            ref["name"] for rule in self._rules for ref in rule["peers"] if ref["name"] in ref["addresses"]
-        ))
+        networks = list(
+            dict.fromkeys(
+                ref["name"] for rule in self._rules for ref in rule["peers"] if ref["name"] in ref["addresses"]
+            )
+        )
         if networks and self._who.ranges:
             more = f" and {len(networks) - _SHOWN} more" if len(networks) > _SHOWN else ""
             reasons.append(("not_in_networks", f"{self._who} is in none of {', '.join(networks[:_SHOWN])}{more}"))
@@ -326,12 +360,20 @@ class _Case:
         """Return that the peer guards its own traffic to this port and does not let it out to this host."""
         if not self._own["settings"].get("filter_outbound"):
             return []
-        out = [rule for rule in self._own["rules"] if rule["direction"] == "out"
-               and self._question.asks_for(rule["protocol"], rule["ports"])]
+        out = [
+            rule
+            for rule in self._own["rules"]
+            if rule["direction"] == "out" and self._question.asks_for(rule["protocol"], rule["ports"])
+        ]
         if not out or any(ref["name"] == self._question.host for rule in out for ref in rule["peers"]):
             return []
-        return [("outbound", f"{self._who.name} guards its own traffic to {self._question} and lets none out to "
-                             f"{self._question.host} (dbports_filter_outbound)")]
+        return [
+            (
+                "outbound",
+                f"{self._who.name} guards its own traffic to {self._question} and lets none out to "
+                f"{self._question.host} (dbports_filter_outbound)",
+            )
+        ]
 
     def _warned(self) -> list[_Reason]:
         """Return what the plan warns of in words that name the peer."""
@@ -364,8 +406,11 @@ def _rule_lines(question: Question, answer: dict[str, Any]) -> list[str]:
         lines = [f"{where}: no server of the plan uses it, so nothing is opened or closed there"]
     else:
         count = f"open to {len(names)} peer{'' if len(names) == 1 else 's'}" if names else "open to nobody"
-        rest = "refused to everyone else" if answer["policy"] == "guard" and question.port is not None else (
-            "refused to nobody by this collection")
+        rest = (
+            "refused to everyone else"
+            if answer["policy"] == "guard" and question.port is not None
+            else ("refused to nobody by this collection")
+        )
         lines = [f"{where}: {count}, {rest}"]
     for rule in answer["rules"]:
         lines += _one_rule(rule, "for")
@@ -377,7 +422,8 @@ def _rule_lines(question: Question, answer: dict[str, Any]) -> list[str]:
 
 def _one_rule(rule: dict[str, Any], word: str) -> list[str]:
     lines = [
-        f"  {rule['endpoint']}: {rule['purpose']} ({rule['need']}, {_ports(rule)})", f"    source: {rule['citation']}",
+        f"  {rule['endpoint']}: {rule['purpose']} ({rule['need']}, {_ports(rule)})",
+        f"    source: {rule['citation']}",
     ]
     groups: dict[str, list[str]] = {}
     for ref in rule["peers"]:
@@ -391,7 +437,9 @@ def _one_rule(rule: dict[str, Any], word: str) -> list[str]:
 
 def _verdict_lines(who: _Who, answer: dict[str, Any]) -> list[str]:
     heads = {
-        ALLOWED: f"{who} may reach it:", PARTLY: f"A part of {who} may reach it:", REFUSED: f"{who} may not reach it:",
+        ALLOWED: f"{who} may reach it:",
+        PARTLY: f"A part of {who} may reach it:",
+        REFUSED: f"{who} may not reach it:",
         UNGUARDED: f"{who} is neither let in nor refused by this collection:",
         UNKNOWN: f"Nothing can be said of {who}:",
     }

@@ -49,7 +49,8 @@ def plan_of(data: Any, addresses: Iterable[str] | None = None) -> Planned:
     """
     if not isinstance(data, Mapping):
         raise DbportsError(
-            "a dictionary is wanted, with hosts, groups and vars or of one server", value=data,
+            "a dictionary is wanted, with hosts, groups and vars or of one server",
+            value=data,
             fix="Write for example {engine: mssql, clients: [198.51.100.0/24]}",
         )
     nameless = False
@@ -60,8 +61,12 @@ def plan_of(data: Any, addresses: Iterable[str] | None = None) -> Planned:
         host = {"dbports_addresses": own, "dbports_servers": [data]}
         inventory = PlainInventory({"hosts": {str(name): host}})
     elif addresses is not None:
-        raise DbportsError("only a single server is given addresses here", path="addresses", value=list(addresses),
-                           fix="Set dbports_addresses of the host")
+        raise DbportsError(
+            "only a single server is given addresses here",
+            path="addresses",
+            value=list(addresses),
+            fix="Set dbports_addresses of the host",
+        )
     else:
         inventory = PlainInventory(data)
     declaring = sorted(inventory.declaring())
@@ -80,7 +85,8 @@ def chosen_host(planned: Planned, host: str | None) -> str:
     if planned.host is None:
         names = sorted(planned.inventory.declaring())
         raise DbportsError(
-            "one host has to be named", path="host",
+            "one host has to be named",
+            path="host",
             fix=f"Name one of {', '.join(names[:10])}" if names else "Declare dbports_servers on a host",
         )
     return planned.host
@@ -146,8 +152,12 @@ def _keys(
 
 def _rule(key: tuple[str, int, int], entry: _Entry, peers: str) -> dict[str, Any]:
     return {
-        "protocol": key[0], "from_port": key[1], "to_port": key[2], peers: networks_of(entry.ranges),
-        "purpose": "; ".join(entry.purposes), "need": "required" if "required" in entry.needs else "optional",
+        "protocol": key[0],
+        "from_port": key[1],
+        "to_port": key[2],
+        peers: networks_of(entry.ranges),
+        "purpose": "; ".join(entry.purposes),
+        "need": "required" if "required" in entry.needs else "optional",
     }
 
 

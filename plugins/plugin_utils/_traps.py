@@ -83,7 +83,8 @@ def _reserve(os: str | None, found: Mapping[str, list[PortRange]]) -> str:
     linux = f"net.ipv4.ip_local_reserved_ports={together}"
     windows = "; ".join(
         _NETSH.format(protocol=protocol, first=item.first, count=item.last - item.first + 1)
-        for protocol, ports in sorted(found.items()) for item in merge_ports(ports)
+        for protocol, ports in sorted(found.items())
+        for item in merge_ports(ports)
     )
     if (os or "").startswith("linux"):
         return f"reserve them: sysctl -w {linux} (with what is reserved already, and in /etc/sysctl.d)"
@@ -107,7 +108,8 @@ def closed_instances(relations: Relations, relation: Relation) -> list[str]:
             continue
         admitted = relations.ends(own, relation)
         shut = sorted(
-            name for name, (peer, _declared) in everyone.items()
+            name
+            for name, (peer, _declared) in everyone.items()
             if name not in admitted.peers and not _covered(admitted, peer)
         )
         if shut:

@@ -61,10 +61,14 @@ class TestWhyIsItOpen:
         assert answer["open"] is True
         assert rule["endpoint"] == "mssql/browser"
         assert "KB 287932" in rule["citation"]
-        assert rule["peers"] == [{
-            "name": "app-01", "addresses": ["192.0.2.21"], "source_ports": "1024-65535",
-            "declared": "erp-db: dbports_servers[0].instances[1].clients[0]",
-        }]
+        assert rule["peers"] == [
+            {
+                "name": "app-01",
+                "addresses": ["192.0.2.21"],
+                "source_ports": "1024-65535",
+                "declared": "erp-db: dbports_servers[0].instances[1].clients[0]",
+            }
+        ]
         text = "\n".join(answer["lines"])
         for part in ("udp 1434 on erp-db", "1 peer", rule["citation"], "app-01 (192.0.2.21), since erp-db: dbports"):
             assert part in text
@@ -161,11 +165,14 @@ class TestWhyCanItNotReachIt:
 
     def test_a_sample_of_verify_is_no_prohibition(self) -> None:
         """Clients of other servers prove that they are refused, but nobody forbade them anything."""
-        data = {"hosts": {
-            "db-a": {"ansible_host": "192.0.2.10", "dbports_servers": [{"engine": "mssql", "clients": ["a"]}]},
-            "db-b": {"ansible_host": "192.0.2.11", "dbports_servers": [{"engine": "mssql", "clients": ["b"]}]},
-            "a": {"ansible_host": "192.0.2.21"}, "b": {"ansible_host": "192.0.2.22"},
-        }}
+        data = {
+            "hosts": {
+                "db-a": {"ansible_host": "192.0.2.10", "dbports_servers": [{"engine": "mssql", "clients": ["a"]}]},
+                "db-b": {"ansible_host": "192.0.2.11", "dbports_servers": [{"engine": "mssql", "clients": ["b"]}]},
+                "a": {"ansible_host": "192.0.2.21"},
+                "b": {"ansible_host": "192.0.2.22"},
+            }
+        }
         assert codes(explain_data(data, "db-b", "1433/tcp", "a")) == ["not_declared"]
 
     def test_open_policy_refuses_nobody(self) -> None:
@@ -181,8 +188,10 @@ class TestWhyCanItNotReachIt:
         data = {
             "hosts": {
                 "db-a": {"ansible_host": "192.0.2.10", "dbports_servers": [{"engine": "sql602", "clients": ["app"]}]},
-                "db-b": {"ansible_host": "192.0.2.11", "dbports_servers": [
-                    {"engine": "sql602", "clients": ["192.0.2.0/24"]}]},
+                "db-b": {
+                    "ansible_host": "192.0.2.11",
+                    "dbports_servers": [{"engine": "sql602", "clients": ["192.0.2.0/24"]}],
+                },
                 "app": {"ansible_host": "192.0.2.21", "dbports_filter_outbound": True},
             },
         }
@@ -196,10 +205,12 @@ class TestWhyCanItNotReachIt:
 class TestHostileNames:
     def test_lines_are_single_and_plain(self) -> None:
         name = "app\x1b[31m\n- fake line\u202e"
-        data = {"hosts": {
-            "db\r\nx": {"ansible_host": "192.0.2.10", "dbports_servers": [{"engine": "mssql", "clients": [name]}]},
-            name: {"ansible_host": "192.0.2.21"},
-        }}
+        data = {
+            "hosts": {
+                "db\r\nx": {"ansible_host": "192.0.2.10", "dbports_servers": [{"engine": "mssql", "clients": [name]}]},
+                name: {"ansible_host": "192.0.2.21"},
+            }
+        }
         answer = explain_data(data, "db\r\nx", "1433/tcp", name)
         assert answer["verdict"] == "allowed"
         assert not [line for line in answer["lines"] if not line.isprintable()]
@@ -213,7 +224,8 @@ def test_the_answers_agree_with_the_plan() -> None:
     view = view_of(plan, inventory)
     flows = {
         (flow["initiator"], flow["responder"], flow["protocol"], flow["ports"].split("-")[0])
-        for flow in flows_of(plan) if flow["protocol"] != "icmp" and ":" not in flow["initiator"]
+        for flow in flows_of(plan)
+        if flow["protocol"] != "icmp" and ":" not in flow["initiator"]
     }
     allowed = set()
     for _initiator, responder, protocol, port in {(None, *flow[1:]) for flow in flows if flow[1] in plan.hosts}:

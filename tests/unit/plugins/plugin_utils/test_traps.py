@@ -132,7 +132,8 @@ class TestClosedInstances:
     def test_not_where_nobody_names_it(self) -> None:
         assert (
             warnings(
-                "- {engine: mssql, clients: [app-4, both], instances: [{}, {name: PAY, tcp_port: 1500, clients: [both]}]}"
+                "- {engine: mssql, clients: [app-4, both],"
+                " instances: [{}, {name: PAY, tcp_port: 1500, clients: [both]}]}"
             )
             == []
         )
