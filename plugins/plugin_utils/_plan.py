@@ -85,7 +85,7 @@ class _Builder:
         own = self.hosts[relation.host]
         own.warnings += [f"{relation.server.path}: {text}" for text in relation.server.warnings]
         for flow in relation.flows:
-            if flow.responders is None or flow.spec.mesh:
+            if (flow.responders is None or flow.spec.mesh) and _receives(flow, relation.server.values["host_os"]):
                 own.endpoints.append(_endpoint(relation.server, flow))
             self._add_flow(relation, flow)
 
@@ -107,12 +107,10 @@ class _Builder:
                     f"{flow.spec.protocol} {own[0].ports} of this host would be closed to everyone else",
                     path=server_side.partition(": ")[2], value=responder.name, fix="Write its address instead",
                 )
-            if responder.name == relation.host:
+            received = self._received(relation, flow, own, responder)
+            if received and responder.name == relation.host:
                 # Guarded also while it has no clients.
                 self.port_set(responder).rules.setdefault(own[0], {})
-                received = [own]
-            else:
-                received = self._received(relation, flow, own, responder)
             for initiator, client_side in initiators:
                 if initiator.name != responder.name:
                     declared = server_side if initiator.name == relation.host else client_side
@@ -120,16 +118,18 @@ class _Builder:
                         self._connect(initiator, _at(responder, relation, flow), heads, declared, flow.spec.broadcast)
 
     def _received(self, relation: Relation, flow: ResolvedFlow, own: _Heads, responder: Peer) -> list[_Heads]:
-        """Return a flow as a responder other than the server receives it: at its own ports, where these are known."""
+        """Return a flow as a responder receives it: at its own ports, where these are known, or not at all."""
+        if responder.name == relation.host:
+            return [own] if _receives(flow, relation.server.values["host_os"]) else []
         declared = self._partners.get((responder.name, relation.server.engine.name, flow.spec.name))
         if declared:
             same = [item for item in declared if item.instance == flow.instance]
             return [_heads(item) for item in same or declared]
-        wanted, system = flow.spec.responder_os, os_family(responder.os)
-        if wanted and system and system != wanted:
+        if not _receives(flow, responder.os):
             return []
-        if flow.dynamic and responder.os:
-            return [_heads(flow._replace(ports=(dynamic_range(responder.os).ports,)))]
+        system = responder.os or flow.spec.responder_os
+        if flow.dynamic and system:
+            return [_heads(flow._replace(ports=(dynamic_range(system).ports,)))]
         return [own]
 
     def _connect(
@@ -144,6 +144,11 @@ class _Builder:
             addresses = (*responder.addresses, BROADCAST) if broadcast else responder.addresses
             new = self.port_set(initiator).add(heads[1], PeerRef(responder.name, addresses, source, declared)) or new
         self.flows += new  # every node of a cluster may declare what joins it to the others
+
+
+def _receives(flow: ResolvedFlow, os: str | None) -> bool:
+    """Tell whether a host with this operating system receives a flow."""
+    return not flow.spec.responder_os or os_family(os) in ("", flow.spec.responder_os)
 
 
 def _at(responder: Peer, relation: Relation, flow: ResolvedFlow) -> Peer:

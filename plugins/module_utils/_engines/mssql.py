@@ -17,7 +17,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines import (
     mssql_replication,
     mssql_services,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    FlowSpec,
+    Option,
+    Through,
+    Values,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
     BROWSER,
     DAC,

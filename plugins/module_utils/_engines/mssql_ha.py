@@ -66,7 +66,7 @@ SERVER_OPTIONS = (
         choices=("wsfc", "pacemaker"),
     ),
     Option("cluster_nodes", "clients", "All nodes of the cluster."),
-    Option("cluster_witness_share", "clients", "The file server of a file share witness."),
+    Option("cluster_witness_share", "clients", "The address of the file server with a file share witness."),
     Option("corosync_multicast", "bool", "Corosync uses multicast.", False),
     Option("corosync_qdevice", "clients", "The host of the quorum device (corosync-qnetd)."),
     Option("dlm", "bool", "The cluster uses the distributed lock manager (clvm, GFS2).", False),
@@ -77,7 +77,7 @@ SERVER_OPTIONS = (
         "How a failover cluster instance on Linux reaches its storage.",
         choices=("iscsi", "nfs", "smb"),
     ),
-    Option("fci_storage_hosts", "clients", "The hosts of that storage."),
+    Option("fci_storage_hosts", "clients", "The addresses of that storage."),
     Option(
         "health_probe_port",
         "port",
@@ -150,6 +150,7 @@ def _storage(name: str, protocol: str, port: str, kind: str, need: str = "requir
         LINUX_HA,
         initiator="server",
         responder="fci_storage_hosts",
+        foreign=True,
         when=(f"fci_storage={kind}",),
         need=need,
     )
@@ -201,6 +202,7 @@ FLOWS = (
         SERVICE_PORTS,
         initiator="server",
         responder="cluster_witness_share",
+        foreign=True,
         when=("cluster=wsfc", "cluster_witness_share"),
     ),
     _pacemaker("pcsd", "tcp", "2224", "Nodes are administered with pcs"),

@@ -21,7 +21,11 @@ SHARED_OPTIONS = (
         "broker_port", "port", "Service Broker's endpoint; it has no default, 4022 is usual: see sys.tcp_endpoints."
     ),
     Option("broker_peers", "clients", "The hosts of the other Service Broker instances; each connects to the other."),
-    Option("replication_subscribers", "clients", "Replication: the hosts of the subscribers."),
+    Option(
+        "replication_subscribers",
+        "clients",
+        "Replication: the hosts of the subscribers; declare them as servers too, for clients of their own.",
+    ),
     Option(
         "replication_subscription",
         "str",
@@ -38,8 +42,8 @@ SHARED_OPTIONS = (
         "How subscribers fetch the snapshot: smb (a share) or ftp; absent: they do not.",
         choices=("smb", "ftp"),
     ),
-    Option("replication_snapshot_hosts", "clients", "The hosts of that share or FTP server; absent: the distributor."),
-    Option("replication_web_sync", "clients", "Web synchronization of merge replication: the IIS hosts."),
+    Option("replication_snapshot_hosts", "clients", "The addresses of that share or FTP server; absent: this server."),
+    Option("replication_web_sync", "clients", "Web synchronization of merge replication: the addresses of IIS."),
     Option("replication_web_sync_port", "ports", "Their port.", "443"),
 )
 
@@ -61,6 +65,10 @@ def _engine(name: str, initiator: str, purpose: str, *when: str, need: str = "re
         spread="reached_at",
         address="address",
     )
+
+
+_FOREIGN = ("replication_snapshot_hosts", "replication_web_sync")
+"""Their ports serve others as well, so that they are never guarded there."""
 
 
 def _away(
@@ -85,6 +93,7 @@ def _away(
         when=when,
         each="instance",
         need=need,
+        foreign=responder in _FOREIGN,
     )
 
 
@@ -103,17 +112,17 @@ def _files(
             initiator="snapshot_readers",
             each="instance",
             need=need,
-            when=(*condition, "!snapshot_hosts"),
+            when=(*condition, "!replication_snapshot_hosts"),
             shared=True,
         ),
         _away(
             f"{name}_host",
             "snapshot_readers",
-            "snapshot_hosts",
+            "replication_snapshot_hosts",
             port,
             purpose,
             *condition,
-            "snapshot_hosts",
+            "replication_snapshot_hosts",
             protocol=protocol,
             need=need,
         ),
@@ -224,7 +233,11 @@ FLOWS = (
     ),
 )
 
-DERIVED = {"snapshot_readers": "clients", "snapshot_hosts": "clients", "smb_ports": "ports"}
+DERIVED = {"snapshot_readers": "clients", "smb_ports": "ports"}
+
+
+def _missing_host(instance: Values) -> bool:
+    return bool(instance["replication_distributor"]) and not instance["replication_snapshot_hosts"]
 
 
 def derive_instance(server: Values, instance: Values, index: int) -> list[str]:
@@ -246,12 +259,18 @@ def derive_instance(server: Values, instance: Values, index: int) -> list[str]:
                 value=written(instance[given]),
                 fix=f"Write {missing}, or remove {given}",
             )
+    if instance["replication_snapshot"] and _missing_host(instance):
+        raise DbportsError(
+            "the snapshots are with the distributor, which is another host",
+            path=where(instance, index, "replication_snapshot"),
+            value=instance["replication_snapshot"],
+            fix="Write replication_snapshot_hosts, the address of the distributor where it has them",
+        )
     pulls = instance["replication_subscription"] == "pull"
     by_web = instance["replication_web_sync"] and instance["replication_snapshot"] == "ftp"
     readers = instance["replication_web_sync"] if by_web else instance["replication_subscribers"]
     # A push agent runs where the share is, unless that is on another host: then its agent is the one that reads.
     instance["snapshot_readers"] = readers if pulls or by_web else ()
-    instance["snapshot_hosts"] = instance["replication_snapshot_hosts"] or instance["replication_distributor"] or ()
     instance["smb_ports"] = "139,445" if server["netbios"] else "445"
     if instance["replication_snapshot"] == "ftp" and instance["snapshot_readers"]:
         return [
