@@ -24,7 +24,7 @@ FLOWS = (
     FlowSpec("sql", "tcp", "port", "Clients connect to Firebird", _DOC, process=_SERVER, probe="tcp"),
     FlowSpec(
         "events", "tcp", "aux_port", "Clients open a second connection to hear of events", _EVENTS,
-        when=("events",), need="optional", process=_SERVER, listens=False,
+        when=("events",), need="optional", listens=False,
     ),
 )
 

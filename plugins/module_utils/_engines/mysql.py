@@ -18,8 +18,8 @@ OPTIONS = (
     Option("x_port", "port", "mysqlx_port, usually 33060, where clients use X Protocol; absent: not used by clients."),
     Option("admin_port", "port", "admin_port, usually 33062, where admin_address is set; absent: none."),
     Option("admin_clients", "clients", "Who uses the administrative port; absent: the server's clients."),
-    Option("replicas", "clients", "Servers that replicate from this one and fail over among each other: each of them "
-           "reaches port of every other."),
+    Option("replicas", "clients", "Servers that fetch the binary log of this one. Name them on every server that may "
+           "become their source, for example as the group of all of them."),
     Option("galera_nodes", "clients", "The hosts of the Galera cluster, arbitrators (garbd) included."),
     Option("galera_port", "port", "gmcast.listen_addr, the port of Galera's group communication.", 4567),
     Option("galera_multicast", "bool", "Galera replicates by multicast, so the port is needed for UDP as well.", False),
@@ -42,7 +42,7 @@ FLOWS = (
     ),
     FlowSpec(
         "replication", "tcp", "port", "Replicas fetch the binary log from their source", _REPLICATION,
-        initiator="replicas", responder="replicas", when=("replicas",), mesh=True, process=_SERVER, probe="tcp",
+        initiator="replicas", when=("replicas",), process=_SERVER, probe="tcp",
     ),
     FlowSpec(
         "galera", "tcp", "galera_port", "Galera nodes replicate write sets", _GALERA,
@@ -57,12 +57,12 @@ FLOWS = (
     FlowSpec(
         "ist", "tcp", "ist_port", "A node that was away for a short time receives what it missed", _GALERA,
         initiator="galera_nodes", responder="galera_nodes", when=("galera_nodes",), mesh=True, need="optional",
-        process=_SERVER, listens=False,
+        listens=False,
     ),
     FlowSpec(
         "sst", "tcp", "sst_port", "A new node receives all data", _GALERA,
         initiator="galera_nodes", responder="galera_nodes", when=("galera_nodes",), mesh=True, need="optional",
-        process=("rsync", "socat", "nc"), listens=False,
+        listens=False,
     ),
     FlowSpec(
         "group", "tcp", "group_port", "Members of the group reach each other", f"{_GROUP}; {_PORTS}",

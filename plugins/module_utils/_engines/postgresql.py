@@ -16,8 +16,8 @@ _PGBOUNCER = "PgBouncer documentation, config: listen_port"
 OPTIONS = (
     Option("port", "port", "The port that PostgreSQL listens on.", 5432),
     Option("direct", "bool", "Clients connect to PostgreSQL itself; off where they have PgBouncer alone.", True),
-    Option("replicas", "clients", "The hosts of the streaming replication, whichever is primary: each may become it, "
-           "so each of them reaches port of every other. Standbys connect to their primary."),
+    Option("replicas", "clients", "The standbys, which connect to this server while it is their primary. Name them on "
+           "every server that may become it, for example as the group of all of them."),
     Option("pgbouncer_port", "port", "Where PgBouncer runs on this host, usually 6432; absent: no PgBouncer."),
     Option("patroni_nodes", "clients", "The hosts of the Patroni cluster, which ask each other's REST API. They "
            "replicate as well: replicas may be left out."),
@@ -34,7 +34,7 @@ FLOWS = (
     FlowSpec(
         "replication", "tcp", "port", "Standbys stream the write-ahead log from their primary, pg_rewind and base "
         "backups included", _STANDBY,
-        initiator="replicas", responder="replicas", when=("replicas",), mesh=True, process=("postgres", "postmaster"),
+        initiator="replicas", when=("replicas",), process=("postgres", "postmaster"),
         probe="tcp",
     ),
     FlowSpec(
