@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 PLAN = """
 - hosts: all
@@ -163,6 +164,22 @@ class TestTheSamePlan:
         for name, policy in (("one", "open"), ("two", "guard")):
             written = json.loads((run_playbook.place / f"out-{name}/hosts/db-1.json").read_text(encoding="utf-8"))
             assert written["settings"]["policy"] == policy
+
+    def test_a_vaulted_address(self, run_playbook: Any, whole: str) -> None:
+        """The plan is made of what the vault holds, so it is the same as of plain text."""
+        secret = VaultSecret(b"not a secret")
+        text = VaultLib([("default", secret)]).encrypt(b"192.0.2.10", secret).decode("ascii")
+        lines = "".join(f"    {line}\n" for line in text.splitlines())
+        data = copy.deepcopy(INVENTORY)
+        del data["all"]["hosts"]["db-1"]["dbports_addresses"]
+        result = run_playbook(
+            PLAN,
+            data,
+            "--vault-password-file",
+            "password",
+            files={"password": "not a secret\n", "host_vars/db-1.yml": f"dbports_addresses:\n  - !vault |\n{lines}"},
+        )
+        assert ids(result) == {whole}
 
 
 class TestOnce:
