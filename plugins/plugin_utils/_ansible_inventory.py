@@ -45,12 +45,14 @@ def plain(value: Any, host: str, path: str) -> Any:
 
 
 def has_template(value: Any) -> bool:
-    """Tell whether a value holds Jinja anywhere."""
+    """Tell whether Ansible has to settle a value: it holds Jinja anywhere, or what is no plain data (vault)."""
     if isinstance(value, str):
-        return "{{" in value or "{%" in value
+        return any(start in value for start in ("{{", "{%", "{#"))
     if isinstance(value, Mapping):
         return any(has_template(item) for item in value.values())
-    return isinstance(value, (list, tuple)) and any(has_template(item) for item in value)
+    if isinstance(value, (list, tuple)):
+        return any(has_template(item) for item in value)
+    return value is not None and not isinstance(value, (bool, int, float))
 
 
 class AnsibleInventory:
