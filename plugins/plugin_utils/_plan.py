@@ -70,7 +70,9 @@ class _Builder:
         for flow in relation.flows:
             if flow.spec.mesh or flow.spec.both_ways:
                 key = (relation.host, relation.server.engine.name, flow.spec.name)
-                self._partners.setdefault(key, []).append(flow)
+                received = self._partners.setdefault(key, [])
+                if _receives(flow, relation.server.values["host_os"]):
+                    received.append(flow)
 
     def port_set(self, peer: Peer) -> PortSet:
         """Return a host's port set, a new one where it has none."""
@@ -122,7 +124,7 @@ class _Builder:
         if responder.name == relation.host:
             return [own] if _receives(flow, relation.server.values["host_os"]) else []
         declared = self._partners.get((responder.name, relation.server.engine.name, flow.spec.name))
-        if declared:
+        if declared is not None:
             same = [item for item in declared if item.instance == flow.instance]
             return [_heads(item) for item in same or declared]
         if not _receives(flow, responder.os):
