@@ -25,9 +25,15 @@ def flows_of(plan: Plan) -> list[dict[str, Any]]:
                 other = (ref.name, list(ref.addresses))
                 if head.direction == "in":
                     found.append(_flow(head, ref, other, own))
-                elif ref.name not in plan.hosts:
+                elif ref.name not in plan.hosts or (plan.gateways and not _known(plan, head, host, ref.name)):
                     found.append(_flow(head, ref, own, other))
     return sorted(found, key=lambda flow: (flow["responder"], flow["endpoint"], flow["ports"], flow["initiator"]))
+
+
+def _known(plan: Plan, head: RuleHead, initiator: str, responder: str) -> bool:
+    """Tell whether the responder sees the initiator itself, and not a gateway in its place."""
+    inbound = head._replace(direction="in", probe=None)
+    return initiator in plan.hosts[responder].rules.get(inbound, {})
 
 
 def _flow(

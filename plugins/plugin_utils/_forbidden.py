@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._paths import Paths
 from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Peer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Forbidden, PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import Relation, Relations
@@ -19,11 +20,31 @@ SAMPLES = 2
 PortSetOf = Callable[[Peer], PortSet]
 
 
-def add_forbidden(relations: Relations, servers: list[Relation], port_set: PortSetOf) -> None:
+class Hidden:
+    """Tells of peers that a server cannot tell from its clients, because they stand behind one address translator."""
+
+    def __init__(self, relations: Relations, paths: Paths | None, port_set: PortSetOf) -> None:
+        self._relations = relations
+        self._paths = paths
+        self._port_set = port_set
+
+    def behind(self, relation: Relation, peer: Peer) -> str:
+        """Return the name of the device that a peer and clients of a server share, or nothing."""
+        server = self._relations.peers.host(relation.host)
+        device = self._paths and self._paths.hidden(peer, server, relation.server.engine.name)
+        rules = self._port_set(server).rules if device else {}
+        shared = device and any(device.name in peers for head, peers in rules.items() if head.direction == "in")
+        return device.name if device and shared else ""
+
+
+def add_forbidden(
+    relations: Relations, servers: list[Relation], port_set: PortSetOf, paths: Paths | None = None
+) -> None:
     """Add to the port sets which endpoints their hosts must not reach; errors are kept by ``relations``."""
+    hidden = Hidden(relations, paths, port_set)
     clients: dict[str, Peer] = {}
     for relation in servers:
-        relations.guarded(relation.host, _add_named, relations, relation, port_set)
+        relations.guarded(relation.host, _add_named, relations, relation, port_set, hidden)
         for flow in relation.flows:
             if flow.responders is None:
                 ends = relations.ends(flow.initiators, relation)
@@ -32,10 +53,10 @@ def add_forbidden(relations: Relations, servers: list[Relation], port_set: PortS
         return
     ordered = [clients[name] for name in sorted(clients)]
     for relation in servers:
-        _add_samples(relations, relation, ordered, port_set)
+        _add_samples(relations, relation, ordered, port_set, hidden)
 
 
-def _add_named(relations: Relations, relation: Relation, port_set: PortSetOf) -> None:
+def _add_named(relations: Relations, relation: Relation, port_set: PortSetOf, hidden: Hidden) -> None:
     """Add the hosts of ``forbidden_clients``, which must not be clients as well."""
     for ref in relation.server.forbidden:
         for peer in relations.peers.resolve(ref):
@@ -52,10 +73,19 @@ def _add_named(relations: Relations, relation: Relation, port_set: PortSetOf) ->
                         f"{peer.name} is a client of {flow.endpoint} and forbidden at once", path=ref.path,
                         value=ref.name, fix="Remove it from one of the two lists",
                     )
+            device = hidden.behind(relation, peer)
+            if device:
+                port_set(relations.peers.host(relation.host)).warnings.append(
+                    f"{ref.path}: {peer.name} stands behind {device} with clients of this server, which cannot tell "
+                    "them apart: refuse it there"
+                )
+                continue
             _forbid(relations, relation, peer, f"{relation.host}: {ref.path}", port_set)
 
 
-def _add_samples(relations: Relations, relation: Relation, ordered: list[Peer], port_set: PortSetOf) -> None:
+def _add_samples(
+    relations: Relations, relation: Relation, ordered: list[Peer], port_set: PortSetOf, hidden: Hidden
+) -> None:
     known = {relation.host}
     for ref in relation.server.forbidden:
         known.update(peer.name for peer in relations.peers.resolve(ref))
@@ -65,6 +95,8 @@ def _add_samples(relations: Relations, relation: Relation, ordered: list[Peer], 
         if chosen == SAMPLES:
             return
         if peer.name in known or any(relations.allows(relation, flow, peer) for flow in relation.flows):
+            continue
+        if hidden.behind(relation, peer):
             continue
         _forbid(relations, relation, peer, declared, port_set)
         chosen += 1

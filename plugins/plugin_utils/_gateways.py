@@ -180,7 +180,9 @@ class _Reader:
         for index, name in enumerate(raw):
             here = f"{path}[{index}]"
             if name not in self._networks.names:
-                raise DbportsError("no such network", path=here, value=name, fix=f"Use names of dbports_networks: {known}")
+                raise DbportsError(
+                    "no such network", path=here, value=name, fix=f"Use names of dbports_networks: {known}"
+                )
             if name in raw[:index]:
                 raise DbportsError("this network is named twice", path=here, value=name, fix="Remove one of the two")
         return tuple(str(name) for name in raw)
@@ -266,7 +268,9 @@ class _Reader:
         found = {name: wanted for name, items in outside.items() if wanted in items}
         if not found:
             known = ", ".join(str(item) for items in outside.values() for item in items)
-            raise DbportsError("not an outside address of this gateway", path=path, value=raw, fix=f"Use one of {known}")
+            raise DbportsError(
+                "not an outside address of this gateway", path=path, value=raw, fix=f"Use one of {known}"
+            )
         return found
 
     def _target(self, raw: Mapping[str, Any], gateway: Gateway, families: set[int], path: str) -> AddressRange:

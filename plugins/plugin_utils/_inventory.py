@@ -21,7 +21,7 @@ HOST_VARIABLES = (
 )
 """What is read of a host that matters; nothing else is looked at."""
 
-GLOBAL_VARIABLES = ("dbports_engines", "dbports_expected_hosts")
+GLOBAL_VARIABLES = ("dbports_engines", "dbports_expected_hosts", "dbports_gateways", "dbports_networks")
 """What is read of the whole inventory: the variables of group all, or extra variables."""
 
 

@@ -14,8 +14,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._conflicts import find_conflicts
 from ansible_collections.dbports.firewall.plugins.plugin_utils._forbidden import add_forbidden
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateways import SOCKS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._options import Server
+from ansible_collections.dbports.firewall.plugins.plugin_utils._paths import Leg, Paths
 from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Peer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import (
     Endpoint,
@@ -25,6 +27,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import (
     RuleHead,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError, Relation, Relations
+from ansible_collections.dbports.firewall.plugins.plugin_utils._statements import GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._traps import add_traps
 
 BROADCAST = "255.255.255.255"
@@ -41,19 +44,23 @@ def build_plan(inventory: Inventory) -> Plan:
     relations = Relations(inventory)
     builder = _Builder(relations)
     declaring, servers = relations.read()
+    if relations.gateways:
+        builder.paths = Paths(relations)
     for name in declaring:
         relations.guarded(name, builder.port_set, relations.peers.host(name))
     for relation in servers:
         builder.note_partners(relation)
     for relation in servers:
         relations.guarded(relation.host, builder.add_server, relation)
+    gateways: list[GatewayPlan] = []
     if not relations.errors:
-        add_forbidden(relations, servers, builder.port_set)
+        add_forbidden(relations, servers, builder.port_set, builder.paths)
         add_traps(relations, servers, builder.hosts)
+        gateways = builder.finish()
     if relations.errors:
         raise PlanError(relations.errors)
     conflicts = [text for name in sorted(builder.hosts) for text in find_conflicts(builder.hosts[name])]
-    return Plan(builder.hosts, conflicts, builder.flows, relations.inputs())
+    return Plan(builder.hosts, conflicts, builder.flows, relations.inputs(), gateways)
 
 
 class _Builder:
@@ -62,6 +69,7 @@ class _Builder:
     def __init__(self, relations: Relations) -> None:
         self.hosts: dict[str, PortSet] = {}
         self.flows = 0
+        self.paths: Paths | None = None
         self._relations = relations
         self._partners: dict[tuple[str, str, str], list[ResolvedFlow]] = {}
 
@@ -117,7 +125,7 @@ class _Builder:
                 if initiator.name != responder.name:
                     declared = server_side if initiator.name == relation.host else client_side
                     for heads in received:
-                        self._connect(initiator, _at(responder, relation, flow), heads, declared, flow.spec.broadcast)
+                        self._connect(relation, flow, initiator, _at(responder, relation, flow), heads, declared)
 
     def _received(self, relation: Relation, flow: ResolvedFlow, own: _Heads, responder: Peer) -> list[_Heads]:
         """Return a flow as a responder receives it: at its own ports, where these are known, or not at all."""
@@ -135,6 +143,43 @@ class _Builder:
         return [own]
 
     def _connect(
+        self, relation: Relation, flow: ResolvedFlow, initiator: Peer, responder: Peer, heads: _Heads, declared: str
+    ) -> None:
+        """Let two peers see each other, or the gateways in their places."""
+        legs = self.paths.cross(relation, flow, heads[0], initiator, responder) if self.paths else None
+        if legs is None:
+            self._pair(initiator, responder, heads, declared, flow.spec.broadcast)
+            return
+        direct = False
+        for leg in legs:
+            if not leg.owner.is_host:
+                continue
+            head = heads[0] if leg.direction == "in" else _towards(heads[1], leg)
+            more = (BROADCAST,) if leg.pair and leg.direction == "out" and flow.spec.broadcast else ()
+            ref = PeerRef(leg.name, (*leg.addresses, *more), leg.source_ports, declared)
+            port_set = self.port_set(leg.owner)
+            new = port_set.add_gateway(head, ref) if leg.via else port_set.add(head, ref)
+            direct = direct or (new and leg.pair)
+            self.flows += new and not leg.pair
+        self.flows += direct
+
+    def finish(self) -> list[GatewayPlan]:
+        """Return what gateways have to permit; what was noticed on the way goes to the hosts' warnings."""
+        if self.paths is None:
+            return []
+        gateways, warnings, errors = self.paths.finish()
+        for host, text in warnings:
+            self.hosts[host].warnings.append(text)
+        for item in gateways:
+            if item.gateway.rewrites and item.gateway.name in self.hosts:
+                errors.append(DbportsError(
+                    "a host of the plan has this name, and the gateway stands in the place of peers",
+                    path=f"{item.gateway.path}.name", value=item.gateway.name, fix="Give the gateway another name",
+                ))
+        self._relations.errors += errors
+        return gateways
+
+    def _pair(
         self, initiator: Peer, responder: Peer, heads: _Heads, declared: str, broadcast: bool
     ) -> None:
         new = False
@@ -146,6 +191,15 @@ class _Builder:
             addresses = (*responder.addresses, BROADCAST) if broadcast else responder.addresses
             new = self.port_set(initiator).add(heads[1], PeerRef(responder.name, addresses, source, declared)) or new
         self.flows += new  # every node of a cluster may declare what joins it to the others
+
+
+def _towards(head: RuleHead, leg: Leg) -> RuleHead:
+    """Return an initiator's rule for what it sees in the place of the responder."""
+    if leg.via is None:
+        return head
+    probe = ("tcp", None) if head.probe and leg.via.kind == SOCKS else head.probe
+    purpose = f"{head.purpose}, through {leg.via.name}{leg.note}"
+    return head._replace(ports=leg.ports, purpose=purpose, probe=probe)
 
 
 def _receives(flow: ResolvedFlow, os: str | None) -> bool:

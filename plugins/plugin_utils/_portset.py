@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._statements import GatewayPlan
 
 
 class RuleHead(NamedTuple):
@@ -83,6 +84,16 @@ class PortSet:
         """Add a peer to a rule and tell whether it is new there; the first declaration of the same peer counts."""
         return self.rules.setdefault(head, {}).setdefault(ref.name, ref) is ref
 
+    def add_gateway(self, head: RuleHead, ref: PeerRef) -> bool:
+        """Add a gateway in a peer's place and tell whether it is new there; its addresses for all peers count."""
+        if self.add(head, ref):
+            return True
+        known = self.rules[head][ref.name]
+        if not set(ref.addresses) <= set(known.addresses):
+            together = tuple(sorted({*known.addresses, *ref.addresses}))
+            self.rules[head][ref.name] = known._replace(addresses=together)
+        return False
+
 
 @dataclass
 class Plan:
@@ -90,17 +101,20 @@ class Plan:
 
     :param flows: how many flows there are: pairs of an initiator and an endpoint.
     :param inputs: all that was read, as plain data.
+    :param gateways: what each gateway has to permit, in the order of their declaration.
     """
 
     hosts: dict[str, PortSet]
     conflicts: list[str]
     flows: int
     inputs: dict[str, Any]
+    gateways: list[GatewayPlan] = field(default_factory=list)
 
     @property
     def warnings(self) -> list[str]:
-        """All hosts' warnings, each led by its host's name."""
-        return [f"{name}: {text}" for name, host in sorted(self.hosts.items()) for text in host.warnings]
+        """All hosts' warnings, each led by its host's name, and those of gateways, led by theirs."""
+        told = [f"{name}: {text}" for name, host in sorted(self.hosts.items()) for text in host.warnings]
+        return told + [f"{item.gateway.name}: {text}" for item in self.gateways for text in item.warnings]
 
     def counts(self) -> dict[str, int]:
         """Return the numbers people ask for first."""

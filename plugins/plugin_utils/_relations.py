@@ -13,7 +13,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, resolve_flows
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateways import Gateway, read_gateways
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._networks import Networks, read_networks
 from ansible_collections.dbports.firewall.plugins.plugin_utils._options import ClientRef, Server, read_server
 from ansible_collections.dbports.firewall.plugins.plugin_utils._peers import Peer, Peers
 from ansible_collections.dbports.firewall.plugins.plugin_utils._registry import builtin_engines
@@ -59,6 +61,8 @@ class Relations:
     def __init__(self, inventory: Inventory) -> None:
         self.peers = Peers(inventory)
         self.engines: dict[str, Engine] = {}
+        self.networks = Networks({})
+        self.gateways: tuple[Gateway, ...] = ()
         self.errors: list[DbportsError] = []
         self._told: set[str] = set()
         self._refused: set[str] = set()
@@ -72,6 +76,7 @@ class Relations:
             self._inventory.settings().get("dbports_engines"), builtin_engines(), self._keep
         )
         self.engines = {**builtin_engines(), **own}
+        self._read_gateways()
         declaring = [
             name for name in sorted(self._inventory.declaring()) if self.guarded(name, self.peers.host, name) is not None
         ]
@@ -140,6 +145,16 @@ class Relations:
             "facts": {name: list(self.peers.host(name).addresses) for name in self.peers.fact_hosts},
             "settings": self._inventory.settings(),
         }
+
+    def _read_gateways(self) -> None:
+        settings = self._inventory.settings()
+        raw = settings.get("dbports_networks")
+        named = read_networks(raw, self._keep)
+        self.networks = Networks(named)
+        if raw is None or len(named) == len(raw):  # else what gateways say of a refused network would be told too
+            self.gateways = read_gateways(
+                settings.get("dbports_gateways"), self.networks, self.peers, self.engines, self._keep
+            )
 
     def _check_size(self) -> None:
         expected = self._inventory.settings().get("dbports_expected_hosts")
