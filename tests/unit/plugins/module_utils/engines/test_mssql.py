@@ -1,0 +1,381 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SQL Server beyond the flows, which tests/scenarios has: addresses, probes, inheritance, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.dbports.firewall.plugins.module_utils._engines import azure_sql, mssql, mssql_services
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Endpoint, Plan, RuleHead
+from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError
+
+HOSTS: dict[str, dict[str, Any]] = {
+    "db": {"dbports_addresses": ["192.0.2.10", "198.51.100.10"], "dbports_os": "windows"},
+    "db-2": {"dbports_addresses": ["192.0.2.11"], "dbports_os": "windows"},
+    "app": {"dbports_addresses": ["192.0.2.21"], "dbports_os": "linux"},
+    "dba": {"dbports_addresses": ["192.0.2.99"]},
+}
+
+
+def plan_of(options: str, os: str = "windows") -> Plan:
+    """Plan for a SQL Server on host db with these options (YAML, without engine)."""
+    server = {"engine": "mssql", "clients": ["app"], **(yaml.safe_load(options) or {})}
+    hosts = {name: dict(values) for name, values in HOSTS.items()}
+    hosts["db"].update(dbports_os=os, dbports_servers=[server])
+    return build_plan(PlainInventory({"hosts": hosts, "groups": {"nodes": ["db", "db-2"]}}))
+
+
+def heads(plan: Plan, host: str, direction: str) -> dict[str, RuleHead]:
+    """Return a host's rules of one direction by their endpoint."""
+    return {head.endpoint: head for head in plan.hosts[host].rules if head.direction == direction}
+
+
+def goes_to(plan: Plan, flow: str, host: str = "app") -> list[tuple[str, ...]]:
+    """Return the addresses that a flow goes to, as its initiator's outbound rules have them."""
+    return sorted(
+        ref.addresses
+        for head, peers in plan.hosts[host].rules.items()
+        if head.direction == "out" and head.flow == flow
+        for ref in peers.values()
+    )
+
+
+def endpoint(plan: Plan, name: str) -> Endpoint:
+    """Return an endpoint of the server by its id."""
+    return next(item for item in plan.hosts["db"].endpoints if item.id == name)
+
+
+class TestAddresses:
+    """Clients go to the addresses at which an instance really is."""
+
+    def test_everywhere(self) -> None:
+        assert goes_to(plan_of(""), "tds") == [("192.0.2.10", "198.51.100.10")]
+
+    def test_a_port_for_each_address(self) -> None:
+        plan = plan_of(
+            "instances: [{listen: [{address: 192.0.2.10, tcp_port: 1433}, {address: 198.51.100.10, tcp_port: 1500}]}]"
+        )
+        out = {
+            head.ports: [ref.addresses for ref in peers.values()]
+            for head, peers in plan.hosts["app"].rules.items()
+            if head.flow == "tds"
+        }
+        assert out == {"1433": [("192.0.2.10",)], "1500": [("198.51.100.10",)]}
+        assert endpoint(plan, "mssql/MSSQLSERVER/tds@198.51.100.10").address == "198.51.100.10"
+
+    def test_one_port_on_two_addresses_is_two_flows_of_one_client(self) -> None:
+        plan = plan_of(
+            "instances: [{listen: [{address: 192.0.2.10, tcp_port: 1433}, {address: 198.51.100.10, tcp_port: 1433}]}]"
+        )
+        assert goes_to(plan, "tds") == [("192.0.2.10",), ("198.51.100.10",)]
+
+    def test_a_failover_cluster_instance_is_at_its_own_address_with_everything(self) -> None:
+        plan = plan_of(
+            "{dac: remote, instances: [{name: FCI, fci_addresses: [192.0.2.50]}], browser: true}",
+        )
+        for flow in ("fci", "browser", "dac_dynamic", "dac_browser"):
+            assert goes_to(plan, flow) == [("192.0.2.50",)], flow
+
+    def test_browser_of_an_ordinary_and_a_clustered_instance_is_asked_at_both(self) -> None:
+        plan = plan_of("instances: [{name: A}, {name: FCI, fci_addresses: [192.0.2.50]}]")
+        assert goes_to(plan, "browser") == [("192.0.2.10", "198.51.100.10"), ("192.0.2.50",)]
+
+    def test_a_listener_is_at_its_addresses(self) -> None:
+        plan = plan_of("{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50, 198.51.100.50]}")
+        assert goes_to(plan, "listener") == [("192.0.2.50",), ("198.51.100.50",)]
+
+    def test_a_dictionary_address_twice_is_one(self) -> None:
+        plan = plan_of("{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50, 192.0.2.50]}")
+        assert goes_to(plan, "listener") == [("192.0.2.50",)]
+
+
+class TestVerified:
+    """What verify looks for: only what is there all the time."""
+
+    @pytest.mark.parametrize(
+        ("options", "name", "listening", "process"),
+        [
+            ("", "mssql/MSSQLSERVER/tds", "required", ("sqlservr",)),
+            ("ag_replicas: [nodes]", "mssql/MSSQLSERVER/ag_endpoint", "required", ("sqlservr",)),
+            (
+                "{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50]}",
+                "mssql/MSSQLSERVER/listener@192.0.2.50",
+                "optional",
+                ("sqlservr",),
+            ),
+            (
+                "instances: [{fci_addresses: [192.0.2.50]}]",
+                "mssql/MSSQLSERVER/fci@192.0.2.50",
+                "optional",
+                ("sqlservr",),
+            ),
+            ("dac: remote", "mssql/MSSQLSERVER/dac", "optional", ("sqlservr",)),
+            ("reporting_services: true", "mssql/reporting", "optional", ()),
+            ("analysis_services: true", "mssql/analysis", "required", ("msmdsrv",)),
+        ],
+    )
+    def test_endpoints(self, options: str, name: str, listening: str, process: tuple[str, ...]) -> None:
+        found = endpoint(plan_of(options), name)
+        assert (found.listening, found.process) == (listening, process)
+
+    def test_msdtc_on_linux_listens_from_its_first_transaction_on(self) -> None:
+        plan = plan_of("msdtc_partners: [db-2]", os="linux")
+        assert endpoint(plan, "mssql/msdtc_linux").listening == "optional"
+        assert endpoint(plan, "mssql/msdtc_linux_rpc").listening == "required"
+        assert not [item for item in plan.hosts["db"].endpoints if item.id == "mssql/msdtc_rpc"]
+
+    def test_partners_probe_each_other(self) -> None:
+        plan = plan_of("ag_replicas: [nodes]")
+        for host in ("db", "db-2"):
+            assert heads(plan, host, "out")["mssql/MSSQLSERVER/ag_endpoint"].probe == ("tcp", "MSSQLSERVER")
+
+    def test_ranges_are_not_probed_by_a_plain_connect(self) -> None:
+        plan = plan_of("{rpc_ports: 5000-5100, wmi_clients: [dba], polybase_group: [nodes], version: 2019}")
+        assert [head for head in heads(plan, "dba", "out").values() if "-" in head.ports and head.probe] == []
+        assert heads(plan, "db-2", "out")["mssql/polybase"].probe is None
+
+
+class TestInheritance:
+    """What is said of the server holds for each instance that says nothing else."""
+
+    def test_an_instance_beats_the_server(self) -> None:
+        plan = plan_of(
+            "{dac: remote, dac_clients: [dba], endpoint_port: 7022, ag_replicas: [nodes], instances: ["
+            "{}, {name: HR, tcp_port: 14331, dac: local, endpoint_port: 7023}]}"
+        )
+        rules = heads(plan, "db", "in")
+        assert rules["mssql/MSSQLSERVER/dac"].ports == "1434"
+        assert "mssql/HR/dac" not in rules
+        assert rules["mssql/MSSQLSERVER/ag_endpoint"].ports == "7022"
+        assert rules["mssql/HR/ag_endpoint"].ports == "7023"
+
+    def test_a_false_at_the_instance_is_said(self) -> None:
+        plan = plan_of(
+            "{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50], ag_read_only_routing: true,"
+            " instances: [{ag_read_only_routing: false}]}"
+        )
+        assert "mssql/MSSQLSERVER/read_only_routing" not in heads(plan, "db", "in")
+
+    def test_administrators_alone_use_the_dac(self) -> None:
+        plan = plan_of("{dac: remote, dac_clients: [dba]}")
+        assert goes_to(plan, "dac", "app") == []
+        assert goes_to(plan, "dac", "dba") == [("192.0.2.10", "198.51.100.10")]
+
+
+class TestPartners:
+    """Both-way traffic is in the port set of every node."""
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            "ag_replicas: [nodes]",
+            "mirroring_partners: [db-2]",
+            "{cluster: wsfc, cluster_nodes: [nodes]}",
+            "{broker_port: 4022, broker_peers: [db-2]}",
+            "msdtc_partners: [db-2]",
+            "debugger_clients: [db-2]",
+            "polybase_group: [nodes]",
+        ],
+    )
+    def test_both_sides_let_the_other_in(self, options: str) -> None:
+        plan = plan_of(options)
+        for host, other in (("db", "db-2"), ("db-2", "db")):
+            admitted = [peers for head, peers in plan.hosts[host].rules.items() if head.direction == "in"]
+            assert any(other in peers for peers in admitted), host
+
+    def test_several_declarations_are_one_mesh(self) -> None:
+        server = {"engine": "mssql", "clients": ["app"], "ag_replicas": ["nodes"]}
+        hosts = {name: dict(values) for name, values in HOSTS.items()}
+        hosts["db"]["dbports_servers"] = hosts["db-2"]["dbports_servers"] = [server]
+        plan = build_plan(PlainInventory({"hosts": hosts, "groups": {"nodes": ["db", "db-2"]}}))
+        assert plan.flows == 4
+
+
+REFUSED = {
+    "a Pacemaker option on a Windows cluster": (
+        "{cluster: wsfc, cluster_nodes: [nodes], dlm: true}",
+        "dlm",
+        "belongs to a Pacemaker cluster",
+    ),
+    "a cluster without nodes": ("cluster: wsfc", "cluster", "List all nodes"),
+    "nodes without a cluster": ("cluster_nodes: [nodes]", "cluster_nodes", "cluster: wsfc or cluster: pacemaker"),
+    "a witness share without a cluster": ("cluster_witness_share: [203.0.113.5]", "cluster_witness_share", "wsfc"),
+    "a witness share that is an inventory host": (
+        "{cluster: wsfc, cluster_nodes: [nodes], cluster_witness_share: [dba]}",
+        "cluster_witness_share[0]",
+        "closed to everyone else",
+    ),
+    "a witness without partners": ("mirroring_witness: [db-2]", "mirroring_witness", "mirroring_partners"),
+    "a listener without replicas": ("ag_listener_addresses: [192.0.2.50]", "ag_listener_addresses", "ag_replicas"),
+    "routing without a listener": (
+        "{ag_replicas: [nodes], ag_read_only_routing: true}",
+        "ag_read_only_routing",
+        "needs a listener",
+    ),
+    "availability groups before 2012": ("{version: 2008, ag_replicas: [nodes]}", "ag_replicas", "2012"),
+    "an endpoint on the instance's own port": (
+        "{ag_replicas: [nodes], endpoint_port: 1433}",
+        "endpoint_port",
+        "port of its own",
+    ),
+    "the same, said of the instance": (
+        "{ag_replicas: [nodes], instances: [{tcp_port: 5022, endpoint_port: 5022}]}",
+        "instances[0].endpoint_port",
+        "port of its own",
+    ),
+    "a listener on another instance's port": (
+        "instances: [{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50], ag_listener_port: 1500},"
+        " {name: B, tcp_port: 1499-1501}]",
+        "instances[0].ag_listener_port",
+        "instance B already has this port",
+    ),
+    "tcp_port and listen": (
+        "instances: [{tcp_port: 1433, listen: [{address: 192.0.2.10, tcp_port: 1433}]}]",
+        "instances[0].listen",
+        "IPAll is ignored",
+    ),
+    "listen and fci_addresses": (
+        "instances: [{fci_addresses: [192.0.2.50], listen: [{address: 192.0.2.10, tcp_port: 1433}]}]",
+        "instances[0].listen",
+        "fci_addresses alone",
+    ),
+    "listen without a port": (
+        "instances: [{listen: [{address: 192.0.2.10}]}]",
+        "instances[0].listen[0]",
+        "an address and its tcp_port",
+    ),
+    "listen with a wrong address": (
+        "instances: [{listen: [{address: db, tcp_port: 1433}]}]",
+        "instances[0].listen[0].address",
+        "not an IPv4 or IPv6 address",
+    ),
+    "listen with a wrong port": (
+        "instances: [{listen: [{address: 192.0.2.10, tcp_port: 0}]}]",
+        "instances[0].listen[0].tcp_port",
+        "from 1 to 65535",
+    ),
+    "listen with an unknown key": (
+        "instances: [{listen: [{address: 192.0.2.10, tcp_port: 1433, prot: tcp}]}]",
+        "instances[0].listen[0].prot",
+        "unknown key",
+    ),
+    "an empty listen": ("instances: [{listen: []}]", "instances[0].listen", "not a list with entries"),
+    "a listener address that is a name": (
+        "{ag_replicas: [nodes], ag_listener_addresses: [listener]}",
+        "ag_listener_addresses[0]",
+        "not an IPv4 or IPv6 address",
+    ),
+    "a dynamic port besides a dynamic port": (
+        "instances: [{name: A, tcp_dynamic_port: true}]",
+        "instances[0].tcp_dynamic_port",
+        "fixed port is wanted",
+    ),
+    "storage without its hosts": ("fci_storage: nfs", "fci_storage", "fci_storage_hosts"),
+    "a health probe from nowhere": ("health_probe_port: 59999", "health_probe_port", "health_probe_from"),
+    "an Analysis port without Analysis Services": ("analysis_port: 2383", "analysis_port", "analysis_services: true"),
+    "a Service Broker port without peers": ("broker_port: 4022", "broker_port", "broker_peers"),
+    "a snapshot for nobody": ("replication_snapshot: smb", "replication_snapshot", "replication_subscribers"),
+    "PolyBase groups before 2016": ("{version: 2014, polybase_group: [nodes]}", "polybase_group", "2016 to 2019"),
+}
+
+
+@pytest.mark.parametrize("case", list(REFUSED))
+def test_what_cannot_be_is_refused(case: str) -> None:
+    options, path, reason = REFUSED[case]
+    with pytest.raises(PlanError) as caught:
+        plan_of(options)
+    (error,) = caught.value.errors
+    assert (error.host, error.path) == ("db", f"dbports_servers[0].{path}")
+    assert reason in str(error)
+    assert error.fix
+
+
+_SAMPLES: dict[str, Any] = {"bool": True, "clients": ["db-2"], "port": 8000, "ports": "8000-8001"}
+
+
+@pytest.mark.parametrize("name", mssql_services._WINDOWS_ONLY)
+def test_what_linux_does_not_have(name: str) -> None:
+    (option,) = [item for item in mssql_services.OPTIONS if item.name == name]
+    with pytest.raises(PlanError) as caught:
+        plan_of(yaml.safe_dump({name: _SAMPLES[option.type]}), os="linux_3")
+    (error,) = caught.value.errors
+    assert error.path == f"dbports_servers[0].{name}"
+    assert "on Linux does not have this" in error.reason
+
+
+def test_what_is_not_confirmed_says_so() -> None:
+    plan = plan_of("{cluster: wsfc, cluster_nodes: [nodes]}")
+    rules = heads(plan, "db", "in")
+    assert rules["mssql/wsfc_rpc"].citation.endswith("(unconfirmed)")
+    assert "unconfirmed" not in rules["mssql/wsfc"].citation
+
+
+def test_reporting_and_web_services_share_the_kernels_http() -> None:
+    plan = plan_of("{version: 2005, http_endpoint_port: 80, reporting_services: true}")
+    assert plan.conflicts == []
+
+
+def test_services_share_the_endpoint_mapper() -> None:
+    plan = plan_of(
+        "{wmi_clients: [dba], ssis_clients: [dba], msdtc_partners: [db-2], filestream: true, named_pipes: true}"
+    )
+    assert plan.conflicts == []
+
+
+def test_clients_of_instances_alone_use_the_services_too() -> None:
+    hosts = {name: dict(values) for name, values in HOSTS.items()}
+    hosts["db"]["dbports_servers"] = [{"engine": "mssql", "named_pipes": True, "instances": [{"clients": ["app"]}]}]
+    assert goes_to(build_plan(PlainInventory({"hosts": hosts})), "named_pipes")
+
+
+class TestAzure:
+    """A destination that is no host."""
+
+    def plan(self, **options: Any) -> Plan:
+        server = {"engine": "azure_sql", "gateways": ["203.0.113.0/28"], **options}
+        return build_plan(PlainInventory({"hosts": {"app": {**HOSTS["app"], "dbports_servers": [server]}}}))
+
+    def test_nothing_is_opened_inbound(self) -> None:
+        port_set = self.plan(connection_policy="redirect", dac=True).hosts["app"]
+        assert {head.direction for head in port_set.rules} == {"out"}
+        assert port_set.endpoints == []
+
+    def test_redirect_without_clusters_warns(self) -> None:
+        plan = self.plan(connection_policy="redirect")
+        assert goes_to(plan, "redirect") == [("203.0.113.0/28",)]
+        assert [text for text in plan.warnings if "any Azure SQL address of the region" in text]
+
+    @pytest.mark.parametrize(
+        ("options", "path"),
+        [
+            ({"clients": ["app"]}, "clients"),
+            ({"public_endpoint": True}, "public_endpoint"),
+            ({"service": "managed_instance", "dac": True}, "dac"),
+            ({"connection_policy": "default"}, "connection_policy"),
+        ],
+    )
+    def test_refused(self, options: dict[str, Any], path: str) -> None:
+        with pytest.raises(PlanError) as caught:
+            self.plan(**options)
+        (error,) = caught.value.errors
+        assert error.path == f"dbports_servers[0].{path}"
+
+    def test_managed_instances_are_not_confirmed(self) -> None:
+        plan = self.plan(service="managed_instance", connection_policy="redirect", clusters=["203.0.113.0/24"])
+        assert {head.ports: head.citation for head in plan.hosts["app"].rules} == {
+            "1433": "Azure SQL Managed Instance connectivity architecture (unconfirmed)",
+            "11000-11999": "Azure SQL Managed Instance connectivity architecture (unconfirmed)",
+        }
+
+
+@pytest.mark.parametrize("engine", [mssql.ENGINE, azure_sql.ENGINE], ids=lambda engine: str(engine.name))
+def test_names_are_unique(engine: Any) -> None:
+    for items in (engine.options, engine.instance_options, engine.flows):
+        names = [item.name for item in items]
+        assert len(names) == len(set(names))
