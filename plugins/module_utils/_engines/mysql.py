@@ -10,7 +10,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 _PORTS = "MySQL Port Reference, MySQL Port Reference Tables"
 _GALERA = "Galera Cluster documentation, Firewall Settings"
 _GROUP = "MySQL Reference Manual, Configuring an Instance for Group Replication"
-_REPLICATION = "MySQL Reference Manual, Replication Implementation"
+_REPLICATION = "MySQL Reference Manual, Setting the Source Configuration on the Replica"
 _SERVER = ("mysqld", "mariadbd")
 
 OPTIONS = (

@@ -53,12 +53,12 @@ FLOWS = (
     FlowSpec(
         "data_guard", "tcp", "listener_port", "Members of the Data Guard configuration send redo and ask for gaps",
         _GUARD, initiator="data_guard_members", responder="data_guard_members", when=("data_guard_members",), mesh=True,
-        process=("tnslsnr",), probe="tcp",
+        process=("tnslsnr",), probe="tcp", confirmed=False,
     ),
     FlowSpec(
         "observer", "tcp", "listener_port", "Observers watch the members and start a failover",
         "Oracle Data Guard Broker, Fast-Start Failover", initiator="data_guard_observers",
-        when=("data_guard_observers",), process=("tnslsnr",), probe="tcp",
+        when=("data_guard_observers",), process=("tnslsnr",), probe="tcp", confirmed=False,
     ),
 )
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
-_DOC = "PostgreSQL documentation, 20.3 Connections and Authentication: port"
-_STANDBY = "PostgreSQL documentation, 27.2.5 Streaming Replication"
+_DOC = "PostgreSQL documentation, Connections and Authentication: port"
+_STANDBY = "PostgreSQL documentation, Standby Servers: primary_conninfo"
 _PATRONI = "Patroni documentation, Patroni REST API; its sample configuration postgres0.yml"
 _PGBOUNCER = "PgBouncer documentation, config: listen_port"
 
