@@ -90,7 +90,16 @@ class TestAddresses:
         plan = plan_of("{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50, 198.51.100.50]}")
         assert goes_to(plan, "listener") == [("192.0.2.50",), ("198.51.100.50",)]
 
-    def test_a_dictionary_address_twice_is_one(self) -> None:
+    def test_a_listener_may_have_the_port_of_a_clustered_instance(self) -> None:
+        """That one listens at its own address alone (dbi-services, TCP port conflict issues)."""
+        plan = plan_of(
+            "{ag_replicas: [nodes], instances: [{name: FCI, tcp_port: 1433, fci_addresses: [192.0.2.51]},"
+            " {name: B, tcp_port: 1500, endpoint_port: 5023, ag_listener_addresses: [192.0.2.50]}]}"
+        )
+        assert goes_to(plan, "listener") == [("192.0.2.50",)]
+        assert plan.conflicts == []
+
+    def test_an_address_twice_is_one(self) -> None:
         plan = plan_of("{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50, 192.0.2.50]}")
         assert goes_to(plan, "listener") == [("192.0.2.50",)]
 
