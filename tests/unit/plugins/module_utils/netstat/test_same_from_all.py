@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,6 +34,16 @@ sys.stdin.read()
 def _seen(source: str, ports: set[int]) -> list[Socket]:
     used, sockets = collect(source, [PortRange(port, port) for port in sorted(ports)])
     assert used == source
+    return sockets
+
+
+def _settled(source: str, port: int, states: set[str]) -> list[Socket]:
+    """Return the sockets of a port once they are in these states: the kernel may delay an acknowledgement."""
+    deadline = time.monotonic() + 5
+    sockets = _seen(source, {port})
+    while {one.state for one in sockets} != states and time.monotonic() < deadline:
+        time.sleep(0.02)
+        sockets = _seen(source, {port})
     return sockets
 
 
@@ -124,11 +135,12 @@ def test_states_of_a_connection_that_ends(stack: ExitStack) -> None:
         Socket("ipv4", "tcp", "CLOSE_WAIT", LOOPBACK, server, LOOPBACK, port, *me),
     }
     for source in SOURCES:
-        assert set(_seen(source, {port})) == half_closed, source
+        assert set(_settled(source, port, {"FIN_WAIT2", "CLOSE_WAIT"})) == half_closed, source
     accepted.close()
     client.close()
+    waiting = Socket("ipv4", "tcp", "TIME_WAIT", LOOPBACK, port, LOOPBACK, server)
     for source in SOURCES:
-        assert _seen(source, {port}) == [Socket("ipv4", "tcp", "TIME_WAIT", LOOPBACK, port, LOOPBACK, server)], source
+        assert _settled(source, port, {"TIME_WAIT"}) == [waiting], source
 
 
 @pytest.mark.parametrize(
