@@ -199,8 +199,8 @@ def _ip(arguments: str) -> None:
 
 
 def _run(argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    settings = {"capture_output": True, "text": True, "check": True, "timeout": 60, **options}
-    wanted = settings.pop("check")
+    wanted = options.pop("check", True)
+    settings = {"capture_output": True, "text": True, "timeout": 60, **options}
     done: subprocess.CompletedProcess[str] = subprocess.run(argv, check=False, **settings)
     if wanted and done.returncode:
         raise CommandError(done.returncode, argv, done.stdout, done.stderr)

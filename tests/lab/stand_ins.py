@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -250,7 +249,7 @@ def svr_resp(text: str) -> bytes | None:
 
 def instance_port(text: str) -> tuple[str, int]:
     """Read ``SALES:14330``."""
-    name, _, port = text.rpartition(":")
+    name, _colon, port = text.rpartition(":")
     return name, int(port)
 
 

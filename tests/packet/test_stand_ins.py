@@ -82,4 +82,4 @@ def test_a_lab_leaves_no_process_and_no_interface() -> None:
         host = lab.host("erp-db", ["192.0.2.10/24"])
         process = host.popen(["sleep", "60"])
     assert process.wait(5) == -9
-    assert [name for _, name in socket.if_nameindex()] == ["lo"]
+    assert [name for _index, name in socket.if_nameindex()] == ["lo"]

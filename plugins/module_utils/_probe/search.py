@@ -95,8 +95,8 @@ class Search:
         """Yield sockets that have something to read, until the time is over or all targets are settled."""
         while len(self._found) < len(self.targets) and until.left() > 0:
             for key, _events in selector.select(until.left()):
-                assert isinstance(key.fileobj, socket.socket)
-                yield key.fileobj
+                if isinstance(key.fileobj, socket.socket):
+                    yield key.fileobj
 
     def _hear(self, receiver: socket.socket) -> None:
         """Take one datagram: an announcement counts when it comes from a server we asked."""

@@ -65,7 +65,7 @@ TDS, DYN, SSRP = "mssql/MSSQLSERVER/tds", "mssql/DYN/tds", "mssql/browser"
 
 def test_listening_where_and_by_whom_it_should() -> None:
     found = verdicts("db", sockets=[socket(1433), socket(40000), BROWSER])
-    assert {key: verdict for key, (verdict, _) in found.items()} == {
+    assert {key: verdict for key, (verdict, _reason) in found.items()} == {
         ("listening", TDS): "ok",
         ("listening", DYN): "ok",
         ("listening", SSRP): "ok",

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -443,19 +444,12 @@ class TestWriting:
     ) -> None:
         """Break off at every rename: a reader of the old plan_id gets the old text or an error, never another."""
         old, new = rendered(SMALL), rendered(SMALL.replace("192.0.2.2", "192.0.2.12"))
-        replace = Path.replace
         for allowed in range(10):
             write_artifact(old, plan_dir)
             done: list[str] = []
 
-            def breaking(self: Path, target: Any, done: list[str] = done, allowed: int = allowed) -> Path:
-                if len(done) >= allowed:
-                    raise OSError(28, "No space left on device")
-                done.append(Path(target).name)
-                return replace(self, target)
-
             with monkeypatch.context() as patch:
-                patch.setattr(Path, "replace", breaking)
+                patch.setattr(Path, "replace", _replace_at_most(allowed, done))
                 try:
                     write_artifact(new, plan_dir)
                 except DbportsError as error:
@@ -506,3 +500,16 @@ class TestWriting:
         for path in plan_dir.rglob("*"):
             if path.is_file():
                 assert path.stat().st_mode & 0o777 & ~umask == 0o644 & ~umask, path.name
+
+
+def _replace_at_most(allowed: int, done: list[str]) -> Callable[[Path, Path], Path]:
+    """Return a Path.replace that works a number of times, noting the names, and then finds the disk full."""
+    replace = Path.replace
+
+    def breaking(self: Path, target: Path) -> Path:
+        if len(done) >= allowed:
+            raise OSError(28, "No space left on device")
+        done.append(Path(target).name)
+        return replace(self, target)
+
+    return breaking

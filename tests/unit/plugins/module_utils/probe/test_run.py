@@ -73,7 +73,10 @@ def test_results_keep_the_order_of_the_probes(listener: socket.socket) -> None:
 
 
 def test_a_peer_that_closes_without_a_word_is_silent(listener: socket.socket) -> None:
-    thread = threading.Thread(target=lambda: listener.accept()[0].close())
+    def hang_up() -> None:
+        listener.accept()[0].close()
+
+    thread = threading.Thread(target=hang_up)
     thread.start()
     (found,) = run_probes([{**GOOD, "kind": "sql602_connect", "ports": str(listener.getsockname()[1])}], 1)
     thread.join()
