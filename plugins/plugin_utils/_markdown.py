@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateways import FILTER
 from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import PeerRef, Plan, PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._statements import GatewayPlan
 
 _SHOWN = 6
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -17,7 +19,7 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206
 
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, in one line, also within a table."""
-    plain = _UNSEEN.sub(" ", text)
+    plain = _UNSEEN.sub(" ", text).strip()  # four spaces would begin a block of code
     return re.sub(r"([\\`*_{}\[\]<>|#&~!])", r"\\\1", plain)
 
 
@@ -41,6 +43,8 @@ def plan_markdown(plan: Plan, plan_id: str, inputs_id: str) -> str:
             lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]
     for name in sorted(plan.hosts):
         lines += _host_section(plan.hosts[name])
+    for gateway in plan.gateways:
+        lines += _gateway_section(gateway)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -64,6 +68,27 @@ def _host_section(host: PortSet) -> list[str]:
     return lines
 
 
+def _gateway_section(plan: GatewayPlan) -> list[str]:
+    gateway = plan.gateway
+    state = "without connection tracking" if gateway.stateless else "with connection tracking"
+    kind = f"{gateway.kind}, {state}" if gateway.kind == FILTER else gateway.kind
+    note = plan.heading()["note"]
+    about = escape(f"{kind}, between {' and '.join(gateway.between)}. {note}".strip())
+    lines = [f"## Gateway {escape(gateway.name)}", "", about, ""]
+    rows = [
+        (
+            item.kind, f"{item.origin} to {item.target}", item.protocol_text(), _ends(item.source, item.source_ports),
+            _ends(item.destination, item.destination_ports), item.host, item.reason,
+        )
+        for item in plan.statements
+    ]
+    return [*lines, *table(("permit", "", "protocol", "from", "to", "for", "reason"), rows), ""] if rows else lines
+
+
+def _ends(addresses: tuple[str, ...], ports: str) -> str:
+    return f"{', '.join(addresses)} {f'port {ports}' if ports else ''}".strip()
+
+
 def plan_summary(plan: Plan, plan_id: str) -> list[str]:
     """Return what a run prints: one line an inbound rule, then what needs attention."""
     counts = plan.counts()
@@ -83,6 +108,7 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
     ]
     if len(rows) > len(shown):
         lines.append(f"  and {len(rows) - len(shown)} more rules, see plan.md")
+    lines += [f"  gateway {item.gateway.name}: {len(item.statements)} statements" for item in plan.gateways]
     lines += [f"  CONFLICT {text}" for text in plan.conflicts]
     lines += [f"  WARNING  {text}" for text in plan.warnings]
     return [_UNSEEN.sub("?", line) for line in lines]

@@ -284,6 +284,8 @@ def test_escaped_text_reads_as_the_text(text: str) -> None:
 
 @settings(max_examples=200)
 @given(hostile, hostile, hostile, hostile)
+@example("    ", "0", "0", "0")
+@example("0", "\ud800", "0", "0")
 def test_hostile_names_are_refused_or_stay_in_their_place(db: str, app: str, server: str, instance: str) -> None:
     assume(db != app)
     inventory = {
