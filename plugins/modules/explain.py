@@ -151,8 +151,9 @@ verdict:
 reasons:
   description:
     - Why. Each has a C(code), which is one of V(declared), V(not_declared), V(not_in_networks), V(other_endpoint),
-      V(forbidden), V(no_common_family), V(partly_in_networks), V(nothing_planned), V(outbound), V(warning),
-      V(open_policy), V(icmp), V(itself), V(unknown_host), V(group) and V(no_address), and a C(text).
+      V(forbidden), V(no_common_family), V(partly_in_networks), V(nothing_planned), V(through_gateway),
+      V(lost_on_gateway), V(outbound), V(warning), V(open_policy), V(icmp), V(itself), V(unknown_host), V(group) and
+      V(no_address), and a C(text).
   returned: always
   type: list
   elements: dict

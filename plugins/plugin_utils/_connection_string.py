@@ -14,12 +14,16 @@ from typing import Any, NamedTuple
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Values
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._explain import ALLOWED, explain, view_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError, Relation, Relations
 from ansible_collections.dbports.firewall.plugins.plugin_utils._required_ports import Planned, chosen_host, plan_of
 
 ENGINE = "mssql"
 DEFAULT_INSTANCE = "MSSQLSERVER"
+_CONNECTING = ("fci", "tds", "tds_hidden")
+"""The flows by which clients connect: a failover cluster instance is reached at its own address."""
+
 _NOBODY = "192.0.2.0/24"
 """Stands for the clients of a server that is asked for its connection string alone."""
 
@@ -77,15 +81,22 @@ def connection_string(
     planned = _plan(data, address)
     name = chosen_host(planned, host)
     relation, found = _instance(planned, name, instance)
-    flows = [flow for flow in relation.flows if flow.spec.name == "tds" and flow.instance == found["name"]]
+    flows = _flows(relation, found["name"])
     if not flows:
         raise DbportsError(
             "this instance does not listen on TCP", host=name, path=relation.server.path, value=found["name"]
         )
-    candidates = _addresses(planned, name, flows)
+    spots = _spots(planned, name, flows)
     if client is not None:
-        candidates = _allowed(planned, name, flows, client, candidates)
-    return DRIVERS[driver].write(_target(found, flows, candidates, address), _pairs(driver, options or {}))
+        spots = _allowed(planned, name, flows, client, spots)
+    return DRIVERS[driver].write(_target(found, spots, address), _pairs(driver, options or {}))
+
+
+def _flows(relation: Relation, instance: str) -> list[ResolvedFlow]:
+    """Return the flows by which clients connect to an instance, of the kind that comes first."""
+    own = [flow for flow in relation.flows if flow.instance == instance]
+    kinds = ([flow for flow in own if flow.spec.name == name] for name in _CONNECTING)
+    return next((flows for flows in kinds if flows), [])
 
 
 def _plan(data: Any, address: str | None) -> Planned:
@@ -129,34 +140,55 @@ def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[Relation
     return same[0]
 
 
-def _addresses(planned: Planned, host: str, flows: list[ResolvedFlow]) -> list[str]:
-    """Return the addresses on which the instance is reached."""
-    bound = [flow.address for flow in flows if flow.address]
-    return bound if len(bound) == len(flows) else list(planned.plan.hosts[host].addresses)
+class _Spot(NamedTuple):
+    """One address on which an instance is reached, with its port, or None for a dynamic one."""
+
+    address: str
+    port: int | None
 
 
-def _allowed(planned: Planned, host: str, flows: list[ResolvedFlow], client: str, candidates: list[str]) -> list[str]:
-    """Return those of the addresses that the client may reach and has the family for."""
-    port = f"{flows[0].ports[0].first}/tcp"
-    answer = explain(view_of(planned.plan, planned.inventory), host, port, client)
-    if answer["verdict"] != ALLOWED:
+def _spots(planned: Planned, host: str, flows: list[ResolvedFlow]) -> list[_Spot]:
+    """Return where an instance is reached by those who see its host itself; fixed ports come first."""
+    found = [
+        _Spot(address, None if flow.dynamic else flow.ports[0].first)
+        for flow in flows
+        for address in ([flow.address] if flow.address else planned.plan.hosts[host].addresses)
+    ]
+    return sorted(found, key=lambda spot: spot.port is None)
+
+
+def _allowed(planned: Planned, host: str, flows: list[ResolvedFlow], client: str, spots: list[_Spot]) -> list[_Spot]:
+    """Return the spots that a client may reach and has the family for; those of a gateway where one stands between."""
+    view = view_of(planned.plan, planned.inventory)
+    answers = [explain(view, host, f"{flow.ports[0].first}/tcp", client) for flow in flows]
+    if all(answer["verdict"] != ALLOWED for answer in answers):
         raise DbportsError(
-            f"the plan does not let this client in: {'; '.join(item['text'] for item in answer['reasons'])}",
+            f"the plan does not let this client in: {'; '.join(item['text'] for item in answers[0]['reasons'])}",
             host=host,
             path="client",
             value=client,
         )
     own = planned.plan.hosts.get(client)
-    families = {":" in text for text in (own.addresses if own else (client,))}
-    return [text for text in candidates if (":" in text) in families] or candidates
+    if own is None:
+        families = {":" in client}
+    else:
+        families = {":" in text for text in own.addresses}
+        gateways = {
+            _Spot(address, parse_ports(head.ports)[0].first)
+            for head, peers in own.rules.items()
+            if head.direction == "out" and head.endpoint in {flow.endpoint for flow in flows}
+            for ref in peers.values()
+            if ref.declared.startswith(f"{host}: ") and ref.name != host
+            for address in ref.addresses
+        }
+        spots = sorted(gateways, key=str) or spots
+    return [spot for spot in spots if (":" in spot.address) in families] or spots
 
 
-def _target(instance: Values, flows: list[ResolvedFlow], candidates: list[str], address: str | None) -> Target:
-    chosen = candidates[0]
-    flow = next((item for item in flows if item.address == chosen), flows[0])
-    by_name = instance.get("connect_by") == "name" or flow.dynamic
-    port = None if by_name else flow.ports[0].first
-    return Target(chosen if address is None else _read_address(address), port, instance["name"])
+def _target(instance: Values, spots: list[_Spot], address: str | None) -> Target:
+    spot = spots[0]
+    port = None if instance.get("connect_by") == "name" else spot.port
+    return Target(spot.address if address is None else _read_address(address), port, instance["name"])
 
 
 def _read_address(text: str) -> str:

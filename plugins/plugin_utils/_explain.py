@@ -33,6 +33,8 @@ REASONS = {
     "no_common_family": "the peer has no address of a family in which the host is reached",
     "partly_in_networks": "some addresses of the peer are allowed and others are not",
     "nothing_planned": "no server uses this port of the host",
+    "through_gateway": "a gateway that is let in stands in the peer's place",
+    "lost_on_gateway": "the flow does not pass a gateway between the two",
     "outbound": "the peer's own outbound rules do not let it out to this port of the host",
     "warning": "what the plan warns of in words that name the peer",
     "open_policy": "the host's policy is open, so that nobody is refused",
@@ -45,6 +47,10 @@ REASONS = {
 """Every reason a verdict can have, by its code."""
 
 _SHOWN = 10
+_LOST = re.compile(r" (?:does|do) not pass | is not published by ")
+_SHOWN_PORTS = re.compile(r"\((tcp|udp|icmp)(?: ([0-9,-]+))?\)")
+"""How the plan's warnings write that a flow does not pass a gateway, and the flows with their ports."""
+
 _NAMED = re.compile(r"\.forbidden_clients\[\d+\]$")
 _Rule = dict[str, Any]
 
@@ -85,11 +91,12 @@ class Question(NamedTuple):
 
 
 class _Who(NamedTuple):
-    """The peer that is asked about: its addresses, or the reason why it has none."""
+    """The peer that is asked about: its addresses, or the reason why it has none; ``known``: an inventory host."""
 
     name: str
     ranges: tuple[AddressRange, ...]
     problem: str
+    known: bool
 
     def __str__(self) -> str:
         texts = [str(item) for item in self.ranges]
@@ -181,21 +188,21 @@ def _told(rule: _Rule) -> dict[str, Any]:
 
 def _identify(view: PlanView, host: str, peer: str) -> _Who:
     if peer == host:
-        return _Who(peer, (), "itself")
+        return _Who(peer, (), "itself", True)
     port_set = view.port_set(peer)
     if port_set is not None:
-        return _Who(peer, parse_addresses(port_set["addresses"]), "")
+        return _Who(peer, parse_addresses(port_set["addresses"]), "", True)
     if view.inventory.host(peer) is not None:
         try:
-            return _Who(peer, parse_addresses(Peers(view.inventory).host(peer).addresses), "")
+            return _Who(peer, parse_addresses(Peers(view.inventory).host(peer).addresses), "", True)
         except DbportsError:
-            return _Who(peer, (), "no_address")
+            return _Who(peer, (), "no_address", True)
     if view.inventory.group(peer) is not None:
-        return _Who(peer, (), "group")
+        return _Who(peer, (), "group", False)
     try:
-        return _Who(peer, (AddressRange.parse(peer),), "")
+        return _Who(peer, (AddressRange.parse(peer),), "", False)
     except DbportsError:
-        return _Who(peer, (), "unknown_host")
+        return _Who(peer, (), "unknown_host", False)
 
 
 _Reason = tuple[str, str]
@@ -207,6 +214,7 @@ class _Case:
     def __init__(
         self, view: PlanView, question: Question, who: _Who, port_set: dict[str, Any] | None, rules: list[_Rule]
     ) -> None:
+        self._view = view
         self._question = question
         self._who = who
         self._port_set = port_set or {"addresses": [], "endpoints": [], "rules": [], "warnings": [], "settings": {}}
@@ -226,11 +234,18 @@ class _Case:
             return UNKNOWN, [(self._who.problem, _problem(self._who))]
         named, reached = self._declared()
         outbound = self._outbound()
+        through = [] if reached else self._through()
+        if through:
+            return REFUSED if outbound else ALLOWED, [*through, *outbound]
         if reached:
             verdict = ALLOWED if named or self._held() else PARTLY
             part = [("partly_in_networks", f"only a part of {self._who} is allowed")] if verdict == PARTLY else []
             return REFUSED if outbound else verdict, [*reached, *part, *outbound]
-        reasons = [*self._families(), *self._forbidden(), *self._elsewhere(), *self._missing(), *outbound]
+        lost = self._lost()
+        if not lost and not self._who.known and self._gateways():
+            return UNKNOWN, self._gateways()
+        absent = lost if lost and self._is_client() else [*lost, *self._missing()]
+        reasons = [*self._families(), *self._forbidden(), *self._elsewhere(), *absent, *outbound]
         lenient = self._lenient()
         return UNGUARDED if lenient else REFUSED, [*reasons, *self._warned(), *lenient]
 
@@ -268,6 +283,57 @@ class _Case:
                     text = f"{rule['purpose']} ({rule['endpoint']}), since {ref['declared']}{how}"
                     reasons.append(("declared", text))
         return named, reasons
+
+    def _through(self) -> list[_Reason]:
+        """Return the gateways that the peer sends to in the host's place, by the same declarations."""
+        ids = {rule["endpoint"] for rule in self._rules}
+        return [
+            (
+                "through_gateway",
+                f"{self._who.name} sends it to {_ports(rule)} of {ref['name']} ({', '.join(ref['addresses'])}), which "
+                f"passes it on ({rule['endpoint']}), since {ref['declared']}",
+            )
+            for rule in self._own["rules"]
+            if rule["direction"] == "out" and rule["endpoint"] in ids
+            for ref in rule["peers"]
+            if ref["declared"].startswith(f"{self._question.host}: ") and self._is_gateway(ref)
+        ]
+
+    def _gateways(self) -> list[_Reason]:
+        """Return the gateways that are let in, for whoever is behind them."""
+        names = dict.fromkeys(ref["name"] for rule in self._rules for ref in rule["peers"] if self._is_gateway(ref))
+        return [
+            ("through_gateway", f"{name} is let in for those behind it, and the plan does not tell here who they are")
+            for name in names
+        ]
+
+    def _is_client(self) -> bool:
+        """Tell whether the peer is declared for anything of this host; who is no host of the inventory may be."""
+        declared = (ref["declared"] for rule in self._own["rules"] for ref in rule["peers"])
+        return not self._who.known or any(text.startswith(f"{self._question.host}: ") for text in declared)
+
+    def _is_gateway(self, ref: dict[str, Any]) -> bool:
+        name = ref["name"]
+        known = self._view.port_set(name) is not None or self._view.inventory.host(name) is not None
+        return not known and name not in ref["addresses"]
+
+    def _lost(self) -> list[_Reason]:
+        """Return what the plan says of flows to this port that do not pass a gateway, where the peer is behind it."""
+        return [
+            ("lost_on_gateway", text)
+            for text in self._port_set["warnings"]
+            if _LOST.search(text)
+            and any(self._question.asks_for(protocol, ports or "") for protocol, ports in _SHOWN_PORTS.findall(text))
+            and self._is_behind(text)
+        ]
+
+    def _is_behind(self, text: str) -> bool:
+        """Tell whether the peer is in a network that a warning names."""
+        _before, between, names = text.partition(" between ")
+        networks = self._view.inventory.settings().get("dbports_networks")
+        if not between or not isinstance(networks, Mapping):
+            return bool(_LOST.search(text))
+        return any(_names(names, str(name)) and bool(self._overlapping(listed)) for name, listed in networks.items())
 
     def _is_meant(self, ref: dict[str, Any]) -> bool:
         """Tell whether a declaration names the peer or some of its addresses, reached or not."""
