@@ -198,3 +198,35 @@ def test_every_value_comes_back(
     text = connection_string(ONE, driver, address="db", options={"PWD": first, "UID": second})
     assert text.startswith(lead)
     assert read(text[len(lead) :]) == {"PWD": first, "UID": second}
+
+
+def test_a_client_behind_address_translation_writes_what_is_published() -> None:
+    mapping = {"host": "db", "protocol": "tcp", "port": 1433, "public_port": 11433}
+    nat = {
+        "name": "nat1",
+        "kind": "nat",
+        "between": ["office", "dc"],
+        "inside": "dc",
+        "addresses": {"office": ["192.0.2.1"], "dc": ["198.51.100.1"]},
+        "mappings": [mapping],
+    }
+    server = {"engine": "mssql", "clients": ["app", "near"]}
+    data = {
+        "hosts": {
+            "db": {"ansible_host": "198.51.100.10", "dbports_servers": [server]},
+            "app": {"ansible_host": "192.0.2.21"},
+            "near": {"ansible_host": "198.51.100.77"},
+        },
+        "vars": {
+            "dbports_networks": {"office": ["192.0.2.0/24"], "dc": ["198.51.100.0/24"]},
+            "dbports_gateways": [nat],
+        },
+    }
+    assert connection_string(data, "sqlcmd", client="app") == "tcp:192.0.2.1,11433"
+    assert connection_string(data, "sqlcmd", client="near") == "tcp:198.51.100.10,1433"
+
+
+def test_a_failover_cluster_instance_is_reached_at_its_own_address() -> None:
+    server = {"engine": "mssql", "clients": ["192.0.2.9"], "fci_addresses": ["198.51.100.50"]}
+    data = {"hosts": {"db": {"ansible_host": "198.51.100.10", "dbports_servers": [server]}}}
+    assert connection_string(data, "sqlcmd", client="192.0.2.9") == "tcp:198.51.100.50,1433"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -234,3 +234,55 @@ def test_the_answers_agree_with_the_plan() -> None:
                 allowed.add((peer, responder, protocol, port))
     # two-homes is in the plan under the network that holds it, and by no name
     assert {flow for flow in allowed if flow[0] != "two-homes"} == {flow for flow in flows if flow[1] in plan.hosts}
+
+
+class TestGateways:
+    """A gateway that rewrites stands in the client's place on the server, and in the server's on the client."""
+
+    NETWORKS: ClassVar[dict[str, Any]] = {
+        "dbports_networks": {"office": ["192.0.2.0/24"], "dc": ["198.51.100.0/24"]},
+        "dbports_gateways": [
+            {
+                "name": "socks1",
+                "kind": "socks",
+                "between": ["office", "dc"],
+                "addresses": {"office": ["192.0.2.1"], "dc": ["198.51.100.1"]},
+            }
+        ],
+    }
+
+    def ask(self, port: str, peer: str) -> dict[str, Any]:
+        server = {"engine": "sql602", "clients": ["app", "near", "192.0.2.0/25"]}
+        data = {
+            "hosts": {
+                "db": {"ansible_host": "198.51.100.10", "dbports_servers": [server]},
+                "app": {"ansible_host": "192.0.2.21"},
+                "near": {"ansible_host": "198.51.100.77"},
+                "other": {"ansible_host": "192.0.2.200"},
+            },
+            "vars": self.NETWORKS,
+        }
+        return explain_data(data, "db", port, peer)
+
+    def test_through_a_gateway(self) -> None:
+        answer = self.ask("5002/tcp", "app")
+        assert (answer["verdict"], codes(answer)) == ("allowed", ["through_gateway"])
+        assert "tcp 1080 of socks1 (192.0.2.1)" in answer["reasons"][0]["text"]
+
+    def test_lost_on_a_gateway(self) -> None:
+        answer = self.ask("5001/udp", "app")
+        assert (answer["verdict"], codes(answer)) == ("refused", ["lost_on_gateway"])
+        assert "socks1" in answer["reasons"][0]["text"]
+
+    def test_not_behind_it(self) -> None:
+        for port in ("5002/tcp", "5001/udp"):
+            answer = self.ask(port, "near")
+            assert (answer["verdict"], codes(answer)) == ("allowed", ["declared"])
+
+    def test_behind_it_and_not_declared(self) -> None:
+        assert self.ask("5002/tcp", "other")["verdict"] == "refused"
+        assert "not_declared" in codes(self.ask("5001/udp", "other"))
+
+    def test_who_is_behind_it_without_a_name(self) -> None:
+        answer = self.ask("5002/tcp", "192.0.2.5")
+        assert (answer["verdict"], codes(answer)) == ("unknown", ["through_gateway"])
