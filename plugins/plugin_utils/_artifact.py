@@ -20,18 +20,22 @@ from urllib.parse import quote
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._markdown import plan_markdown
 from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Plan, PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._statements import GatewayPlan
 
 VERSION = "0.1.0"
 """The collection's version: another release may mean other ports, so it is part of what is hashed."""
 
 INDEX_SCHEMA = "dbports.plan-index/1"
 HOST_SCHEMA = "dbports.plan-host/1"
+GATEWAY_SCHEMA = "dbports.plan-gateway/1"
 INDEX = "index.json"
 MARKDOWN = "plan.md"
 LIMIT = "hosts.limit"
 """The plan's hosts, one a line, for ``ansible-playbook --limit @hosts.limit``."""
 
 HOSTS = "hosts"
+GATEWAYS = "gateways"
+_FOLDERS = (HOSTS, GATEWAYS)
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
@@ -51,6 +55,23 @@ def host_file(name: str) -> str:
     """Return the path of a host's file below the plan's directory; a name cannot lead out of it."""
     quoted = quote(name, safe="", errors="surrogatepass")
     return f"{HOSTS}/{'%2E' + quoted[1:] if quoted.startswith('.') else quoted}.json"
+
+
+def gateway_file(name: str) -> str:
+    """Return the path of a gateway's file below the plan's directory; gateways have plain names."""
+    return f"{GATEWAYS}/{quote(name, safe='')}.json"
+
+
+def render_gateway(plan: GatewayPlan) -> str:
+    """Return a gateway's file: what it is, and one line a statement."""
+    return _document(
+        [
+            ("schema", canonical(GATEWAY_SCHEMA)),
+            *((key, canonical(value)) for key, value in plan.heading().items()),
+            ("statements", _lines(canonical(item.as_dict()) for item in plan.statements)),
+            ("warnings", _lines(canonical(text) for text in plan.warnings)),
+        ]
+    )
 
 
 def render_host(host: PortSet) -> str:
@@ -108,6 +129,7 @@ def inputs_digest(inputs: Mapping[str, Any]) -> str:
 def render_plan(plan: Plan) -> Artifact:
     """Write a plan as text, with its index, its digests and the Markdown for readers."""
     files = {host_file(name): render_host(host) for name, host in plan.hosts.items()}
+    files.update((gateway_file(item.gateway.name), render_gateway(item)) for item in plan.gateways)
     inputs_id = inputs_digest(plan.inputs)
     index = _document(
         [
@@ -122,6 +144,7 @@ def render_plan(plan: Plan) -> Artifact:
                     for name in sorted(plan.hosts)
                 ),
             ),
+            ("gateways", _lines(_gateway_entry(item.gateway.name, files) for item in plan.gateways)),
             ("conflicts", _lines(canonical(text) for text in plan.conflicts)),
             ("warnings", _lines(canonical(text) for text in plan.warnings)),
         ]
@@ -131,6 +154,11 @@ def render_plan(plan: Plan) -> Artifact:
     files[LIMIT] = "".join(f"{_host_pattern(name)}\n" for name in sorted(plan.hosts))
     files[MARKDOWN] = plan_markdown(plan, plan_id, inputs_id)
     return Artifact(files, plan_id, inputs_id, plan.counts())
+
+
+def _gateway_entry(name: str, files: Mapping[str, str]) -> str:
+    file = gateway_file(name)
+    return canonical({"gateway": name, "file": file, "sha256": digest(files[file])})
 
 
 def _host_pattern(name: str) -> str:
@@ -156,7 +184,8 @@ def _present(directory: Path) -> Iterator[str]:
     for name in (INDEX, LIMIT, MARKDOWN):
         if (directory / name).is_file():
             yield name
-    yield from (f"{HOSTS}/{path.name}" for path in (directory / HOSTS).glob("*.json"))
+    for folder in _FOLDERS:
+        yield from (f"{folder}/{path.name}" for path in (directory / folder).glob("*.json"))
 
 
 def write_artifact(artifact: Artifact, directory: Path) -> None:
@@ -168,7 +197,8 @@ def write_artifact(artifact: Artifact, directory: Path) -> None:
     :raises DbportsError: when the directory cannot be written.
     """
     try:
-        (directory / HOSTS).mkdir(parents=True, exist_ok=True)
+        for folder in {HOSTS, *(name.partition("/")[0] for name in artifact.files if "/" in name)}:
+            (directory / folder).mkdir(parents=True, exist_ok=True)
         present = set(_present(directory))
         for name, text in artifact.files.items():
             if name != INDEX:
@@ -258,6 +288,27 @@ def read_host(directory: Path, index: Mapping[str, Any], name: str) -> dict[str,
             fix="Plan and review again",
         )
     return _load(text, HOST_SCHEMA, host_file(name))
+
+
+def read_gateway(directory: Path, index: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return what a gateway has to permit from the plan, after comparing its file with the index.
+
+    :raises DbportsError: when the gateway is not in the plan, or its file is missing or was changed.
+    """
+    entry = next((item for item in index["gateways"] if item["gateway"] == name), None)
+    if entry is None:
+        known = ", ".join(item["gateway"] for item in index["gateways"]) or "none is declared"
+        raise DbportsError(
+            "this gateway is not in the plan", path="gateway", value=name, fix=f"Name one of its gateways: {known}"
+        )
+    file = gateway_file(name)
+    text = _read(directory / file, "the plan's file of this gateway is missing", directory)
+    if hashlib.sha256(text.encode("utf-8")).hexdigest() != entry["sha256"]:
+        raise DbportsError(
+            "the plan's file of this gateway was changed after the plan was made", path="plan_dir",
+            value=str(directory / file), fix="Plan and review again",
+        )
+    return _load(text, GATEWAY_SCHEMA, file)
 
 
 def _read(path: Path, missing: str, directory: Path, host: str | None = None) -> str:

@@ -21,6 +21,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import 
     HOST_SCHEMA,
     canonical,
     digest,
+    read_gateway,
     read_host,
     read_index,
     render_plan,
@@ -68,6 +69,13 @@ class CurrentPlan:
                 "warnings": [],
             }
         return read_host(self.directory, self.index, name)
+
+    def gateway(self, name: str) -> dict[str, Any]:
+        """Return what a gateway has to permit, in the shape of its file.
+
+        :raises DbportsError: when there is no such gateway, or its file was changed.
+        """
+        return read_gateway(self.directory, self.index, name)
 
 
 def current_plan(hostvars: Any) -> CurrentPlan:

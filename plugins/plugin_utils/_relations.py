@@ -151,7 +151,7 @@ class Relations:
         raw = settings.get("dbports_networks")
         named = read_networks(raw, self._keep)
         self.networks = Networks(named)
-        if raw is None or len(named) == len(raw):  # else what gateways say of a refused network would be told too
+        if raw is None or (isinstance(raw, Mapping) and len(named) == len(raw)):  # else what gateways say of a refused network would be told too
             self.gateways = read_gateways(
                 settings.get("dbports_gateways"), self.networks, self.peers, self.engines, self._keep
             )

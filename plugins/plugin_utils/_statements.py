@@ -65,6 +65,13 @@ class Statement(NamedTuple):
     reason: str
     citation: str
 
+    def protocol_text(self) -> str:
+        """Return the protocol for readers: ``tcp established``, ``icmp 3/4``."""
+        if self.icmp_type is not None:
+            code = "" if self.icmp_code is None else f"/{self.icmp_code}"
+            return f"{'icmpv6' if self.family == 'ipv6' else 'icmp'} {self.icmp_type}{code}"
+        return f"{self.protocol} established" if self.established else self.protocol
+
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, the way it stands in the plan."""
         data = self._asdict()

@@ -106,6 +106,46 @@ def merged(entries: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     return {**spec, "description": " ".join(texts)}
 
 
+def gateway_spec() -> dict[str, Any]:
+    """Return the options of one entry of dbports_gateways: what all kinds share, and each kind's own."""
+    gateways = importlib.import_module("ansible_collections.dbports.firewall.plugins.plugin_utils._gateways")
+    spec: dict[str, Any] = {
+        "name": {"type": "str", "required": True, "description": "Its name, which stands in rules in place of peers."},
+        "kind": {"type": "str", "required": True, "choices": list(gateways.OPTIONS), "description": "What it is."},
+        "between": {
+            "type": "list", "elements": "str", "required": True,
+            "description": "The networks it stands between, in the order in which packets meet them.",
+        },
+        "engines": {
+            "type": "list", "elements": "str",
+            "description": "The engines whose flows go through it; absent, all.",
+        },
+        "addresses": {
+            "type": "dict", "description": "(socks, nat, http_proxy) Its own addresses, by the network they lie in.",
+        },
+        "mappings": {
+            "type": "list", "elements": "dict", "description": "(nat) What it publishes of the inside network.",
+            "options": {
+                "host": {"type": "str", "description": "The inventory host it leads to."},
+                "address": {"type": "str", "description": "The inside address it leads to, where that is no host's."},
+                "protocol": {"type": "str", "required": True, "choices": ["tcp", "udp"], "description": "Its protocol."},
+                "port": {"type": "str", "required": True, "description": "The port inside, or a range."},
+                "public_port": {"type": "str", "description": "The port outside; absent, the same."},
+                "public_address": {"type": "str", "description": "The outside address; absent, the first."},
+            },
+        },
+    }
+    kinds: dict[str, list[str]] = {}
+    for kind, options in gateways.OPTIONS.items():
+        for option in options:
+            kinds.setdefault(option.name, []).append(kind)
+            spec[option.name] = option_spec(option)
+            spec[option.name]["description"] = f"({', '.join(kinds[option.name])}) {option.description}"
+            if len(kinds[option.name]) > 1:
+                spec[option.name].pop("default", None)  # it differs by kind
+    return spec
+
+
 def host_variables(engines: dict[str, Any], ranges: dict[str, Any], policies: tuple[str, ...]) -> dict[str, Any]:
     """Return the variables that users set in the inventory."""
     return {
@@ -140,6 +180,17 @@ def host_variables(engines: dict[str, Any], ranges: dict[str, Any], policies: tu
             "type": "dict",
             "description": "Engines of your own by name, set for all: each has source, flows and, if need be, title, "
                            "options and default_os. docs/own_engines.md has an example and every key.",
+        },
+        "dbports_networks": {
+            "type": "dict",
+            "description": "Networks by name, set for all: lists of networks in CIDR form, such as C(office: "
+                           "[192.0.2.0/24]). An address belongs to the network with the longest prefix.",
+        },
+        "dbports_gateways": {
+            "type": "list", "elements": "dict",
+            "description": "What stands between these networks, set for all: filters, SOCKS hosts, address translators "
+                           "and HTTP proxies. docs/gateways.md has every key.",
+            "options": gateway_spec(),
         },
         "dbports_expected_hosts": {
             "type": "int",

@@ -112,6 +112,11 @@ INSTANCE_OPTIONS = (
     ),
 )
 
+_AS_TOLD = Through(same_port=("connect_by=name",))
+"""SQL Server Browser tells clients the port that the instance has, whatever a gateway makes of it (MC-SQLR)."""
+
+_SAME = Through(same_port=())
+
 FLOWS = (
     FlowSpec(
         "tds",
@@ -125,6 +130,7 @@ FLOWS = (
         address="address",
         process=("sqlservr",),
         probe="tds",
+        through=_AS_TOLD,
     ),
     FlowSpec(
         "fci",
@@ -139,6 +145,7 @@ FLOWS = (
         process=("sqlservr",),
         probe="tds",
         listens=False,
+        through=_AS_TOLD,
     ),
     FlowSpec(
         "tds_dynamic",
@@ -149,6 +156,7 @@ FLOWS = (
         when=("tcp_dynamic_port", "connect_by=name"),
         each="instance",
         process=("sqlservr",),
+        through=_SAME,
     ),
     FlowSpec(
         "tds_unasked",
@@ -186,6 +194,7 @@ FLOWS = (
         shared=True,
         spread="browser_at",
         address="address",
+        through=_SAME,
     ),
     FlowSpec(
         "dac",
@@ -215,6 +224,7 @@ FLOWS = (
         process=("sqlservr",),
         spread="reached_at",
         address="address",
+        through=_SAME,
     ),
     FlowSpec(
         "dac_browser",
@@ -230,6 +240,7 @@ FLOWS = (
         shared=True,
         spread="reached_at",
         address="address",
+        through=_SAME,
     ),
     *mssql_ha.FLOWS,
     *mssql_replication.FLOWS,
