@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time the plan of a large inventory, part by part, and its peers: aerleon for terms, netaddr for address sets.
+
+    python tests/bench/plan.py [--hosts 10000] [--rounds 3] [--parts inventory,plan,terms,addresses]
+
+``inventory`` reads a YAML inventory with Ansible, which is the floor, and plans it as a run does; ``plan`` plans the
+same declarations out of a dictionary, at a tenth, at all and at ten times of the hosts, to see that it grows linearly.
+``terms`` compiles the same terms to nftables with aerleon; ``addresses`` reads and merges networks with netaddr.
+Ratios hold from machine to machine, seconds do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import ipaddress
+import json
+import logging
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+CORE = "ansible_collections.dbports.firewall.plugins.module_utils"
+UTILS = "ansible_collections.dbports.firewall.plugins.plugin_utils"
+SERVERS = 20
+"""One host in so many is a server."""
+
+CLIENTS = 100
+"""So many clients has a server, in a group of its own: five flows a client."""
+
+
+def declarations(hosts: int) -> dict[str, Any]:
+    """Return an inventory as a dictionary; the same one every time."""
+    clients = [f"c{number:06d}" for number in range(hosts - hosts // SERVERS)]
+    found: dict[str, Any] = {
+        name: {"ansible_host": str(ipaddress.ip_address(0x0A000001 + number)), "dbports_os": "linux"}
+        for number, name in enumerate(clients)
+    }
+    groups = {}
+    for number in range(hosts // SERVERS):
+        groups[f"g{number}"] = [
+            clients[(number * CLIENTS + step) % len(clients)] for step in range(min(CLIENTS, len(clients)))
+        ]
+        found[f"s{number:05d}"] = {
+            "ansible_host": str(ipaddress.ip_address(0x0B000001 + number)),
+            "dbports_servers": [{"engine": "mssql", "clients": [f"g{number}"]}],
+        }
+    return {"hosts": found, "groups": groups}
+
+
+def ansible_inventory(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the same inventory in the form of an Ansible inventory file."""
+    groups = {name: {"hosts": dict.fromkeys(members)} for name, members in data["groups"].items()}
+    return {"all": {"hosts": data["hosts"], "children": groups}}
+
+
+def seconds(work: Callable[[], Any], rounds: int) -> tuple[float, Any]:
+    """Return the median time of some work, and what it returned last."""
+    times, found = [], None
+    for _round in range(rounds):
+        del found
+        gc.collect()
+        start = time.perf_counter()
+        found = work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times), found
+
+
+def plan_parts(read: Callable[[], Any], rounds: int) -> tuple[dict[str, float], Any]:
+    """Time what a run does with its inventory: flows, files as text, files on disk, and one host's file read back."""
+    artifacts = importlib.import_module(f"{UTILS}._artifact")
+    times = {}
+    build = importlib.import_module(f"{UTILS}._plan").build_plan
+    times["plan"], plan = seconds(lambda: build(read()), rounds)
+    times["render"], artifact = seconds(lambda: artifacts.render_plan(plan), rounds)
+    folders = [Path(tempfile.mkdtemp(prefix="dbports-bench-")) for _round in range(rounds)]
+    left = iter(folders)
+    times["write"], _none = seconds(lambda: artifacts.write_artifact(artifact, next(left)), rounds)
+    times["rewrite"], _none = seconds(lambda: artifacts.write_artifact(artifact, folders[0]), rounds)
+    name = max(plan.hosts)
+
+    def one_host() -> Any:
+        index, _plan_id = artifacts.read_index(folders[0], None)
+        return artifacts.read_host(folders[0], index, name)
+
+    times["one host"], _host = seconds(one_host, rounds)
+    for folder in folders:
+        shutil.rmtree(folder)
+    return times, plan
+
+
+def show(title: str, times: dict[str, float], plan: Any) -> None:
+    """Print one line: what is written once counts, reading back and writing again are shown beside it."""
+    total = sum(times[part] for part in ("plan", "render", "write"))
+    parts = "  ".join(f"{part} {value:.3f}" for part, value in times.items())
+    counts = plan.counts()
+    print(
+        f"{title}: {counts['hosts']:,} hosts, {counts['flows']:,} flows: {total:.3f} s, "
+        f"{1e6 * total / counts['flows']:.1f} us a flow  ({parts})"
+    )
+
+
+def bench_plan(hosts: int, rounds: int) -> None:
+    """Plan a tenth, all and ten times of the hosts."""
+    plain = importlib.import_module(f"{UTILS}._inventory").PlainInventory
+    for size, times in ((hosts // 10, rounds), (hosts, rounds), (hosts * 10, 1)):
+        data = declarations(size)
+        show("plan", *plan_parts(lambda data=data: plain(data), times))
+
+
+def bench_inventory(hosts: int, rounds: int) -> None:
+    """Load an inventory with Ansible, and plan it as the action plugins do."""
+    from ansible import constants
+    from ansible.inventory.manager import InventoryManager
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.vars.hostvars import HostVars
+    from ansible.vars.manager import VariableManager
+
+    current = importlib.import_module(f"{UTILS}._current")
+    reader = importlib.import_module(f"{UTILS}._ansible_inventory").AnsibleInventory
+    place = Path(tempfile.mkdtemp(prefix="dbports-bench-"))
+    source = place / "inventory.json"
+    source.write_text(json.dumps(ansible_inventory(declarations(hosts))), encoding="utf-8")
+
+    def load() -> Any:
+        loader = DataLoader()
+        loader.set_basedir(str(place))
+        manager = InventoryManager(loader=loader, sources=[str(source)])
+        return HostVars(manager, VariableManager(loader=loader, inventory=manager), loader)
+
+    floor, hostvars = seconds(load, 1)
+    times, plan = plan_parts(lambda: reader(hostvars), rounds)
+    show("inventory", times, plan)
+
+    def whole() -> Any:
+        constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=place)
+        return current.current_plan(hostvars)
+
+    together, _plan = seconds(whole, rounds)
+    cached, _plan = seconds(lambda: current.current_plan(hostvars), rounds)
+    print(
+        f"inventory: Ansible loads it in {floor:.3f} s; current_plan takes {together:.3f} s more "
+        f"({together / floor:.2f} of that), and {cached:.3f} s in a fork that finds it made"
+    )
+    shutil.rmtree(place)
+
+
+def bench_terms(hosts: int, rounds: int) -> None:
+    """Compile terms of ten addresses and one port: ours from declarations to nftables, aerleon from its own policy."""
+    from absl import logging as absl_logging
+    from aerleon import api
+    from aerleon.lib import naming
+
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    logging.disable(logging.WARNING)
+    wish = importlib.import_module(f"{CORE}._firewall.transaction").Wish
+    encode = importlib.import_module(f"{CORE}._firewall.nftables").encode
+    plain = importlib.import_module(f"{UTILS}._inventory").PlainInventory
+    build = importlib.import_module(f"{UTILS}._plan").build_plan
+    count = max(hosts // 10, 10)
+    peers = [[f"10.{number >> 8}.{number & 255}.{2 * last + 1}" for last in range(10)] for number in range(count)]
+    ports = [1024 + number for number in range(count)]
+    own = {
+        "hosts": {
+            "db": {
+                "dbports_addresses": ["192.0.2.10"],
+                "dbports_servers": [
+                    {"engine": "postgresql", "name": f"t{number}", "clients": peers[number], "port": ports[number]}
+                    for number in range(count)
+                ],
+            }
+        }
+    }
+
+    def ours() -> str:
+        plan = build(plain(own))
+        rules = [
+            {
+                "direction": head.direction,
+                "protocol": head.protocol,
+                "ports": [head.ports],
+                "peers": [address for ref in found.values() for address in ref.addresses],
+                "purpose": head.purpose,
+            }
+            for head, found in plan.hosts["db"].rules.items()
+        ]
+        return str(encode(wish.from_arguments({"rules": rules, "persist": False}).ruleset))
+
+    services = {f"P{number}": [{"protocol": "tcp", "port": port}] for number, port in enumerate(ports)}
+    networks = {
+        f"N{number}": {"values": [{"address": f"{text}/32"} for text in listed]} for number, listed in enumerate(peers)
+    }
+    names = naming.Naming()
+    names.ParseDefinitionsObject({"networks": networks, "services": services}, "bench")
+    policy = {
+        "filename": "bench",
+        "filters": [
+            {
+                "header": {"targets": {"nftables": "inet input"}, "comment": "bench"},
+                "terms": [
+                    {
+                        "name": f"t{number}",
+                        "source-address": f"N{number}",
+                        "destination-port": f"P{number}",
+                        "protocol": "tcp",
+                        "action": "accept",
+                    }
+                    for number in range(count)
+                ],
+            }
+        ],
+    }
+    mine, text = seconds(ours, rounds)
+    theirs, made = seconds(lambda: api.Generate([policy], names), 1)
+    rules = sum(str(content).count(" accept") for content in made.values())
+    assert text.count("accept") >= 1 and rules >= count, "somebody compiled nothing"
+    print(
+        f"terms: {count:,} of ten addresses: {1e6 * mine / count:.0f} us a term from declarations to nftables, "
+        f"aerleon {1e6 * theirs / count:.0f} us: ratio {mine / theirs:.2f}"
+    )
+
+
+def bench_addresses(hosts: int, rounds: int) -> None:
+    """Read and merge so many networks."""
+    import netaddr
+
+    addresses = importlib.import_module(f"{CORE}._addresses")
+    texts = [f"{ipaddress.ip_address(0x0A000000 + 16 * (number * 7919 % 65536))}/28" for number in range(hosts)]
+
+    def ours() -> Any:
+        addresses._parse.cache_clear()
+        return addresses.parse_addresses(texts)
+
+    mine, merged = seconds(ours, rounds)
+    theirs, other = seconds(lambda: netaddr.IPSet(texts), rounds)
+    assert sum(item.last - item.first + 1 for item in merged) == other.size, "they disagree"
+    known, _merged = seconds(lambda: addresses.parse_addresses(texts), rounds)
+    print(
+        f"addresses: {hosts:,} networks read and merged in {mine:.3f} s, netaddr {theirs:.3f} s: ratio "
+        f"{mine / theirs:.2f}; {known:.3f} s for texts that were met before"
+    )
+
+
+PARTS = {"inventory": bench_inventory, "plan": bench_plan, "terms": bench_terms, "addresses": bench_addresses}
+
+
+def main() -> None:
+    """Measure the wanted parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hosts", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--parts", default=",".join(PARTS))
+    wanted = parser.parse_args()
+    importlib.import_module("conftest")  # makes the checkout importable as the collection
+    for part in wanted.parts.split(","):
+        PARTS[part](wanted.hosts, wanted.rounds)
+
+
+if __name__ == "__main__":
+    main()
