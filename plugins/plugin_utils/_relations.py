@@ -12,7 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, resolve_flows
+from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateways import Gateway, read_gateways
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import Inventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._networks import Networks, read_networks
@@ -171,6 +173,13 @@ class Relations:
                 fix="Run with the whole inventory, or correct the number",
             ))
 
+    def _dynamic_range(self, name: str, server: Server) -> PortRange:
+        """Return where a server's host takes dynamic ports from: what it declares, else its system's range."""
+        declared = self.peers.variables[name].get("dbports_ephemeral_ports")
+        if declared is not None:
+            return PortRange.parse(declared)
+        return dynamic_range(server.values["host_os"]).ports
+
     def _servers(self, name: str) -> list[Relation]:
         peer = self.peers.host(name)
         raw = self.peers.variables[name].get("dbports_servers")
@@ -187,6 +196,7 @@ class Relations:
             taken = [relation.server.name for relation in found]
             server = self.guarded(name, read_server, item, f"dbports_servers[{index}]", self.engines, taken, peer.os)
             if server is not None:
-                flows = tuple(resolve_flows(server.engine, server.values, server.instances, server.values["host_os"]))
+                dynamic = self._dynamic_range(name, server)
+                flows = tuple(resolve_flows(server.engine, server.values, server.instances, dynamic))
                 found.append(Relation(name, server, flows))
         return found

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Values, holds
-from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 
 
@@ -36,13 +35,13 @@ class ResolvedFlow(NamedTuple):
 
 
 def resolve_flows(
-    engine: Engine, server: Values, instances: tuple[Values, ...], os: str | None
+    engine: Engine, server: Values, instances: tuple[Values, ...], dynamic: PortRange
 ) -> Iterator[ResolvedFlow]:
     """Yield the flows of a server whose conditions hold.
 
     :param server: its validated values, with ``name`` and ``clients``.
     :param instances: the values of its instances; a flow of each instance sees the server's values too.
-    :param os: the operating system whose dynamic range a dynamic port comes from, or None.
+    :param dynamic: the range from which the server's host takes dynamic ports.
     """
     for spec in engine.flows:
         if spec.each == "instance":
@@ -53,7 +52,7 @@ def resolve_flows(
             if not holds(spec.when, values):
                 continue
             for item in values[spec.spread] if spec.spread else ({},):
-                yield _resolve(spec, server["name"], {**values, **item}, os)
+                yield _resolve(spec, server["name"], {**values, **item}, dynamic)
 
 
 def _together(server: Values, instance: Values) -> Values:
@@ -66,11 +65,11 @@ def os_family(os: str | None) -> str:
     return (os or "").partition("_")[0]
 
 
-def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], os: str | None) -> ResolvedFlow:
+def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], dynamic: PortRange) -> ResolvedFlow:
     instance = values["name"] if spec.each == "instance" else ""
     parts = (server, instance, spec.name) if instance else (server, spec.name)
     address = values.get(spec.address) if spec.address else None
-    ports, dynamic = _ports(spec.port, values, os)
+    ports, is_dynamic = _ports(spec.port, values, dynamic)
     return ResolvedFlow(
         spec,
         "/".join(parts) + (f"@{address}" if spec.spread and address else ""),
@@ -81,24 +80,22 @@ def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], os: str | N
         None if spec.responder == "server" else values.get(spec.responder) or (),
         address,
         instance or values.get("probe_instance"),
-        dynamic,
+        is_dynamic,
         spec.through.same_port is not None and holds(spec.through.same_port, values),
-        _ports(spec.through.counted_from, values, os)[0],
+        _ports(spec.through.counted_from, values, dynamic)[0],
     )
 
 
-def resolve_ports(port: str, values: Mapping[str, Any], os: str | None) -> tuple[PortRange, ...]:
-    """Compute a flow's destination ports: ``1434``, an option's name or either with ``+n``; none for ICMP."""
-    return _ports(port, values, os)[0]
+def _ports(port: str, values: Mapping[str, Any], dynamic: PortRange) -> tuple[tuple[PortRange, ...], bool]:
+    """Compute destination ports: ``1434``, an option's name or either with ``+n``; none for ICMP.
 
-
-def _ports(port: str, values: Mapping[str, Any], os: str | None) -> tuple[tuple[PortRange, ...], bool]:
-    """Return the ports, and whether they are the dynamic range."""
+    :returns: the ports, and whether they are the dynamic range.
+    """
     if not port:
         return (), False
     name, _plus, offset = port.partition("+")
     value = values.get(name, name)
     if value == "dynamic":
-        return (dynamic_range(os).ports,), True
+        return (dynamic,), True
     shift = int(offset or 0)
     return tuple(PortRange(item.first + shift, item.last + shift) for item in parse_ports(value)), False
