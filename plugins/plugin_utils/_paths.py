@@ -249,7 +249,8 @@ class Paths:
             if all(item is not None for item in public):
                 found = tuple(item[0] for item in public if item is not None)
                 self._used.update(item[1].path for item in public if item is not None)
-                self._served.add((gateway.number, crossing.relation.host, crossing.relation.server.name))
+                if crossing.flow.spec.through.same_port != ():  # to learn a port alone serves nobody
+                    self._served.add((gateway.number, crossing.relation.host, crossing.relation.server.name))
                 note = self._check_ports(crossing, gateway, same, found)
                 before = End((first.public[a],), format_ports(found), gateway)
                 return before, End((first.address,), behind.ports, behind.gateway), note

@@ -82,7 +82,9 @@ servers = st.one_of(
 @st.composite
 def inventories(draw: st.DrawFn) -> dict[str, Any]:
     """Draw an inventory whose only gateway is a filter between all networks."""
-    hosts: dict[str, Any] = {name: {"dbports_addresses": own, "dbports_os": draw(systems)} for name, own in HOSTS.items()}
+    hosts: dict[str, Any] = {}
+    for name, own in HOSTS.items():
+        hosts[name] = {"dbports_addresses": own, "dbports_os": draw(systems)}
     for name in draw(st.lists(st.sampled_from(list(HOSTS)), min_size=1, max_size=2, unique=True)):
         hosts[name]["dbports_servers"] = [draw(servers)]
     between = draw(st.permutations(list(NETWORKS)))[: draw(st.integers(2, 4))]
@@ -278,21 +280,22 @@ def test_flows_are_counted_once_however_they_are_rewritten(
     assert {item.gateway.name for item in plan.gateways} == {"fw", "box", "fw2"}
 
 
+REPLY: dict[str, Any] = {
+    "family": "ipv4", "protocol": "tcp", "source": ["198.51.100.10"], "source_ports": "1433",
+    "destination": ["192.0.2.0/28"], "destination_ports": "32768-60999", "established": True,
+}
+
+
 class TestTheEvaluator:
     """A list that is wrong must be told: by one address, one port or one flag."""
 
-    REPLY: dict[str, Any] = {
-        "family": "ipv4", "protocol": "tcp", "source": ["198.51.100.10"], "source_ports": "1433",
-        "destination": ["192.0.2.0/28"], "destination_ports": "32768-60999", "established": True,
-    }
-
     def test_equal_lists_in_other_words(self) -> None:
         halves = [
-            {**self.REPLY, "destination": ["192.0.2.0/29"]},
-            {**self.REPLY, "destination": ["192.0.2.8/29"], "destination_ports": "32768-50000"},
-            {**self.REPLY, "destination": ["192.0.2.8/29"], "destination_ports": "50001-60999"},
+            {**REPLY, "destination": ["192.0.2.0/29"]},
+            {**REPLY, "destination": ["192.0.2.8/29"], "destination_ports": "32768-50000"},
+            {**REPLY, "destination": ["192.0.2.8/29"], "destination_ports": "50001-60999"},
         ]
-        assert not list(differences([box_of(self.REPLY)], [box_of(item) for item in halves]))
+        assert not list(differences([box_of(REPLY)], [box_of(item) for item in halves]))
 
     @pytest.mark.parametrize(
         "change",
@@ -304,7 +307,7 @@ class TestTheEvaluator:
         ],
     )
     def test_another_list(self, change: dict[str, Any]) -> None:
-        one, other = box_of(self.REPLY), box_of({**self.REPLY, **change})
+        one, other = box_of(REPLY), box_of({**REPLY, **change})
         found = list(differences([one], [other]))
         assert found
         for packet, mine, theirs in found:
@@ -315,6 +318,6 @@ class TestTheEvaluator:
         client, server = int(ipaddress.ip_address("192.0.2.1")), int(ipaddress.ip_address("198.51.100.10"))
         passed = {
             flags for flags in range(8)
-            if admits([box_of(self.REPLY)], Packet(4, "tcp", server, 1433, client, 40000, flags))
+            if admits([box_of(REPLY)], Packet(4, "tcp", server, 1433, client, 40000, flags))
         }
         assert passed == {ACK, RST, ACK | RST, SYN | ACK, SYN | RST, SYN | ACK | RST}

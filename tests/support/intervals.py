@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decides what a list of statements admits, and whether two lists admit the same packets: all of them, not samples.
 
-A statement is a box: intervals of source and destination addresses and ports, and a set of TCP flags. Two lists of
-boxes can differ only where an interval begins or ends, so that one packet of every cell between two such places decides.
+A statement is a box: intervals of source and destination addresses and ports, and a set of TCP flags. Two lists can
+differ only where an interval begins or ends, so that one packet of every cell between two such places decides.
 """
 
 from __future__ import annotations
