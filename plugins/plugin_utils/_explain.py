@@ -297,6 +297,23 @@ class _Case:
             if rule["direction"] == "out" and rule["endpoint"] in ids
             for ref in rule["peers"]
             if ref["declared"].startswith(f"{self._question.host}: ") and self._is_gateway(ref)
+        ] or self._translated()
+
+    def _translated(self) -> list[_Reason]:
+        """Return the devices that hide the peer: it sends to the host itself, which sees the device."""
+        hidden = {
+            rule["endpoint"]: ref["name"] for rule in self._rules for ref in rule["peers"] if self._is_gateway(ref)
+        }
+        return [
+            (
+                "through_gateway",
+                f"{self._who.name} sends it to {_ports(rule)} of {ref['name']}, which sees {hidden[rule['endpoint']]} in "
+                f"its place ({rule['endpoint']}), since {ref['declared']}",
+            )
+            for rule in self._own["rules"]
+            if rule["direction"] == "out" and rule["endpoint"] in hidden
+            for ref in rule["peers"]
+            if ref["name"] == self._question.host and self._question.asks_for(rule["protocol"], rule["ports"])
         ]
 
     def _gateways(self) -> list[_Reason]:

@@ -24,6 +24,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import 
     render_plan,
     write_artifact,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._explain import explain, view_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._networks import Networks
@@ -446,6 +447,25 @@ class TestWays:
         assert probes(plan) == [("7002", ("sql602_connect", None))]
         (head,) = plan.hosts["app-01"].rules
         assert head.purpose.endswith("through n (clients register port 7001)")
+
+
+class TestExplained:
+    """Who stands behind a device is told from who does not get through at all."""
+
+    def verdict(self, gateways: str, servers: str, peer: str) -> tuple[str, set[str]]:
+        data = PlainInventory(inventory(gateways, servers))
+        answer = explain(view_of(build_plan(data), data), "db", "1433/tcp", peer)
+        return answer["verdict"], {reason["code"] for reason in answer["reasons"]}
+
+    def test_behind_a_device_that_hides_it(self) -> None:
+        servers = "[{engine: mssql, clients: [app-01]}]"
+        assert self.verdict(f"[{{{OFFICE_NAT}}}]", servers, "app-01") == ("allowed", {"through_gateway"})
+        assert self.verdict(f"[{{{OFFICE_NAT}}}]", servers, "app-02")[0] == "refused"
+
+    def test_before_a_device_that_publishes_the_server(self) -> None:
+        gateways = f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp, port: 1433, public_port: 21433}}]}}]"
+        servers = "[{engine: mssql, clients: [app-01]}]"
+        assert self.verdict(gateways, servers, "app-01") == ("allowed", {"through_gateway"})
 
 
 class TestForbidden:
