@@ -307,8 +307,8 @@ class _Case:
         return [
             (
                 "through_gateway",
-                f"{self._who.name} sends it to {_ports(rule)} of {ref['name']}, which sees {hidden[rule['endpoint']]} in "
-                f"its place ({rule['endpoint']}), since {ref['declared']}",
+                f"{self._who.name} sends it to {_ports(rule)} of {ref['name']}, which sees {hidden[rule['endpoint']]} "
+                f"in its place ({rule['endpoint']}), since {ref['declared']}",
             )
             for rule in self._own["rules"]
             if rule["direction"] == "out" and rule["endpoint"] in hidden
