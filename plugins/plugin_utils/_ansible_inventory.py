@@ -96,7 +96,7 @@ class AnsibleInventory:
             host = self._manager.hosts.get(name)
             if host is None:
                 return None
-            values = dict(self._group_part(host.get_groups()))
+            values = dict(self._group_part(self._telling(host.get_groups())))
             values.update(self._relevant(host.vars))
             if self._names_with_files is None or name in self._names_with_files:
                 values.update(self._host_files(name))
@@ -140,6 +140,10 @@ class AnsibleInventory:
     @staticmethod
     def _relevant(values: Mapping[str, Any]) -> dict[str, Any]:
         return {key: values[key] for key in _READ if key in values}
+
+    def _telling(self, groups: list[Any]) -> list[Any]:
+        """Return the groups that say anything that is read: hosts that differ by their other groups alone are alike."""
+        return [group for group in groups if group.name == "all" or self._group_part([group])]
 
     def _group_part(self, groups: list[Any]) -> dict[str, Any]:
         """Return what a set of groups says, in the order of precedence that Ansible is configured for."""

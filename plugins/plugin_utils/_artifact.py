@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import hashlib
 import json
@@ -214,12 +215,12 @@ def write_artifact(artifact: Artifact, directory: Path) -> None:
 
 def _write_changed(directory: Path, name: str, text: str, present: bool) -> None:
     """Write one file of a plan unless it is there already; a new one needs no rename, as no index names it yet."""
-    place = f"{directory}/{name}"
+    place = directory / name
     if not present:
-        with open(place, "w", encoding="utf-8", newline="\n") as stream:
+        with place.open("w", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
-    elif not (directory / name).is_file() or (directory / name).read_text(encoding="utf-8") != text:
-        write_text(directory / name, text)
+    elif not place.is_file() or place.read_text(encoding="utf-8") != text:
+        write_text(place, text)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -264,12 +265,20 @@ def read_index(directory: Path, plan_id: str | None) -> tuple[dict[str, Any], st
     return _load(text, INDEX_SCHEMA, INDEX), found
 
 
+def find_entry(index: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """Return a host's entry of an index, or None; the entries are sorted, and each of many hosts asks for its own."""
+    entries = index["hosts"]
+    position = bisect.bisect_left(entries, name, key=lambda entry: str(entry["host"]))
+    found = position < len(entries) and entries[position]["host"] == name
+    return dict(entries[position]) if found else None
+
+
 def read_host(directory: Path, index: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a host's port set from the plan, after comparing its file with the index.
 
     :raises DbportsError: when the host is not in the plan, or its file is missing or was changed.
     """
-    entry = next((item for item in index["hosts"] if item["host"] == name), None)
+    entry = find_entry(index, name)
     if entry is None:
         raise DbportsError(
             "this host is not in the plan, which is not the same as having nothing to open",

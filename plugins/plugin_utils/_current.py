@@ -21,6 +21,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import 
     HOST_SCHEMA,
     canonical,
     digest,
+    find_entry,
     read_gateway,
     read_host,
     read_index,
@@ -50,7 +51,7 @@ class CurrentPlan:
 
     def has(self, name: str) -> bool:
         """Tell whether the plan says anything of a host."""
-        return any(item["host"] == name for item in self.index["hosts"])
+        return find_entry(self.index, name) is not None
 
     def host(self, name: str) -> dict[str, Any]:
         """Return a host's port set, in the shape of its file.

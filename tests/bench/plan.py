@@ -22,6 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ SERVERS = 20
 """One host in so many is a server."""
 
 CLIENTS = 100
-"""So many clients has a server, in a group of its own: five flows a client."""
+"""About so many clients has a server, in a group of its own: five flows a client, no two clients in the same groups."""
 
 
 def declarations(hosts: int) -> dict[str, Any]:
@@ -46,9 +47,8 @@ def declarations(hosts: int) -> dict[str, Any]:
     }
     groups = {}
     for number in range(hosts // SERVERS):
-        groups[f"g{number}"] = [
-            clients[(number * CLIENTS + step) % len(clients)] for step in range(min(CLIENTS, len(clients)))
-        ]
+        chosen = (zlib.crc32(f"{number} {step}".encode()) % len(clients) for step in range(CLIENTS))
+        groups[f"g{number}"] = list(dict.fromkeys(clients[position] for position in chosen))
         found[f"s{number:05d}"] = {
             "ansible_host": str(ipaddress.ip_address(0x0B000001 + number)),
             "dbports_servers": [{"engine": "mssql", "clients": [f"g{number}"]}],
