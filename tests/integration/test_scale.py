@@ -24,8 +24,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._current import current_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
 
-TENTH = 1.1
-"""What is ten percent more than linear is not linear: n log n of sorting is far below, n squared far above."""
+MORE = 1.03
+"""Three percent more than twice is not linear any more; sorting runs in C and is not counted."""
 
 
 def declarations(clients: int) -> dict[str, Any]:
@@ -56,26 +56,28 @@ def hostvars_of(data: dict[str, Any], place: Path) -> HostVars:
     return HostVars(manager, VariableManager(loader=loader, inventory=manager), loader)
 
 
-def calls(work: Callable[[], object]) -> int:
-    """Return how many functions are called and generators resumed meanwhile, C functions too."""
+def steps(work: Callable[[], object]) -> int:
+    """Return how many lines of Python run meanwhile; each turn of a loop counts, also within one line."""
     count = 0
 
-    def note(_frame: object, event: str, _argument: object) -> None:
+    def note(_frame: object, event: str, _argument: object) -> Any:
         nonlocal count
-        count += event in ("call", "c_call")
+        count += event == "line"
+        return note
 
-    sys.setprofile(note)
+    before = sys.gettrace()
+    sys.settrace(note)
     try:
         work()
     finally:
-        sys.setprofile(None)
+        sys.settrace(before)
     return count
 
 
 def assert_linear(counts: Iterable[int]) -> None:
     """Every count is of twice as much work as the one before."""
     small, middle, large = counts
-    assert large - middle <= 2 * TENTH * (middle - small), (small, middle, large)
+    assert large - middle <= 2 * MORE * (middle - small), (small, middle, large)
 
 
 class CountingInventory(PlainInventory):
@@ -108,7 +110,7 @@ def test_planning_and_writing_grow_with_the_flows(tmp_path: Path) -> None:
         write_artifact(render_plan(_plan.build_plan(PlainInventory(data))), place)
 
     whole(declarations(40), tmp_path / "first")  # what is made once in a process does not count
-    assert_linear(calls(lambda size=size: whole(declarations(size), tmp_path / str(size))) for size in (400, 800, 1600))
+    assert_linear(steps(lambda size=size: whole(declarations(size), tmp_path / str(size))) for size in (400, 800, 1600))
 
 
 def test_a_run_adds_to_the_inventory_what_grows_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +120,7 @@ def test_a_run_adds_to_the_inventory_what_grows_with_it(tmp_path: Path, monkeypa
         place.mkdir()
         monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(place))
         hostvars = hostvars_of(declarations(size), place)
-        counts.append(calls(lambda hostvars=hostvars: current_plan(hostvars)))
+        counts.append(steps(lambda hostvars=hostvars: current_plan(hostvars)))
     assert_linear(counts[1:])
 
 
@@ -132,5 +134,5 @@ def test_a_fork_reads_its_own_host_alone(tmp_path: Path, monkeypatch: pytest.Mon
         plan = current_plan(hostvars_of(declarations(size), place))
         name = f"s{size // 4 - 1}"
         assert plan.host(name)["host"] == name
-        counts.append(calls(lambda plan=plan, name=name: plan.host(name)))
-    assert counts[2] <= TENTH * counts[1]
+        counts.append(steps(lambda plan=plan, name=name: plan.host(name)))
+    assert counts[2] <= counts[1] + 100, "some comparisons more, and not 1,600"
