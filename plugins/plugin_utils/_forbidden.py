@@ -17,6 +17,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import
 SAMPLES = 2
 """How many clients of other servers are chosen for each server: a fixed number keeps the proof linear."""
 
+TRIES = 16
+"""How many that stand behind a device with clients of the server are passed over, for the same reason."""
+
 PortSetOf = Callable[[Peer], PortSet]
 
 
@@ -90,13 +93,14 @@ def _add_samples(
     for ref in relation.server.forbidden:
         known.update(peer.name for peer in relations.peers.resolve(ref))
     declared = f"{relation.host}: {relation.server.path} (a client of another server)"
-    chosen = 0
+    chosen = tried = 0
     for peer in ordered:
-        if chosen == SAMPLES:
+        if chosen == SAMPLES or tried == TRIES:
             return
         if peer.name in known or any(relations.allows(relation, flow, peer) for flow in relation.flows):
             continue
         if hidden.behind(relation, peer):
+            tried += 1
             continue
         _forbid(relations, relation, peer, declared, port_set)
         chosen += 1

@@ -405,7 +405,7 @@ class _Crossing:
         kind = UNRELATED if self.head.unsolicited else REQUEST
         for gateway, source, before, behind in zip(route, sources, ends, ends[1:]):
             book = self._paths.book(gateway)
-            guessed = source.gateway.name if source.gateway else self._paths.guessed(self.initiator)
+            guessed = _guessed(source.gateway) if source.gateway else self._paths.guessed(self.initiator)
             permit = self._permit(a, b, kind, source.ports, behind.ports)
             if gateway.kind in (SOCKS, HTTP_PROXY):
                 book.add(permit._replace(destination_ports=before.ports), source.addresses, before.addresses)
@@ -480,6 +480,11 @@ def _published(
         if found:
             return found, item
     return None
+
+
+def _guessed(gateway: Gateway) -> str:
+    """Return a gateway's name when its range is not known; a translator takes any high port, which is no guess."""
+    return "" if gateway.kind == NAT or gateway.values["os"] else gateway.name
 
 
 def _families(addresses: Ranges) -> set[int]:

@@ -194,7 +194,8 @@ class Book:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         return [*self.warnings, (
             f"answers to {', '.join(names[:_SHOWN])}{more} are permitted to all ports from 1024 to 65535, because the "
-            "range they connect from is not known (set dbports_os or dbports_ephemeral_ports where you know it)"
+            "range they connect from is not known (where you know it, set dbports_os or dbports_ephemeral_ports, or os "
+            "of a gateway)"
         )]
 
 

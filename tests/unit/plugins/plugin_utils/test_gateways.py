@@ -301,6 +301,15 @@ class TestFilters:
         (warning,) = plan_of(f"[{ACL}]", servers, wide=unknown).warnings
         assert warning.startswith("fw: answers to wide are permitted")
 
+    def test_what_a_gateway_sends_from_is_known_of_a_translator_and_told_of_others(self) -> None:
+        """facts/perimeter.md section 1: with address translation in front the range is 1024-65535."""
+        behind = ACL.replace("fw", "behind")
+        assert plan_of(f"[{{{OFFICE_NAT}}}, {behind}]").warnings == []
+        servers = "[{engine: sql602, minimum: true, clients: [app-01]}]"
+        (warning,) = plan_of(f"[{SOCKS}, {behind}]", servers).warnings
+        assert warning.startswith("behind: answers to s are permitted")
+        assert plan_of(f"[{SOCKS[:-1]}, os: linux}}, {behind}]", servers).warnings == []
+
     def test_only_the_engines_that_are_named_go_through(self) -> None:
         only = ACL.replace("stateful: false", "engines: [sql602]")
         sql602 = "{engine: sql602, minimum: true, clients: [app-01]}"
