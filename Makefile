@@ -96,9 +96,11 @@ build: setup $(VENV_DEMO)/.stamp ## build the collection and check what is in it
 	@tests/tools/collection.sh $(VENV_DEMO)/bin $(BUILD)
 	@$(PY) tests/tools/check_build.py $(BUILD)/dbports-firewall-*.tar.gz
 
-bench: setup ## benchmarks
-	@echo "bench: tests/bench"
-	@$(PY) -m pytest tests/bench
+bench: setup ## benchmarks: ratios against named peers, measured in the same run
+	@for script in tests/bench/*.py; do \
+	  echo "bench: $$script"; \
+	  PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) "$$script"; \
+	done
 
 pin: $(VENV)/.stamp ## write tests/constraints.txt anew from tests/requirements.txt
 	@tests/tools/pin.sh "$(PYTHON)"

@@ -36,8 +36,8 @@ class ActionModule(DbportsAction):
         if not args["plan_dir"]:
             return result
         directory = self.directory(args)
-        artifact = load_artifact(plan.directory)
-        with locked(plan.directory):  # several hosts of a play may write the same directory
+        artifact = load_artifact(plan.source)
+        with locked():  # several hosts of a play may write the same directory
             diff = diff_artifact(artifact, directory)
             if diff and not self._task.check_mode:
                 write_artifact(artifact, directory)

@@ -25,7 +25,7 @@ class ActionModule(DbportsAction):
         report = Report(plan.index, plan.plan_id, read_findings(directory, hosts, plan.plan_id))
         if not self._task.check_mode:
             if not plan.approved:
-                write_artifact(load_artifact(plan.directory), directory)
+                write_artifact(load_artifact(plan.source), directory)
             report.write(directory)
         self.show("report", report.lines())
         return {

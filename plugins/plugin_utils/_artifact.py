@@ -14,13 +14,16 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 from urllib.parse import quote
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._markdown import plan_markdown
-from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Plan, PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._pack import Pack
+from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import PeerRef, Plan, PortSet, RuleHead
 from ansible_collections.dbports.firewall.plugins.plugin_utils._statements import GatewayPlan
 
 VERSION = "0.1.0"
@@ -38,6 +41,9 @@ HOSTS = "hosts"
 GATEWAYS = "gateways"
 _FOLDERS = (HOSTS, GATEWAYS)
 
+
+Source = Union[Path, Pack]
+"""Where a plan is read from: a directory that people review, or what a run keeps."""
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
 
@@ -78,12 +84,10 @@ def render_gateway(plan: GatewayPlan) -> str:
 def render_host(host: PortSet) -> str:
     """Return a host's file: one line a peer, so that a review shows one changed line a changed flow."""
     rules = []
-    for head, peers in sorted(host.rules.items(), key=lambda item: tuple(map(str, item[0]))):
-        fields = head._asdict()
-        fields["probe"] = _probe(head.probe)
-        lines = [canonical(ref._asdict()) for _name, ref in sorted(peers.items())]
+    for head, peers in host.ordered():
+        lines = [_peer_line(ref) for _name, ref in sorted(peers.items())]
         listed = "[\n  " + ",\n  ".join(lines) + "\n ]" if lines else "[]"
-        rules.append(f'{canonical(fields)[:-1]},"peers":{listed}}}')
+        rules.append(f'{_head_line(head)[:-1]},"peers":{listed}}}')
     forbidden = [canonical({**item._asdict(), "probe": _probe(item.probe)}) for item in sorted(set(host.forbidden))]
     return _document(
         [
@@ -96,6 +100,21 @@ def render_host(host: PortSet) -> str:
             ("forbidden", _lines(forbidden)),
             ("warnings", _lines(canonical(text) for text in host.warnings)),
         ]
+    )
+
+
+@lru_cache(maxsize=4096)
+def _head_line(head: RuleHead) -> str:
+    """Return what all peers of a rule share; the rules of many clients are the same."""
+    return canonical({**head._asdict(), "probe": _probe(head.probe)})
+
+
+def _peer_line(ref: PeerRef) -> str:
+    """Return a peer as canonical JSON, put together here because most of a plan is this."""
+    addresses = ",".join(map(_quoted, ref.addresses))
+    return (
+        f'{{"addresses":[{addresses}],"declared":{_quoted(ref.declared)},'
+        f'"name":{_quoted(ref.name)},"source_ports":{_quoted(ref.source_ports)}}}'
     )
 
 
@@ -237,23 +256,26 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def load_artifact(directory: Path) -> Artifact:
+def load_artifact(source: Source) -> Artifact:
     """Read a plan's files back, as text.
 
     :raises DbportsError: when there is no plan.
     """
-    index, plan_id = read_index(directory, None)
-    files = {name: (directory / name).read_text(encoding="utf-8") for name in _present(directory)}
+    index, plan_id = read_index(source, None)
+    if isinstance(source, Pack):
+        files = source.read_all()
+    else:
+        files = {name: (source / name).read_text(encoding="utf-8") for name in _present(source)}
     return Artifact(files, plan_id, index["inputs_id"], index["counts"])
 
 
-def read_index(directory: Path, plan_id: str | None) -> tuple[dict[str, Any], str]:
+def read_index(source: Source, plan_id: str | None) -> tuple[dict[str, Any], str]:
     """Return a plan's index and its plan_id.
 
     :param plan_id: what was approved, or None to take what is there.
     :raises DbportsError: when there is no plan, or another one than was approved.
     """
-    text = _read(directory / INDEX, "there is no plan in this directory", directory)
+    text = _read(source, INDEX, "there is no plan in this directory")
     found = hashlib.sha256(text.encode("utf-8")).hexdigest()
     if plan_id is not None and found != plan_id:
         raise DbportsError(
@@ -273,7 +295,7 @@ def find_entry(index: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     return dict(entries[position]) if found else None
 
 
-def read_host(directory: Path, index: Mapping[str, Any], name: str) -> dict[str, Any]:
+def read_host(source: Source, index: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a host's port set from the plan, after comparing its file with the index.
 
     :raises DbportsError: when the host is not in the plan, or its file is missing or was changed.
@@ -284,22 +306,22 @@ def read_host(directory: Path, index: Mapping[str, Any], name: str) -> dict[str,
             "this host is not in the plan, which is not the same as having nothing to open",
             host=name,
             path="plan_dir",
-            value=str(directory),
+            value=str(source),
             fix="Plan again with this host, or leave it out with --limit",
         )
-    text = _read(directory / host_file(name), "the plan's file of this host is missing", directory, name)
+    text = _read(source, host_file(name), "the plan's file of this host is missing", name)
     if hashlib.sha256(text.encode("utf-8")).hexdigest() != entry["sha256"]:
         raise DbportsError(
             "the plan's file of this host was changed after the plan was made",
             host=name,
             path="plan_dir",
-            value=str(directory / host_file(name)),
+            value=f"{source}/{host_file(name)}",
             fix="Plan and review again",
         )
     return _load(text, HOST_SCHEMA, host_file(name))
 
 
-def read_gateway(directory: Path, index: Mapping[str, Any], name: str) -> dict[str, Any]:
+def read_gateway(source: Source, index: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return what a gateway has to permit from the plan, after comparing its file with the index.
 
     :raises DbportsError: when the gateway is not in the plan, or its file is missing or was changed.
@@ -311,20 +333,20 @@ def read_gateway(directory: Path, index: Mapping[str, Any], name: str) -> dict[s
             "this gateway is not in the plan", path="gateway", value=name, fix=f"Name one of its gateways: {known}"
         )
     file = gateway_file(name)
-    text = _read(directory / file, "the plan's file of this gateway is missing", directory)
+    text = _read(source, file, "the plan's file of this gateway is missing")
     if hashlib.sha256(text.encode("utf-8")).hexdigest() != entry["sha256"]:
         raise DbportsError(
             "the plan's file of this gateway was changed after the plan was made", path="plan_dir",
-            value=str(directory / file), fix="Plan and review again",
+            value=f"{source}/{file}", fix="Plan and review again",
         )
     return _load(text, GATEWAY_SCHEMA, file)
 
 
-def _read(path: Path, missing: str, directory: Path, host: str | None = None) -> str:
+def _read(source: Source, name: str, missing: str, host: str | None = None) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return source.read(name) if isinstance(source, Pack) else (source / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise DbportsError(missing, host=host, path="plan_dir", value=str(directory)) from None
+        raise DbportsError(missing, host=host, path="plan_dir", value=str(source)) from None
 
 
 def _load(text: str, schema: str, name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import hashlib
 import json
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.plugin_utils._ansible_inventory import AnsibleInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import (
     HOST_SCHEMA,
+    Source,
     canonical,
     digest,
     find_entry,
@@ -26,23 +28,20 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import 
     read_host,
     read_index,
     render_plan,
-    write_artifact,
-    write_text,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._markdown import plan_summary
+from ansible_collections.dbports.firewall.plugins.plugin_utils._pack import Pack
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
-
-_SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
 class CurrentPlan:
-    """A plan on disk: its directory, index and digests, and the lines that a run prints of it.
+    """A plan on disk: where it is read from, its index and digests, and the lines that a run prints of it.
 
     :param approved: it was named by its plan_id, so a host that is missing in it is an error.
     """
 
-    directory: Path
+    source: Source
     index: dict[str, Any]
     plan_id: str
     inputs_id: str
@@ -69,14 +68,14 @@ class CurrentPlan:
                 "settings": {"policy": "guard", "filter_outbound": False},
                 "warnings": [],
             }
-        return read_host(self.directory, self.index, name)
+        return read_host(self.source, self.index, name)
 
     def gateway(self, name: str) -> dict[str, Any]:
         """Return what a gateway has to permit, in the shape of its file.
 
         :raises DbportsError: when there is no such gateway, or its file was changed.
         """
-        return read_gateway(self.directory, self.index, name)
+        return read_gateway(self.source, self.index, name)
 
 
 def current_plan(hostvars: Any) -> CurrentPlan:
@@ -86,16 +85,16 @@ def current_plan(hostvars: Any) -> CurrentPlan:
 
     :raises PlanError: when the declarations are wrong.
     """
-    directory = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-{_fingerprint(hostvars)}"
-    with locked(directory):
-        if not (directory / _SUMMARY).is_file():
+    place = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-{_fingerprint(hostvars)}"
+    pack, summary = Pack(place.with_suffix(".plan")), Pack(place.with_suffix(".summary"))
+    with locked(), _collector_paused():
+        if not summary.exists():
             plan = build_plan(AnsibleInventory(hostvars))
             artifact = render_plan(plan)
-            write_artifact(artifact, directory)
-            write_text(directory / _SUMMARY, json.dumps(plan_summary(plan, artifact.plan_id)))
-    index, plan_id = read_index(directory, None)
-    summary = json.loads((directory / _SUMMARY).read_text(encoding="utf-8"))
-    return CurrentPlan(directory, index, plan_id, index["inputs_id"], tuple(summary), False)
+            pack.write(artifact.files)
+            summary.write({"lines": "\n".join(plan_summary(plan, artifact.plan_id))})
+    index, plan_id = read_index(pack, None)
+    return CurrentPlan(pack, index, plan_id, index["inputs_id"], tuple(summary.read("lines").split("\n")), False)
 
 
 def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
@@ -134,9 +133,21 @@ def _fingerprint(hostvars: Any) -> str:
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Keep the other forks of this run waiting; ``directory`` is that of the run's own plan."""
-    with directory.with_suffix(".lock").open("w", encoding="utf-8") as stream:
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from walking through Ansible's whole heap while a plan grows: a third of the time."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Keep the other forks of this run waiting."""
+    with (Path(constants.DEFAULT_LOCAL_TMP) / "dbports.lock").open("w", encoding="utf-8") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 

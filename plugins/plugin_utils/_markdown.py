@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateways import FILTER
 from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import PeerRef, Plan, PortSet
@@ -17,6 +18,7 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206
 """What ends a line, commands a terminal, turns text around, cannot be seen or cannot be written as UTF-8."""
 
 
+@lru_cache(maxsize=4096)
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, in one line, also within a table."""
     plain = _UNSEEN.sub(" ", text).strip()  # four spaces would begin a block of code
@@ -51,7 +53,7 @@ def plan_markdown(plan: Plan, plan_id: str, inputs_id: str) -> str:
 def _host_section(host: PortSet) -> list[str]:
     lines = [f"## {escape(host.host)}", "", f"Addresses: {', '.join(host.addresses)}. Policy: {host.settings.policy}.", ""]
     rows = []
-    for head, peers in sorted(host.rules.items(), key=lambda item: tuple(map(str, item[0]))):
+    for head, peers in host.ordered():
         names = [f"{ref.name} ({', '.join(ref.addresses)})" if ref.name not in ref.addresses else ref.name
                  for ref in peers.values()]
         rows.append((
@@ -98,7 +100,7 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
     rows = [
         (name, f"{head.protocol} {head.ports}".strip(), _names(peers.values()), head.purpose)
         for name in sorted(plan.hosts)
-        for head, peers in sorted(plan.hosts[name].rules.items(), key=lambda item: tuple(map(str, item[0])))
+        for head, peers in plan.hosts[name].ordered()
         if head.direction == "in"
     ]
     shown = rows[:40]

@@ -68,6 +68,10 @@ class Endpoint(NamedTuple):
     shared: bool
 
 
+def _order(rule: tuple[RuleHead, Any]) -> list[str]:
+    return [str(part) for part in rule[0]]
+
+
 @dataclass
 class PortSet:
     """All flows of one host, seen from that host."""
@@ -79,6 +83,10 @@ class PortSet:
     rules: dict[RuleHead, dict[str, PeerRef]] = field(default_factory=dict)
     forbidden: list[Forbidden] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def ordered(self) -> list[tuple[RuleHead, dict[str, PeerRef]]]:
+        """Return the rules in the order in which they are written."""
+        return sorted(self.rules.items(), key=_order)
 
     def add(self, head: RuleHead, ref: PeerRef) -> bool:
         """Add a peer to a rule and tell whether it is new there; the first declaration of the same peer counts."""

@@ -118,7 +118,7 @@ def required_ports(data: Any, host: str | None = None, direction: str = "in") ->
     planned = plan_of(data)
     port_set = planned.plan.hosts.get(chosen_host(planned, host))
     found: dict[tuple[str, int, int], _Entry] = {}
-    for head, peers in sorted(port_set.rules.items(), key=lambda item: tuple(map(str, item[0]))) if port_set else ():
+    for head, peers in port_set.ordered() if port_set else ():
         if head.direction != direction or not peers:
             continue
         ranges = parse_addresses(text for ref in peers.values() for text in ref.addresses)

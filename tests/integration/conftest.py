@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.plugins.loader import init_plugin_loader
+
+init_plugin_loader()  # before any test imports the collection, which Ansible's own importer has to find
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -22,20 +22,16 @@ from ansible import constants
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-init_plugin_loader()
-
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils import _ansible_inventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._ansible_inventory import AnsibleInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import GLOBAL_VARIABLES, HOST_VARIABLES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 SECRET = VaultSecret(b"not a secret")
 

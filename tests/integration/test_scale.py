@@ -13,12 +13,8 @@ import pytest
 from ansible import constants
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-
-init_plugin_loader()
-
 from ansible_collections.dbports.firewall.plugins.plugin_utils import _plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import render_plan, write_artifact
 from ansible_collections.dbports.firewall.plugins.plugin_utils._current import current_plan

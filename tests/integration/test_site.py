@@ -87,7 +87,9 @@ class Site:
             f"dbports.firewall.{playbook}",
             *arguments,
         ]
-        return subprocess.run(command, cwd=self.place, env=environ, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            command, cwd=self.place, env=environ, capture_output=True, text=True, timeout=120, check=False
+        )
 
     def ok(self, playbook: str, *arguments: str) -> dict[str, int]:
         """Run a playbook that must succeed; return how much changed on each host."""
