@@ -41,9 +41,10 @@ def ssrp(address: str, port: int) -> str:
 
 def search(address: str, port: int) -> str:
     """Search for a 602SQL server; the answer comes to the port that the request names."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asks, socket.socket(
-        socket.AF_INET, socket.SOCK_DGRAM
-    ) as hears:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asks,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hears,
+    ):
         hears.bind(("", 5002))
         hears.settimeout(SECONDS)
         asks.sendto(b"\x01QueryForServer\0", (address, port))

@@ -336,8 +336,10 @@ def read_gateway(source: Source, index: Mapping[str, Any], name: str) -> dict[st
     text = _read(source, file, "the plan's file of this gateway is missing")
     if hashlib.sha256(text.encode("utf-8")).hexdigest() != entry["sha256"]:
         raise DbportsError(
-            "the plan's file of this gateway was changed after the plan was made", path="plan_dir",
-            value=f"{source}/{file}", fix="Plan and review again",
+            "the plan's file of this gateway was changed after the plan was made",
+            path="plan_dir",
+            value=f"{source}/{file}",
+            fix="Plan and review again",
         )
     return _load(text, GATEWAY_SCHEMA, file)
 

@@ -65,7 +65,9 @@ def _add_named(relations: Relations, relation: Relation, port_set: PortSetOf, hi
         for peer in relations.peers.resolve(ref):
             if not peer.is_host:
                 raise DbportsError(
-                    "only inventory hosts and groups can show that they are refused", path=ref.path, value=ref.name,
+                    "only inventory hosts and groups can show that they are refused",
+                    path=ref.path,
+                    value=ref.name,
                     fix="Name an inventory host or group in it",
                 )
             if peer.name == relation.host:
@@ -73,8 +75,10 @@ def _add_named(relations: Relations, relation: Relation, port_set: PortSetOf, hi
             for flow in relation.flows:
                 if relations.allows(relation, flow, peer):
                     raise DbportsError(
-                        f"{peer.name} is a client of {flow.endpoint} and forbidden at once", path=ref.path,
-                        value=ref.name, fix="Remove it from one of the two lists",
+                        f"{peer.name} is a client of {flow.endpoint} and forbidden at once",
+                        path=ref.path,
+                        value=ref.name,
+                        fix="Remove it from one of the two lists",
                     )
             device = hidden.behind(relation, peer)
             if device:
@@ -111,7 +115,14 @@ def _forbid(relations: Relations, relation: Relation, peer: Peer, declared: str,
     for flow in relation.flows:
         # ICMP is no guarded port: nobody is refused an echo.
         if flow.responders is None and flow.ports and flow.spec.probe:
-            port_set(peer).forbidden.append(Forbidden(
-                flow.endpoint, relation.host, addresses, flow.spec.protocol, format_ports(flow.ports),
-                (flow.spec.probe, flow.probe_instance), declared,
-            ))
+            port_set(peer).forbidden.append(
+                Forbidden(
+                    flow.endpoint,
+                    relation.host,
+                    addresses,
+                    flow.spec.protocol,
+                    format_ports(flow.ports),
+                    (flow.spec.probe, flow.probe_instance),
+                    declared,
+                )
+            )

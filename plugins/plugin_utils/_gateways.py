@@ -115,10 +115,14 @@ def read_gateways(
     if raw is None:
         return ()
     if not isinstance(raw, (list, tuple)):
-        keep(DbportsError(
-            "not a list of gateways", path=VARIABLE, value=raw,
-            fix="Write for example [{name: fw-1, kind: filter, between: [office, dc], stateful: false}]",
-        ))
+        keep(
+            DbportsError(
+                "not a list of gateways",
+                path=VARIABLE,
+                value=raw,
+                fix="Write for example [{name: fw-1, kind: filter, between: [office, dc], stateful: false}]",
+            )
+        )
         return ()
     reader = _Reader(networks, peers, tuple(engines))
     found = []
@@ -145,7 +149,9 @@ class _Reader:
         path = f"{VARIABLE}[{number}]"
         if not isinstance(raw, Mapping):
             raise DbportsError(
-                "a gateway is a dictionary with name, kind and between", path=path, value=raw,
+                "a gateway is a dictionary with name, kind and between",
+                path=path,
+                value=raw,
                 fix="Write for example {name: fw-1, kind: filter, between: [office, dc]}",
             )
         name, kind = self._name(raw, path), _choice(raw, "kind", tuple(OPTIONS), path)
@@ -174,7 +180,9 @@ class _Reader:
         known = ", ".join(self._networks.names) or "none are declared"
         if not isinstance(raw, (list, tuple)) or len(raw) < 2:
             raise DbportsError(
-                "a gateway stands between two networks or more", path=path, value=raw,
+                "a gateway stands between two networks or more",
+                path=path,
+                value=raw,
                 fix=f"List names of dbports_networks ({known}), in the order in which packets meet them",
             )
         for index, name in enumerate(raw):
@@ -194,7 +202,9 @@ class _Reader:
         listed = [listed] if isinstance(listed, str) else listed
         if not isinstance(listed, (list, tuple)) or not listed or any(item not in self._engines for item in listed):
             raise DbportsError(
-                "not a list of engines", path=f"{path}.engines", value=listed,
+                "not a list of engines",
+                path=f"{path}.engines",
+                value=listed,
                 fix=f"Use names of {', '.join(sorted(self._engines))}, or remove engines: all go through it",
             )
         return tuple(str(item) for item in listed)
@@ -205,7 +215,9 @@ class _Reader:
         example = ", ".join(f"{name}: ..." for name in between)
         if not isinstance(raw, Mapping):
             raise DbportsError(
-                "the gateway's own address in each network is needed", path=path, value=raw,
+                "the gateway's own address in each network is needed",
+                path=path,
+                value=raw,
                 fix=f"Write {{{example}}} with its addresses",
             )
         no_unknown_keys(raw, set(between), path)
@@ -215,7 +227,9 @@ class _Reader:
             here = f"{path}.{network}"
             if not isinstance(listed, (list, tuple)) or not listed:
                 raise DbportsError(
-                    "the gateway's own address in this network is needed", path=here, value=listed,
+                    "the gateway's own address in this network is needed",
+                    path=here,
+                    value=listed,
                     fix=f"Write {{{example}}} with its addresses",
                 )
             texts = [read_address(item, f"{here}[{index}]") for index, item in enumerate(listed)]
@@ -230,7 +244,9 @@ class _Reader:
         path = f"{gateway.path}.mappings"
         if not isinstance(raw, (list, tuple)):
             raise DbportsError(
-                "not a list of mappings", path=path, value=raw,
+                "not a list of mappings",
+                path=path,
+                value=raw,
                 fix="Write for example [{host: erp-db, protocol: tcp, port: 1433}]",
             )
         read: list[Publication] = []
@@ -244,7 +260,9 @@ class _Reader:
     def _mapping(self, raw: Any, gateway: Gateway, path: str) -> Publication:
         if not isinstance(raw, Mapping):
             raise DbportsError(
-                "a mapping is a dictionary with host or address, protocol and port", path=path, value=raw,
+                "a mapping is a dictionary with host or address, protocol and port",
+                path=path,
+                value=raw,
                 fix="Write for example {host: erp-db, protocol: tcp, port: 1433}",
             )
         no_unknown_keys(raw, set(MAPPING_KEYS), path)
@@ -253,8 +271,10 @@ class _Reader:
         public = _ports(raw, "public_port", path) if raw.get("public_port") is not None else ports
         if public.last - public.first != ports.last - ports.first:
             raise DbportsError(
-                f"as many ports are needed outside as inside, where there are {ports}", path=f"{path}.public_port",
-                value=raw.get("public_port"), fix="Write ranges of the same length",
+                f"as many ports are needed outside as inside, where there are {ports}",
+                path=f"{path}.public_port",
+                value=raw.get("public_port"),
+                fix="Write ranges of the same length",
             )
         outside = self._public_addresses(raw.get("public_address"), gateway, f"{path}.public_address")
         families = {item.family for item in outside.values()}
@@ -288,15 +308,19 @@ class _Reader:
                 addresses = self._peers.host(value).addresses
             except (DbportsError, TypeError):
                 raise DbportsError(
-                    "no such host in the inventory, or none with an address", path=here, value=value,
+                    "no such host in the inventory, or none with an address",
+                    path=here,
+                    value=value,
                     fix="Name an inventory host, or write address instead",
                 ) from None
         inside = self._networks.parts(addresses).get(gateway.values["inside"], ())
         fitting = [item for item in inside if item.family in families]
         if not fitting:
             raise DbportsError(
-                f"it has no address in network {gateway.values['inside']} of the family that is published", path=here,
-                value=value, fix="Correct the address, or dbports_networks",
+                f"it has no address in network {gateway.values['inside']} of the family that is published",
+                path=here,
+                value=value,
+                fix="Correct the address, or dbports_networks",
             )
         return AddressRange(fitting[0].family, fitting[0].first, fitting[0].first)
 
@@ -304,9 +328,7 @@ class _Reader:
 def _choice(raw: Mapping[str, Any], key: str, choices: tuple[str, ...], path: str) -> str:
     value = raw.get(key)
     if not isinstance(value, str) or value not in choices:
-        raise DbportsError(
-            f"not a {key}", path=f"{path}.{key}", value=value, fix=f"Use one of {', '.join(choices)}"
-        )
+        raise DbportsError(f"not a {key}", path=f"{path}.{key}", value=value, fix=f"Use one of {', '.join(choices)}")
     return str(value)
 
 
@@ -321,13 +343,17 @@ def _ports(raw: Mapping[str, Any], key: str, path: str) -> PortRange:
 def _check_values(kind: str, values: Values, between: tuple[str, ...], path: str) -> None:
     if kind == NAT and values["inside"] not in between:
         raise DbportsError(
-            "which network it hides has to be said", path=f"{path}.inside", value=values["inside"],
+            "which network it hides has to be said",
+            path=f"{path}.inside",
+            value=values["inside"],
             fix=f"Name one of {', '.join(between)}",
         )
     if kind == HTTP_PROXY and values["mode"] is None:
         raise DbportsError(
             "whether it understands HTTP or only passes bytes on decides whether a tunnel works",
-            path=f"{path}.mode", value=None, fix="Write mode: http or mode: tcp",
+            path=f"{path}.mode",
+            value=None,
+            fix="Write mode: http or mode: tcp",
         )
 
 
@@ -342,5 +368,7 @@ def _no_overlap(mapping: Publication, other: Publication) -> None:
     raise DbportsError(
         f"{mapping.protocol} {both} of {', '.join(map(str, sorted(shared)))} is published by {other.path} already"
         f"{browser if mapping.protocol == 'udp' and 1434 in both else ''}",
-        path=f"{mapping.path}.public_port", value=str(one), fix="Publish another port, or another public_address",
+        path=f"{mapping.path}.public_port",
+        value=str(one),
+        fix="Publish another port, or another public_address",
     )

@@ -35,10 +35,13 @@ def plan_markdown(plan: Plan, plan_id: str, inputs_id: str) -> str:
     """Return the whole plan as one Markdown document."""
     counts = plan.counts()
     lines = [
-        "# Plan", "",
-        f"plan_id `{plan_id}`, inputs_id `{inputs_id}`", "",
+        "# Plan",
+        "",
+        f"plan_id `{plan_id}`, inputs_id `{inputs_id}`",
+        "",
         f"{counts['servers']} servers, {counts['hosts']} hosts, {counts['flows']} flows, "
-        f"{counts['warnings']} warnings, {counts['conflicts']} conflicts.", "",
+        f"{counts['warnings']} warnings, {counts['conflicts']} conflicts.",
+        "",
     ]
     for title, texts in (("Conflicts", plan.conflicts), ("Warnings", plan.warnings)):
         if texts:
@@ -51,21 +54,36 @@ def plan_markdown(plan: Plan, plan_id: str, inputs_id: str) -> str:
 
 
 def _host_section(host: PortSet) -> list[str]:
-    lines = [f"## {escape(host.host)}", "", f"Addresses: {', '.join(host.addresses)}. Policy: {host.settings.policy}.", ""]
+    lines = [
+        f"## {escape(host.host)}",
+        "",
+        f"Addresses: {', '.join(host.addresses)}. Policy: {host.settings.policy}.",
+        "",
+    ]
     rows = []
     for head, peers in host.ordered():
-        names = [f"{ref.name} ({', '.join(ref.addresses)})" if ref.name not in ref.addresses else ref.name
-                 for ref in peers.values()]
-        rows.append((
-            head.direction, f"{head.protocol} {head.ports}".strip(), ", ".join(sorted(names)) or "nobody",
-            head.need, head.purpose, head.citation,
-        ))
+        names = [
+            f"{ref.name} ({', '.join(ref.addresses)})" if ref.name not in ref.addresses else ref.name
+            for ref in peers.values()
+        ]
+        rows.append(
+            (
+                head.direction,
+                f"{head.protocol} {head.ports}".strip(),
+                ", ".join(sorted(names)) or "nobody",
+                head.need,
+                head.purpose,
+                head.citation,
+            )
+        )
     if rows:
         lines += [*table(("", "port", "peers", "need", "purpose", "source"), rows), ""]
     if host.forbidden:
         lines += ["Must not reach:", ""]
-        lines += [f"- {escape(f'{item.host} {item.protocol} {item.ports} ({item.endpoint})')}"
-                  for item in sorted(set(host.forbidden))]
+        lines += [
+            f"- {escape(f'{item.host} {item.protocol} {item.ports} ({item.endpoint})')}"
+            for item in sorted(set(host.forbidden))
+        ]
         lines.append("")
     return lines
 
@@ -79,8 +97,13 @@ def _gateway_section(plan: GatewayPlan) -> list[str]:
     lines = [f"## Gateway {escape(gateway.name)}", "", about, ""]
     rows = [
         (
-            item.kind, f"{item.origin} to {item.target}", item.protocol_text(), _ends(item.source, item.source_ports),
-            _ends(item.destination, item.destination_ports), item.host, item.reason,
+            item.kind,
+            f"{item.origin} to {item.target}",
+            item.protocol_text(),
+            _ends(item.source, item.source_ports),
+            _ends(item.destination, item.destination_ports),
+            item.host,
+            item.reason,
         )
         for item in plan.statements
     ]
@@ -105,9 +128,7 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
     ]
     shown = rows[:40]
     widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
-    lines += [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0])).rstrip() for row in shown
-    ]
+    lines += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0])).rstrip() for row in shown]
     if len(rows) > len(shown):
         lines.append(f"  and {len(rows) - len(shown)} more rules, see plan.md")
     lines += [f"  gateway {item.gateway.name}: {len(item.statements)} statements" for item in plan.gateways]

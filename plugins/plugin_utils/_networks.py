@@ -164,7 +164,9 @@ def _cidr(text: Any, path: str) -> AddressRange:
         raise error.at(path=path) from None
     if "-" in str(text):
         raise DbportsError(
-            "a named network is written with its prefix, not as a range", path=path, value=text,
+            "a named network is written with its prefix, not as a range",
+            path=path,
+            value=text,
             fix=f"Write {', '.join(cidrs((network,))[:4])}",
         )
     return network

@@ -69,7 +69,9 @@ def read_server(
     """
     if not isinstance(raw, Mapping):
         raise DbportsError(
-            "a server is a dictionary with engine and clients", path=path, value=raw,
+            "a server is a dictionary with engine and clients",
+            path=path,
+            value=raw,
             fix="Write for example {engine: mssql, clients: [app_servers]}",
         )
     engine = _engine(raw.get("engine", ...), f"{path}.engine", engines)
@@ -83,13 +85,20 @@ def read_server(
     covered = engine.outbound or (instances and all(item.get("clients") for item in instances))
     if not values["clients"] and not covered:
         raise DbportsError(
-            "nobody is named who may connect", path=f"{path}.clients", fix=NOBODY_FIX,
+            "nobody is named who may connect",
+            path=f"{path}.clients",
+            fix=NOBODY_FIX,
         )
     forbidden = raw.get("forbidden_clients")
     warnings = _derive(engine, values, instances, path)
     return Server(
-        engine, name, path, values, tuple(instances),
-        read_clients(forbidden, f"{path}.forbidden_clients") if forbidden else (), tuple(warnings),
+        engine,
+        name,
+        path,
+        values,
+        tuple(instances),
+        read_clients(forbidden, f"{path}.forbidden_clients") if forbidden else (),
+        tuple(warnings),
     )
 
 
@@ -105,16 +114,16 @@ def _engine(name: Any, path: str, engines: Mapping[str, Engine]) -> Engine:
     if name is ...:
         raise DbportsError("no engine is named", path=path, fix=f"Name one of {', '.join(sorted(engines))}")
     if not isinstance(name, str) or name not in engines:
-        raise DbportsError(
-            "no such engine", path=path, value=name, fix=f"Use one of {', '.join(sorted(engines))}"
-        )
+        raise DbportsError("no such engine", path=path, value=name, fix=f"Use one of {', '.join(sorted(engines))}")
     return engines[name]
 
 
 def _keys(engine: Engine) -> set[str]:
-    return (COMMON_KEYS | {option.name for option in engine.options}) - (
-        set() if engine.instance_options else {"instances"}
-    ) - ({"clients", "forbidden_clients"} if engine.outbound else set())
+    return (
+        (COMMON_KEYS | {option.name for option in engine.options})
+        - (set() if engine.instance_options else {"instances"})
+        - ({"clients", "forbidden_clients"} if engine.outbound else set())
+    )
 
 
 def _engine_part(raw: Mapping[str, Any], engine: Engine, path: str) -> dict[str, Any]:
@@ -125,7 +134,9 @@ def _engine_part(raw: Mapping[str, Any], engine: Engine, path: str) -> dict[str,
         below = {}
     if not isinstance(below, Mapping):
         raise DbportsError(
-            "options is a dictionary", path=f"{path}.options", value=below,
+            "options is a dictionary",
+            path=f"{path}.options",
+            value=below,
             fix=f"Known keys: {', '.join(sorted(names))}",
         )
     no_unknown_keys(below, names, f"{path}.options")
@@ -146,7 +157,9 @@ def no_unknown_keys(raw: Mapping[str, Any], known: set[str], path: str) -> None:
             raise DbportsError(PINNED_REASON, path=f"{path}.{key}", value=raw[key], fix=f"Remove {key}")
         near = difflib.get_close_matches(str(key), sorted(known), 1)
         raise DbportsError(
-            "unknown key", path=f"{path}.{key}", value=raw[key],
+            "unknown key",
+            path=f"{path}.{key}",
+            value=raw[key],
             fix=f"Perhaps {near[0]} is meant" if near else f"Known keys: {', '.join(sorted(known))}",
         )
 
@@ -165,7 +178,9 @@ def read_name(raw: Any, path: str) -> str:
     """Read a name of 1 to 64 printable characters without slashes, quotes and backslashes."""
     if not isinstance(raw, str) or not _NAME.fullmatch(raw) or not raw.isprintable():
         raise DbportsError(
-            "a name has 1 to 64 printable characters without slashes, quotes and backslashes", path=path, value=raw,
+            "a name has 1 to 64 printable characters without slashes, quotes and backslashes",
+            path=path,
+            value=raw,
             fix="Give another name, as text",
         )
     return str(raw)
@@ -178,7 +193,9 @@ def _read_instances(raw: Mapping[str, Any], engine: Engine, path: str) -> list[V
     listed = raw.get("instances", [{}])
     if not isinstance(listed, (list, tuple)) or not listed:
         raise DbportsError(
-            "instances is a list with at least one instance", path=where, value=listed,
+            "instances is a list with at least one instance",
+            path=where,
+            value=listed,
             fix="Write instances as [{name: SALES, tcp_port: 14330}], or leave it out for the default instance alone",
         )
     read: list[Values] = []
@@ -320,7 +337,10 @@ def read_clients(value: Any, path: str) -> tuple[ClientRef, ...]:
         raise DbportsError("clients is a list", path=path, value=value, fix=NOBODY_FIX)
     if not value:
         raise DbportsError(
-            "nobody is named who may connect", path=path, value=value, fix=NOBODY_FIX,
+            "nobody is named who may connect",
+            path=path,
+            value=value,
+            fix=NOBODY_FIX,
         )
     return tuple(_read_client(item, f"{path}[{index}]") for index, item in enumerate(value))
 
@@ -330,13 +350,17 @@ def _read_client(item: Any, path: str) -> ClientRef:
         return ClientRef(item.strip(), path)
     if not isinstance(item, Mapping) or not isinstance(item.get("name"), str) or not item["name"].strip():
         raise DbportsError(
-            "a client is a host, group, address or network, or a dictionary with name", path=path, value=item,
+            "a client is a host, group, address or network, or a dictionary with name",
+            path=path,
+            value=item,
             fix="Write a name, or for example {name: app_servers, allow_empty: true}",
         )
     no_unknown_keys(item, {"name", "allow_empty", "os"}, path)
     os = item.get("os")
     return ClientRef(
-        item["name"].strip(), path, read_bool(item.get("allow_empty", False), f"{path}.allow_empty"),
+        item["name"].strip(),
+        path,
+        read_bool(item.get("allow_empty", False), f"{path}.allow_empty"),
         None if os is None else str(os),
     )
 

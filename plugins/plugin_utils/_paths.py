@@ -153,8 +153,11 @@ class Paths:
 
     def _find_route(self, a: str, b: str, engine: str, http: bool) -> list[Gateway]:
         route = [
-            gateway for gateway in self._gateways
-            if a != b and a in gateway.between and b in gateway.between
+            gateway
+            for gateway in self._gateways
+            if a != b
+            and a in gateway.between
+            and b in gateway.between
             and (not gateway.engines or engine in gateway.engines)
             and (gateway.kind != HTTP_PROXY or http)
             and (gateway.kind != NAT or gateway.values["inside"] in (a, b))
@@ -164,7 +167,8 @@ class Paths:
             other = next(gateway for gateway in route if forward[gateway.name] != forward[route[0].name])
             raise DbportsError(
                 f"{route[0].name} names {a} and {b} in the other order, so that nobody can tell which one comes first",
-                path=f"{other.path}.between", value=list(other.between),
+                path=f"{other.path}.between",
+                value=list(other.between),
                 fix="Name the networks in one order everywhere",
             )
         return route if all(forward.values()) else route[::-1]
@@ -180,9 +184,7 @@ class Paths:
         declared = self._variables.get(peer.name, {}).get("dbports_ephemeral_ports") if peer.is_host else None
         return peer.name if declared is None else ""
 
-    def way(
-        self, crossing: _Crossing, route: tuple[Gateway, ...], a: str, b: str, target: Ranges
-    ) -> Way:
+    def way(self, crossing: _Crossing, route: tuple[Gateway, ...], a: str, b: str, target: Ranges) -> Way:
         """Return how a flow's destination looks along a route.
 
         :raises _LostError: when it does not pass.
@@ -222,7 +224,9 @@ class Paths:
     def _relay(self, crossing: _Crossing, gateway: Gateway, behind: End, a: str) -> End:
         if gateway.values["mode"] == "http":
             raise DbportsError(
-                _HTTP_REASON, path=f"{gateway.path}.mode", value="http",
+                _HTTP_REASON,
+                path=f"{gateway.path}.mode",
+                value="http",
                 fix="Use a proxy in mode tcp, or remove http_tunnel_port from the server",
             )
         ports = str(gateway.values["port"] or behind.ports)
@@ -231,7 +235,9 @@ class Paths:
         if other != server:
             raise DbportsError(
                 f"port {ports} of {gateway.name} leads to {other} and cannot lead to {server} too",
-                path=f"{gateway.path}.port", value=ports, fix="Declare a proxy with another port for one of the two",
+                path=f"{gateway.path}.port",
+                value=ports,
+                fix="Declare a proxy with another port for one of the two",
             )
         return End(gateway.addresses[a], ports, gateway)
 
@@ -242,7 +248,8 @@ class Paths:
             if a not in first.public or not any(first.address.overlaps(item) for item in behind.addresses):
                 continue
             same = [
-                item for item in gateway.mappings
+                item
+                for item in gateway.mappings
                 if item.address == first.address and item.public.get(a) == first.public[a]
             ]
             public = [_published(same, crossing.head.protocol, item) for item in ports]
@@ -267,7 +274,8 @@ class Paths:
                 f"{crossing.head.protocol} {format_ports(ports)} of {crossing.responder.name} is published as "
                 f"{format_ports(public)}, but SQL Server Browser tells clients the port that the instance has inside, "
                 "and is itself asked on UDP 1434 alone",
-                path=path, value=format_ports(public),
+                path=path,
+                value=format_ports(public),
                 fix="Publish the same port, or let clients connect by host and port (connect_by: port)",
             )
         if not flow.base:
@@ -281,7 +289,9 @@ class Paths:
             raise DbportsError(
                 f"clients register one port and connect to it plus {distance}: {format_ports(public)} does not follow "
                 f"{declared[0].first if declared else 'any port'}",
-                path=path, value=format_ports(public), fix="Publish a pair of consecutive ports",
+                path=path,
+                value=format_ports(public),
+                fix="Publish a pair of consecutive ports",
             )
         return f" (clients register port {base})" if base != flow.base[0].first else ""
 
@@ -301,15 +311,19 @@ class Paths:
         for (host, path, number, between, reason), flows in sorted(self._losses.items()):
             gateway = self._gateways[number]
             verb = "does" if len(flows) == 1 else "do"
-            warnings.append((
-                host, f"{path}: {', '.join(flows)} {verb} not pass {gateway.kind} {gateway.name} between "
-                f"{' and '.join(between)}: {reason}",
-            ))
+            warnings.append(
+                (
+                    host,
+                    f"{path}: {', '.join(flows)} {verb} not pass {gateway.kind} {gateway.name} between "
+                    f"{' and '.join(between)}: {reason}",
+                )
+            )
         errors = self._tell_unpublished(warnings)
         for gateway, book in zip(self._gateways, self._books):
             book.warnings += [
                 f"{item.path} publishes {item.protocol} {item.public_ports}, which no flow of the plan uses"
-                for item in gateway.mappings if item.path not in self._used
+                for item in gateway.mappings
+                if item.path not in self._used
             ]
         return [book.plan() for book in self._books], warnings, errors
 
@@ -323,8 +337,10 @@ class Paths:
                 asked = flow.spec.through.same_port == () and key in self._served
                 if flow.spec.need == "required" and (asked or key not in self._served):
                     error = DbportsError(
-                        what, host=relation.host, path=f"{gateway.path}.mappings", fix=f"Add {wanted}, or leave out "
-                        "the clients behind it",
+                        what,
+                        host=relation.host,
+                        path=f"{gateway.path}.mappings",
+                        fix=f"Add {wanted}, or leave out the clients behind it",
                     )
                     errors.setdefault(str(error), error)
                 else:
@@ -354,8 +370,19 @@ class _Crossing:
         head, flow = self.head, self.flow
         host = self.responder.name if flow.responders is None or flow.spec.mesh else self.relation.host
         return Permit(
-            a, b, kind, head.protocol, source_ports if ports else "", ports, None, host, head.endpoint, head.need,
-            head.purpose, head.citation, flow.spec.through.answered,
+            a,
+            b,
+            kind,
+            head.protocol,
+            source_ports if ports else "",
+            ports,
+            None,
+            host,
+            head.endpoint,
+            head.need,
+            head.purpose,
+            head.citation,
+            flow.spec.through.answered,
         )
 
     def state_filters(self, route: tuple[Gateway, ...], a: str, b: str, source: Ranges, target: Ranges) -> None:
@@ -444,9 +471,10 @@ class _Crossing:
         able = any(spec.through.socks for spec in engine.flows)
         if not able:
             raise DbportsError(
-                f"clients of {engine.name} do not ask a SOCKS host to connect for them", path=gateway.path,
-                value=gateway.name, fix="List under engines those whose clients do (sql602), where the others are "
-                "routed past it",
+                f"clients of {engine.name} do not ask a SOCKS host to connect for them",
+                path=gateway.path,
+                value=gateway.name,
+                fix="List under engines those whose clients do (sql602), where the others are routed past it",
             )
         if not self.flow.spec.through.socks:
             raise _LostError(gateway, _CONNECTS_ONLY)
@@ -455,7 +483,8 @@ class _Crossing:
             raise DbportsError(
                 f"only one SOCKS host can stand between a client and a server ({_SOCKS_SEED}), and here are "
                 f"{' and '.join(item.name for item in both)}",
-                path=VARIABLE, fix="Take one of them out of the way, or run client and server on one computer",
+                path=VARIABLE,
+                fix="Take one of them out of the way, or run client and server on one computer",
             )
 
     def check_nat(self, gateway: Gateway, a: str) -> bool:

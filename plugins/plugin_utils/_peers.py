@@ -91,14 +91,18 @@ class Peers:
             return (_network(ref, str(network)),)
         near = difflib.get_close_matches(ref.name, list(self._inventory.names()), 1)
         raise DbportsError(
-            "no such host or group in the inventory, and no address or network", path=ref.path, value=ref.name,
+            "no such host or group in the inventory, and no address or network",
+            path=ref.path,
+            value=ref.name,
             fix=f"Perhaps {near[0]} is meant" if near else "Name an inventory host or group, an address or a network",
         )
 
     def _group(self, ref: ClientRef, members: tuple[str, ...]) -> tuple[Peer, ...]:
         if not members and not ref.allow_empty:
             raise DbportsError(
-                "this group has no hosts: a part of the inventory may be missing", path=ref.path, value=ref.name,
+                "this group has no hosts: a part of the inventory may be missing",
+                path=ref.path,
+                value=ref.name,
                 fix=f"Fill the group, or write {{name: {ref.name}, allow_empty: true}}",
             )
         peers = self._groups.get(ref.name)
@@ -127,7 +131,8 @@ class Peers:
             self.fact_hosts.add(name)
             return tuple(found)
         raise DbportsError(
-            "no address is known; names are never resolved here", path="dbports_addresses",
+            "no address is known; names are never resolved here",
+            path="dbports_addresses",
             fix="Set dbports_addresses, or set ansible_host to an address, or gather facts of this host first",
         )
 
@@ -149,7 +154,9 @@ def _no_os(ref: ClientRef) -> None:
     """Refuse what would have no effect: an inventory host has an operating system of its own."""
     if ref.os is not None:
         raise DbportsError(
-            "only an address or network has its operating system here", path=f"{ref.path}.os", value=ref.os,
+            "only an address or network has its operating system here",
+            path=f"{ref.path}.os",
+            value=ref.os,
             fix="Set dbports_os of the hosts instead",
         )
 
@@ -158,12 +165,12 @@ def _declared_addresses(declared: Any) -> tuple[str, ...]:
     listed = [declared] if isinstance(declared, str) else declared
     if not isinstance(listed, (list, tuple)) or not listed:
         raise DbportsError(
-            "not a list of the host's addresses", path="dbports_addresses", value=declared,
+            "not a list of the host's addresses",
+            path="dbports_addresses",
+            value=declared,
             fix="Write for example [192.0.2.10], or remove it where ansible_host is an address",
         )
-    return tuple(
-        dict.fromkeys(_host_address(item, f"dbports_addresses[{index}]") for index, item in enumerate(listed))
-    )
+    return tuple(dict.fromkeys(_host_address(item, f"dbports_addresses[{index}]") for index, item in enumerate(listed)))
 
 
 def _host_address(text: Any, path: str) -> str:
@@ -175,7 +182,9 @@ def _host_address(text: Any, path: str) -> str:
     address = ipaddress.ip_address(text)
     if address.is_loopback or address.is_unspecified or address.is_multicast:
         raise DbportsError(
-            "other hosts do not reach a host under this address", path=path, value=text,
+            "other hosts do not reach a host under this address",
+            path=path,
+            value=text,
             fix="Set dbports_addresses to the addresses that its peers see",
         )
     return str(address)

@@ -107,15 +107,15 @@ class _Builder:
         if flow.spec.both_ways:
             self._join(relation, flow, own, responders, initiators)
 
-    def _join(
-        self, relation: Relation, flow: ResolvedFlow, own: _Heads, initiators: _Side, responders: _Side
-    ) -> None:
+    def _join(self, relation: Relation, flow: ResolvedFlow, own: _Heads, initiators: _Side, responders: _Side) -> None:
         """Let every initiator reach every responder, where the responder itself receives this flow."""
         for responder, server_side in responders:
             if flow.spec.foreign and responder.is_host:
                 raise DbportsError(
                     f"{flow.spec.protocol} {own[0].ports} of this host would be closed to everyone else",
-                    path=server_side.partition(": ")[2], value=responder.name, fix="Write its address instead",
+                    path=server_side.partition(": ")[2],
+                    value=responder.name,
+                    fix="Write its address instead",
                 )
             received = self._received(relation, flow, own, responder)
             if received and responder.name == relation.host:
@@ -172,16 +172,18 @@ class _Builder:
             self.hosts[host].warnings.append(text)
         for item in gateways:
             if item.gateway.rewrites and item.gateway.name in self.hosts:
-                errors.append(DbportsError(
-                    "a host of the plan has this name, and the gateway stands in the place of peers",
-                    path=f"{item.gateway.path}.name", value=item.gateway.name, fix="Give the gateway another name",
-                ))
+                errors.append(
+                    DbportsError(
+                        "a host of the plan has this name, and the gateway stands in the place of peers",
+                        path=f"{item.gateway.path}.name",
+                        value=item.gateway.name,
+                        fix="Give the gateway another name",
+                    )
+                )
         self._relations.errors += errors
         return gateways
 
-    def _pair(
-        self, initiator: Peer, responder: Peer, heads: _Heads, declared: str, broadcast: bool
-    ) -> None:
+    def _pair(self, initiator: Peer, responder: Peer, heads: _Heads, declared: str, broadcast: bool) -> None:
         new = False
         source = initiator.source_ports if heads[0].ports else ""
         if responder.is_host:
@@ -217,8 +219,17 @@ def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
     spec = flow.spec
     listening = "required" if spec.need == "required" and spec.listens and spec.process else "optional"
     return Endpoint(
-        flow.endpoint, server.engine.name, server.name, flow.instance, spec.protocol, format_ports(flow.ports),
-        flow.address, spec.process, listening, flow.purpose, spec.shared,
+        flow.endpoint,
+        server.engine.name,
+        server.name,
+        flow.instance,
+        spec.protocol,
+        format_ports(flow.ports),
+        flow.address,
+        spec.process,
+        listening,
+        flow.purpose,
+        spec.shared,
     )
 
 
@@ -227,8 +238,16 @@ def _heads(flow: ResolvedFlow) -> _Heads:
     spec = flow.spec
     citation = spec.citation if spec.confirmed else f"{spec.citation} (unconfirmed)"
     inbound = RuleHead(
-        "in", flow.endpoint, spec.name, spec.protocol, format_ports(flow.ports), flow.purpose, spec.need, citation,
-        spec.unsolicited, None,
+        "in",
+        flow.endpoint,
+        spec.name,
+        spec.protocol,
+        format_ports(flow.ports),
+        flow.purpose,
+        spec.need,
+        citation,
+        spec.unsolicited,
+        None,
     )
     probe = (spec.probe, flow.probe_instance) if spec.probe and (flow.responders is None or spec.mesh) else None
     return inbound, inbound._replace(direction="out", probe=probe)

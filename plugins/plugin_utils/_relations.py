@@ -54,7 +54,9 @@ class Ends:
     @cached_property
     def addresses(self) -> AddressSet:
         """All addresses of the peers."""
-        return AddressSet(AddressRange.parse(text) for peer, _declared in self.peers.values() for text in peer.addresses)
+        return AddressSet(
+            AddressRange.parse(text) for peer, _declared in self.peers.values() for text in peer.addresses
+        )
 
 
 class Relations:
@@ -80,7 +82,9 @@ class Relations:
         self.engines = {**builtin_engines(), **own}
         self._read_gateways()
         declaring = [
-            name for name in sorted(self._inventory.declaring()) if self.guarded(name, self.peers.host, name) is not None
+            name
+            for name in sorted(self._inventory.declaring())
+            if self.guarded(name, self.peers.host, name) is not None
         ]
         return declaring, [item for name in declaring for item in self._servers(name)]
 
@@ -153,7 +157,9 @@ class Relations:
         raw = settings.get("dbports_networks")
         named = read_networks(raw, self._keep)
         self.networks = Networks(named)
-        if raw is None or (isinstance(raw, Mapping) and len(named) == len(raw)):  # else what gateways say of a refused network would be told too
+        if raw is None or (
+            isinstance(raw, Mapping) and len(named) == len(raw)
+        ):  # else what gateways say of a refused network would be told too
             self.gateways = read_gateways(
                 settings.get("dbports_gateways"), self.networks, self.peers, self.engines, self._keep
             )
@@ -163,15 +169,20 @@ class Relations:
         if expected is None:
             return
         if isinstance(expected, bool) or not str(expected).isdecimal():
-            self._keep(DbportsError(
-                "not a number of hosts", path="dbports_expected_hosts", value=expected, fix="Write a whole number"
-            ))
+            self._keep(
+                DbportsError(
+                    "not a number of hosts", path="dbports_expected_hosts", value=expected, fix="Write a whole number"
+                )
+            )
         elif int(expected) > self._inventory.size():
-            self._keep(DbportsError(
-                f"the inventory has only {self._inventory.size()} hosts: a part of it is missing",
-                path="dbports_expected_hosts", value=expected,
-                fix="Run with the whole inventory, or correct the number",
-            ))
+            self._keep(
+                DbportsError(
+                    f"the inventory has only {self._inventory.size()} hosts: a part of it is missing",
+                    path="dbports_expected_hosts",
+                    value=expected,
+                    fix="Run with the whole inventory, or correct the number",
+                )
+            )
 
     def _dynamic_range(self, name: str, server: Server) -> PortRange:
         """Return where a server's host takes dynamic ports from: what it declares, else its system's range."""
@@ -184,10 +195,15 @@ class Relations:
         peer = self.peers.host(name)
         raw = self.peers.variables[name].get("dbports_servers")
         if not isinstance(raw, (list, tuple)):
-            self._keep(DbportsError(
-                "not a list of servers", host=name, path="dbports_servers", value=raw,
-                fix="Write for example [{engine: mssql, clients: [app_servers]}]",
-            ))
+            self._keep(
+                DbportsError(
+                    "not a list of servers",
+                    host=name,
+                    path="dbports_servers",
+                    value=raw,
+                    fix="Write for example [{engine: mssql, clients: [app_servers]}]",
+                )
+            )
             return []
         found: list[Relation] = []
         for index, item in enumerate(raw):

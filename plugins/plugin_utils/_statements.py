@@ -26,7 +26,7 @@ _SHOWN = 6
 
 NOTES = {
     NAT: "Statements name the addresses behind the translation, as a Linux forward chain sees them: after the "
-         "destination was translated, before the source is. published holds what clients use.",
+    "destination was translated, before the source is. published holds what clients use.",
     SOCKS: "A relay statement is what the SOCKS host may be asked to connect to, in its own name.",
     HTTP_PROXY: "A relay statement is what the proxy passes bytes on to, in its own name.",
 }
@@ -162,18 +162,39 @@ class Book:
         there = (tuple(cidrs(of_family(published[0], family))), published[1]) if published else None
         icmp = permit.protocol == "icmp"
         request = Statement(
-            self._gateway.name, permit.origin, permit.target, permit.kind, _FAMILIES[family], permit.protocol,
-            tuple(cidrs(source)), permit.source_ports, tuple(cidrs(target)), permit.destination_ports, False,
-            _ECHO[family, REQUEST] if icmp else None, 0 if icmp else None, there, permit.host, permit.endpoint,
-            permit.need, permit.reason, permit.citation,
+            self._gateway.name,
+            permit.origin,
+            permit.target,
+            permit.kind,
+            _FAMILIES[family],
+            permit.protocol,
+            tuple(cidrs(source)),
+            permit.source_ports,
+            tuple(cidrs(target)),
+            permit.destination_ports,
+            False,
+            _ECHO[family, REQUEST] if icmp else None,
+            0 if icmp else None,
+            there,
+            permit.host,
+            permit.endpoint,
+            permit.need,
+            permit.reason,
+            permit.citation,
         )
         yield request
         if self._gateway.stateless and permit.answered and permit.kind == REQUEST:
             yield request._replace(
-                origin=permit.target, target=permit.origin, kind=REPLY, source=request.destination,
-                source_ports=permit.destination_ports, destination=request.source,
-                destination_ports=permit.source_ports, established=permit.protocol == "tcp",
-                icmp_type=_ECHO[family, REPLY] if icmp else None, reason=f"Answers: {permit.reason}",
+                origin=permit.target,
+                target=permit.origin,
+                kind=REPLY,
+                source=request.destination,
+                source_ports=permit.destination_ports,
+                destination=request.source,
+                destination_ports=permit.source_ports,
+                established=permit.protocol == "tcp",
+                icmp_type=_ECHO[family, REPLY] if icmp else None,
+                reason=f"Answers: {permit.reason}",
             )
 
     def _icmp_errors(self, towards: Mapping[tuple[str, str, int], set[AddressRange]]) -> Iterable[Statement]:
@@ -181,8 +202,23 @@ class Book:
         for (origin, target, family), addresses in towards.items():
             icmp_type, icmp_code = _TOO_BIG[family]
             yield Statement(
-                self._gateway.name, origin, target, ICMP_ERROR, _FAMILIES[family], "icmp", (ANY[family],), "",
-                tuple(cidrs(merge_addresses(addresses))), "", False, icmp_type, icmp_code, None, "", "", "required",
+                self._gateway.name,
+                origin,
+                target,
+                ICMP_ERROR,
+                _FAMILIES[family],
+                "icmp",
+                (ANY[family],),
+                "",
+                tuple(cidrs(merge_addresses(addresses))),
+                "",
+                False,
+                icmp_type,
+                icmp_code,
+                None,
+                "",
+                "",
+                "required",
                 "Any router on the way says that a packet is too big: without it large answers never arrive",
                 "RFC 1191" if family == 4 else "RFC 8201",
             )
@@ -192,11 +228,14 @@ class Book:
             return self.warnings
         names = sorted(self._widened)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        return [*self.warnings, (
-            f"answers to {', '.join(names[:_SHOWN])}{more} are permitted to all ports from 1024 to 65535, because the "
-            "range they connect from is not known (where you know it, set dbports_os or dbports_ephemeral_ports, or os "
-            "of a gateway)"
-        )]
+        return [
+            *self.warnings,
+            (
+                f"answers to {', '.join(names[:_SHOWN])}{more} are permitted to all ports from 1024 to 65535, because "
+                "the range they connect from is not known (where you know it, set dbports_os or "
+                "dbports_ephemeral_ports, or os of a gateway)"
+            ),
+        ]
 
 
 def _joined(destinations: Mapping[Ranges, set[Ranges]]) -> Iterable[tuple[Ranges, Ranges]]:
@@ -210,7 +249,17 @@ def _joined(destinations: Mapping[Ranges, set[Ranges]]) -> Iterable[tuple[Ranges
 
 
 def _order(statement: Statement) -> tuple[str, ...]:
-    return tuple(map(str, (
-        statement.host, statement.endpoint, statement.kind != REQUEST, statement.kind, statement.origin,
-        statement.target, statement,
-    )))
+    return tuple(
+        map(
+            str,
+            (
+                statement.host,
+                statement.endpoint,
+                statement.kind != REQUEST,
+                statement.kind,
+                statement.origin,
+                statement.target,
+                statement,
+            ),
+        )
+    )

@@ -45,8 +45,19 @@ _ENGINE_KEYS = {"title", "source", "options", "flows", "default_os"}
 _OPTION_KEYS = {"type", "default", "description", "choices", "maximum"}
 _SWITCHES = ("shared", "unsolicited", "confirmed", "listens", "broadcast", "mesh")
 _FLOW_KEYS = {
-    "name", "protocol", "port", "purpose", "citation", "initiator", "responder", "when", "need", "process", "probe",
-    "address", *_SWITCHES,
+    "name",
+    "protocol",
+    "port",
+    "purpose",
+    "citation",
+    "initiator",
+    "responder",
+    "when",
+    "need",
+    "process",
+    "probe",
+    "address",
+    *_SWITCHES,
 }
 _EXAMPLE = "{source: ..., flows: [{name: sql, port: 9088, purpose: Clients connect}]}"
 
@@ -63,9 +74,14 @@ def read_engines(raw: Any, builtin: Mapping[str, Engine], report: Report) -> tup
     if raw is None:
         return {}, set()
     if not isinstance(raw, Mapping):
-        report(DbportsError(
-            "not a dictionary of engines by name", path="dbports_engines", value=raw, fix=f"Write my_engine: {_EXAMPLE}"
-        ))
+        report(
+            DbportsError(
+                "not a dictionary of engines by name",
+                path="dbports_engines",
+                value=raw,
+                fix=f"Write my_engine: {_EXAMPLE}",
+            )
+        )
         return {}, set()
     engines: dict[str, Engine] = {}
     refused: set[str] = set()
@@ -73,9 +89,7 @@ def read_engines(raw: Any, builtin: Mapping[str, Engine], report: Report) -> tup
         path = f"dbports_engines.{name}"
         try:
             if name in builtin:
-                raise DbportsError(
-                    "the collection has an engine of this name", path=path, fix="Give it another name"
-                )
+                raise DbportsError("the collection has an engine of this name", path=path, fix="Give it another name")
             engines[name] = read_engine(name, raw[name], path)
         except DbportsError as error:
             refused.add(str(name))
@@ -94,7 +108,9 @@ def read_engine(name: Any, raw: Any, path: str) -> Engine:
     listed = raw.get("options") or {}
     if not isinstance(listed, Mapping):
         raise DbportsError(
-            "not a dictionary of options by name", path=f"{path}.options", value=listed,
+            "not a dictionary of options by name",
+            path=f"{path}.options",
+            value=listed,
             fix="Write for example {port: {type: port, default: 9088}}",
         )
     options = tuple(_read_option(key, value, f"{path}.options.{key}") for key, value in listed.items())
@@ -155,8 +171,13 @@ def _read_option(name: Any, raw: Any, path: str) -> Option:
         )
     description = raw.get("description", name)
     return Option(
-        name, raw.get("type", ""), _text(description, f"{path}.description", "Write a sentence"), raw.get("default"),
-        choices=tuple(choices), maximum=maximum, why="the engine is described so",
+        name,
+        raw.get("type", ""),
+        _text(description, f"{path}.description", "Write a sentence"),
+        raw.get("default"),
+        choices=tuple(choices),
+        maximum=maximum,
+        why="the engine is described so",
     )
 
 
@@ -248,17 +269,23 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
         if end != "server" and (not isinstance(end, str) or types.get(end) != "clients"):
             known = sorted(name for name, kind in types.items() if kind == "clients")
             raise DbportsError(
-                "neither server nor an option of type clients", path=f"{path}.{key}", value=end,
+                "neither server nor an option of type clients",
+                path=f"{path}.{key}",
+                value=end,
                 fix=f"Use server, {', '.join(known)}",
             )
     if flow.initiator == flow.responder and not (flow.mesh and flow.initiator != "server"):
         raise DbportsError(
-            "both ends are the same", path=f"{path}.responder", value=flow.responder,
+            "both ends are the same",
+            path=f"{path}.responder",
+            value=flow.responder,
             fix="Name another end, or set mesh for a cluster whose hosts all reach each other",
         )
     if flow.mesh and flow.initiator != flow.responder:
         raise DbportsError(
-            "a mesh has one option with all its hosts at both ends", path=f"{path}.mesh", value=True,
+            "a mesh has one option with all its hosts at both ends",
+            path=f"{path}.mesh",
+            value=True,
             fix="Name the same option as initiator and responder",
         )
     if flow.address and (not isinstance(flow.address, str) or flow.address not in types):
@@ -284,7 +311,9 @@ def _check_port(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
     except DbportsError:
         known = sorted(key for key, kind in types.items() if kind in ("port", "ports"))
         raise DbportsError(
-            "neither a port nor an option that is one", path=path, value=port,
+            "neither a port nor an option that is one",
+            path=path,
+            value=port,
             fix=f"Use a number from 1 to {MAX_PORT}, a range, dynamic, or one of {', '.join(known) or 'no options'}",
         ) from None
 
@@ -299,12 +328,16 @@ def _check_conditions(
         if name not in types:
             near = difflib.get_close_matches(name, sorted(types), 1)
             raise DbportsError(
-                "this condition names no option", path=where, value=condition,
+                "this condition names no option",
+                path=where,
+                value=condition,
                 fix=f"Perhaps {near[0]} is meant" if near else "Write option, !option or option=value",
             )
         if equals and choices.get(name) and wanted not in map(str, choices[name]):
             raise DbportsError(
-                f"{name} is never {wanted}", path=where, value=condition,
+                f"{name} is never {wanted}",
+                path=where,
+                value=condition,
                 fix=f"Use one of {', '.join(map(str, choices[name]))}",
             )
 
@@ -312,7 +345,9 @@ def _check_conditions(
 def _check_name(name: Any, path: str, what: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DbportsError(
-            f"the name of {what} is 1 to 40 small letters, digits and _, a letter first", path=path, value=name,
+            f"the name of {what} is 1 to 40 small letters, digits and _, a letter first",
+            path=path,
+            value=name,
             fix="Write for example my_engine",
         )
 
@@ -321,7 +356,9 @@ def _one_of(value: Any, allowed: Iterable[Any], path: str) -> None:
     listed = tuple(allowed)
     if value not in listed:
         raise DbportsError(
-            "not a known value", path=path, value=value,
+            "not a known value",
+            path=path,
+            value=value,
             fix=f"Use one of {', '.join(str(item) for item in listed if item is not None)}",
         )
 
@@ -333,7 +370,9 @@ def _dictionary(raw: Any, known: set[str], path: str, example: str) -> None:
         if key not in known:
             near = difflib.get_close_matches(str(key), sorted(known), 1)
             raise DbportsError(
-                "unknown key", path=f"{path}.{key}", value=raw[key],
+                "unknown key",
+                path=f"{path}.{key}",
+                value=raw[key],
                 fix=f"Perhaps {near[0]} is meant" if near else f"Known keys: {', '.join(sorted(known))}",
             )
 

@@ -52,8 +52,12 @@ NETWORKS = {
 """lab lies inside office and dc's IPv6 inside six: the longest prefix owns an address."""
 
 HOSTS = {
-    "o1": ["192.0.2.10"], "o2": ["192.0.2.11", "2001:db8::11"], "lab1": ["192.0.2.70"],
-    "d1": ["198.51.100.10", "2001:db8:d::10"], "d2": ["198.51.100.11"], "both": ["192.0.2.12", "198.51.100.12"],
+    "o1": ["192.0.2.10"],
+    "o2": ["192.0.2.11", "2001:db8::11"],
+    "lab1": ["192.0.2.70"],
+    "d1": ["198.51.100.10", "2001:db8:d::10"],
+    "d2": ["198.51.100.11"],
+    "both": ["192.0.2.12", "198.51.100.12"],
     "nowhere": ["203.0.113.9"],
 }
 CLIENTS = [*HOSTS, "192.0.2.60-192.0.2.66", "192.0.2.0/24", "2001:db8::/31"]
@@ -70,9 +74,13 @@ servers = st.one_of(
     st.fixed_dictionaries(
         {"engine": st.just("mssql"), "clients": clients},
         optional={
-            "instances": st.sampled_from([
-                [{"name": "SALES", "tcp_port": 14330}], [{"name": "PAY"}], [{"tcp_port": [1433, 1500, 1501]}],
-            ]),
+            "instances": st.sampled_from(
+                [
+                    [{"name": "SALES", "tcp_port": 14330}],
+                    [{"name": "PAY"}],
+                    [{"tcp_port": [1433, 1500, 1501]}],
+                ]
+            ),
             "os": st.sampled_from(["windows", "windows_2003"]),
         },
     ),
@@ -112,8 +120,11 @@ def cells() -> list[tuple[str, int, int, int]]:
             borders |= {int(net.network_address), int(net.broadcast_address) + 1}
         cuts = sorted(borders)
         for first, after in zip(cuts, cuts[1:]):
-            around = [(net.prefixlen, name) for net, name in mine if int(net.network_address) <= first <= int(
-                net.broadcast_address)]
+            around = [
+                (net.prefixlen, name)
+                for net, name in mine
+                if int(net.network_address) <= first <= int(net.broadcast_address)
+            ]
             found.append((max(around)[1] if around else "", family, first, after - 1))
     return found
 
@@ -143,11 +154,17 @@ def crossing(plan: Plan, between: list[str]) -> Iterator[tuple[dict[str, Any], B
                 if family == other and origin != target and {origin, target} <= set(between):
                     icmp = flow["protocol"] == "icmp"
                     echo = 8 if family == 4 else 128
-                    yield flow, Box(
-                        family, flow["protocol"], (source,),
-                        ((echo, echo),) if icmp else ports(flow["source_ports"]), (destination,),
-                        ((0, 0),) if icmp else ports(flow["ports"]),
-                        ANY_FLAGS if flow["protocol"] == "tcp" else NO_FLAGS,
+                    yield (
+                        flow,
+                        Box(
+                            family,
+                            flow["protocol"],
+                            (source,),
+                            ((echo, echo),) if icmp else ports(flow["source_ports"]),
+                            (destination,),
+                            ((0, 0),) if icmp else ports(flow["ports"]),
+                            ANY_FLAGS if flow["protocol"] == "tcp" else NO_FLAGS,
+                        ),
                     )
 
 
@@ -252,7 +269,9 @@ def test_a_filter_changes_no_flow_and_the_order_nothing(inventory: dict[str, Any
 TRANSLATED: dict[str, Any] = {
     "nat": {"kind": "nat", "inside": "office"},
     "published": {
-        "kind": "nat", "inside": "dc", "mappings": [
+        "kind": "nat",
+        "inside": "dc",
+        "mappings": [
             {"host": "d1", "protocol": "tcp", "port": 5002, "public_port": 7002},
             {"host": "d2", "protocol": "tcp", "port": "1-5001", "public_port": "10001-15001"},
         ],
@@ -281,8 +300,13 @@ def test_flows_are_counted_once_however_they_are_rewritten(
 
 
 REPLY: dict[str, Any] = {
-    "family": "ipv4", "protocol": "tcp", "source": ["198.51.100.10"], "source_ports": "1433",
-    "destination": ["192.0.2.0/28"], "destination_ports": "32768-60999", "established": True,
+    "family": "ipv4",
+    "protocol": "tcp",
+    "source": ["198.51.100.10"],
+    "source_ports": "1433",
+    "destination": ["192.0.2.0/28"],
+    "destination_ports": "32768-60999",
+    "established": True,
 }
 
 
@@ -300,10 +324,16 @@ class TestTheEvaluator:
     @pytest.mark.parametrize(
         "change",
         [
-            {"destination": ["192.0.2.0/29"]}, {"destination": ["192.0.2.0/28", "192.0.2.16"]},
-            {"source": ["198.51.100.10/31"]}, {"source": ["198.51.100.9"]}, {"source_ports": ""},
-            {"source_ports": "1433-1434"}, {"destination_ports": "32768-60998"}, {"destination_ports": "32767-60999"},
-            {"established": False}, {"protocol": "udp", "established": False},
+            {"destination": ["192.0.2.0/29"]},
+            {"destination": ["192.0.2.0/28", "192.0.2.16"]},
+            {"source": ["198.51.100.10/31"]},
+            {"source": ["198.51.100.9"]},
+            {"source_ports": ""},
+            {"source_ports": "1433-1434"},
+            {"destination_ports": "32768-60998"},
+            {"destination_ports": "32767-60999"},
+            {"established": False},
+            {"protocol": "udp", "established": False},
         ],
     )
     def test_another_list(self, change: dict[str, Any]) -> None:
@@ -317,7 +347,6 @@ class TestTheEvaluator:
         """facts/perimeter.md 1: ACK or RST; SYN with ACK passes, SYN alone does not."""
         client, server = int(ipaddress.ip_address("192.0.2.1")), int(ipaddress.ip_address("198.51.100.10"))
         passed = {
-            flags for flags in range(8)
-            if admits([box_of(REPLY)], Packet(4, "tcp", server, 1433, client, 40000, flags))
+            flags for flags in range(8) if admits([box_of(REPLY)], Packet(4, "tcp", server, 1433, client, 40000, flags))
         }
         assert passed == {ACK, RST, ACK | RST, SYN | ACK, SYN | RST, SYN | ACK | RST}

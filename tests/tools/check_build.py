@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check that a built collection holds what its users need, and nothing else.
 
-    python tests/tools/check_build.py .build/dbports-firewall-0.1.0.tar.gz
+python tests/tools/check_build.py .build/dbports-firewall-0.1.0.tar.gz
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Outcome:
 
     def gist(self) -> str:
         """Return the tool's own last summary line, or nothing."""
-        lines = [COLOUR.sub("", line).strip(" =") for line in self.log.read_text(errors="replace").splitlines()]
+        lines = [COLOUR.sub("", line)[8:].strip(" =│") for line in self.log.read_text().splitlines()]
         return next((line for line in reversed(lines) if TELLING.match(line)), "")
 
 
@@ -52,11 +52,22 @@ def run_part(name: str, logs: Path) -> Outcome:
     """Run one part to its end and return how it went."""
     log = logs / f"{name}.log"
     started = time.monotonic()
-    with log.open("wb") as output:
-        status = subprocess.run(
-            ["make", name], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
-        ).returncode
-    return Outcome(name, status, time.monotonic() - started, log)
+    command = ["make", name]
+    with (
+        log.open("w", encoding="utf-8") as output,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as part,
+    ):
+        for line in part.stdout or ():
+            output.write(f"{time.monotonic() - started:7.1f} {line}")  # so that a log tells where the time went
+            output.flush()
+    return Outcome(name, part.returncode, time.monotonic() - started, log)
 
 
 def main() -> int:
@@ -75,7 +86,7 @@ def main() -> int:
             outcome = future.result()
             outcomes[outcome.name] = outcome
             if outcome.status:
-                print(f"---- log of {outcome.name}", outcome.log.read_text(errors="replace"), "----", sep="\n")
+                print(f"---- log of {outcome.name}", outcome.log.read_text(), "----", sep="\n")
             print(outcome.line(), flush=True)
     failed = [name for name in args.parts if outcomes[name].status]
     print(f"\ntest: the parts in order, after {time.monotonic() - started:.0f} s")

@@ -13,31 +13,64 @@ _HADR = f"{_PORTS}; IBM Support, Why the DB2 HADR is not using the assigned port
 _SERVER = ("db2sysc", "db2syscs")
 
 OPTIONS = (
-    Option("port", "ports", "SVCENAME: 50000 up to 11.5.5; instances that 11.5.6 or later created have 25000. "
-           "One for each instance of the host.", 50000),
+    Option(
+        "port",
+        "ports",
+        "SVCENAME: 50000 up to 11.5.5; instances that 11.5.6 or later created have 25000. "
+        "One for each instance of the host.",
+        50000,
+    ),
     Option("ssl_port", "port", "SSL_SVCENAME, the port for TLS; absent: none."),
-    Option("hadr_partners", "clients", "The hosts of the other databases of the HADR pair or cluster; a partner that "
-           "is declared has its own hadr_port."),
+    Option(
+        "hadr_partners",
+        "clients",
+        "The hosts of the other databases of the HADR pair or cluster; a partner that "
+        "is declared has its own hadr_port.",
+    ),
     Option("hadr_port", "ports", "HADR_LOCAL_SVC, one port for each database that is replicated; there is no default."),
-    Option("fcm_nodes", "clients", "The hosts of a partitioned database, which reach each other by the Fast "
-           "Communications Manager."),
+    Option(
+        "fcm_nodes",
+        "clients",
+        "The hosts of a partitioned database, which reach each other by the Fast Communications Manager.",
+    ),
     Option("fcm_ports", "ports", "The ports of DB2_instance to DB2_instance_END in the services file.", "60000-60003"),
 )
 
 FLOWS = (
     FlowSpec("drda", "tcp", "port", "Clients connect to Db2", _PORTS, process=_SERVER, probe="tcp"),
     FlowSpec(
-        "drda_tls", "tcp", "ssl_port", "Clients connect to Db2 with TLS", _PORTS,
-        when=("ssl_port",), process=_SERVER, probe="tcp",
+        "drda_tls",
+        "tcp",
+        "ssl_port",
+        "Clients connect to Db2 with TLS",
+        _PORTS,
+        when=("ssl_port",),
+        process=_SERVER,
+        probe="tcp",
     ),
     FlowSpec(
-        "hadr", "tcp", "hadr_port", "Primary and standby connect to each other's HADR port", _HADR,
-        initiator="hadr_partners", when=("hadr_partners",), both_ways=True, process=_SERVER,
+        "hadr",
+        "tcp",
+        "hadr_port",
+        "Primary and standby connect to each other's HADR port",
+        _HADR,
+        initiator="hadr_partners",
+        when=("hadr_partners",),
+        both_ways=True,
+        process=_SERVER,
     ),
     FlowSpec(
-        "fcm", "tcp", "fcm_ports", "Partitions of a database reach each other",
-        f"{_PORTS}; IBM Db2 documentation, Setting up a communication port range", initiator="fcm_nodes",
-        responder="fcm_nodes", when=("fcm_nodes",), mesh=True, process=(*_SERVER, "db2fcm*"), confirmed=False,
+        "fcm",
+        "tcp",
+        "fcm_ports",
+        "Partitions of a database reach each other",
+        f"{_PORTS}; IBM Db2 documentation, Setting up a communication port range",
+        initiator="fcm_nodes",
+        responder="fcm_nodes",
+        when=("fcm_nodes",),
+        mesh=True,
+        process=(*_SERVER, "db2fcm*"),
+        confirmed=False,
     ),
 )
 
@@ -45,14 +78,17 @@ FLOWS = (
 def derive(server: Values, instances: list[Values]) -> list[str]:
     """Refuse HADR without its port; see :class:`Engine`."""
     if server["hadr_partners"] and not server["hadr_port"]:
-        raise DbportsError(
-            "HADR has no default port", path="hadr_port", fix="Write the number behind HADR_LOCAL_SVC"
-        )
+        raise DbportsError("HADR has no default port", path="hadr_port", fix="Write the number behind HADR_LOCAL_SVC")
     return []
 
 
 ENGINE = Engine(
-    name="db2", title="IBM Db2", source=_PORTS, options=OPTIONS, flows=FLOWS, derive=derive,
+    name="db2",
+    title="IBM Db2",
+    source=_PORTS,
+    options=OPTIONS,
+    flows=FLOWS,
+    derive=derive,
     notes=(
         "50000 lies in the dynamic range of Linux and Windows, which is why newer instances have 25000.",
         "The source port of an HADR connection cannot be chosen.",

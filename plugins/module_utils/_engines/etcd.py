@@ -18,16 +18,34 @@ OPTIONS = (
 
 FLOWS = (
     FlowSpec(
-        "client", "tcp", "port", "Clients such as Patroni read and write keys", f"{_DOC}; IANA: etcd-client",
-        process=_SERVER, probe="tcp",
+        "client",
+        "tcp",
+        "port",
+        "Clients such as Patroni read and write keys",
+        f"{_DOC}; IANA: etcd-client",
+        process=_SERVER,
+        probe="tcp",
     ),
     FlowSpec(
-        "peer", "tcp", "peer_port", "Nodes of the cluster reach each other", f"{_DOC}; IANA: etcd-server",
-        initiator="nodes", responder="nodes", when=("nodes",), mesh=True, process=_SERVER, probe="tcp",
+        "peer",
+        "tcp",
+        "peer_port",
+        "Nodes of the cluster reach each other",
+        f"{_DOC}; IANA: etcd-server",
+        initiator="nodes",
+        responder="nodes",
+        when=("nodes",),
+        mesh=True,
+        process=_SERVER,
+        probe="tcp",
     ),
 )
 
 ENGINE = Engine(
-    name="etcd", title="etcd", source=_DOC, options=OPTIONS, flows=FLOWS,
+    name="etcd",
+    title="etcd",
+    source=_DOC,
+    options=OPTIONS,
+    flows=FLOWS,
     notes=("etcdctl on a node uses the client port of that node or of all: name administrators' hosts as clients.",),
 )

@@ -16,15 +16,26 @@ _SERVER = ("firebird", "fbserver", "fb_smp_server", "fb_inet_server")
 OPTIONS = (
     Option("port", "port", "RemoteServicePort.", 3050),
     Option("events", "bool", "Clients wait for events, which the server sends on a second connection.", False),
-    Option("aux_port", "ports", "RemoteAuxPort, the port of that second connection; absent or dynamic: it is random "
-           "(RemoteAuxPort = 0).", "dynamic", words=("dynamic",)),
+    Option(
+        "aux_port",
+        "ports",
+        "RemoteAuxPort, the port of that second connection; absent or dynamic: it is random (RemoteAuxPort = 0).",
+        "dynamic",
+        words=("dynamic",),
+    ),
 )
 
 FLOWS = (
     FlowSpec("sql", "tcp", "port", "Clients connect to Firebird", _DOC, process=_SERVER, probe="tcp"),
     FlowSpec(
-        "events", "tcp", "aux_port", "Clients open a second connection to hear of events", _EVENTS,
-        when=("events",), need="optional", listens=False,
+        "events",
+        "tcp",
+        "aux_port",
+        "Clients open a second connection to hear of events",
+        _EVENTS,
+        when=("events",),
+        need="optional",
+        listens=False,
     ),
 )
 
@@ -33,8 +44,10 @@ def derive(server: Values, instances: list[Values]) -> list[str]:
     """Warn of a random port and refuse one that is not used; see :class:`Engine`."""
     if server["aux_port"] != "dynamic" and not server["events"]:
         raise DbportsError(
-            "the auxiliary port serves events alone, which are off", path="aux_port",
-            value=format_ports(server["aux_port"]), fix="Set events: true, or remove aux_port",
+            "the auxiliary port serves events alone, which are off",
+            path="aux_port",
+            value=format_ports(server["aux_port"]),
+            fix="Set events: true, or remove aux_port",
         )
     if server["events"] and server["aux_port"] == "dynamic":
         return [
@@ -45,7 +58,12 @@ def derive(server: Values, instances: list[Values]) -> list[str]:
 
 
 ENGINE = Engine(
-    name="firebird", title="Firebird", source=_DOC, options=OPTIONS, flows=FLOWS, derive=derive,
+    name="firebird",
+    title="Firebird",
+    source=_DOC,
+    options=OPTIONS,
+    flows=FLOWS,
+    derive=derive,
     notes=(
         "A client of events connects to the address that the server names, which fails through address translation.",
     ),

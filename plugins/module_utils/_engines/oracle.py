@@ -16,49 +16,109 @@ _EM = "Oracle Database 2 Day DBA, EM Express HTTPS port"
 OPTIONS = (
     Option("listener_port", "ports", "The port or ports of the listener.", 1521),
     Option("tcps_port", "port", "The listener's port for TLS, usually 2484; absent: none."),
-    Option("ons_port", "port", "The remote port of the Oracle Notification Service, usually 6200, where clients "
-           "subscribe to events (Fast Connection Failover); absent: not used by clients."),
+    Option(
+        "ons_port",
+        "port",
+        "The remote port of the Oracle Notification Service, usually 6200, where clients "
+        "subscribe to events (Fast Connection Failover); absent: not used by clients.",
+    ),
     Option("em_express_port", "port", "The HTTPS port of Enterprise Manager Express, usually 5500; absent: not used."),
     Option("admin_clients", "clients", "Who uses Enterprise Manager Express; absent: the server's clients."),
     Option("connection_manager_port", "port", "Oracle Connection Manager on this host, usually 1630; absent: none."),
-    Option("data_guard_members", "clients", "The hosts of the Data Guard configuration, whichever is primary: each "
-           "may become it, so each of them reaches the listener of every other."),
-    Option("data_guard_observers", "clients", "The hosts of the fast-start failover observers, which connect to all "
-           "members."),
+    Option(
+        "data_guard_members",
+        "clients",
+        "The hosts of the Data Guard configuration, whichever is primary: each "
+        "may become it, so each of them reaches the listener of every other.",
+    ),
+    Option(
+        "data_guard_observers",
+        "clients",
+        "The hosts of the fast-start failover observers, which connect to all members.",
+    ),
 )
 
 FLOWS = (
     FlowSpec(
-        "listener", "tcp", "listener_port", "Clients connect to the listener", _PORTS, process=("tnslsnr",),
+        "listener",
+        "tcp",
+        "listener_port",
+        "Clients connect to the listener",
+        _PORTS,
+        process=("tnslsnr",),
         probe="tcp",
     ),
     FlowSpec(
-        "tcps", "tcp", "tcps_port", "Clients connect to the listener with TLS", "Oracle Database Net Services "
-        "Administrator's Guide, Using the TCP/IP with TLS Protocol", when=("tcps_port",), process=("tnslsnr",),
-        probe="tcp", confirmed=False,
-    ),
-    FlowSpec(
-        "ons", "tcp", "ons_port", "Clients subscribe to events of the cluster", _ONS,
-        when=("ons_port",), need="optional", process=("ons",), probe="tcp", confirmed=False,
-    ),
-    FlowSpec(
-        "em_express", "tcp", "em_express_port", "Administrators use Enterprise Manager Express", _EM,
-        initiator="admin_users", when=("em_express_port",), need="optional", process=("tnslsnr",), probe="tcp",
+        "tcps",
+        "tcp",
+        "tcps_port",
+        "Clients connect to the listener with TLS",
+        "Oracle Database Net Services Administrator's Guide, Using the TCP/IP with TLS Protocol",
+        when=("tcps_port",),
+        process=("tnslsnr",),
+        probe="tcp",
         confirmed=False,
     ),
     FlowSpec(
-        "connection_manager", "tcp", "connection_manager_port", "Clients connect through Oracle Connection Manager",
-        _PORTS, when=("connection_manager_port",), process=("cmgw", "cmadmin", "tnslsnr"), probe="tcp",
+        "ons",
+        "tcp",
+        "ons_port",
+        "Clients subscribe to events of the cluster",
+        _ONS,
+        when=("ons_port",),
+        need="optional",
+        process=("ons",),
+        probe="tcp",
+        confirmed=False,
     ),
     FlowSpec(
-        "data_guard", "tcp", "listener_port", "Members of the Data Guard configuration send redo and ask for gaps",
-        _GUARD, initiator="data_guard_members", responder="data_guard_members", when=("data_guard_members",), mesh=True,
-        process=("tnslsnr",), probe="tcp", confirmed=False,
+        "em_express",
+        "tcp",
+        "em_express_port",
+        "Administrators use Enterprise Manager Express",
+        _EM,
+        initiator="admin_users",
+        when=("em_express_port",),
+        need="optional",
+        process=("tnslsnr",),
+        probe="tcp",
+        confirmed=False,
     ),
     FlowSpec(
-        "observer", "tcp", "listener_port", "Observers watch the members and start a failover",
-        "Oracle Data Guard Broker, Fast-Start Failover", initiator="data_guard_observers",
-        when=("data_guard_observers",), process=("tnslsnr",), probe="tcp", confirmed=False,
+        "connection_manager",
+        "tcp",
+        "connection_manager_port",
+        "Clients connect through Oracle Connection Manager",
+        _PORTS,
+        when=("connection_manager_port",),
+        process=("cmgw", "cmadmin", "tnslsnr"),
+        probe="tcp",
+    ),
+    FlowSpec(
+        "data_guard",
+        "tcp",
+        "listener_port",
+        "Members of the Data Guard configuration send redo and ask for gaps",
+        _GUARD,
+        initiator="data_guard_members",
+        responder="data_guard_members",
+        when=("data_guard_members",),
+        mesh=True,
+        process=("tnslsnr",),
+        probe="tcp",
+        confirmed=False,
+    ),
+    FlowSpec(
+        "observer",
+        "tcp",
+        "listener_port",
+        "Observers watch the members and start a failover",
+        "Oracle Data Guard Broker, Fast-Start Failover",
+        initiator="data_guard_observers",
+        when=("data_guard_observers",),
+        process=("tnslsnr",),
+        probe="tcp",
+        confirmed=False,
     ),
 )
 
@@ -68,14 +128,20 @@ def derive(server: Values, instances: list[Values]) -> list[str]:
     server["admin_users"] = server["admin_clients"] or server["clients"]
     if server["data_guard_observers"] and not server["data_guard_members"]:
         raise DbportsError(
-            "there is nothing that they could observe", path="data_guard_observers",
+            "there is nothing that they could observe",
+            path="data_guard_observers",
             fix="Name the hosts in data_guard_members",
         )
     return []
 
 
 ENGINE = Engine(
-    name="oracle", title="Oracle Database", source=_PORTS, options=OPTIONS, flows=FLOWS, derive=derive,
+    name="oracle",
+    title="Oracle Database",
+    source=_PORTS,
+    options=OPTIONS,
+    flows=FLOWS,
+    derive=derive,
     derived={"admin_users": "clients"},
     notes=(
         "The installer takes the next free port where 1521 is taken: compare with lsnrctl status.",

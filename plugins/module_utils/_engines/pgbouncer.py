@@ -11,11 +11,13 @@ _DOC = "PgBouncer documentation, config: listen_port"
 
 OPTIONS = (Option("port", "port", "listen_port.", 6432),)
 
-FLOWS = (
-    FlowSpec("sql", "tcp", "port", "Clients connect to PgBouncer", _DOC, process=("pgbouncer",), probe="tcp"),
-)
+FLOWS = (FlowSpec("sql", "tcp", "port", "Clients connect to PgBouncer", _DOC, process=("pgbouncer",), probe="tcp"),)
 
 ENGINE = Engine(
-    name="pgbouncer", title="PgBouncer", source=_DOC, options=OPTIONS, flows=FLOWS,
+    name="pgbouncer",
+    title="PgBouncer",
+    source=_DOC,
+    options=OPTIONS,
+    flows=FLOWS,
     notes=("Name its host as a client of the PostgreSQL servers behind it.",),
 )

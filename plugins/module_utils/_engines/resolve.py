@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Values, holds
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 
+_NAMING_PROBES = ("tds", "ssrp")
+"""The probes that ask for an instance by its name."""
+
 
 class ResolvedFlow(NamedTuple):
     """A flow of one server: its endpoint's id, the real ports and whose hosts take part.
 
     ``initiators`` and ``responders`` are ``None`` for the server itself, else the client references. ``dynamic``: the
-    ports are the dynamic range of the server's operating system; another host's are its own. ``same_port``: a gateway has
-    to publish the very same ports; ``base``: the port that clients register and count these from.
+    ports are the dynamic range of the server's host; another host's are its own. ``same_port``: a gateway has to
+    publish the very same ports; ``base``: the port that clients register and count these from.
     """
 
     spec: FlowSpec
@@ -44,10 +47,7 @@ def resolve_flows(
     :param dynamic: the range from which the server's host takes dynamic ports.
     """
     for spec in engine.flows:
-        if spec.each == "instance":
-            scopes = [_together(server, item) for item in instances]
-        else:
-            scopes = [server]
+        scopes = [_together(server, item) for item in instances] if spec.each == "instance" else [server]
         for values in scopes:
             if not holds(spec.when, values):
                 continue
@@ -79,7 +79,7 @@ def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], dynamic: Po
         None if spec.initiator == "server" else values.get(spec.initiator) or (),
         None if spec.responder == "server" else values.get(spec.responder) or (),
         address,
-        instance or values.get("probe_instance"),
+        (instance or values.get("probe_instance")) if spec.probe in _NAMING_PROBES else None,
         is_dynamic,
         spec.through.same_port is not None and holds(spec.through.same_port, values),
         _ports(spec.through.counted_from, values, dynamic)[0],

@@ -127,16 +127,22 @@ CASES = {
         "[{name: s, kind: socks, between: [office, dc]}]", f"{G}.addresses", "own", "dc: ..."
     ),
     "an address missing": Case(
-        "[{name: s, kind: socks, between: [office, dc], addresses: {office: 192.0.2.1}}]", f"{G}.addresses.dc",
-        "own address in this network", "dc: ...",
+        "[{name: s, kind: socks, between: [office, dc], addresses: {office: 192.0.2.1}}]",
+        f"{G}.addresses.dc",
+        "own address in this network",
+        "dc: ...",
     ),
     "an address elsewhere": Case(
         "[{name: s, kind: socks, between: [office, dc], addresses: {office: 192.0.2.1, moon: 192.0.2.2}}]",
-        f"{G}.addresses.moon", "unknown", "Known keys: dc, office",
+        f"{G}.addresses.moon",
+        "unknown",
+        "Known keys: dc, office",
     ),
     "socks by IPv6": Case(
         "[{name: s, kind: socks, between: [office, dc], addresses: {office: 192.0.2.1, dc: '2001:db8:d::1'}}]",
-        f"{G}.addresses.dc", "IPv4 addresses alone", "IPv4",
+        f"{G}.addresses.dc",
+        "IPv4 addresses alone",
+        "IPv4",
     ),
     "a port too high": Case(f"[{SOCKS[:-1]}, port: 70000}}]", f"{G}.port", "a number from 1", "one port"),
     "nat without inside": Case(
@@ -151,35 +157,49 @@ CASES = {
     ),
     "a mapping to two": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, address: 198.51.100.10, protocol: tcp, port: 1433}}]}}]",
-        f"{G}.mappings[0]", "host or to an address", "one",
+        f"{G}.mappings[0]",
+        "host or to an address",
+        "one",
     ),
     "a mapping to nobody": Case(
-        f"[{{{DC_NAT}, mappings: [{{host: dbb, protocol: tcp, port: 1433}}]}}]", f"{G}.mappings[0].host",
-        "no such host", "inventory host",
+        f"[{{{DC_NAT}, mappings: [{{host: dbb, protocol: tcp, port: 1433}}]}}]",
+        f"{G}.mappings[0].host",
+        "no such host",
+        "inventory host",
     ),
     "a mapping outwards": Case(
-        f"[{{{DC_NAT}, mappings: [{{host: app-01, protocol: tcp, port: 1433}}]}}]", f"{G}.mappings[0].host",
-        "no address in network dc", "dbports_networks",
+        f"[{{{DC_NAT}, mappings: [{{host: app-01, protocol: tcp, port: 1433}}]}}]",
+        f"{G}.mappings[0].host",
+        "no address in network dc",
+        "dbports_networks",
     ),
     "a mapping of icmp": Case(
-        f"[{{{DC_NAT}, mappings: [{{host: db, protocol: icmp, port: 1433}}]}}]", f"{G}.mappings[0].protocol",
-        "not a protocol", "tcp, udp",
+        f"[{{{DC_NAT}, mappings: [{{host: db, protocol: icmp, port: 1433}}]}}]",
+        f"{G}.mappings[0].protocol",
+        "not a protocol",
+        "tcp, udp",
     ),
     "a mapping without port": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp}}]}}]", f"{G}.mappings[0].port", "not a port", "1433"
     ),
     "more outside than inside": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp, port: 1433, public_port: 1-9}}]}}]",
-        f"{G}.mappings[0].public_port", "as many ports", "same length",
+        f"{G}.mappings[0].public_port",
+        "as many ports",
+        "same length",
     ),
     "another's address": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp, port: 1433, public_address: 192.0.2.9}}]}}]",
-        f"{G}.mappings[0].public_address", "not an outside address", "192.0.2.1",
+        f"{G}.mappings[0].public_address",
+        "not an outside address",
+        "192.0.2.1",
     ),
     "two hosts with Browser on one address": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, protocol: udp, port: 1434}}, "
         "{address: 198.51.100.11, protocol: udp, port: 1434}]}]",
-        f"{G}.mappings[1].public_port", "one public address serves one host with SQL Server Browser", "another",
+        f"{G}.mappings[1].public_port",
+        "one public address serves one host with SQL Server Browser",
+        "another",
     ),
 }
 
@@ -196,28 +216,46 @@ def test_a_wrong_declaration_names_path_and_fix(case: Case) -> None:
 def test_all_errors_are_told_at_once() -> None:
     found = errors_of("[fw, {name: x, kind: filter, between: [office]}]", "[{engine: mssql}]")
     assert [error.path for error in found] == [
-        "dbports_gateways[0]", "dbports_gateways[1].between", "dbports_servers[0].clients"
+        "dbports_gateways[0]",
+        "dbports_gateways[1].between",
+        "dbports_servers[0].clients",
     ]
 
 
 class TestNetworks:
     """The longest prefix owns an address; what spans several is split at their borders."""
 
-    NAMED = Networks({
-        name: tuple(AddressRange.parse(text) for text in listed)
-        for name, listed in {
-            "all": ["0.0.0.0/0"], "site": ["192.0.2.0/24"], "rack": ["192.0.2.64/26", "192.0.2.255"],
-            "box": ["192.0.2.64"], "six": ["2001:db8::/32"],
-        }.items()
-    })
+    NAMED = Networks(
+        {
+            name: tuple(AddressRange.parse(text) for text in listed)
+            for name, listed in {
+                "all": ["0.0.0.0/0"],
+                "site": ["192.0.2.0/24"],
+                "rack": ["192.0.2.64/26", "192.0.2.255"],
+                "box": ["192.0.2.64"],
+                "six": ["2001:db8::/32"],
+            }.items()
+        }
+    )
 
     @pytest.mark.parametrize(
         ("address", "owner"),
         [
-            ("192.0.1.255", "all"), ("192.0.2.0", "site"), ("192.0.2.63", "site"), ("192.0.2.64", "box"),
-            ("192.0.2.65", "rack"), ("192.0.2.127", "rack"), ("192.0.2.128", "site"), ("192.0.2.254", "site"),
-            ("192.0.2.255", "rack"), ("192.0.3.0", "all"), ("255.255.255.255", "all"), ("0.0.0.0", "all"),
-            ("2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", ""), ("2001:db8::", "six"), ("2001:db9::", ""),
+            ("192.0.1.255", "all"),
+            ("192.0.2.0", "site"),
+            ("192.0.2.63", "site"),
+            ("192.0.2.64", "box"),
+            ("192.0.2.65", "rack"),
+            ("192.0.2.127", "rack"),
+            ("192.0.2.128", "site"),
+            ("192.0.2.254", "site"),
+            ("192.0.2.255", "rack"),
+            ("192.0.3.0", "all"),
+            ("255.255.255.255", "all"),
+            ("0.0.0.0", "all"),
+            ("2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", ""),
+            ("2001:db8::", "six"),
+            ("2001:db9::", ""),
         ],
     )
     def test_the_longest_prefix(self, address: str, owner: str) -> None:
@@ -253,10 +291,13 @@ class TestFilters:
 
     def test_an_announcement_is_a_statement_of_its_own_and_has_no_reply(self) -> None:
         for stateful in ("true", "false"):
-            found = lines(plan_of(
-                f"[{ACL.replace('false', stateful)}]",
-                "[{engine: sql602, clients: [app-01, app-02], search: false, interrupt: false}]",
-            ), "fw")
+            found = lines(
+                plan_of(
+                    f"[{ACL.replace('false', stateful)}]",
+                    "[{engine: sql602, clients: [app-01, app-02], search: false, interrupt: false}]",
+                ),
+                "fw",
+            )
             udp = [line for line in found if " udp " in line]
             assert udp == ["unrelated udp 198.51.100.10:1024-65535 -> 192.0.2.21,192.0.2.22:5002"]
 
@@ -266,10 +307,13 @@ class TestFilters:
 
     def test_echo_and_its_reply_by_family(self) -> None:
         plan = plan_of(
-            f"[{ACL}]", "[{engine: sql602, ping: true, clients: [app-01, six]}]",
+            f"[{ACL}]",
+            "[{engine: sql602, ping: true, clients: [app-01, six]}]",
             networks="{office: [192.0.2.0/24, '2001:db8:a::/48'], dc: [198.51.100.0/24, '2001:db8:d::/48']}",
-            db={"dbports_addresses": ["198.51.100.10", "2001:db8:d::10"], "dbports_servers": [
-                {"engine": "sql602", "ping": True, "minimum": False, "clients": ["app-01", "six"]}]},
+            db={
+                "dbports_addresses": ["198.51.100.10", "2001:db8:d::10"],
+                "dbports_servers": [{"engine": "sql602", "ping": True, "minimum": False, "clients": ["app-01", "six"]}],
+            },
             six={"ansible_host": "2001:db8:a::6"},
         )
         found = [line for line in lines(plan, "fw") if " icmp" in line]
@@ -287,8 +331,10 @@ class TestFilters:
 
     def test_flows_within_a_network_or_beside_all_networks_meet_no_gateway(self) -> None:
         plan = plan_of(
-            f"[{ACL}]", "[{engine: mssql, clients: [near, far]}]",
-            near={"ansible_host": "198.51.100.30"}, far={"ansible_host": "203.0.113.5"},
+            f"[{ACL}]",
+            "[{engine: mssql, clients: [near, far]}]",
+            near={"ansible_host": "198.51.100.30"},
+            far={"ansible_host": "203.0.113.5"},
         )
         assert lines(plan, "fw") == []
         assert plan.warnings == []
@@ -331,7 +377,8 @@ class TestWays:
         clients = "192.0.2.21,192.0.2.22"
         assert lines(plan, "front") == [f"request tcp {clients}: -> 192.0.2.1:1080"]
         assert lines(plan, "s") == [
-            f"request tcp {clients}: -> 192.0.2.1:1080", f"relay tcp {clients}: -> 198.51.100.10:5002"
+            f"request tcp {clients}: -> 192.0.2.1:1080",
+            f"relay tcp {clients}: -> 198.51.100.10:5002",
         ]
         assert lines(plan, "back") == ["request tcp 198.51.100.1: -> 198.51.100.10:5002"]
 
@@ -339,7 +386,8 @@ class TestWays:
         """The server stands in the first network: its clients meet the last gateway first."""
         plan = plan_of(
             f"[{self.stretch('front')}, {{{OFFICE_NAT}, mappings: [{{host: db, protocol: tcp, port: 1433}}]}}, "
-            f"{self.stretch('back')}]", "[{engine: mssql, clients: [far]}]",
+            f"{self.stretch('back')}]",
+            "[{engine: mssql, clients: [far]}]",
             db={"ansible_host": "192.0.2.10", "dbports_servers": [{"engine": "mssql", "clients": ["far"]}]},
             far={"ansible_host": "198.51.100.77"},
         )
@@ -356,7 +404,8 @@ class TestWays:
         (statement,) = plan.gateways[1].statements
         assert statement.published == (("192.0.2.2",), "7002")
         assert [(flow["initiator"], flow["initiator_addresses"], flow["responder"]) for flow in flows_of(plan)] == [
-            ("n", ["198.51.100.2"], "db"), ("app-01", ["192.0.2.21"], "s"),
+            ("n", ["198.51.100.2"], "db"),
+            ("app-01", ["192.0.2.21"], "s"),
         ]
 
     def test_statements_of_a_translator_name_what_is_behind_it(self) -> None:
@@ -367,8 +416,10 @@ class TestWays:
         assert "after the destination was translated" in plan.gateways[0].heading()["note"]
 
     def test_gateways_that_name_networks_in_different_orders(self) -> None:
-        (error,) = errors_of(f"[{SOCKS}, {{name: fw, kind: filter, between: [dc, office]}}]",
-                             "[{engine: sql602, minimum: true, clients: [app-01]}]")
+        (error,) = errors_of(
+            f"[{SOCKS}, {{name: fw, kind: filter, between: [dc, office]}}]",
+            "[{engine: sql602, minimum: true, clients: [app-01]}]",
+        )
         assert error.path == "dbports_gateways[1].between"
         assert "one order" in (error.fix or "")
 
@@ -378,9 +429,12 @@ class TestWays:
             "[{name: n, kind: nat, inside: office, between: [office, dc], "
             "addresses: {office: [192.0.2.1, '2001:db8:a::1'], dc: [198.51.100.1, '2001:db8:d::1']}}]",
             networks="{office: [192.0.2.0/24, '2001:db8:a::/48'], dc: [198.51.100.0/24, '2001:db8:d::/48']}",
-            db={"dbports_addresses": ["198.51.100.10", "2001:db8:d::10"], "dbports_servers": [
-                {"engine": "mssql", "clients": ["four", "six"]}]},
-            four={"ansible_host": "192.0.2.4"}, six={"ansible_host": "2001:db8:a::6"},
+            db={
+                "dbports_addresses": ["198.51.100.10", "2001:db8:d::10"],
+                "dbports_servers": [{"engine": "mssql", "clients": ["four", "six"]}],
+            },
+            four={"ansible_host": "192.0.2.4"},
+            six={"ansible_host": "2001:db8:a::6"},
         )
         (peers,) = plan.hosts["db"].rules.values()
         assert set(peers["n"].addresses) == {"198.51.100.1", "2001:db8:d::1"}
@@ -389,10 +443,13 @@ class TestWays:
 
     def test_a_family_that_the_gateway_lacks_does_not_pass(self) -> None:
         plan = plan_of(
-            f"[{SOCKS}]", "[{engine: sql602, minimum: true, clients: [six]}]",
+            f"[{SOCKS}]",
+            "[{engine: sql602, minimum: true, clients: [six]}]",
             networks="{office: ['2001:db8:a::/48'], dc: [198.51.100.0/24, '2001:db8:d::/48']}",
-            db={"dbports_addresses": ["2001:db8:d::10"], "dbports_servers": [
-                {"engine": "sql602", "minimum": True, "clients": ["six"]}]},
+            db={
+                "dbports_addresses": ["2001:db8:d::10"],
+                "dbports_servers": [{"engine": "sql602", "minimum": True, "clients": ["six"]}],
+            },
             six={"ansible_host": "2001:db8:a::6"},
         )
         assert flows_of(plan) == []
@@ -424,11 +481,14 @@ class TestWays:
         assert warning.startswith("n: dbports_gateways[0].mappings[1] publishes tcp 3389")
 
     def test_one_port_of_a_relay_leads_to_one_server(self) -> None:
-        proxy = ("{name: p, kind: http_proxy, mode: tcp, port: 80, between: [office, dc], "
-                 "addresses: {office: 192.0.2.1, dc: 198.51.100.1}}")
+        proxy = (
+            "{name: p, kind: http_proxy, mode: tcp, port: 80, between: [office, dc], "
+            "addresses: {office: 192.0.2.1, dc: 198.51.100.1}}"
+        )
         server = {"engine": "sql602", "http_tunnel_port": 8080, "clients": ["app-01"]}
         (error,) = errors_of(
-            f"[{proxy}]", db={"ansible_host": "198.51.100.10", "dbports_servers": [server]},
+            f"[{proxy}]",
+            db={"ansible_host": "198.51.100.10", "dbports_servers": [server]},
             db2={"ansible_host": "198.51.100.11", "dbports_servers": [server]},
         )
         assert (error.host, error.path) == ("db2", "dbports_gateways[0].port")
@@ -448,8 +508,10 @@ class TestWays:
 
     def test_how_a_client_probes_what_stands_in_the_servers_place(self) -> None:
         sql602 = "[{engine: sql602, minimum: true, clients: [app-01]}]"
+
         def probes(plan: Plan) -> list[tuple[str, Any]]:
             return [(head.ports, head.probe) for head in plan.hosts["app-01"].rules]
+
         assert probes(plan_of(f"[{SOCKS}]", sql602)) == [("1080", ("tcp", None))]
         mapping = "{host: db, protocol: tcp, port: 5002, public_port: 7002}"
         plan = plan_of(f"[{{{DC_NAT}, mappings: [{mapping}]}}]", sql602)

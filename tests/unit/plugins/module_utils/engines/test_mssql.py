@@ -142,7 +142,7 @@ class TestVerified:
     def test_partners_probe_each_other(self) -> None:
         plan = plan_of("ag_replicas: [nodes]")
         for host in ("db", "db-2"):
-            assert heads(plan, host, "out")["mssql/MSSQLSERVER/ag_endpoint"].probe == ("tcp", "MSSQLSERVER")
+            assert heads(plan, host, "out")["mssql/MSSQLSERVER/ag_endpoint"].probe == ("tcp", None)
 
     def test_ranges_are_not_probed_by_a_plain_connect(self) -> None:
         plan = plan_of("{rpc_ports: 5000-5100, wmi_clients: [dba], polybase_group: [nodes], version: 2019}")
