@@ -58,9 +58,7 @@ class Box(NamedTuple):
 
     def mirrored(self) -> Box:
         """Return the packets that go the other way."""
-        return self._replace(
-            source=self.destination, destination=self.source, sport=self.dport, dport=self.sport
-        )
+        return self._replace(source=self.destination, destination=self.source, sport=self.dport, dport=self.sport)
 
 
 def admits(boxes: Iterable[Box], packet: Packet) -> bool:

@@ -28,6 +28,13 @@ case "$stage" in
   mounts)
     export DBPORTS_MOLECULE_STAGE=network DBPORTS_IMAGE
     ! hybrid || umount /sys/fs/cgroup/unified
+    if [ "$(id -u)" -eq 0 ]; then
+      # Addresses in use and network namespaces are noted here; the notes of a run that was killed would outlive it.
+      for notes in /run/containers/networks /run/netns; do
+        mkdir -p "$notes"
+        mount -t tmpfs tmpfs "$notes"
+      done
+    fi
     DBPORTS_IMAGE=$("$root/tests/tools/image.sh")  # here, where packages can be fetched
     [ "$(id -u)" -ne 0 ] || exec unshare --net "$0" "$@"
     exec podman unshare --rootless-netns "$0" "$@"
