@@ -55,8 +55,18 @@ export ANSIBLE_HOME=${ANSIBLE_HOME:-$root/.build/ansible}
 export ANSIBLE_COLLECTIONS_PATH=${ANSIBLE_COLLECTIONS_PATH:-$root/.build/collections}
 export MOLECULE_EPHEMERAL_DIRECTORY=$root/.build/molecule
 cd "$root"
+
+# A connection that an earlier run left open leads into containers that are gone: every run keeps to its own.
+ANSIBLE_SSH_CONTROL_PATH_DIR=$(mktemp -d)
+export ANSIBLE_SSH_CONTROL_PATH_DIR
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+finish() {
+  for master in "$ANSIBLE_SSH_CONTROL_PATH_DIR"/*; do
+    [ ! -S "$master" ] || ssh -O exit -o ControlPath="$master" nobody 2>/dev/null || true
+  done
+  rm -rf "$log" "$ANSIBLE_SSH_CONTROL_PATH_DIR"
+}
+trap finish EXIT
 molecule --base-config molecule/shared/base.yml "$@" 2>&1 | tee "$log"
 
 # Molecule passes over a step that has no playbook or no tests, and calls that a success.
