@@ -60,7 +60,29 @@ cd "$root"
 ANSIBLE_SSH_CONTROL_PATH_DIR=$(mktemp -d)
 export ANSIBLE_SSH_CONTROL_PATH_DIR
 log=$(mktemp)
+
+# The collection as it is now: a build in the meantime must not change it under a run.
+if [ -d "$root/.build/collections" ]; then
+  mkdir -p "$MOLECULE_EPHEMERAL_DIRECTORY"
+  rm -rf "$MOLECULE_EPHEMERAL_DIRECTORY/collections"
+  cp -a "$root/.build/collections" "$MOLECULE_EPHEMERAL_DIRECTORY/collections"
+  export ANSIBLE_COLLECTIONS_PATH=$MOLECULE_EPHEMERAL_DIRECTORY/collections
+fi
+
+# A run that stands still ends after a while, and its ansible-playbook processes say where they stood.
+export PYTHONFAULTHANDLER=1
+limit=${DBPORTS_MOLECULE_LIMIT:-600}
+(
+  sleep "$limit" &
+  trap 'kill $!; exit' TERM
+  wait
+  echo "molecule: no end after $limit s" >&2
+  pkill -ABRT -f "ansible-playbook --inventory $MOLECULE_EPHEMERAL_DIRECTORY" || true
+) &
+watchdog=$!
+
 finish() {
+  kill "$watchdog" 2>/dev/null || true
   for master in "$ANSIBLE_SSH_CONTROL_PATH_DIR"/*; do
     [ ! -S "$master" ] || ssh -O exit -o ControlPath="$master" nobody 2>/dev/null || true
   done
