@@ -25,11 +25,12 @@ class Pack:
         """Write all texts; a reader sees all of them or none."""
         temporary = self.path.with_suffix(".new")
         temporary.unlink(missing_ok=True)
-        with closing(sqlite3.connect(temporary)) as database, database:
+        with closing(sqlite3.connect(temporary)) as database:
             database.execute("PRAGMA synchronous = OFF")  # it lives as long as the run
             database.execute("CREATE TABLE texts (name TEXT PRIMARY KEY, text BLOB) WITHOUT ROWID")
             rows = ((name, text.encode("utf-8")) for name, text in sorted(texts.items()))
             database.executemany("INSERT INTO texts VALUES (?, ?)", rows)
+            database.commit()
         temporary.replace(self.path)
 
     def read(self, name: str) -> str:

@@ -105,7 +105,7 @@ class _Builder:
         own = _heads(flow)
         self._join(relation, flow, own, initiators, responders)
         if flow.spec.both_ways:
-            self._join(relation, flow, own, responders, initiators)
+            self._join(relation, flow, own, initiators=responders, responders=initiators)
 
     def _join(self, relation: Relation, flow: ResolvedFlow, own: _Heads, initiators: _Side, responders: _Side) -> None:
         """Let every initiator reach every responder, where the responder itself receives this flow."""

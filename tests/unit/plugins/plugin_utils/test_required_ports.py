@@ -33,9 +33,10 @@ SITE: dict[str, Any] = {
 
 def plain(value: Any) -> bool:
     """Tell whether a value is what a filter may return, to its last part."""
-    if type(value) is dict:
-        return all(type(key) is str and plain(item) for key, item in value.items())
-    return all(map(plain, value)) if type(value) is list else type(value) in (str, int, bool)
+    kind = value.__class__  # a subclass is refused, so isinstance would say too little
+    if kind is dict:
+        return all(key.__class__ is str and plain(item) for key, item in value.items())
+    return all(map(plain, value)) if kind is list else kind in (str, int, bool)
 
 
 def test_one_rule_for_each_protocol_and_port() -> None:
