@@ -17,17 +17,6 @@ description:
   - A host that the plan says nothing of loses the rules that an earlier plan gave it.
   - It refuses to guard the port through which Ansible itself reaches the host by ssh.
 options:
-  plan_dir:
-    description:
-      - The directory of a plan that M(dbports.firewall.plan) wrote, on the controller. A relative path is below the
-        directory in which ansible-playbook was started.
-    type: path
-  plan_id:
-    description:
-      - The plan_id that was approved. With it, exactly that plan is taken out of O(plan_dir), and a plan that was
-        changed, does not hold this host, or no longer fits the inventory is refused.
-      - Without it the plan is computed from the inventory, once in a run.
-    type: str
   state:
     description: V(absent) takes everything away that this collection ever wrote on the host.
     type: str
@@ -43,10 +32,8 @@ options:
     description: Make the ruleset survive a reboot.
     type: bool
     default: true
+extends_documentation_fragment: [dbports.firewall.plan_source]
 attributes:
-  action:
-    description: Runs on the controller.
-    support: full
   check_mode:
     description: Can run in check mode and tell what a real run tells.
     support: full
@@ -55,10 +42,6 @@ attributes:
   diff_mode:
     description: Tells what changed.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: linux
 seealso:
   - module: dbports.firewall.plan
   - module: dbports.firewall.ruleset

@@ -30,31 +30,14 @@ options:
     description:
       - Who wants to reach it. An inventory host, an address or a network.
     type: str
-  plan_dir:
-    description:
-      - The directory of a plan that M(dbports.firewall.plan) wrote, on the controller. A relative path is below the
-        directory in which ansible-playbook was started.
-    type: path
-  plan_id:
-    description:
-      - The plan_id that was approved. With it, the answer comes from exactly that plan in O(plan_dir), and a plan that
-        was changed or no longer fits the inventory is refused.
-      - Without it the plan is computed from the inventory, once in a run.
-    type: str
+extends_documentation_fragment: [dbports.firewall.plan_source]
 attributes:
-  action:
-    description: Runs on the controller.
-    support: full
   check_mode:
     description: Can run in check mode and tell what a real run tells.
     support: full
   diff_mode:
     description: Tells what changed.
     support: none
-  platform:
-    description: Target systems.
-    support: full
-    platforms: linux
 seealso:
   - module: dbports.firewall.plan
   - module: dbports.firewall.verify

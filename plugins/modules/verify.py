@@ -24,20 +24,12 @@ options:
         directory in which ansible-playbook was started.
       - With it the findings are written below it for M(dbports.firewall.report).
     type: path
-  plan_id:
-    description:
-      - The plan_id that was approved. With it, exactly that plan is taken out of O(plan_dir), and a plan that was
-        changed, does not hold this host, or no longer fits the inventory is refused.
-      - Without it the plan is computed from the inventory, once in a run.
-    type: str
   timeout:
     description: Seconds that each probe may take.
     type: float
     default: 2
+extends_documentation_fragment: [dbports.firewall.plan_source]
 attributes:
-  action:
-    description: Runs on the controller.
-    support: full
   check_mode:
     description: Can run in check mode and tell what a real run tells.
     support: full
@@ -46,10 +38,6 @@ attributes:
   diff_mode:
     description: Tells what changed.
     support: none
-  platform:
-    description: Target systems.
-    support: full
-    platforms: linux
 seealso:
   - module: dbports.firewall.observation_info
   - module: dbports.firewall.report
