@@ -148,20 +148,21 @@ def inputs_digest(inputs: Mapping[str, Any]) -> str:
 
 def render_plan(plan: Plan) -> Artifact:
     """Write a plan as text, with its index, its digests and the Markdown for readers."""
-    files = {host_file(name): render_host(host) for name, host in plan.hosts.items()}
+    names = {name: host_file(name) for name in sorted(plan.hosts)}
+    files = {file: render_host(plan.hosts[name]) for name, file in names.items()}
     files.update((gateway_file(item.gateway.name), render_gateway(item)) for item in plan.gateways)
-    inputs_id = inputs_digest(plan.inputs)
+    inputs_id, counts = inputs_digest(plan.inputs), plan.counts()
     index = _document(
         [
             ("schema", canonical(INDEX_SCHEMA)),
             ("collection", canonical(f"dbports.firewall {VERSION}")),
             ("inputs_id", canonical(inputs_id)),
-            ("counts", canonical(plan.counts())),
+            ("counts", canonical(counts)),
             (
                 "hosts",
                 _lines(
-                    canonical({"host": name, "file": host_file(name), "sha256": digest(files[host_file(name)])})
-                    for name in sorted(plan.hosts)
+                    canonical({"host": name, "file": file, "sha256": digest(files[file])})
+                    for name, file in names.items()
                 ),
             ),
             ("gateways", _lines(_gateway_entry(item.gateway.name, files) for item in plan.gateways)),
@@ -171,9 +172,9 @@ def render_plan(plan: Plan) -> Artifact:
     )
     files[INDEX] = index
     plan_id = digest(index)
-    files[LIMIT] = "".join(f"{_host_pattern(name)}\n" for name in sorted(plan.hosts))
+    files[LIMIT] = "".join(f"{_host_pattern(name)}\n" for name in names)
     files[MARKDOWN] = plan_markdown(plan, plan_id, inputs_id)
-    return Artifact(files, plan_id, inputs_id, plan.counts())
+    return Artifact(files, plan_id, inputs_id, counts)
 
 
 def _gateway_entry(name: str, files: Mapping[str, str]) -> str:

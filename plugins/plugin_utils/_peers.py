@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
@@ -124,12 +125,12 @@ class Peers:
         if declared is not None:
             return _declared_addresses(declared)
         for candidate in (values.get("ansible_host"), name):
-            if isinstance(candidate, str) and _is_address(candidate):
+            if isinstance(candidate, str) and _read_address(candidate):
                 return (_host_address(candidate, "ansible_host"),)
         found = self._inventory.fact_addresses(name)
         if found:
             self.fact_hosts.add(name)
-            return tuple(found)
+            return tuple(_host_address(text, "ansible_facts") for text in found)
         raise DbportsError(
             "no address is known; names are never resolved here",
             path="dbports_addresses",
@@ -175,11 +176,11 @@ def _declared_addresses(declared: Any) -> tuple[str, ...]:
 
 def _host_address(text: Any, path: str) -> str:
     """Read one address under which other hosts reach a host."""
-    if not isinstance(text, str) or not _is_address(text):
+    address = _read_address(text) if isinstance(text, str) else None
+    if address is None:
         raise DbportsError(
             "not an IPv4 or IPv6 address", path=path, value=text, fix="Write an address such as 192.0.2.10"
         )
-    address = ipaddress.ip_address(text)
     if address.is_loopback or address.is_unspecified or address.is_multicast:
         raise DbportsError(
             "other hosts do not reach a host under this address",
@@ -190,12 +191,12 @@ def _host_address(text: Any, path: str) -> str:
     return str(address)
 
 
-def _is_address(text: str) -> bool:
+@lru_cache(maxsize=65536)
+def _read_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(text)
+        return ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _looks_like_address(text: str) -> bool:

@@ -52,6 +52,21 @@ class Ends:
         self.peers = peers
 
     @cached_property
+    def _of_hosts(self) -> frozenset[str]:
+        return frozenset(text for peer, _declared in self.peers.values() if peer.is_host for text in peer.addresses)
+
+    @cached_property
+    def _of_networks(self) -> AddressSet:
+        networks = (peer for peer, _declared in self.peers.values() if not peer.is_host)
+        return AddressSet(AddressRange.parse(text) for peer in networks for text in peer.addresses)
+
+    def meets(self, host: Peer) -> bool:
+        """Tell whether an address of an inventory host is one of theirs; hosts' addresses are written alike."""
+        return any(
+            text in self._of_hosts or self._of_networks.overlaps(AddressRange.parse(text)) for text in host.addresses
+        )
+
+    @cached_property
     def addresses(self) -> AddressSet:
         """All addresses of the peers."""
         return AddressSet(
@@ -139,9 +154,7 @@ class Relations:
         if flow.responders is not None:
             return False
         ends = self.ends(flow.initiators, relation)
-        return peer.name in ends.peers or any(
-            ends.addresses.overlaps(AddressRange.parse(text)) for text in peer.addresses
-        )
+        return peer.name in ends.peers or ends.meets(peer)
 
     def inputs(self) -> dict[str, Any]:
         """Return all that was read, as plain data: variables, memberships, addresses from facts, settings."""
