@@ -164,16 +164,24 @@ def test_examples_of_modules_run(site: Site, name: str) -> None:
     assert not [item for item in result.tasks if item["status"] != "ok"]
 
 
+def documentation(kind: str, name: str) -> dict[str, Any]:
+    """Return what is written in a plugin's own file."""
+    text = (ROOT / "plugins" / kind / f"{name}.py").read_text(encoding="utf-8")
+    return yaml.safe_load(re.search(r'^ *DOCUMENTATION = r"""\n(.*?)^"""', text, re.M | re.S).group(1))
+
+
 @pytest.mark.parametrize("name", plugins("modules"))
 def test_examples_of_modules_say_only_what_is_documented(name: str) -> None:
     """Every option of an example is in the documentation, by its full name of the plugin."""
-    text = (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
-    documented = yaml.safe_load(re.search(r'^DOCUMENTATION = r"""\n(.*?)^"""', text, re.M | re.S).group(1))
+    documented = documentation("modules", name)
+    options = set(documented["options"])
+    for fragment in documented.get("extends_documentation_fragment", []):
+        options.update(documentation("doc_fragments", fragment.rpartition(".")[2])["options"])
     tasks = [task for play in as_plays(examples("modules", name), "all") for task in play["tasks"]]
     own = [task for task in tasks if f"dbports.firewall.{name}" in task]
     assert own, "no example shows the module itself"
     for task in own:
-        assert set(task[f"dbports.firewall.{name}"] or {}) <= set(documented["options"])
+        assert set(task[f"dbports.firewall.{name}"] or {}) <= options
 
 
 @pytest.mark.parametrize("name", plugins("filter"))
