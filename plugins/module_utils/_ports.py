@@ -88,20 +88,3 @@ def merge_ports(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
 def format_ports(ranges: Iterable[PortRange]) -> str:
     """Print ranges the way ``parse_ports`` reads them: ``1433,1500-1501``."""
     return ",".join(str(item) for item in ranges)
-
-
-def subtract_ports(ranges: Iterable[PortRange], others: Iterable[PortRange]) -> tuple[PortRange, ...]:
-    """Return the ports of ``ranges`` that are in none of ``others``, merged and ascending."""
-    left = list(merge_ports(ranges))
-    for other in others:
-        kept: list[PortRange] = []
-        for item in left:
-            if other.last < item.first or item.last < other.first:
-                kept.append(item)
-                continue
-            if item.first < other.first:
-                kept.append(PortRange(item.first, other.first - 1))
-            if other.last < item.last:
-                kept.append(PortRange(other.last + 1, item.last))
-        left = kept
-    return tuple(left)
