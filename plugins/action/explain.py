@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._action import PLAN_OPTIONS, DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._ansible_inventory import AnsibleInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._explain import PlanView, explain
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import PlanView, explain
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
 
 
 class ActionModule(DbportsAction):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._action import DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import (
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
     diff_artifact,
     load_artifact,
     write_artifact,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._current import locked
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked
 
 
 class ActionModule(DbportsAction):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._action import PLAN_OPTIONS, DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import load_artifact, write_artifact
-from ansible_collections.dbports.firewall.plugins.plugin_utils._report import Report, read_findings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import load_artifact, write_artifact
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import Report, read_findings
 
 
 class ActionModule(DbportsAction):

@@ -10,9 +10,9 @@ from datetime import datetime, timezone
 from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._findings import FAIL, judge, probes_of, watched_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._action import PLAN_OPTIONS, DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._report import forget_findings, write_findings
-from ansible_collections.dbports.firewall.plugins.plugin_utils._ruleset import ruleset_arguments
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import ruleset_arguments
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import forget_findings, write_findings
 
 
 class ActionModule(DbportsAction):

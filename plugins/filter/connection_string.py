@@ -105,8 +105,8 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._connection_string import connection_string
-from ansible_collections.dbports.firewall.plugins.plugin_utils._filter import as_filter
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.connection_string import connection_string
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import as_filter
 
 
 class FilterModule:

@@ -107,8 +107,8 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._filter import as_filter
-from ansible_collections.dbports.firewall.plugins.plugin_utils._required_ports import required_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.required_ports import required_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import as_filter
 
 
 class FilterModule:

@@ -217,7 +217,7 @@ foreign:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import Wish, apply
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import DesiredState, apply
 
 RULE = {
     "direction": {"type": "str", "choices": ["in", "out"], "default": "in"},
@@ -243,7 +243,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = apply(Wish.from_arguments(module.params), check=module.check_mode)
+        result = apply(DesiredState.from_arguments(module.params), check=module.check_mode)
     except DbportsError as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings"):

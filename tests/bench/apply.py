@@ -55,8 +55,8 @@ def median(work: Callable[[], object], before: Callable[[], object], rounds: int
 def main() -> None:
     """Measure every case and print a table."""
     importlib.import_module("conftest")  # makes the checkout importable as the collection
-    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import DELETE, encode
-    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import Wish, apply
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.codec import DELETE, encode
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import DesiredState, apply
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -67,7 +67,7 @@ def main() -> None:
 
     print(f"{'':24}{'nft -f':>10}{'first':>10}{'ratio':>7}{'second':>10}{'ratio':>7}   (ms, medians of {rounds})")
     for title, rules in cases().items():
-        wish = Wish.from_arguments({"rules": rules, "persist": False})
+        wish = DesiredState.from_arguments({"rules": rules, "persist": False})
         text = encode(wish.ruleset)
         floor = median(lambda text=text: nft(text), lambda: nft(DELETE), rounds)
         first = median(lambda wish=wish: apply(wish), lambda: nft(DELETE), rounds)

@@ -76,9 +76,9 @@ def seconds(work: Callable[[], Any], rounds: int) -> tuple[float, Any]:
 
 def plan_parts(read: Callable[[], Any], rounds: int) -> tuple[dict[str, float], Any]:
     """Time what a run does with its inventory: flows, files as text, files on disk, and one host's file read back."""
-    artifacts = importlib.import_module(f"{UTILS}._artifact")
+    artifacts = importlib.import_module(f"{UTILS}._artifact.artifact")
     times = {}
-    build = importlib.import_module(f"{UTILS}._plan").build_plan
+    build = importlib.import_module(f"{UTILS}._plan.builder").build_plan
     times["plan"], plan = seconds(lambda: build(read()), rounds)
     times["render"], artifact = seconds(lambda: artifacts.render_plan(plan), rounds)
     folders = [Path(tempfile.mkdtemp(prefix="dbports-bench-")) for _round in range(rounds)]
@@ -110,7 +110,7 @@ def show(title: str, times: dict[str, float], plan: Any) -> None:
 
 def bench_plan(hosts: int, rounds: int) -> None:
     """Plan a tenth, all and ten times of the hosts."""
-    plain = importlib.import_module(f"{UTILS}._inventory").PlainInventory
+    plain = importlib.import_module(f"{UTILS}._inventory.protocol").PlainInventory
     for size, times in ((hosts // 10, rounds), (hosts, rounds), (hosts * 10, 1)):
         data = declarations(size)
         show("plan", *plan_parts(lambda data=data: plain(data), times))
@@ -124,8 +124,8 @@ def bench_inventory(hosts: int, rounds: int) -> None:
     from ansible.vars.hostvars import HostVars
     from ansible.vars.manager import VariableManager
 
-    current = importlib.import_module(f"{UTILS}._current")
-    reader = importlib.import_module(f"{UTILS}._ansible_inventory").AnsibleInventory
+    current = importlib.import_module(f"{UTILS}._edge.run_plan")
+    reader = importlib.import_module(f"{UTILS}._inventory.ansible_inventory").AnsibleInventory
     place = Path(tempfile.mkdtemp(prefix="dbports-bench-"))
     source = place / "inventory.json"
     source.write_text(json.dumps(ansible_inventory(declarations(hosts))), encoding="utf-8")
@@ -161,10 +161,10 @@ def bench_terms(hosts: int, rounds: int) -> None:
 
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.disable(logging.WARNING)
-    wish = importlib.import_module(f"{CORE}._firewall.transaction").Wish
-    encode = importlib.import_module(f"{CORE}._firewall.nftables").encode
-    plain = importlib.import_module(f"{UTILS}._inventory").PlainInventory
-    build = importlib.import_module(f"{UTILS}._plan").build_plan
+    wish = importlib.import_module(f"{CORE}._firewall.transaction").DesiredState
+    encode = importlib.import_module(f"{CORE}._firewall.nftables.codec").encode
+    plain = importlib.import_module(f"{UTILS}._inventory.protocol").PlainInventory
+    build = importlib.import_module(f"{UTILS}._plan.builder").build_plan
     count = max(hosts // 10, 10)
     peers = [[f"10.{number >> 8}.{number & 255}.{2 * last + 1}" for last in range(10)] for number in range(count)]
     ports = [1024 + number for number in range(count)]

@@ -19,10 +19,13 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import GLOBAL_VARIABLES, HOST_VARIABLES
-from ansible_collections.dbports.firewall.plugins.plugin_utils._options import read_server
-from ansible_collections.dbports.firewall.plugins.plugin_utils._registry import builtin_engines
-from ansible_collections.dbports.firewall.plugins.plugin_utils._user_engines import read_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engines import read_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import read_server
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import (
+    GLOBAL_VARIABLES,
+    HOST_VARIABLES,
+)
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

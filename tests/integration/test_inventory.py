@@ -26,10 +26,13 @@ from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils import _ansible_inventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._ansible_inventory import AnsibleInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import GLOBAL_VARIABLES, HOST_VARIABLES
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import ansible_inventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import (
+    GLOBAL_VARIABLES,
+    HOST_VARIABLES,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -419,13 +422,13 @@ class Looked:
         monkeypatch.setattr(HostVars, "__getitem__", item)
         monkeypatch.setattr(VariableManager, "get_vars", get_vars)
         for name in ("get_vars_from_inventory_sources", "get_vars_from_path"):
-            plain = getattr(_ansible_inventory, name)
+            plain = getattr(ansible_inventory, name)
 
             def spy(loader: Any, place: Any, entities: Any, stage: str, plain: Any = plain) -> Any:
                 self.files += [str(entity.name) for entity in entities]
                 return plain(loader, place, entities, stage)
 
-            monkeypatch.setattr(_ansible_inventory, name, spy)
+            monkeypatch.setattr(ansible_inventory, name, spy)
 
 
 class TestLittleIsRead:

@@ -15,10 +15,10 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-from ansible_collections.dbports.firewall.plugins.plugin_utils import _plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import render_plan, write_artifact
-from ansible_collections.dbports.firewall.plugins.plugin_utils._current import current_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import render_plan, write_artifact
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import current_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import builder
 
 MORE = 1.03
 """Three percent more than twice is not linear any more; sorting runs in C and is not counted."""
@@ -91,11 +91,11 @@ class CountingInventory(PlainInventory):
 
 def test_a_host_is_read_once_and_a_flow_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    real = _plan.PeerRef
-    monkeypatch.setattr(_plan, "PeerRef", lambda *values: made.append(1) or real(*values))
+    real = builder.RulePeer
+    monkeypatch.setattr(builder, "RulePeer", lambda *values: made.append(1) or real(*values))
     data = declarations(400)
     inventory = CountingInventory(data)
-    plan = _plan.build_plan(inventory)
+    plan = builder.build_plan(inventory)
     assert plan.flows == 1000
     assert len(made) == 2 * plan.flows, "one for each side"
     assert sum(inventory.asked[name] for name in data["hosts"]) == len(plan.hosts) == 500
@@ -103,7 +103,7 @@ def test_a_host_is_read_once_and_a_flow_made_once(monkeypatch: pytest.MonkeyPatc
 
 def test_planning_and_writing_grow_with_the_flows(tmp_path: Path) -> None:
     def whole(data: dict[str, Any], place: Path) -> None:
-        write_artifact(render_plan(_plan.build_plan(PlainInventory(data))), place)
+        write_artifact(render_plan(builder.build_plan(PlainInventory(data))), place)
 
     whole(declarations(40), tmp_path / "first")  # what is made once in a process does not count
     assert_linear(steps(lambda size=size: whole(declarations(size), tmp_path / str(size))) for size in (400, 800, 1600))

@@ -57,12 +57,12 @@ table ip nat {
 APPLY = """
 import json, sys
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import Wish, apply
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import DesiredState, apply
 arguments = json.load(sys.stdin)
 check = arguments.pop("check")
 rules = [{"direction": "in", **rule} for rule in arguments.pop("rules", [])]
 try:
-    result = apply(Wish.from_arguments({**arguments, "rules": rules}), check=check)
+    result = apply(DesiredState.from_arguments({**arguments, "rules": rules}), check=check)
 except DbportsError as error:
     result = {"error": str(error)}
 json.dump(result, sys.stdout)

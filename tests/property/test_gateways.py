@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import render_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import render_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 

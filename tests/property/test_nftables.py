@@ -21,7 +21,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     losses,
     plain_comment,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import decode, encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.codec import decode, encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -11,18 +11,18 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import (
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
     INDEX,
     LIMIT,
     MARKDOWN,
     host_file,
     render_plan,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._markdown import escape, plan_summary, table
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import BROADCAST, build_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, plan_summary, table
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import BROADCAST, build_plan
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import render_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import (
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import render_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import (
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
     PlainInventory,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import BROADCAST, build_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._registry import builtin_engines
-from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import BROADCAST, build_plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.dbports.firewall.plugins.plugin_utils._flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 KEYS = {"title", "source", "inventory", "flows", "error", "source_ports", "warnings", "conflicts"}
@@ -49,7 +49,7 @@ def line(flow: dict[str, Any]) -> str:
 def differences(expected: list[str], planned: list[str]) -> str:
     """Return what an expected list lacks (+) and has too much (-), empty when both are the same."""
     changed = difflib.unified_diff(sorted(expected), sorted(planned), "scenario", "plan", n=0, lineterm="")
-    return "\n".join(row for row in changed if not row.startswith("@@"))
+    return "\n".join(row for row in changed if not row.startswith(""))
 
 
 def unmatched(parts: list[str], sentences: list[str]) -> str:

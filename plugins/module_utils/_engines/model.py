@@ -35,7 +35,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Through:
+class GatewayBehaviour:
     """What becomes of a flow on its way through gateways; the default is what most flows do.
 
     :param answered: the responder answers from the port that was asked, so that a filter without connection tracking
@@ -113,7 +113,7 @@ class FlowSpec:
     spread: str = ""
     responder_os: str = ""
     foreign: bool = False
-    through: Through = field(default_factory=Through)
+    through: GatewayBehaviour = field(default_factory=GatewayBehaviour)
 
 
 Values = dict[str, Any]

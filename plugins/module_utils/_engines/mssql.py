@@ -20,8 +20,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines import (
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     Engine,
     FlowSpec,
+    GatewayBehaviour,
     Option,
-    Through,
     Values,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
@@ -112,10 +112,10 @@ INSTANCE_OPTIONS = (
     ),
 )
 
-_AS_TOLD = Through(same_port=("connect_by=name",))
+_AS_TOLD = GatewayBehaviour(same_port=("connect_by=name",))
 """SQL Server Browser tells clients the port that the instance has, whatever a gateway makes of it (MC-SQLR)."""
 
-_SAME = Through(same_port=())
+_SAME = GatewayBehaviour(same_port=())
 
 FLOWS = (
     FlowSpec(

@@ -10,8 +10,8 @@ import ipaddress
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     Engine,
     FlowSpec,
+    GatewayBehaviour,
     Option,
-    Through,
     Values,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -23,7 +23,7 @@ _SEEN = "observed on 602SQL 11.0.1"
 CLIENT_PORT = "5002"
 """The UDP port on which a client receives announcements, whatever PORTBASE is."""
 
-_SEARCH = Through(answered=False, untranslated="the announcement that answers it reaches nobody")
+_SEARCH = GatewayBehaviour(answered=False, untranslated="the announcement that answers it reaches nobody")
 
 OPTIONS = (
     Option(
@@ -75,7 +75,7 @@ FLOWS = (
         process=("602sql*",),
         probe="sql602_connect",
         address="server_ip_addr",
-        through=Through(socks=True, counted_from="port_base"),
+        through=GatewayBehaviour(socks=True, counted_from="port_base"),
     ),
     FlowSpec(
         "search",
@@ -98,7 +98,7 @@ FLOWS = (
         when=("interrupt",),
         need="optional",
         process=("602sql*",),
-        through=Through(
+        through=GatewayBehaviour(
             answered=False,
             untranslated="a break names the client's own address, which the server knows under another one",
         ),
@@ -127,7 +127,9 @@ FLOWS = (
         need="optional",
         unsolicited=True,
         listens=False,
-        through=Through(answered=False, untranslated="it goes to the address that the server saw, where nobody waits"),
+        through=GatewayBehaviour(
+            answered=False, untranslated="it goes to the address that the server saw, where nobody waits"
+        ),
     ),
     FlowSpec(
         "http_tunnel",
@@ -138,7 +140,7 @@ FLOWS = (
         when=("http_tunnel_port",),
         process=("602sql*",),
         probe="http_tunnel",
-        through=Through(http=True),
+        through=GatewayBehaviour(http=True),
     ),
     FlowSpec(
         "web",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import DELETE, FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.codec import DELETE, FAMILY, TABLE
 
 TIMEOUT = 60
 """Seconds after which a command is given up; nft loads a thousand networks in a fraction of one."""
@@ -89,26 +89,26 @@ class Nft:
 
     def own_text(self) -> str:
         """Return the text that brings the own table back as it is now, counters at zero."""
-        done = self._must(["-s", "list", "table", FAMILY, TABLE], "")
+        done = self._run_checked(["-s", "list", "table", FAMILY, TABLE], "")
         return DELETE + done
 
     def check(self, text: str) -> None:
         """Let nft and the kernel check a text without changing anything."""
-        self._must(["-c", "-f", "-"], text)
+        self._run_checked(["-c", "-f", "-"], text)
 
     def load(self, text: str) -> None:
         """Load a text in one transaction: all of it or nothing."""
-        self._must(["-f", "-"], text)
+        self._run_checked(["-f", "-"], text)
 
     def _json(self, *arguments: str) -> list[dict[str, Any]]:
-        text = self._must(["-j", *arguments], "")
+        text = self._run_checked(["-j", *arguments], "")
         try:
             objects = json.loads(text)["nftables"] if text.strip() else []
         except (ValueError, KeyError, TypeError):
             raise DbportsError("nft -j printed no JSON", value=text) from None
         return [item for item in objects if isinstance(item, dict)]
 
-    def _must(self, arguments: list[str], text: str) -> str:
+    def _run_checked(self, arguments: list[str], text: str) -> str:
         status, stdout, stderr = self._run([self.path, *arguments], text)
         if status == 0:
             return stdout

@@ -12,28 +12,28 @@ from typing import Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Nft, find
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.foreign import judge
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
     Ruleset,
     build_ruleset,
     losses,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import (
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.codec import (
     FAMILY,
     TABLE,
     decode,
     encode,
     own_objects,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.persist import Persistence, State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import Persistence, State
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
 BACKEND = "nftables"
 
 
 @dataclass(frozen=True)
-class Wish:
+class DesiredState:
     """What the user wants of a host.
 
     :ivar ruleset: the wanted ruleset; empty means no table at all.
@@ -50,7 +50,7 @@ class Wish:
     allow_shrink: bool = False
 
     @classmethod
-    def from_arguments(cls, arguments: Mapping[str, Any]) -> Wish:
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> DesiredState:
         """Read the arguments of the ruleset module; what is missing has the module's default.
 
         :raises DbportsError: when a rule is malformed.
@@ -69,7 +69,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Move:
+class Change:
     """The way from what a host carries to what is wanted."""
 
     before: Ruleset
@@ -103,7 +103,7 @@ def _entry(title: str, before: str, after: str) -> dict[str, str]:
 
 
 def apply(
-    wish: Wish, *, check: bool = False, nft: Optional[Nft] = None, persistence: Optional[Persistence] = None
+    wish: DesiredState, *, check: bool = False, nft: Optional[Nft] = None, persistence: Optional[Persistence] = None
 ) -> dict[str, Any]:
     """Bring the host to the wish, or leave it as it was.
 
@@ -123,13 +123,13 @@ def apply(
     objects = nft.objects() if nft else []
     text = encode(wish.ruleset)
     keep = text if wish.persist and wish.ruleset else None
-    move = Move(decode(objects), wish.ruleset, persistence.current(), persistence.wanted(keep))
+    move = Change(decode(objects), wish.ruleset, persistence.current(), persistence.wanted(keep))
     if not (wish.absent or wish.allow_shrink):
         _refuse_losses(move, DIRECTIONS if wish.outbound else ("in",))
     if nft and move.reload:
         nft.check(text)
     if move.changed and not check:
-        _carry_out(move, text, nft, persistence, had_table=any(True for _item in own_objects(objects)))
+        _commit(move, text, nft, persistence, had_table=any(True for _item in own_objects(objects)))
     foreign = judge(objects, wish.ruleset)
     return {
         "changed": move.changed,
@@ -145,7 +145,7 @@ def apply(
     }
 
 
-def _refuse_losses(move: Move, directions: Sequence[str]) -> None:
+def _refuse_losses(move: Change, directions: Sequence[str]) -> None:
     """Refuse to take away what looks like the work of half an inventory."""
     lost = losses(move.before, move.after, directions=directions)
     if lost:
@@ -155,7 +155,7 @@ def _refuse_losses(move: Move, directions: Sequence[str]) -> None:
         )
 
 
-def _carry_out(move: Move, text: str, nft: Optional[Nft], persistence: Persistence, *, had_table: bool) -> None:
+def _commit(move: Change, text: str, nft: Optional[Nft], persistence: Persistence, *, had_table: bool) -> None:
     """Swap the table, see that it is there, keep it for the next boot; on an error go back and raise it."""
     old_text = nft.own_text() if nft and move.reload and had_table else encode(Ruleset())
     try:
@@ -169,11 +169,11 @@ def _carry_out(move: Move, text: str, nft: Optional[Nft], persistence: Persisten
         with contextlib.suppress(DbportsError):
             persistence.write(move.stored)
         if nft and move.reload:
-            _go_back(nft, old_text, error)
+            _rollback(nft, old_text, error)
         raise
 
 
-def _go_back(nft: Nft, old_text: str, error: DbportsError) -> None:
+def _rollback(nft: Nft, old_text: str, error: DbportsError) -> None:
     """Load the old table again after ``error``; when even that fails, say both."""
     try:
         nft.load(old_text)

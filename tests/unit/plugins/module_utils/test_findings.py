@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._findings import judge, probes_of, watched_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import host_file, render_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import host_file, render_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 INVENTORY: dict[str, Any] = {
     "hosts": {

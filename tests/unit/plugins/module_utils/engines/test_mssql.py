@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._engines import azure_sql, mssql, mssql_services
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Endpoint, Plan, RuleHead
-from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, Plan, RuleKey
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 HOSTS: dict[str, dict[str, Any]] = {
     "db": {"dbports_addresses": ["192.0.2.10", "198.51.100.10"], "dbports_os": "windows"},
@@ -31,7 +31,7 @@ def plan_of(options: str, os: str = "windows") -> Plan:
     return build_plan(PlainInventory({"hosts": hosts, "groups": {"nodes": ["db", "db-2"]}}))
 
 
-def heads(plan: Plan, host: str, direction: str) -> dict[str, RuleHead]:
+def heads(plan: Plan, host: str, direction: str) -> dict[str, RuleKey]:
     """Return a host's rules of one direction by their endpoint."""
     return {head.endpoint: head for head in plan.hosts[host].rules if head.direction == direction}
 

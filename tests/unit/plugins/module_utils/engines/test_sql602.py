@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import build_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._portset import Plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._relations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 
 def plan_of(**server: Any) -> Plan:

@@ -16,11 +16,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import command, transaction
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Nft, Output
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import build_ruleset
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import DELETE, encode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.persist import Persistence, State
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import Wish, apply
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.codec import DELETE, encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import Persistence, State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import DesiredState, apply
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from firewall_cases import CASES, listing
 
@@ -73,13 +73,15 @@ class FakePersistence(Persistence):
             raise DbportsError("the disk is full")
 
 
-def wish(case: str, **more: Any) -> Wish:
+def wish(case: str, **more: Any) -> DesiredState:
     """Return the wish for a case."""
     rules, settings = CASES[case]
-    return Wish(build_ruleset(rules, **settings), outbound=settings["outbound"], **more)
+    return DesiredState(build_ruleset(rules, **settings), outbound=settings["outbound"], **more)
 
 
-def run(nft: FakeNft, wanted: Wish, store: FakePersistence | None = None, check: bool = False) -> dict[str, Any]:
+def run(
+    nft: FakeNft, wanted: DesiredState, store: FakePersistence | None = None, check: bool = False
+) -> dict[str, Any]:
     """Apply a wish to the fakes."""
     return apply(wanted, check=check, nft=Nft("nft", nft), persistence=store or FakePersistence())
 
@@ -211,5 +213,7 @@ def test_a_program_that_cannot_be_started() -> None:
 
 def test_arguments_have_the_modules_defaults() -> None:
     """Also where they are handed over without Ansible."""
-    assert Wish.from_arguments({}) == Wish(build_ruleset([], policy="guard", outbound=False))
-    assert Wish.from_arguments({"state": "absent", "rules": CASES["mssql"][0]}).ruleset == wish("nothing").ruleset
+    assert DesiredState.from_arguments({}) == DesiredState(build_ruleset([], policy="guard", outbound=False))
+    assert (
+        DesiredState.from_arguments({"state": "absent", "rules": CASES["mssql"][0]}).ruleset == wish("nothing").ruleset
+    )

@@ -1,0 +1,308 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a client writes to reach an instance of SQL Server over TCP, in the language of its driver."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import ALLOWED, explain, view_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.required_ports import (
+    Planned,
+    chosen_host,
+    plan_of,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import (
+    PlanError,
+    ServerDeclaration,
+    ServerDeclarations,
+)
+
+ENGINE = "mssql"
+DEFAULT_INSTANCE = "MSSQLSERVER"
+_CONNECTING = ("fci", "tds", "tds_hidden")
+"""The flows by which clients connect: a failover cluster instance is reached at its own address."""
+
+_NOBODY = "192.0.2.0/24"
+"""Stands for the clients of a server that is asked for its connection string alone."""
+
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", re.ASCII)
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9 _]*", re.ASCII)
+_OWN_KEYS = {
+    "addr",
+    "address",
+    "datasource",
+    "instancename",
+    "networkaddress",
+    "port",
+    "portnumber",
+    "server",
+    "servername",
+}
+"""Keywords that say where to connect to, in any driver, without spaces: they follow from the declarations."""
+
+
+class Target(NamedTuple):
+    """Where to connect to: by port, or by the name of the instance where ``port`` is None."""
+
+    address: str
+    port: int | None
+    instance: str
+
+    def tcp(self) -> str:
+        """Return ``tcp:host,port`` or ``tcp:host\\instance``, as ODBC, .NET and sqlcmd read it; IPv6 in brackets."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"tcp:{host},{self.port}" if self.port is not None else f"tcp:{host}\\{self.instance}"
+
+
+def connection_string(
+    data: Any,
+    driver: str,
+    host: str | None = None,
+    instance: str | None = None,
+    client: str | None = None,
+    address: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> str:
+    """Write the connection string of one instance.
+
+    :param data: an inventory as a dictionary, or one entry of ``dbports_servers``, which needs ``address``.
+    :param driver: odbc, dotnet, jdbc or sqlcmd (the value of its -S).
+    :param host: the inventory host; the only one that declares servers may be left out.
+    :param instance: the instance; the default instance, or the only one, may be left out.
+    :param client: who connects: it must be allowed to, and the address is one of a family that it has.
+    :param address: what the client writes in place of an address of the host, such as a DNS name.
+    :param options: more keywords with their values, in their order, such as Database.
+    :raises DbportsError: when the plan does not let the client in, or something cannot be written.
+    """
+    if driver not in DRIVERS:
+        raise DbportsError("not a driver", path="driver", value=driver, fix=f"Use one of {', '.join(DRIVERS)}")
+    planned = _plan(data, address)
+    name = chosen_host(planned, host)
+    relation, found = _instance(planned, name, instance)
+    flows = _flows(relation, found["name"])
+    if not flows:
+        raise DbportsError(
+            "this instance does not listen on TCP", host=name, path=relation.server.path, value=found["name"]
+        )
+    spots = _spots(planned, name, flows)
+    if client is not None:
+        spots = _allowed(planned, name, flows, client, spots)
+    return DRIVERS[driver].write(_target(found, spots, address), _pairs(driver, options or {}))
+
+
+def _flows(relation: ServerDeclaration, instance: str) -> list[ResolvedFlow]:
+    """Return the flows by which clients connect to an instance, of the kind that comes first."""
+    own = [flow for flow in relation.flows if flow.instance == instance]
+    kinds = ([flow for flow in own if flow.spec.name == name] for name in _CONNECTING)
+    return next((flows for flows in kinds if flows), [])
+
+
+def _plan(data: Any, address: str | None) -> Planned:
+    """Plan; a server that is asked for its connection string alone may have no clients yet."""
+    if not isinstance(data, Mapping) or "engine" not in data:
+        return plan_of(data)
+    if data["engine"] != ENGINE:
+        raise DbportsError(f"connection strings are written for {ENGINE} only", path="engine", value=data["engine"])
+    if address is None:
+        raise DbportsError(
+            "a single server has no address", path="address", fix="Set address to what the client writes"
+        )
+    return plan_of(data if data.get("clients") else {**data, "clients": [_NOBODY]})
+
+
+def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[ServerDeclaration, Values]:
+    """Return the server and the instance that are meant."""
+    relations = ServerDeclarations(planned.inventory)
+    _declaring, servers = relations.read()
+    if relations.errors:
+        raise PlanError(relations.errors)
+    found = [
+        (relation, item)
+        for relation in servers
+        if relation.host == host and relation.server.engine.name == ENGINE
+        for item in relation.server.instances
+    ]
+    names = [item["name"] for _relation, item in found]
+    key = (wanted or DEFAULT_INSTANCE).upper()
+    same = [pair for pair in found if pair[1]["name"].upper() == key]
+    if not same and wanted is None and len(found) == 1:
+        same = found
+    if not same:
+        raise DbportsError(
+            "no such instance" if wanted else "one instance has to be named",
+            host=host,
+            path="instance",
+            value=wanted if wanted else ...,
+            fix=f"Name one of {', '.join(names)}" if names else f"Declare {ENGINE} there",
+        )
+    return same[0]
+
+
+class _Spot(NamedTuple):
+    """One address on which an instance is reached, with its port, or None for a dynamic one."""
+
+    address: str
+    port: int | None
+
+
+def _spots(planned: Planned, host: str, flows: list[ResolvedFlow]) -> list[_Spot]:
+    """Return where an instance is reached by those who see its host itself; fixed ports come first."""
+    found = [
+        _Spot(address, None if flow.dynamic else flow.ports[0].first)
+        for flow in flows
+        for address in ([flow.address] if flow.address else planned.plan.hosts[host].addresses)
+    ]
+    return sorted(found, key=lambda spot: spot.port is None)
+
+
+def _allowed(planned: Planned, host: str, flows: list[ResolvedFlow], client: str, spots: list[_Spot]) -> list[_Spot]:
+    """Return the spots that a client may reach and has the family for; those of a gateway where one stands between."""
+    view = view_of(planned.plan, planned.inventory)
+    answers = [explain(view, host, f"{flow.ports[0].first}/tcp", client) for flow in flows]
+    if all(answer["verdict"] != ALLOWED for answer in answers):
+        raise DbportsError(
+            f"the plan does not let this client in: {'; '.join(item['text'] for item in answers[0]['reasons'])}",
+            host=host,
+            path="client",
+            value=client,
+        )
+    own = planned.plan.hosts.get(client)
+    if own is None:
+        families = {":" in client}
+    else:
+        families = {":" in text for text in own.addresses}
+        gateways = {
+            _Spot(address, parse_ports(head.ports)[0].first)
+            for head, peers in own.rules.items()
+            if head.direction == "out" and head.endpoint in {flow.endpoint for flow in flows}
+            for ref in peers.values()
+            if ref.declared.startswith(f"{host}: ") and ref.name != host
+            for address in ref.addresses
+        }
+        spots = sorted(gateways, key=str) or spots
+    return [spot for spot in spots if (":" in spot.address) in families] or spots
+
+
+def _target(instance: Values, spots: list[_Spot], address: str | None) -> Target:
+    spot = spots[0]
+    port = None if instance.get("connect_by") == "name" else spot.port
+    return Target(spot.address if address is None else _read_address(address), port, instance["name"])
+
+
+def _read_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        if _HOST.fullmatch(text):
+            return text
+    raise DbportsError(
+        "neither a host name nor an address",
+        path="address",
+        value=text,
+        fix="Write a name or an address alone: port and instance follow from the declarations",
+    )
+
+
+def _pairs(driver: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the keywords with their values as text, not yet encoded."""
+    pairs = []
+    for key, value in options.items():
+        name = str(key)
+        if not _KEY.fullmatch(name) or name.replace(" ", "").lower() in _OWN_KEYS:
+            raise DbportsError(
+                "not a keyword to give here",
+                path=f"options.{name}",
+                fix="Where to connect to follows from the declarations; a keyword has letters, digits and spaces",
+            )
+        if not isinstance(value, (str, int)):
+            raise DbportsError("text, a number or a boolean is wanted", path=f"options.{name}")
+        text = DRIVERS[driver].booleans[int(value)] if isinstance(value, bool) else str(value)
+        if not text.isprintable():
+            raise DbportsError("control characters cannot be written", path=f"options.{name}")
+        pairs.append((name, text))
+    return pairs
+
+
+def _in_braces(plain: re.Pattern[str]) -> Callable[[str], str]:
+    """Return the encoder that puts a value into braces, where it is not plain."""
+
+    def encode(text: str) -> str:
+        return text if plain.fullmatch(text) else "{" + text.replace("}", "}}") + "}"
+
+    return encode
+
+
+encode_odbc = _in_braces(re.compile(r"[A-Za-z0-9_.:,\\/-]+", re.ASCII))
+"""A value of an ODBC connection string: in braces, ``}`` doubled ([MS-ODBCSTR] 2.1.1)."""
+
+encode_jdbc = _in_braces(re.compile(r"[A-Za-z0-9_.:,@/-]+", re.ASCII))
+"""A value of a JDBC URL: in braces, ``}`` doubled, which the driver reads since 8.4 (Building the connection URL)."""
+
+
+def encode_dotnet(text: str) -> str:
+    """Return a value of a .NET connection string, quoted as DbConnectionStringBuilder quotes it."""
+    if re.fullmatch(r"[^\"'=;\s]+", text):
+        return text
+    if '"' in text and "'" not in text:
+        return f"'{text}'"
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _join(pairs: list[tuple[str, str]], encode: Callable[[str], str]) -> str:
+    return ";".join(f"{key}={encode(text)}" for key, text in pairs)
+
+
+def _odbc(target: Target, pairs: list[tuple[str, str]]) -> str:
+    named = [pair for pair in pairs if pair[0].lower() in ("driver", "dsn")]
+    return _join([*named, ("Server", target.tcp()), *(pair for pair in pairs if pair not in named)], encode_odbc)
+
+
+def _dotnet(target: Target, pairs: list[tuple[str, str]]) -> str:
+    return _join([("Data Source", target.tcp()), *pairs], encode_dotnet)
+
+
+def _jdbc(target: Target, pairs: list[tuple[str, str]]) -> str:
+    """IPv6 addresses are read in serverName alone, without brackets (Building the connection URL)."""
+    six = ":" in target.address
+    where = [("serverName", target.address)] if six else []
+    place = "" if six else target.address
+    if target.port is None:
+        where.append(("instanceName", target.instance))
+    elif six:
+        where.append(("portNumber", str(target.port)))
+    else:
+        place += f":{target.port}"
+    return ";".join(filter(None, (f"jdbc:sqlserver://{place}", _join([*where, *pairs], encode_jdbc))))
+
+
+def _sqlcmd(target: Target, pairs: list[tuple[str, str]]) -> str:
+    if pairs:
+        raise DbportsError("sqlcmd has options of its own for these", path="options", fix="Write for example -d erp")
+    return target.tcp()
+
+
+@dataclass(frozen=True)
+class Driver:
+    """How one driver writes a connection string, and its words for false and true."""
+
+    write: Callable[[Target, list[tuple[str, str]]], str]
+    booleans: tuple[str, str]
+
+
+DRIVERS = {
+    "odbc": Driver(_odbc, ("no", "yes")),
+    "dotnet": Driver(_dotnet, ("False", "True")),
+    "jdbc": Driver(_jdbc, ("false", "true")),
+    "sqlcmd": Driver(_sqlcmd, ("", "")),
+}
+"""By the driver's name; the form tcp: is from Connect to SQL Server using TCP/IP and the managed SNI of SqlClient."""

@@ -1,0 +1,57 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plan's flows as plain data: one dictionary each, every flow once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, RuleKey, RulePeer
+
+
+def flows_of(plan: Plan) -> list[dict[str, Any]]:
+    """Return all flows of a plan, sorted by responder, endpoint and initiator.
+
+    :returns: dictionaries with ``initiator``, ``initiator_addresses``, ``responder``, ``responder_addresses``,
+        ``protocol``, ``source_ports``, ``ports``, ``flow``, ``endpoint``, ``purpose``, ``need``, ``citation``,
+        ``unsolicited`` and ``declared``.
+    """
+    found = []
+    for host, port_set in plan.hosts.items():
+        own = (host, list(port_set.addresses))
+        for head, peers in port_set.rules.items():
+            for ref in peers.values():
+                other = (ref.name, list(ref.addresses))
+                if head.direction == "in":
+                    found.append(_flow(head, ref, other, own))
+                elif ref.name not in plan.hosts or (plan.gateways and not _known(plan, head, host, ref.name)):
+                    found.append(_flow(head, ref, own, other))
+    return sorted(found, key=lambda flow: (flow["responder"], flow["endpoint"], flow["ports"], flow["initiator"]))
+
+
+def _known(plan: Plan, head: RuleKey, initiator: str, responder: str) -> bool:
+    """Tell whether the responder sees the initiator itself, and not a gateway in its place."""
+    inbound = head._replace(direction="in", probe=None)
+    return initiator in plan.hosts[responder].rules.get(inbound, {})
+
+
+def _flow(
+    head: RuleKey, ref: RulePeer, initiator: tuple[str, list[str]], responder: tuple[str, list[str]]
+) -> dict[str, Any]:
+    return {
+        "initiator": initiator[0],
+        "initiator_addresses": initiator[1],
+        "responder": responder[0],
+        "responder_addresses": responder[1],
+        "protocol": head.protocol,
+        "source_ports": ref.source_ports,
+        "ports": head.ports,
+        "flow": head.flow,
+        "endpoint": head.endpoint,
+        "purpose": head.purpose,
+        "need": head.need,
+        "citation": head.citation,
+        "unsolicited": head.unsolicited,
+        "declared": ref.declared,
+    }

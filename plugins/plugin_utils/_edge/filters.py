@@ -1,0 +1,39 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The edge of the filters: Ansible's data in, plain data out, a DbportsError as Ansible's error."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import plain
+
+
+def as_filter(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function as a filter.
+
+    Ansible's values are subclasses that carry tags, and lazy containers: the function gets plain data.
+
+    :param name: the filter's name, which leads its errors.
+    """
+
+    def filtered(*args: Any, **kwargs: Any) -> Any:
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise AnsibleFilterError(f"dbports.firewall.{name}: {error}") from error
+        try:
+            for key, value in given.arguments.items():
+                given.arguments[key] = plain(value, "", key)
+            return call(*given.args, **given.kwargs)
+        except DbportsError as error:
+            raise AnsibleFilterError(f"dbports.firewall.{name}: {error}") from error
+
+    signature = inspect.signature(call)
+    filtered.__doc__ = call.__doc__
+    return filtered

@@ -1,0 +1,162 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of this run, computed once whoever asks, and the plan that was approved."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
+    HOST_SCHEMA,
+    Source,
+    canonical,
+    digest,
+    find_entry,
+    read_gateway,
+    read_host,
+    read_index,
+    render_plan,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import plan_summary
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
+
+
+@dataclass(frozen=True)
+class CurrentPlan:
+    """A plan on disk: where it is read from, its index and digests, and the lines that a run prints of it.
+
+    :param approved: it was named by its plan_id, so a host that is missing in it is an error.
+    """
+
+    source: Source
+    index: dict[str, Any]
+    plan_id: str
+    inputs_id: str
+    summary: tuple[str, ...]
+    approved: bool
+
+    def has(self, name: str) -> bool:
+        """Tell whether the plan says anything of a host."""
+        return find_entry(self.index, name) is not None
+
+    def host(self, name: str) -> dict[str, Any]:
+        """Return a host's port set, in the shape of its file.
+
+        :raises DbportsError: when the plan was approved without this host, or its file was changed.
+        """
+        if not self.approved and not self.has(name):
+            return {
+                "schema": HOST_SCHEMA,
+                "host": name,
+                "addresses": [],
+                "endpoints": [],
+                "rules": [],
+                "forbidden": [],
+                "settings": {"policy": "guard", "filter_outbound": False},
+                "warnings": [],
+            }
+        return read_host(self.source, self.index, name)
+
+    def gateway(self, name: str) -> dict[str, Any]:
+        """Return what a gateway has to permit, in the shape of its file.
+
+        :raises DbportsError: when there is no such gateway, or its file was changed.
+        """
+        return read_gateway(self.source, self.index, name)
+
+
+def current_plan(hostvars: Any) -> CurrentPlan:
+    """Return the plan of the running play's inventory; the first fork that asks computes it, the others read it.
+
+    It lives in the folder of temporary files that Ansible makes for each run and removes at its end.
+
+    :raises PlanError: when the declarations are wrong.
+    """
+    place = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-{_fingerprint(hostvars)}"
+    pack, summary = TextStore(place.with_suffix(".plan")), TextStore(place.with_suffix(".summary"))
+    with locked(), _collector_paused():
+        if not summary.exists():
+            plan = build_plan(AnsibleInventory(hostvars))
+            artifact = render_plan(plan)
+            pack.write(artifact.files)
+            summary.write({"lines": "\n".join(plan_summary(plan, artifact.plan_id))})
+    index, plan_id = read_index(pack, None)
+    return CurrentPlan(pack, index, plan_id, index["inputs_id"], tuple(summary.read("lines").split("\n")), False)
+
+
+def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
+    """Return the plan that was approved, after looking whether it is stale.
+
+    Where a host of the plan is missing in the inventory, this is a part of the inventory (a controller's job slice):
+    then nobody can tell, and the plan_id alone counts.
+
+    :raises DbportsError: when the directory holds another plan, or the declarations have changed since.
+    """
+    index, found = read_index(directory, plan_id)
+    known = hostvars._inventory.hosts
+    if all(item["host"] in known for item in index["hosts"]):
+        now = current_plan(hostvars).inputs_id
+        if now != index["inputs_id"]:
+            raise DbportsError(
+                f"the approved plan is stale: the declarations have changed since (inputs_id is {now[:12]} now, "
+                f"{index['inputs_id'][:12]} in the plan)",
+                path="plan_id",
+                value=plan_id,
+                fix="Plan and review again",
+            )
+    return CurrentPlan(directory, index, found, index["inputs_id"], (), True)
+
+
+def _fingerprint(hostvars: Any) -> str:
+    """Return what tells one state of the inventory from a later one of the same run (add_host, refresh_inventory)."""
+    manager = hostvars._inventory
+    state = [
+        id(manager._inventory),
+        hostvars._loader.get_basedir(),  # group_vars and host_vars beside the playbook
+        len(manager.hosts),
+        sorted((name, len(group.hosts)) for name, group in manager.groups.items()),
+    ]
+    return hashlib.sha256(json.dumps(state).encode("utf-8")).hexdigest()[:16]
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from walking through Ansible's whole heap while a plan grows: a third of the time."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Keep the other forks of this run waiting."""
+    with (Path(constants.DEFAULT_LOCAL_TMP) / "dbports.lock").open("w", encoding="utf-8") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def once(name: str, key: str) -> bool:
+    """Tell whether this is the first time in this run that something is done."""
+    mark = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-once-{digest(canonical([name, key]))[:16]}"
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True

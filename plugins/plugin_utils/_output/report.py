@@ -1,0 +1,220 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan and findings for people and programs: the table of a run, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._findings import (
+    CONNECTED,
+    FAIL,
+    OK,
+    STAGES,
+    UNKNOWN,
+    WARN,
+    Finding,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import host_file, write_text
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, table
+
+FINDINGS_SCHEMA = "dbports.findings/1"
+REPORT_SCHEMA = "dbports.report/1"
+FINDINGS = "findings"
+_SEVERITY = (FAIL, UNKNOWN, WARN, OK)
+_SHOWN = 60
+
+HostFindings = Mapping[str, Any]
+"""One host's findings as written: schema, host, plan_id, verified_at, findings."""
+
+
+def findings_file(directory: Path, host: str) -> Path:
+    """Return where a host's findings are kept, below the plan's directory."""
+    return directory / host_file(host).replace("hosts/", f"{FINDINGS}/", 1)
+
+
+def forget_findings(directory: Path, host: str) -> None:
+    """Remove a host's earlier findings, so that a verification that breaks off leaves none."""
+    findings_file(directory, host).unlink(missing_ok=True)
+
+
+def write_findings(directory: Path, host: str, plan_id: str, verified_at: str, findings: Iterable[Finding]) -> None:
+    """Write a host's findings below the plan's directory.
+
+    :param verified_at: when, in UTC, ISO 8601.
+    """
+    data = {
+        "schema": FINDINGS_SCHEMA,
+        "host": host,
+        "plan_id": plan_id,
+        "verified_at": verified_at,
+        "findings": [finding.as_dict() for finding in findings],
+    }
+    path = findings_file(directory, host)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
+    except OSError as error:
+        raise DbportsError(
+            f"the findings cannot be written: {error.strerror}", path="plan_dir", value=str(directory)
+        ) from error
+
+
+def read_findings(directory: Path, hosts: Iterable[str], plan_id: str) -> dict[str, HostFindings]:
+    """Return the findings of the hosts that were verified against this plan, by host."""
+    found: dict[str, HostFindings] = {}
+    for host in hosts:
+        try:
+            data = json.loads(findings_file(directory, host).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(data, dict) and (data.get("schema"), data.get("plan_id")) == (FINDINGS_SCHEMA, plan_id):
+            found[host] = data
+    return found
+
+
+class Report:
+    """What a plan and its findings say together.
+
+    :param index: the plan's index.
+    :param verified: findings by host, see :func:`read_findings`.
+    """
+
+    def __init__(self, index: Mapping[str, Any], plan_id: str, verified: Mapping[str, HostFindings]) -> None:
+        self.index = index
+        self.plan_id = plan_id
+        self.verified = verified
+        self.unverified = sorted(item["host"] for item in index["hosts"] if item["host"] not in verified)
+        self.findings = [Finding(**item) for host in sorted(verified) for item in verified[host]["findings"]]
+        self.counts = Counter(finding.verdict for finding in self.findings)
+
+    def problems(self) -> list[Finding]:
+        """Return all findings that are not ok, the worst first."""
+        bad = [finding for finding in self.findings if finding.verdict != OK]
+        return sorted(bad, key=lambda one: (_SEVERITY.index(one.verdict), one.server, one.endpoint, one.host))
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return one row an endpoint: server, endpoint, port and a word for each stage."""
+        groups: dict[tuple[str, str, str], dict[str, list[Finding]]] = {}
+        for finding in self.findings:
+            key = (finding.server, finding.endpoint, finding.port)
+            groups.setdefault(key, {}).setdefault(finding.stage, []).append(finding)
+        return [
+            (*key, *(_word(stages.get(stage, [])) for stage in STAGES if stage != CONNECTED))
+            for key, stages in ((key, _with_connections(groups[key])) for key in sorted(groups))
+        ]
+
+    def summary(self) -> str:
+        """Return the last line of a run."""
+        words = ", ".join(f"{self.counts.get(verdict, 0)} {verdict}" for verdict in (OK, FAIL, WARN, UNKNOWN))
+        text = f"{len(self.findings)} findings: {words}"
+        return text + (f"; {len(self.unverified)} hosts not verified" if self.unverified else "")
+
+    def lines(self) -> list[str]:
+        """Return what a run prints: the table, the problems with their reasons, the summary."""
+        rows = [HEADER, *self.rows()]
+        shown = rows[: _SHOWN + 1]
+        widths = [max(len(row[column]) for row in shown) for column in range(len(HEADER))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in shown]
+        if len(rows) > len(shown):
+            lines.append(f"and {len(rows) - len(shown)} more endpoints, see report.md")
+        problems = self.problems()
+        lines += [_problem(finding) for finding in problems[:_SHOWN]]
+        if len(problems) > _SHOWN:
+            lines.append(f"and {len(problems) - _SHOWN} more, see report.md")
+        return [re.sub(r"[\x00-\x1f\x7f]", "?", line) for line in [*lines, self.summary()]]
+
+    def markdown(self) -> str:
+        """Return the report as Markdown."""
+        times = sorted(item["verified_at"] for item in self.verified.values())
+        span = f"Verified between {times[0]} and {times[-1]}." if times else "Nothing was verified."
+        lines = ["# Report", "", f"Plan `{self.plan_id}` ([plan.md](plan.md)). {span}", "", f"{self.summary()}.", ""]
+        lines += ["## Endpoints", "", *table(HEADER, self.rows()), ""]
+        problems = self.problems()
+        if problems:
+            header = ("verdict", "stage", "host", "server", "endpoint", "port", "reason", "declared")
+            lines += [
+                "## What is not ok",
+                "",
+                *table(
+                    header,
+                    (
+                        (one.verdict, one.stage, one.host, one.server, one.endpoint, one.port, one.reason, one.declared)
+                        for one in problems
+                    ),
+                ),
+                "",
+            ]
+        for title, texts in (
+            ("Hosts that were not verified", self.unverified),
+            ("Conflicts of the plan", self.index["conflicts"]),
+            ("Warnings of the plan", self.index["warnings"]),
+        ):
+            if texts:
+                lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]
+        lines += [
+            "## All findings",
+            "",
+            *table(
+                ("host", "stage", "server", "endpoint", "port", "verdict", "reason"),
+                (
+                    (one.host, one.stage, one.server, one.endpoint, one.port, one.verdict, one.reason)
+                    for one in self.findings
+                ),
+            ),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as data, with its schema."""
+        return {
+            "schema": REPORT_SCHEMA,
+            "plan_id": self.plan_id,
+            "inputs_id": self.index["inputs_id"],
+            "plan": dict(self.index["counts"]),
+            "counts": {verdict: self.counts.get(verdict, 0) for verdict in _SEVERITY},
+            "conflicts": list(self.index["conflicts"]),
+            "warnings": list(self.index["warnings"]),
+            "unverified": self.unverified,
+            "verified": {host: item["verified_at"] for host, item in sorted(self.verified.items())},
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+    def write(self, directory: Path) -> None:
+        """Write report.md and report.json next to the plan."""
+        write_text(directory / "report.md", self.markdown())
+        write_text(directory / "report.json", json.dumps(self.as_dict(), indent=1, sort_keys=True) + "\n")
+
+
+HEADER = ("server", "endpoint", "port", "configured", "listening", "reachable", "forbidden")
+
+
+def _with_connections(stages: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
+    """Count a connection of a stranger as a forbidden flow that succeeded."""
+    connected = stages.pop(CONNECTED, [])
+    if connected:
+        stages["forbidden"] = stages.get("forbidden", []) + connected
+    return stages
+
+
+def _word(findings: list[Finding]) -> str:
+    """Return how a stage went for an endpoint: ok, or how many of how many, or the worst verdict."""
+    if not findings:
+        return "-"
+    good = sum(finding.verdict == OK for finding in findings)
+    if len(findings) == 1:
+        return findings[0].verdict
+    worst = next(verdict for verdict in _SEVERITY if any(one.verdict == verdict for one in findings))
+    return f"{worst} {good}/{len(findings)}"
+
+
+def _problem(finding: Finding) -> str:
+    where = finding.host if finding.host == finding.server else f"{finding.host} to {finding.server}"
+    return f"{finding.verdict.upper()} {finding.stage} {where} {finding.endpoint} {finding.port}: {finding.reason}"

@@ -1,0 +1,55 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of example hosts, each with its text for nft and nft's own listing in tests/golden/nftables.
+
+``<name>.nft`` is what encode() writes; ``<name>.json`` is what ``nft -j list ruleset`` of nft 1.0.6 then said.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "nftables"
+
+GUARD: dict[str, Any] = {"policy": "guard", "outbound": False}
+
+SQL602: list[dict[str, Any]] = [
+    {"direction": "in", "protocol": "udp", "ports": ["5001"], "peers": ["192.0.2.21"], "purpose": "search"},
+    {
+        "direction": "in",
+        "protocol": "tcp",
+        "ports": ["5002"],
+        "peers": ["192.0.2.21", "198.51.100.0/24", "2001:db8:1::/48"],
+        "purpose": "602SQL clients",
+    },
+    {"direction": "in", "protocol": "icmp", "ports": [], "peers": ["192.0.2.21", "2001:db8::21"], "purpose": "ping"},
+    {"direction": "out", "protocol": "udp", "ports": ["5002"], "peers": ["192.0.2.21"], "purpose": "announcements"},
+]
+MSSQL: list[dict[str, Any]] = [
+    {"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["0.0.0.0/0", "::/0"], "purpose": "everyone"},
+    {
+        "direction": "in",
+        "protocol": "tcp",
+        "ports": ["49152-65535"],
+        "peers": ["192.0.2.32/27", "192.0.2.70-192.0.2.75"],
+        "purpose": 'dynamic "SALES"',
+    },
+    {"direction": "in", "protocol": "udp", "ports": ["1434"], "peers": [], "purpose": "nobody yet"},
+]
+
+CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "sql602": (SQL602, GUARD),
+    "sql602_outbound": (SQL602, {"policy": "guard", "outbound": True}),
+    "sql602_open": (SQL602, {"policy": "open", "outbound": False}),
+    "mssql": (MSSQL, GUARD),
+    "nothing": ([], GUARD),
+}
+
+
+def listing(name: str) -> list[dict[str, Any]]:
+    """Return nft's own listing of a case."""
+    objects: list[dict[str, Any]] = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+    return objects

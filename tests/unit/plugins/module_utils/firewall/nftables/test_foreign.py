@@ -1,0 +1,224 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What other tables do to an accepted flow: drops it, may drop it, or nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset, build_ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge
+
+FLOWS = build_ruleset(
+    [{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.0/24"], "purpose": "SQL"}],
+    policy="guard",
+    outbound=False,
+)
+ACCEPT: dict[str, Any] = {"accept": None}
+DROP: dict[str, Any] = {"drop": None}
+
+
+def match(left: dict[str, Any], right: Any, op: str = "==") -> dict[str, Any]:
+    """Return a match expression."""
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def field(protocol: str, name: str) -> dict[str, Any]:
+    """Return a packet's field."""
+    return {"payload": {"protocol": protocol, "field": name}}
+
+
+def meta(key: str) -> dict[str, Any]:
+    """Return a packet's property."""
+    return {"meta": {"key": key}}
+
+
+DPORT, SADDR, STATE = field("tcp", "dport"), field("ip", "saddr"), {"ct": {"key": "state"}}
+PORT_AND_SOURCE = {"concat": [SADDR, DPORT]}
+
+
+def ruleset(*rules: list[Any], policy: str = "accept", **more: Any) -> list[dict[str, Any]]:
+    """Return nft's listing of a foreign table with one base chain and a chain ``sub`` that drops port 1433."""
+    place = {"family": more.pop("family", "inet"), "table": "theirs"}
+    chain = {**place, "name": "in", "type": "filter", "hook": "input", "prio": 0, "policy": policy, **more}
+    return [
+        {"table": {"family": place["family"], "name": "theirs"}},
+        {
+            "set": {
+                **place,
+                "name": "office",
+                "type": "ipv4_addr",
+                "elem": [{"prefix": {"addr": "192.0.2.0", "len": 24}}],
+            }
+        },
+        {"set": {**place, "name": "banned", "type": "ipv4_addr", "flags": ["timeout"], "elem": ["203.0.113.1"]}},
+        {"map": {**place, "name": "byport", "type": "inet_service", "map": "verdict", "elem": [[1433, DROP]]}},
+        {"chain": chain},
+        {"chain": {**place, "name": "sub"}},
+        *({"rule": {**place, "chain": "in", "expr": rule}} for rule in rules),
+        {"rule": {**place, "chain": "sub", "expr": [match(DPORT, 1433), DROP]}},
+    ]
+
+
+def verdict(*rules: list[Any], flows: Ruleset = FLOWS, **more: Any) -> str:
+    """Return the verdict on the flow, ``passes`` when nothing is said."""
+    found = judge(ruleset(*rules, **more), flows)
+    assert len(found) <= 1
+    return str(found[0]["verdict"]) if found else "passes"
+
+
+CONDITIONS = [
+    (match(DPORT, 1433), True),
+    (match(DPORT, 1434), False),
+    (match(DPORT, 1433, "!="), False),
+    (match(DPORT, {"range": [1000, 2000]}), True),
+    (match(DPORT, {"set": [22, {"range": [1000, 2000]}]}), True),
+    (match(DPORT, {"set": [22, 80]}), False),
+    (match(DPORT, 1024, ">="), True),
+    (match(DPORT, 1024, "<"), False),
+    (match(field("th", "dport"), 1433), True),
+    (match(field("udp", "dport"), 1433), False),
+    (match(field("udp", "dport"), 1433, "!="), False),
+    (match(field("tcp", "sport"), 1433), None),
+    (match(SADDR, "192.0.2.1"), True),
+    (match(SADDR, "198.51.100.1", "!="), True),
+    (match(SADDR, {"prefix": {"addr": "192.0.2.0", "len": 24}}), True),
+    (match(SADDR, {"prefix": {"addr": "198.51.100.0", "len": 24}}), False),
+    (match(SADDR, {"range": ["192.0.2.0", "192.0.2.9"]}), True),
+    (match(SADDR, "@office"), True),
+    (match(SADDR, "@office", "!="), False),
+    (match(SADDR, "@banned"), None),
+    (match(SADDR, "@missing"), None),
+    (match(SADDR, {"set": [{"elem": {"val": "192.0.2.1", "counter": {}}}]}), True),
+    (match(field("ip6", "saddr"), "2001:db8::1"), False),
+    (match(field("ip", "daddr"), "192.0.2.10"), None),
+    (match(PORT_AND_SOURCE, {"set": [{"concat": ["192.0.2.1", 1433]}]}), True),
+    (match(PORT_AND_SOURCE, {"set": [{"concat": ["192.0.2.1", 22]}]}), False),
+    (match(STATE, ["new", "untracked"], "in"), True),
+    (match(STATE, ["established", "related"], "in"), False),
+    (match(STATE, {"set": ["established", "related"]}), False),
+    (match(STATE, "new", "!="), False),
+    (match(STATE, "invalid", "in"), False),
+    (match({"ct": {"key": "direction"}}, "reply"), False),
+    (match({"ct": {"key": "mark"}}, 1), None),
+    (match(meta("l4proto"), "tcp"), True),
+    (match(meta("l4proto"), {"set": ["icmp", "ipv6-icmp"]}), False),
+    (match(meta("nfproto"), "ipv6"), False),
+    (match(meta("protocol"), "ip"), True),
+    (match(meta("iifname"), "lo"), False),
+    (match(meta("iif"), "lo", "!="), True),
+    (match(meta("iifname"), "eth0"), None),
+    (match(meta("iifname"), {"set": ["lo", "eth*"]}), None),
+    (match(meta("mark"), 1), None),
+    (match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"), True),
+    (match({"fib": {"result": "oif", "flags": ["saddr", "iif"]}}, False), None),
+    (match({"&": [field("tcp", "flags"), ["fin", "syn", "rst", "ack"]]}, "syn"), True),
+    (match({"&": [field("tcp", "flags"), ["fin", "syn", "rst", "ack"]]}, "syn", "!="), False),
+    (match(field("tcp", "flags"), ["syn", "ack"], "in"), True),
+    (match({"something": "new"}, 1), None),
+    ({"limit": {"rate": 1, "per": "day"}}, None),
+    ({"counter": {"packets": 0, "bytes": 0}}, True),
+    ({"log": {"prefix": "x"}}, True),
+]
+
+
+@pytest.mark.parametrize(("condition", "true"), CONDITIONS)
+def test_conditions(condition: dict[str, Any], true: bool | None) -> None:
+    """A condition decides whether a drop drops and whether an accept saves from the policy; both ways round."""
+    assert verdict([condition, DROP]) == {True: "drops", False: "passes", None: "unknown"}[true]
+    assert verdict([condition, ACCEPT], policy="drop") == {True: "passes", False: "drops", None: "unknown"}[true]
+
+
+JUMP, GOTO = {"jump": {"target": "sub"}}, {"goto": {"target": "sub"}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "policy", "expected"),
+    [
+        ([], "accept", "passes"),
+        ([], "drop", "drops"),
+        ([[{"reject": {"type": "tcp reset"}}]], "accept", "drops"),
+        ([[ACCEPT], [DROP]], "drop", "passes"),
+        ([[JUMP], [ACCEPT]], "accept", "drops"),
+        ([[match(DPORT, 22), JUMP]], "accept", "passes"),
+        ([[{"return": None}], [DROP]], "accept", "passes"),
+        ([[{"return": None}], [ACCEPT]], "drop", "drops"),
+        ([[match(meta("iifname"), "eth0"), GOTO], [GOTO]], "accept", "drops"),
+        ([[{"continue": None}], [DROP]], "accept", "drops"),
+        ([[{"queue": {"num": 0}}]], "accept", "unknown"),
+        ([[{"xt": {"type": "match", "name": "comment"}}, DROP]], "accept", "unknown"),
+        ([[None, DROP]], "accept", "unknown"),
+        ([[{"jump": {"target": "in"}}]], "accept", "unknown"),
+        ([[{"vmap": {"key": DPORT, "data": {"set": [[22, ACCEPT], [1433, JUMP]]}}}]], "accept", "drops"),
+        ([[{"vmap": {"key": DPORT, "data": {"set": [[22, DROP]]}}}]], "accept", "passes"),
+        ([[{"vmap": {"key": STATE, "data": {"set": [["established", ACCEPT], ["new", DROP]]}}}]], "accept", "drops"),
+        ([[{"vmap": {"key": DPORT, "data": "@byport"}}]], "accept", "drops"),
+        ([[{"vmap": {"key": DPORT, "data": "@missing"}}]], "accept", "unknown"),
+        (
+            [[{"vmap": {"key": meta("iifname"), "data": {"set": [["lo", ACCEPT], ["eth0", DROP]]}}}]],
+            "accept",
+            "unknown",
+        ),
+        ([[{"vmap": {"key": field("udp", "dport"), "data": {"set": [[1433, DROP]]}}}]], "accept", "passes"),
+    ],
+)
+def test_verdicts(rules: list[list[Any]], policy: str, expected: str) -> None:
+    """Jumps come back, goto and return leave, maps choose, and what cannot be told is said to be unknown."""
+    assert verdict(*rules, policy=policy) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"family": "ip"}, "drops"),
+        ({"family": "ip6"}, "passes"),
+        ({"family": "netdev", "hook": "ingress"}, "unknown"),
+        ({"family": "arp"}, "passes"),
+        ({"hook": "forward"}, "passes"),
+        ({"hook": "output"}, "passes"),
+        ({"hook": "prerouting"}, "drops"),
+        ({"type": "nat"}, "passes"),
+    ],
+)
+def test_which_chains_count(more: dict[str, Any], expected: str) -> None:
+    """Only filter chains that the packet passes on its way in, of tables of its family."""
+    assert verdict([DROP], **more) == expected
+
+
+def test_outbound_flows_are_judged_in_output() -> None:
+    """With the destination as the peer."""
+    rule = {"direction": "out", "protocol": "udp", "ports": ["5002"], "peers": ["2001:db8::21"], "purpose": "x"}
+    flows = build_ruleset([rule], policy="guard", outbound=True)
+    drop = [match(field("ip6", "daddr"), "2001:db8::21"), match(field("udp", "dport"), 5002), DROP]
+    assert verdict(drop, flows=flows, hook="output") == "drops"
+    assert verdict(drop, flows=flows) == "passes"
+
+
+def test_the_worst_of_both_families_and_all_port_ranges_is_told_once() -> None:
+    """One finding a chain and rule, with what a reader needs."""
+    rule = {"direction": "in", "protocol": "tcp", "ports": ["22", "1433"], "peers": ["192.0.2.1", "2001:db8::1"]}
+    flows = build_ruleset([{**rule, "need": "optional", "purpose": "SQL"}], policy="guard", outbound=False)
+    (found,) = judge(ruleset([match(field("tcp", "dport"), 1433), DROP]), flows)
+    assert (found["ports"], found["peer"], found["required"]) == ("22,1433", "192.0.2.1", False)
+    assert found["text"] == "inet theirs in drops tcp 1433 from 192.0.2.1: tcp dport 1433 drop"
+
+
+def test_ping_is_judged_too() -> None:
+    """An echo request of either family meets rules on icmp types."""
+    flows = build_ruleset(
+        [{"direction": "in", "protocol": "icmp", "ports": [], "peers": ["2001:db8::1"]}], policy="guard", outbound=False
+    )
+    drop = [match(field("icmpv6", "type"), {"set": ["echo-request", "echo-reply"]}), DROP]
+    assert verdict(drop, flows=flows) == "drops"
+    assert verdict([match(field("icmp", "type"), "echo-request"), DROP], flows=flows) == "passes"
+
+
+def test_the_own_table_is_not_foreign() -> None:
+    """The refusals of the own table are wanted."""
+    own = [
+        {kind: {**body, "table": "dbports", "name": body.get("name")} for kind, body in item.items()}
+        for item in ruleset([DROP])
+    ]
+    assert judge(own, FLOWS) == []

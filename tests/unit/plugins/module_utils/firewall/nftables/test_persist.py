@@ -1,0 +1,175 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files and the unit that bring the ruleset back, in a file system of our own with a stand-in for systemctl."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import persist
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
+    RULESET_FILE,
+    UNIT,
+    UNIT_FILE,
+    Persistence,
+    State,
+)
+
+
+class Systemctl:
+    """Remembers what systemd was told, and answers ``show`` from it; ``fails`` is the command that does not work."""
+
+    def __init__(self, fails: str = "") -> None:
+        self.fails = fails
+        self.said: list[str] = []
+        self.enabled = self.active = False
+
+    def __call__(self, argv: Sequence[str], _text: str) -> Output:
+        command = argv[1]
+        if command == self.fails:
+            return Output(1, "", "it does not work")
+        if command == "show":
+            shown = f"UnitFileState={'enabled' if self.enabled else 'disabled'}\n"
+            return Output(0, f"{shown}ActiveState={'active' if self.active else 'inactive'}\n", "")
+        self.said.append(command)
+        self.enabled = {"enable": True, "disable": False}.get(command, self.enabled)
+        self.active = {"start": True, "stop": False}.get(command, self.active)
+        return Output(0, "", "")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a file system with an /etc, on a machine that has systemctl."""
+    monkeypatch.setattr(persist, "find", lambda name: f"/usr/bin/{name}")
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    return tmp_path
+
+
+def with_systemd(root: Path) -> Path:
+    """Let systemd run there."""
+    (root / "run/systemd/system").mkdir(parents=True)
+    return root
+
+
+def tree(root: Path) -> list[str]:
+    """Return every file and directory below etc."""
+    return sorted(str(path.relative_to(root)) for path in (root / "etc").rglob("*"))
+
+
+def test_a_host_with_systemd(root: Path) -> None:
+    """Two files and an enabled unit, then nothing to do, then no trace."""
+    systemctl = Systemctl()
+    store = Persistence(str(with_systemd(root)), "/sbin/nft", systemctl)
+    before = tree(root)
+    wanted = store.wanted("table inet x\n")
+    store.write(wanted)
+    assert store.current() == wanted
+    assert systemctl.said == ["daemon-reload", "enable", "start"]
+    kept = root / RULESET_FILE.lstrip("/")
+    assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert kept.read_text(encoding="utf-8").endswith("table inet x\n")
+    unit = (root / UNIT_FILE.lstrip("/")).read_text(encoding="utf-8")
+    assert f"ExecStart=/sbin/nft -f {RULESET_FILE}\n" in unit
+
+    systemctl.said.clear()
+    store.write(wanted)
+    assert systemctl.said == []
+    store.write(store.wanted("table inet y\n"))
+    assert systemctl.said == [], "the kernel has the new ruleset already and the unit reads the file at boot"
+
+    store.write(State())
+    assert systemctl.said == ["disable", "stop", "daemon-reload"]
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize("undone", ["enabled", "active"])
+def test_a_unit_that_somebody_stopped_comes_back(root: Path, undone: str) -> None:
+    """A disabled or stopped unit is a difference."""
+    systemctl = Systemctl()
+    store = Persistence(str(with_systemd(root)), runner=systemctl)
+    wanted = store.wanted("x")
+    store.write(wanted)
+    setattr(systemctl, undone, False)
+    assert store.current() != wanted
+    assert store.current().render() != wanted.render()
+    store.write(wanted)
+    assert store.current() == wanted
+
+
+@pytest.mark.parametrize("command", ["daemon-reload", "enable", "start", "show"])
+def test_a_systemctl_that_fails(root: Path, command: str) -> None:
+    """Its words are in the error."""
+    store = Persistence(str(with_systemd(root)), runner=Systemctl(fails=command))
+    with pytest.raises(DbportsError, match=f"systemctl {command}.*it does not work"):
+        store.write(store.wanted("x"))
+        store.current()
+
+
+@pytest.mark.parametrize(
+    ("configuration", "include", "directory"),
+    [
+        ("etc/nftables.nft", 'include "/etc/nftables.d/*.nft"', "etc/nftables.d"),
+        ("etc/nftables.conf", "include 'nftables.d/*.nft'", "etc/nftables.d"),
+        ("etc/sysconfig/nftables.conf", '  include "/etc/nftables/*.nft"  # all', "etc/nftables"),
+    ],
+)
+def test_the_distributions_include(root: Path, configuration: str, include: str, directory: str) -> None:
+    """Without systemd the file goes where the distribution's own configuration looks."""
+    (root / directory).mkdir(parents=True)
+    (root / configuration).parent.mkdir(parents=True, exist_ok=True)
+    (root / configuration).write_text(f"flush ruleset\n# include nothing\n{include}\n", encoding="utf-8")
+    before = tree(root)
+    store = Persistence(str(root))
+    wanted = store.wanted("table inet x\n")
+    assert wanted.paths == [f"/{directory}/dbports.nft"]
+    assert store.reason is None
+    store.write(wanted)
+    assert store.current() == wanted
+    store.write(store.wanted(None))
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize(
+    "text", ["flush ruleset\n", '# include "/etc/nftables.d/*.nft"\n', 'include "/etc/missing/*.nft"\n']
+)
+def test_nothing_would_load_it(root: Path, text: str) -> None:
+    """Then nothing is written, and the reason says where it was looked for."""
+    (root / "etc/nftables.conf").write_text(text, encoding="utf-8")
+    store = Persistence(str(root))
+    assert store.wanted("x") == State()
+    assert "/etc/nftables.conf" in str(store.reason)
+
+
+def test_what_an_earlier_way_left_is_removed(root: Path) -> None:
+    """A host that got systemd keeps no file in the include directory, which would load an old ruleset."""
+    (root / "etc/nftables.d").mkdir()
+    (root / "etc/nftables.conf").write_text('include "/etc/nftables.d/*.nft"\n', encoding="utf-8")
+    Persistence(str(root)).write(Persistence(str(root)).wanted("old"))
+    store = Persistence(str(with_systemd(root)), runner=Systemctl())
+    store.write(store.wanted("new"))
+    assert not (root / "etc/nftables.d/dbports.nft").exists()
+    assert store.current().paths == [RULESET_FILE, UNIT_FILE]
+
+
+def test_changed_permissions_are_put_right(root: Path) -> None:
+    """The ruleset names peers: nobody else may read it."""
+    store = Persistence(str(with_systemd(root)), runner=Systemctl())
+    store.write(store.wanted("x"))
+    (root / RULESET_FILE.lstrip("/")).chmod(0o644)
+    assert store.current() != store.wanted("x")
+    store.write(store.wanted("x"))
+    assert store.current() == store.wanted("x")
+
+
+def test_a_directory_in_the_way(root: Path) -> None:
+    """What cannot be written is an error with the path, and no temporary file stays."""
+    store = Persistence(str(with_systemd(root)), runner=Systemctl())
+    (root / UNIT_FILE.lstrip("/")).mkdir()
+    with pytest.raises(DbportsError, match=UNIT):
+        store.write(store.wanted("x"))
+    assert not list(root.rglob(".dbports-*"))

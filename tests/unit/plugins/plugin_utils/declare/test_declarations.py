@@ -1,0 +1,922 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Malformed declarations: each is refused with the host, the variable's path, the value and what to do."""
+
+from __future__ import annotations
+
+import copy
+import textwrap
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
+
+GOOD: dict[str, Any] = {
+    "hosts": {
+        "db": {"dbports_addresses": ["192.0.2.10"]},
+        "app-01": {"dbports_addresses": ["192.0.2.21"]},
+        "app-02": {"dbports_addresses": ["192.0.2.22"]},
+        "lost": {},
+    },
+    "groups": {"app_servers": ["app-01", "app-02"], "empty": [], "strays": ["app-01", "lost"]},
+    "vars": {},
+}
+SERVER = "dbports_servers[0]"
+ABSENT = ...
+"""The error shows no value, because nothing was written there."""
+
+
+def errors_of(inventory: dict[str, Any]) -> list[DbportsError]:
+    """Plan an inventory that cannot be planned and return why."""
+    with pytest.raises(PlanError) as caught:
+        build_plan(PlainInventory(inventory))
+    return caught.value.errors
+
+
+class Case(NamedTuple):
+    """A declaration and the one error that it leads to.
+
+    :param servers: YAML, the entries of ``dbports_servers`` of host db.
+    :param reason: a part of the reason, ``fix``: a part of what to do.
+    """
+
+    id: str
+    servers: str
+    path: str
+    value: Any
+    reason: str
+    fix: str
+    host: str = "db"
+
+
+SERVERS = [
+    # Keys and types
+    Case("a server that is a word", "- mssql", SERVER, "mssql", "a server is a dictionary", "engine: mssql"),
+    Case("no engine", "- clients: [app_servers]", f"{SERVER}.engine", ABSENT, "no engine", "mysql, oracle"),
+    Case(
+        "an unknown engine",
+        "- {engine: adabas, clients: [app-01]}",
+        f"{SERVER}.engine",
+        "adabas",
+        "no such engine",
+        "mysql, oracle",
+    ),
+    Case(
+        "an engine that is a list",
+        "- {engine: [mssql], clients: [app-01]}",
+        f"{SERVER}.engine",
+        ["mssql"],
+        "no such engine",
+        "mssql",
+    ),
+    Case(
+        "a key with a typing error",
+        "- {engine: sql602, clients: [app-01], portbase: 6001}",
+        f"{SERVER}.portbase",
+        6001,
+        "unknown key",
+        "port_base",
+    ),
+    Case(
+        "a key of the other engine",
+        "- {engine: sql602, clients: [app-01], instances: [{name: A}]}",
+        f"{SERVER}.instances",
+        [{"name": "A"}],
+        "unknown key",
+        "Known keys",
+    ),
+    Case(
+        "an unknown key of an instance",
+        "- {engine: mssql, clients: [app-01], instances: [{nmae: SALES}]}",
+        f"{SERVER}.instances[0].nmae",
+        "SALES",
+        "unknown key",
+        "name",
+    ),
+    Case(
+        "an unknown key below options",
+        "- {engine: mssql, clients: [app-01], options: {brwoser: true}}",
+        f"{SERVER}.options.brwoser",
+        True,
+        "unknown key",
+        "browser",
+    ),
+    Case(
+        "options that are a list",
+        "- {engine: mssql, clients: [app-01], options: [browser]}",
+        f"{SERVER}.options",
+        ["browser"],
+        "dictionary",
+        "browser",
+    ),
+    Case(
+        "a key that is a number",
+        "- {engine: mssql, clients: [app-01], 1433: true}",
+        f"{SERVER}.1433",
+        True,
+        "unknown key",
+        "Known keys",
+    ),
+    Case(
+        "a switch that is neither",
+        "- {engine: sql602, clients: [app-01], ping: perhaps}",
+        f"{SERVER}.ping",
+        "perhaps",
+        "not true or false",
+        "true or false",
+    ),
+    Case(
+        "a switch that is a list",
+        "- {engine: mssql, clients: [app-01], browser: []}",
+        f"{SERVER}.browser",
+        [],
+        "not true or false",
+        "true or false",
+    ),
+    Case(
+        "an unknown choice",
+        "- {engine: mssql, clients: [app-01], dac: everybody}",
+        f"{SERVER}.dac",
+        "everybody",
+        "not a value for dac",
+        "off, local, remote",
+    ),
+    Case(
+        "an unknown release",
+        "- {engine: mssql, clients: [app-01], version: 2018}",
+        f"{SERVER}.version",
+        2018,
+        "not a value for version",
+        "2017, 2019",
+    ),
+    Case(
+        "an unknown system of the server",
+        "- {engine: mssql, clients: [app-01], os: beos}",
+        f"{SERVER}.os",
+        "beos",
+        "not a value for os",
+        "linux, windows",
+    ),
+    # Ports
+    Case(
+        "port 0",
+        "- {engine: sql602, clients: [app-01], port_base: 0}",
+        f"{SERVER}.port_base",
+        0,
+        "from 1 to 65535",
+        "port",
+    ),
+    Case(
+        "port 65536",
+        "- {engine: mssql, clients: [app-01], instances: [{tcp_port: 65536}]}",
+        f"{SERVER}.instances[0].tcp_port",
+        65536,
+        "from 1 to 65535",
+        "dynamic",
+    ),
+    Case(
+        "a PORTBASE without a PORTBASE+1",
+        "- {engine: sql602, clients: [app-01], port_base: 65535}",
+        f"{SERVER}.port_base",
+        65535,
+        "PORTBASE+1, which must exist",
+        "65534",
+    ),
+    Case(
+        "a range where one port is wanted",
+        "- {engine: sql602, clients: [app-01], port_base: 5001-5003}",
+        f"{SERVER}.port_base",
+        "5001-5003",
+        "one port is wanted",
+        "one port",
+    ),
+    Case(
+        "a port that is a fraction",
+        "- {engine: sql602, clients: [app-01], web_port: 80.5}",
+        f"{SERVER}.web_port",
+        80.5,
+        "not a port",
+        "port",
+    ),
+    Case(
+        "a port that is a switch",
+        "- {engine: sql602, clients: [app-01], http_tunnel_port: true}",
+        f"{SERVER}.http_tunnel_port",
+        True,
+        "not a port",
+        "port",
+    ),
+    Case(
+        "a port that is a word",
+        "- {engine: mssql, clients: [app-01], instances: [{tcp_port: any}]}",
+        f"{SERVER}.instances[0].tcp_port",
+        "any",
+        "not a port",
+        "dynamic",
+    ),
+    Case(
+        "no port in the list",
+        "- {engine: mssql, clients: [app-01], instances: [{tcp_port: []}]}",
+        f"{SERVER}.instances[0].tcp_port",
+        [],
+        "at least one port",
+        "dynamic",
+    ),
+    Case(
+        "a range that goes downwards",
+        "- {engine: mssql, clients: [app-01], instances: [{tcp_port: 1500-1433}]}",
+        f"{SERVER}.instances[0].tcp_port",
+        "1500-1433",
+        "a range goes upwards",
+        "port",
+    ),
+    # Names
+    Case(
+        "a name with a quote",
+        "- {engine: mssql, clients: [app-01], name: 'a\"b'}",
+        f"{SERVER}.name",
+        'a"b',
+        "without slashes, quotes",
+        "name",
+    ),
+    Case(
+        "a name with a line feed",
+        '- {engine: mssql, clients: [app-01], name: "a\\nb"}',
+        f"{SERVER}.name",
+        "a\nb",
+        "printable",
+        "name",
+    ),
+    Case(
+        "a name with a control character of the upper half",
+        '- {engine: mssql, clients: [app-01], name: "a\\u009bb"}',
+        f"{SERVER}.name",
+        "a\x9bb",
+        "printable",
+        "name",
+    ),
+    Case(
+        "a name that turns the text around",
+        '- {engine: mssql, clients: [app-01], name: "a\\u202eb"}',
+        f"{SERVER}.name",
+        "a\u202eb",
+        "printable",
+        "name",
+    ),
+    Case(
+        "a name that is a number",
+        "- {engine: mssql, clients: [app-01], name: 7}",
+        f"{SERVER}.name",
+        7,
+        "a name has",
+        "name",
+    ),
+    Case(
+        "a name that is a path",
+        "- {engine: mssql, clients: [app-01], instances: [{name: ../SALES}]}",
+        f"{SERVER}.instances[0].name",
+        "../SALES",
+        "without slashes",
+        "name",
+    ),
+    Case(
+        "a name that is too long",
+        f"- {{engine: mssql, clients: [app-01], name: {'x' * 65}}}",
+        f"{SERVER}.name",
+        "x" * 65,
+        "1 to 64",
+        "name",
+    ),
+    Case(
+        "a name without a character",
+        "- {engine: mssql, clients: [app-01], instances: [{name: ''}]}",
+        f"{SERVER}.instances[0].name",
+        "",
+        "1 to 64",
+        "name",
+    ),
+    Case(
+        "two servers of one name",
+        "[{engine: mssql, clients: [app-01], name: a}, {engine: sql602, clients: [app-01], name: a}]",
+        "dbports_servers[1].name",
+        "a",
+        "two servers of one host",
+        "Give each its own",
+    ),
+    Case(
+        "two instances of one name",
+        "- {engine: mssql, clients: [app-01], instances: [{name: Sales, tcp_port: 1500}, {name: SALES}]}",
+        f"{SERVER}.instances[1].name",
+        "SALES",
+        "two instances",
+        "Give each its own",
+    ),
+    Case(
+        "two default instances",
+        "- {engine: mssql, clients: [app-01], instances: [{tcp_port: 1500}, {tcp_port: 1501}]}",
+        f"{SERVER}.instances[1].name",
+        "MSSQLSERVER",
+        "two instances",
+        "Give each its own",
+    ),
+    # Instances
+    Case(
+        "no instance in the list",
+        "- {engine: mssql, clients: [app-01], instances: []}",
+        f"{SERVER}.instances",
+        [],
+        "at least one instance",
+        "instances",
+    ),
+    Case(
+        "instances that are a dictionary",
+        "- {engine: mssql, clients: [app-01], instances: {name: SALES}}",
+        f"{SERVER}.instances",
+        {"name": "SALES"},
+        "instances is a list",
+        "instances",
+    ),
+    Case(
+        "an instance that is a word",
+        "- {engine: mssql, clients: [app-01], instances: [SALES]}",
+        f"{SERVER}.instances[0]",
+        "SALES",
+        "an instance is a dictionary",
+        "name: SALES",
+    ),
+    # Clients
+    Case("no clients", "- engine: mssql", f"{SERVER}.clients", ABSENT, "nobody is named", "List hosts, groups"),
+    Case(
+        "an empty list of clients",
+        "- {engine: mssql, clients: []}",
+        f"{SERVER}.clients",
+        [],
+        "nobody is named",
+        "List hosts, groups",
+    ),
+    Case(
+        "clients that are null",
+        "- {engine: mssql, clients: }",
+        f"{SERVER}.clients",
+        None,
+        "clients is a list",
+        "List hosts, groups",
+    ),
+    Case(
+        "clients that are a dictionary",
+        "- {engine: mssql, clients: {name: app-01}}",
+        f"{SERVER}.clients",
+        {"name": "app-01"},
+        "clients is a list",
+        "List hosts, groups",
+    ),
+    Case(
+        "clients of only one of two instances",
+        "- {engine: mssql, instances: [{clients: [app-01]}, {name: B, tcp_port: 1500}]}",
+        f"{SERVER}.clients",
+        ABSENT,
+        "nobody is named",
+        "List hosts, groups",
+    ),
+    Case(
+        "an empty list of an instance's clients",
+        "- {engine: mssql, instances: [{clients: []}]}",
+        f"{SERVER}.instances[0].clients",
+        [],
+        "nobody is named",
+        "List hosts, groups",
+    ),
+    Case(
+        "a client that is a number",
+        "- {engine: mssql, clients: [app-01, 21]}",
+        f"{SERVER}.clients[1]",
+        21,
+        "a client is a host",
+        "name",
+    ),
+    Case(
+        "a client without a character",
+        "- {engine: mssql, clients: [' ']}",
+        f"{SERVER}.clients[0]",
+        " ",
+        "a client is a host",
+        "name",
+    ),
+    Case(
+        "an unknown group",
+        "- {engine: mssql, clients: [app_server]}",
+        f"{SERVER}.clients[0]",
+        "app_server",
+        "no such host or group",
+        "app_servers",
+    ),
+    Case(
+        "a name that DNS may know",
+        "- {engine: mssql, clients: [www.example.org]}",
+        f"{SERVER}.clients[0]",
+        "www.example.org",
+        "no such host or group",
+        "an address",
+    ),
+    Case(
+        "an unknown client of an instance",
+        "- {engine: mssql, instances: [{clients: [app-01, nobody-here]}]}",
+        f"{SERVER}.instances[0].clients[1]",
+        "nobody-here",
+        "no such host or group",
+        "an address",
+    ),
+    Case(
+        "an empty group",
+        "- {engine: mssql, clients: [app-01, empty]}",
+        f"{SERVER}.clients[1]",
+        "empty",
+        "has no hosts",
+        "allow_empty: true",
+    ),
+    Case(
+        "an unknown key of a client",
+        "- {engine: mssql, clients: [{name: empty, alow_empty: true}]}",
+        f"{SERVER}.clients[0].alow_empty",
+        True,
+        "unknown key",
+        "allow_empty",
+    ),
+    Case(
+        "a permission that is no switch",
+        "- {engine: mssql, clients: [{name: empty, allow_empty: sometimes}]}",
+        f"{SERVER}.clients[0].allow_empty",
+        "sometimes",
+        "not true or false",
+        "true or false",
+    ),
+    Case(
+        "bits behind the mask",
+        "- {engine: mssql, clients: [192.0.2.21/24]}",
+        f"{SERVER}.clients[0]",
+        "192.0.2.21/24",
+        "not an IPv4 or IPv6",
+        "192.0.2.0/24",
+    ),
+    Case(
+        "half an address",
+        "- {engine: mssql, clients: [192.0.2]}",
+        f"{SERVER}.clients[0]",
+        "192.0.2",
+        "not an IPv4 or IPv6",
+        "192.0.2.0/24",
+    ),
+    Case(
+        "an address with a zone",
+        "- {engine: mssql, clients: ['fe80::1%eth0']}",
+        f"{SERVER}.clients[0]",
+        "fe80::1%eth0",
+        "not an IPv4 or IPv6",
+        "2001:db8::/64",
+    ),
+    Case(
+        "an unknown system behind a network",
+        "- {engine: mssql, clients: [{name: 192.0.2.0/24, os: beos}]}",
+        f"{SERVER}.clients[0].os",
+        "beos",
+        "not a known operating system",
+        "linux",
+    ),
+    Case(
+        "a system given to a group",
+        "- {engine: mssql, clients: [{name: app_servers, os: linux}]}",
+        f"{SERVER}.clients[0].os",
+        "linux",
+        "an address or network",
+        "dbports_os",
+    ),
+    Case(
+        "a host without an address",
+        "- {engine: mssql, clients: [lost]}",
+        "dbports_addresses",
+        ABSENT,
+        "never resolved",
+        "ansible_host",
+        host="lost",
+    ),
+    Case(
+        "a group with a host without an address",
+        "- {engine: mssql, clients: [strays]}",
+        "dbports_addresses",
+        ABSENT,
+        "no address is known",
+        "gather facts",
+        host="lost",
+    ),
+    # Source ports
+    Case(
+        "a pinned source port",
+        "- {engine: mssql, clients: [app-01], source_port: 1024}",
+        f"{SERVER}.source_port",
+        1024,
+        "KB 287932",
+        "Remove source_port",
+    ),
+    Case(
+        "a pinned source port of a client",
+        "- {engine: mssql, clients: [{name: app-01, client_source_ports: 1024}]}",
+        f"{SERVER}.clients[0].client_source_ports",
+        1024,
+        "a new, unused",
+        "Remove client_source_ports",
+    ),
+    Case(
+        "a pinned source port of an instance",
+        "- {engine: mssql, clients: [app-01], instances: [{client_port: 1024}]}",
+        f"{SERVER}.instances[0].client_port",
+        1024,
+        "a new, unused",
+        "Remove client_port",
+    ),
+    # What contradicts itself
+    Case(
+        "a port that changes and clients that name it",
+        "- {engine: mssql, clients: [app-01], instances: [{name: SALES, tcp_port: dynamic, connect_by: port}]}",
+        f"{SERVER}.instances[0].connect_by",
+        "port",
+        "a port that changes",
+        "IPAll",
+    ),
+    Case(
+        "the default instance asked by its name",
+        "- {engine: mssql, clients: [app-01], instances: [{connect_by: name}]}",
+        f"{SERVER}.instances[0].connect_by",
+        "name",
+        "never asked for the default instance",
+        "Remove connect_by",
+    ),
+    Case(
+        "no Browser for a dynamic instance",
+        "- {engine: mssql, clients: [app-01], browser: false, instances: [{name: SALES}]}",
+        f"{SERVER}.browser",
+        False,
+        "UDP 1434",
+        "browser: true",
+    ),
+    Case(
+        "the minimum and a tunnel",
+        "- {engine: sql602, clients: [app-01], minimum: true, http_tunnel_port: 8080}",
+        f"{SERVER}.http_tunnel_port",
+        8080,
+        "PORTBASE+1 alone",
+        "Remove minimum",
+    ),
+    Case(
+        "the minimum and a web port",
+        "- {engine: sql602, clients: [app-01], minimum: true, web_port: 8080}",
+        f"{SERVER}.web_port",
+        8080,
+        "PORTBASE+1 alone",
+        "Remove minimum",
+    ),
+    Case(
+        "a host that is a client and forbidden",
+        "- {engine: mssql, clients: [app_servers], forbidden_clients: [app-02]}",
+        f"{SERVER}.forbidden_clients[0]",
+        "app-02",
+        "forbidden at once",
+        "one of the two",
+    ),
+    Case(
+        "a forbidden host in a client network",
+        "- {engine: mssql, clients: [192.0.2.16/28], forbidden_clients: [app-02]}",
+        f"{SERVER}.forbidden_clients[0]",
+        "app-02",
+        "forbidden at once",
+        "one of the two",
+    ),
+    Case(
+        "a forbidden network",
+        "- {engine: mssql, clients: [app-01], forbidden_clients: [198.51.100.0/24]}",
+        f"{SERVER}.forbidden_clients[0]",
+        "198.51.100.0/24",
+        "only inventory hosts",
+        "host or group",
+    ),
+    Case(
+        "an unknown forbidden host",
+        "- {engine: mssql, clients: [app-01], forbidden_clients: [nobody-here]}",
+        f"{SERVER}.forbidden_clients[0]",
+        "nobody-here",
+        "no such host or group",
+        "inventory host",
+    ),
+    # dbports_servers itself
+    Case(
+        "servers that are a dictionary",
+        "{engine: mssql}",
+        "dbports_servers",
+        {"engine": "mssql"},
+        "not a list of servers",
+        "engine",
+    ),
+    Case("servers that are nothing", "null", "dbports_servers", None, "not a list of servers", "engine"),
+]
+
+HOSTS = [
+    (
+        "an address that is a name",
+        "db",
+        "dbports_addresses",
+        ["db.example.org"],
+        "dbports_addresses[0]",
+        "db.example.org",
+        "not an IPv4 or IPv6 address",
+        "address",
+    ),
+    (
+        "an address that is a network",
+        "db",
+        "dbports_addresses",
+        ["192.0.2.0/24"],
+        "dbports_addresses[0]",
+        "192.0.2.0/24",
+        "not an IPv4 or IPv6 address",
+        "address",
+    ),
+    (
+        "a loopback address",
+        "db",
+        "dbports_addresses",
+        ["192.0.2.10", "127.0.0.1"],
+        "dbports_addresses[1]",
+        "127.0.0.1",
+        "do not reach",
+        "that its peers see",
+    ),
+    (
+        "a loopback address of IPv6",
+        "app-01",
+        "dbports_addresses",
+        ["::1"],
+        "dbports_addresses[0]",
+        "::1",
+        "do not reach",
+        "that its peers see",
+    ),
+    (
+        "the address of nobody",
+        "app-01",
+        "dbports_addresses",
+        "::",
+        "dbports_addresses[0]",
+        "::",
+        "do not reach",
+        "that its peers see",
+    ),
+    (
+        "no address in the list",
+        "db",
+        "dbports_addresses",
+        [],
+        "dbports_addresses",
+        [],
+        "list of the host's addresses",
+        "address",
+    ),
+    (
+        "addresses that are a number",
+        "db",
+        "dbports_addresses",
+        3221225994,
+        "dbports_addresses",
+        3221225994,
+        "list of the host's addresses",
+        "address",
+    ),
+    (
+        "an unknown system",
+        "app-01",
+        "dbports_os",
+        "debian",
+        "dbports_os",
+        "debian",
+        "not a known operating system",
+        "linux",
+    ),
+    (
+        "a system that is a list",
+        "app-01",
+        "dbports_os",
+        ["linux"],
+        "dbports_os",
+        ["linux"],
+        "not a known operating system",
+        "linux",
+    ),
+    (
+        "a pinned ephemeral port",
+        "app-01",
+        "dbports_ephemeral_ports",
+        1024,
+        "dbports_ephemeral_ports",
+        1024,
+        "KB 287932",
+        "32768-60999",
+    ),
+    (
+        "a pinned range of ephemeral ports",
+        "app-01",
+        "dbports_ephemeral_ports",
+        "4000-4000",
+        "dbports_ephemeral_ports",
+        "4000-4000",
+        "a new, unused",
+        "32768-60999",
+    ),
+    (
+        "ephemeral ports that are words",
+        "app-01",
+        "dbports_ephemeral_ports",
+        "high ones",
+        "dbports_ephemeral_ports",
+        "high ones",
+        "not a port",
+        "32768-60999",
+    ),
+    ("an unknown policy", "db", "dbports_policy", "deny", "dbports_policy", "deny", "not a policy", "guard or open"),
+    (
+        "a policy that is a list",
+        "app-01",
+        "dbports_policy",
+        ["guard"],
+        "dbports_policy",
+        ["guard"],
+        "not a policy",
+        "guard or open",
+    ),
+    (
+        "filtering that is no switch",
+        "db",
+        "dbports_filter_outbound",
+        "both",
+        "dbports_filter_outbound",
+        "both",
+        "not true or false",
+        "true or false",
+    ),
+]
+
+
+def one_error(inventory: dict[str, Any]) -> DbportsError:
+    """Return the only error of an inventory."""
+    errors = errors_of(inventory)
+    assert len(errors) == 1, [str(error) for error in errors]
+    return errors[0]
+
+
+@pytest.mark.parametrize("case", SERVERS, ids=[case.id for case in SERVERS])
+def test_server(case: Case) -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"]["dbports_servers"] = yaml.safe_load(textwrap.dedent(case.servers))
+    error = one_error(inventory)
+    assert (error.host, error.path, error.value) == (case.host, case.path, case.value)
+    assert case.reason in error.reason
+    assert case.fix in (error.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("host", "variable", "written", "path", "value", "reason", "fix"),
+    [row[1:] for row in HOSTS],
+    ids=[row[0] for row in HOSTS],
+)
+def test_host(host: str, variable: str, written: Any, path: str, value: Any, reason: str, fix: str) -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "mssql", "clients": ["app_servers"]}]
+    inventory["hosts"][host][variable] = written
+    error = one_error(inventory)
+    assert (error.host, error.path, error.value) == (host, path, value)
+    assert reason in error.reason
+    assert fix in (error.fix or "")
+
+
+def test_the_good_part_of_the_table_is_good() -> None:
+    """Each case above has one fault: without it there is no error."""
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "mssql", "clients": ["app_servers"]}]
+    assert sorted(build_plan(PlainInventory(inventory)).hosts) == ["app-01", "app-02", "db"]
+
+
+def test_a_host_with_a_loopback_ansible_host_has_no_usable_address() -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["lost"] = {"ansible_host": "127.0.0.1"}
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "mssql", "clients": ["lost"]}]
+    error = one_error(inventory)
+    assert (error.host, error.path, error.value) == ("lost", "ansible_host", "127.0.0.1")
+    assert "dbports_addresses" in (error.fix or "")
+
+
+def test_ansible_host_that_is_a_name_is_not_resolved() -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["lost"] = {"ansible_host": "localhost"}
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "mssql", "clients": ["lost"]}]
+    assert one_error(inventory).path == "dbports_addresses"
+
+
+@pytest.mark.parametrize("expected", [5, "5", 10_000])
+def test_a_part_of_the_inventory_is_missing(expected: Any) -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["vars"]["dbports_expected_hosts"] = expected
+    error = one_error(inventory)
+    assert (error.path, error.value) == ("dbports_expected_hosts", expected)
+    assert "only 4 hosts" in error.reason
+    assert "whole inventory" in (error.fix or "")
+
+
+@pytest.mark.parametrize("expected", [True, "many", -1, 1.5, [4], "\u00b2"])
+def test_expected_hosts_that_are_no_number(expected: Any) -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["vars"]["dbports_expected_hosts"] = expected
+    error = one_error(inventory)
+    assert (error.path, error.value) == ("dbports_expected_hosts", expected)
+    assert "not a number of hosts" in error.reason
+    assert "number" in (error.fix or "")
+
+
+@pytest.mark.parametrize("expected", [0, 3, 4, "4"])
+def test_expected_hosts_that_are_there(expected: Any) -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["vars"]["dbports_expected_hosts"] = expected
+    build_plan(PlainInventory(inventory))
+
+
+def test_all_errors_of_all_hosts_are_told_at_once() -> None:
+    errors = errors_of(
+        {
+            "hosts": {
+                "db-1": {
+                    "dbports_addresses": ["192.0.2.10"],
+                    "dbports_servers": [
+                        {"engine": "mssql", "clients": ["nobody-1", "app-01", "nobody-2"]},
+                        {"engine": "sql602", "clients": ["app-01"], "port_base": 70000},
+                    ],
+                },
+                "db-2": {"dbports_servers": [{"engine": "mssql", "clients": ["app-01"]}]},
+                "db-3": {
+                    "dbports_addresses": ["192.0.2.12"],
+                    "dbports_servers": [{"engine": "mssql", "clients": ["apps"]}],
+                },
+                "app-01": {},
+                "app-02": {"dbports_os": "beos"},
+            },
+            "groups": {"apps": ["app-01", "app-02"]},
+            "vars": {"dbports_expected_hosts": 6},
+        }
+    )
+    assert sorted((error.host or "", error.path or "") for error in errors) == [
+        ("", "dbports_expected_hosts"),
+        ("app-01", "dbports_addresses"),
+        ("app-02", "dbports_os"),
+        ("db-1", "dbports_servers[0].clients[0]"),
+        ("db-1", "dbports_servers[0].clients[2]"),
+        ("db-1", "dbports_servers[1].port_base"),
+        ("db-2", "dbports_addresses"),
+    ]
+
+
+def test_an_error_that_many_servers_meet_is_told_once() -> None:
+    """A client without an address matters to forty servers, but it is one thing to put right."""
+    hosts: dict[str, Any] = {
+        f"db-{n:02}": {
+            "dbports_addresses": [f"192.0.2.{n}"],
+            "dbports_servers": [{"engine": "mssql", "clients": ["lost"]}],
+        }
+        for n in range(1, 41)
+    }
+    errors = errors_of({"hosts": {**hosts, "lost": {}}})
+    assert [error.host for error in errors] == ["lost"]
+
+
+def test_an_error_is_a_sentence_with_everything_in_it() -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "mssql", "clients": ["app_server"]}]
+    with pytest.raises(PlanError) as caught:
+        build_plan(PlainInventory(inventory))
+    assert str(caught.value) == (
+        "db: dbports_servers[0].clients[0]: no such host or group in the inventory, and no address or network "
+        "(got 'app_server'). Perhaps app_servers is meant."
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        ({"hosts": {}, "group": {}}, "group"),
+        ({"hosts": ["db"]}, "hosts"),
+        ({"groups": "all"}, "groups"),
+    ],
+)
+def test_a_dictionary_that_is_no_inventory(data: dict[str, Any], path: str) -> None:
+    with pytest.raises(DbportsError) as caught:
+        PlainInventory(data)
+    assert caught.value.path == path

@@ -1,0 +1,244 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan must warn of before anything is applied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.conflicts import find_conflicts
+
+ADDRESSES = {
+    "db": ["192.0.2.10"],
+    "app-4": ["192.0.2.21"],
+    "app-6": ["2001:db8::21"],
+    "both": ["192.0.2.22", "2001:db8::22"],
+}
+
+
+def warnings(servers: str, **hosts: dict[str, Any]) -> list[str]:
+    """Plan for a host db with these servers (YAML) and return its warnings; ``hosts`` adds variables."""
+    merged = {name: {"dbports_addresses": found, **hosts.get(name, {})} for name, found in ADDRESSES.items()}
+    merged["db"]["dbports_servers"] = yaml.safe_load(servers)
+    return build_plan(PlainInventory({"hosts": merged, "groups": {"apps": ["app-4", "app-6"]}})).hosts["db"].warnings
+
+
+class TestFixedPortInTheDynamicRange:
+    """facts/ephemeral_ports.md: a port there can be taken by an outgoing connection before the service starts."""
+
+    SERVER = "- {engine: mssql, clients: [app-4], instances: [{tcp_port: %s}]}"
+
+    @pytest.mark.parametrize(
+        ("variables", "port", "command"),
+        [
+            ({"dbports_os": "linux"}, 50000, "net.ipv4.ip_local_reserved_ports=50000"),
+            ({"dbports_os": "linux"}, 60999, "=60999"),
+            ({"dbports_os": "linux"}, 32768, "=32768"),
+            ({"dbports_os": "windows"}, 51999, "startport=51999 numberofports=1"),
+            ({"dbports_os": "windows_2003"}, 1433, "outside this range"),
+            ({"dbports_ephemeral_ports": "1024-65535"}, 1433, "ip_local_reserved_ports=1433"),
+            ({"dbports_os": "linux", "dbports_ephemeral_ports": "10000-65000"}, 14330, "=14330"),
+        ],
+    )
+    def test_warned_of_with_the_way_to_reserve_it(self, variables: dict[str, Any], port: int, command: str) -> None:
+        (warning,) = warnings(self.SERVER % port, db=variables)
+        assert f"tcp {port} (mssql/MSSQLSERVER/tds)" in warning
+        assert command in warning
+
+    @pytest.mark.parametrize(
+        ("variables", "port"),
+        [
+            ({"dbports_os": "linux"}, 5022),
+            ({"dbports_os": "linux"}, 32767),
+            ({"dbports_os": "linux"}, 61000),
+            ({"dbports_os": "windows"}, 49151),
+            ({"dbports_os": "windows_2003"}, 5001),
+            ({}, 50000),
+            ({"dbports_os": "linux", "dbports_ephemeral_ports": "60000-65000"}, 50000),
+        ],
+    )
+    def test_not_outside_of_it_nor_where_nobody_knows(self, variables: dict[str, Any], port: int) -> None:
+        assert warnings(self.SERVER % port, db=variables) == []
+
+    def test_the_servers_own_system_counts(self) -> None:
+        server = "- {engine: mssql, os: windows, clients: [app-4], instances: [{tcp_port: 40000}]}"
+        assert warnings(server, db={"dbports_os": "linux"}) == []
+
+    def test_a_pool_of_ports_is_no_fixed_port(self) -> None:
+        assert warnings(self.SERVER % "50000-50099", db={"dbports_os": "linux"}) == []
+
+    def test_one_setting_for_all_ports_of_a_host(self) -> None:
+        """ip_local_reserved_ports is set as a whole: two commands would undo each other."""
+        (warning,) = warnings(self.SERVER % "[50000, 50001, 50010]", db={"dbports_os": "linux"})
+        assert "ip_local_reserved_ports=50000-50001,50010" in warning
+
+    def test_a_client_that_receives_on_a_fixed_port(self) -> None:
+        """602SQL announcements arrive at UDP 5002 of the client."""
+        hosts = {name: {"dbports_addresses": found} for name, found in ADDRESSES.items()}
+        hosts["db"]["dbports_servers"] = [{"engine": "sql602", "clients": ["app-4"]}]
+        hosts["app-4"]["dbports_ephemeral_ports"] = "5000-9999"
+        plan = build_plan(PlainInventory({"hosts": hosts}))
+        (warning,) = plan.hosts["app-4"].warnings
+        assert "udp 5002" in warning
+
+
+class TestNoCommonFamily:
+    def test_an_ipv6_client_of_an_ipv4_server(self) -> None:
+        (warning,) = warnings("- {engine: mssql, clients: [app-4, app-6, both]}")
+        assert "db (IPv4)" in warning
+        assert "app-6 (IPv6)" in warning
+        assert "app-4" not in warning
+        assert "both" not in warning
+
+    def test_an_ipv4_client_of_an_ipv6_server(self) -> None:
+        (warning,) = warnings("- {engine: mssql, clients: [app-4, app-6]}", db={"dbports_addresses": ["2001:db8::10"]})
+        assert "app-4 (IPv4)" in warning
+        assert "db (IPv6)" in warning
+
+    def test_a_network(self) -> None:
+        (warning,) = warnings("- {engine: mssql, clients: [198.51.100.0/24, '2001:db8:1::/48']}")
+        assert "2001:db8:1::/48 (IPv6)" in warning
+
+    def test_once_for_all_flows_of_a_server(self) -> None:
+        assert len(warnings("- {engine: sql602, clients: [apps]}")) == 1
+
+    def test_a_server_with_both_families_is_reached_by_all(self) -> None:
+        assert (
+            warnings(
+                "- {engine: mssql, clients: [apps, both]}", db={"dbports_addresses": ["192.0.2.10", "2001:db8::10"]}
+            )
+            == []
+        )
+
+
+class TestClosedInstances:
+    def test_a_client_of_the_server_may_name_an_instance_that_is_closed_to_it(self) -> None:
+        found = warnings(
+            "- {engine: mssql, clients: [app-4, both], instances: [{}, {name: PAY, tcp_port: 1500, connect_by: name,"
+            " clients: [both]}]}"
+        )
+        (warning,) = [text for text in found if "closed" in text]
+        assert "instance PAY is closed to app-4," in warning
+        assert "instances[1].clients" in warning
+
+    def test_not_where_nobody_names_it(self) -> None:
+        assert (
+            warnings(
+                "- {engine: mssql, clients: [app-4, both],"
+                " instances: [{}, {name: PAY, tcp_port: 1500, clients: [both]}]}"
+            )
+            == []
+        )
+
+    def test_not_where_its_clients_hold_the_servers(self) -> None:
+        assert (
+            warnings(
+                "- {engine: mssql, clients: [app-4], instances: [{name: PAY, tcp_port: 1500, connect_by: name,"
+                " clients: [192.0.2.0/24]}]}"
+            )
+            == []
+        )
+
+    def test_a_list_that_no_instance_uses_is_still_read(self) -> None:
+        with pytest.raises(PlanError, match="nowhere"):
+            warnings(
+                "- {engine: mssql, clients: [nowhere], instances: [{name: PAY, tcp_port: 1500, connect_by: name,"
+                " clients: [both]}]}"
+            )
+
+
+class TestConflictsByAddress:
+    """Two programs can have one port on two addresses of a host, and not on one."""
+
+    @staticmethod
+    def conflicts(*addresses: str | None) -> list[str]:
+        host = PortSet("db", ("192.0.2.10", "192.0.2.11"), Settings("guard", False))
+        host.endpoints = [
+            Endpoint(
+                f"mssql/I{n}/tds",
+                "mssql",
+                "mssql",
+                f"I{n}",
+                "tcp",
+                "1433",
+                address,
+                ("sqlservr",),
+                "required",
+                "",
+                False,
+            )
+            for n, address in enumerate(addresses)
+        ]
+        return find_conflicts(host)
+
+    def test_side_by_side(self) -> None:
+        assert self.conflicts("192.0.2.10", "192.0.2.11") == []
+
+    def test_on_one_address(self) -> None:
+        (text,) = self.conflicts("192.0.2.10", "192.0.2.10")
+        assert text.endswith("both want tcp 1433 on 192.0.2.10")
+
+    def test_all_addresses_hold_each(self) -> None:
+        (text,) = self.conflicts("192.0.2.10", None)
+        assert "mssql/I0/tds" in text
+        assert "mssql/I1/tds" in text
+
+    def test_each_pair_is_told(self) -> None:
+        assert len(self.conflicts("192.0.2.10", "192.0.2.11", None)) == 2
+
+
+HALF: dict[str, Any] = {
+    "db": {"dbports_addresses": ["192.0.2.10"], "dbports_servers": [{"engine": "mssql", "clients": ["apps"]}]},
+    "app": {"dbports_addresses": ["192.0.2.21"]},
+}
+
+
+class TestHalfAnInventory:
+    """A plan from half an inventory looks valid and shuts real clients out."""
+
+    def error(self, **data: Any) -> str:
+        with pytest.raises(PlanError) as caught:
+            build_plan(PlainInventory({"hosts": HALF, **data}))
+        return str(caught.value)
+
+    def test_fewer_hosts_than_expected(self) -> None:
+        text = self.error(groups={"apps": ["app"]}, vars={"dbports_expected_hosts": 3})
+        assert "only 2 hosts" in text
+        assert "dbports_expected_hosts" in text
+
+    def test_an_emptied_group(self) -> None:
+        text = self.error(groups={"apps": []})
+        assert "db: dbports_servers[0].clients[0]" in text
+        assert "allow_empty" in text
+
+    def test_a_lost_group(self) -> None:
+        assert "no such host or group" in self.error()
+
+    def test_all_expected_hosts_are_there(self) -> None:
+        plan = build_plan(
+            PlainInventory({"hosts": HALF, "groups": {"apps": ["app"]}, "vars": {"dbports_expected_hosts": 2}})
+        )
+        assert plan.flows == 1
+
+
+def test_the_checks_grow_with_the_relations() -> None:
+    """Every pair would be a million names: here it is a line a server."""
+    hosts: dict[str, Any] = {f"app-{n}": {"dbports_addresses": [f"2001:db8::{n:x}"]} for n in range(1, 1001)}
+    for n in range(1, 101):
+        hosts[f"db-{n}"] = {
+            "dbports_addresses": [f"192.0.2.{n}"],
+            "dbports_servers": [{"engine": "mssql", "clients": ["apps"]}],
+        }
+    groups = {"apps": [name for name in hosts if name.startswith("app")]}
+    plan = build_plan(PlainInventory({"hosts": hosts, "groups": groups}))
+    texts = [text for name in hosts for text in plan.hosts[name].warnings]
+    assert len(texts) == 100
+    assert all("and 994 more" in text and len(text) < 400 for text in texts)
