@@ -49,7 +49,7 @@ def line(flow: dict[str, Any]) -> str:
 def differences(expected: list[str], planned: list[str]) -> str:
     """Return what an expected list lacks (+) and has too much (-), empty when both are the same."""
     changed = difflib.unified_diff(sorted(expected), sorted(planned), "scenario", "plan", n=0, lineterm="")
-    return "\n".join(row for row in changed if not row.startswith(""))
+    return "\n".join(row for row in changed if not row.startswith("@@"))
 
 
 def unmatched(parts: list[str], sentences: list[str]) -> str:

@@ -18,8 +18,6 @@ import pytest
 import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import artifact as artifact_module
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
     HOSTS,
     INDEX,
@@ -34,6 +32,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifac
     render_plan,
     write_artifact,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from jsonschema import Draft202012Validator
 
 SCHEMAS = Path(__file__).resolve().parents[5] / "docs" / "schema"

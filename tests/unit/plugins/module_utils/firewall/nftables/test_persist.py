@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import persist
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import persist
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
     RULESET_FILE,
     UNIT,
