@@ -20,7 +20,7 @@ PY_DEMO   := $(CURDIR)/$(VENV_DEMO)/bin/python
 BUILD     := $(CURDIR)/.build
 
 # What a user's collection is made of; a change to any of it builds the collection anew.
-SOURCES := $(shell find plugins roles playbooks meta docs changelogs README.md COPYING galaxy.yml \
+SOURCES := $(shell find plugins roles playbooks meta docs changelogs README.md COPYING requirements.txt galaxy.yml \
              -type f ! -name '*.pyc' 2>/dev/null)
 
 # Every run keeps to itself: the tools' own state and the built collection live under .build.

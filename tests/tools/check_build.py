@@ -12,9 +12,16 @@ import sys
 import tarfile
 from pathlib import Path, PurePosixPath
 
-FILES = {"CHANGELOG.md", "CHANGELOG.rst", "COPYING", "FILES.json", "MANIFEST.json", "README.md"}
+FILES = {"CHANGELOG.md", "CHANGELOG.rst", "COPYING", "FILES.json", "MANIFEST.json", "README.md", "requirements.txt"}
 FOLDERS = {"changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
-REQUIRED = {"COPYING", "README.md", "meta/runtime.yml", "plugins/module_utils/_ports.py"}
+REQUIRED = {
+    "COPYING",
+    "README.md",
+    "meta/execution-environment.yml",
+    "meta/runtime.yml",
+    "requirements.txt",
+    "plugins/module_utils/_ports.py",
+}
 LEFTOVERS = {"__pycache__", "dbports-plan"}
 
 
