@@ -1,24 +1,24 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IPv4 and IPv6 addresses and networks as merged intervals, with the standard library alone."""
+"""IPv4 and IPv6 addresses and networks as intervals: the one reader of what users, hosts and programs write."""
 
 from __future__ import annotations
 
 import bisect
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 BITS = {4: 32, 6: 128}
+_MAPPED = 0xFFFF << 32
+"""``::ffff:0:0/96``, whose addresses stand for those of IPv4."""
 
 
-@dataclass(frozen=True, order=True)
-class AddressRange:
+class AddressRange(NamedTuple):
     """The addresses ``first`` to ``last`` of one family, both included, as integers.
 
     ``family`` is 4 or 6.
@@ -32,27 +32,45 @@ class AddressRange:
     def parse(cls, value: Any) -> AddressRange:
         """Read an address, a network in CIDR form or ``first-last``.
 
-        A network with bits set behind its mask is refused: it is more often a typing error
-        than a wish. Zone ids are refused: they mean nothing on another host.
+        An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is the IPv4 address that it stands for: packets to it are
+        IPv4. A network with bits set behind its mask is refused: it is more often a typing error than intended. So
+        is a zone id: it means nothing on another host.
 
         :raises DbportsError: for anything else.
         """
+        if isinstance(value, cls):
+            return value
         if not isinstance(value, str):
-            raise DbportsError("not an IPv4 or IPv6 address or network", value=value)
+            raise DbportsError("not an IPv4 or IPv6 address or network", code="not_an_address", value=value)
         text = str(value).strip()
         try:
             return _parse(text)
         except ValueError:
-            raise DbportsError("not an IPv4 or IPv6 address or network", value=value, fix=_cidr_hint(text)) from None
+            raise DbportsError(
+                "not an IPv4 or IPv6 address or network", code="not_an_address", value=value, fix=_hint(text)
+            ) from None
+
+    @classmethod
+    def address(cls, value: Any) -> AddressRange:
+        """Read one address, as :meth:`parse` does.
+
+        :raises DbportsError: for a network, a range and anything else.
+        """
+        found = cls.parse(value)
+        if found.first != found.last or (isinstance(value, str) and "/" in value):
+            raise DbportsError("expected one address, not a network or range", code="not_an_address", value=value)
+        return found
+
+    @classmethod
+    def of_socket(cls, text: str) -> AddressRange:
+        """Read the address of a socket of this host, where a zone id is no mistake and says nothing here.
+
+        :raises DbportsError: when it is not an address.
+        """
+        return cls.address(text.split("%", 1)[0])
 
     def __str__(self) -> str:
-        first = _address(self.family, self.first)
-        if self.first == self.last:
-            return str(first)
-        size = self.last - self.first + 1
-        if size & (size - 1) == 0 and self.first % size == 0:
-            return f"{first}/{BITS[self.family] - size.bit_length() + 1}"
-        return f"{first}-{_address(self.family, self.last)}"
+        return _text(self)
 
     def overlaps(self, other: AddressRange) -> bool:
         """Tell whether an address is in both."""
@@ -68,19 +86,37 @@ def _parse(text: str) -> AddressRange:
         first, last = (ipaddress.ip_address(part.strip()) for part in text.split("-", 1))
         if first.version != last.version or int(first) > int(last):
             raise ValueError("range")
-        return AddressRange(first.version, int(first), int(last))
+        return _unmapped(first.version, int(first), int(last))
     net = ipaddress.ip_network(text)
-    return AddressRange(net.version, int(net.network_address), int(net.broadcast_address))
+    return _unmapped(net.version, int(net.network_address), int(net.broadcast_address))
+
+
+def _unmapped(family: int, first: int, last: int) -> AddressRange:
+    if family == 6 and _MAPPED <= first and last < _MAPPED + 2**32:
+        return AddressRange(4, first - _MAPPED, last - _MAPPED)
+    return AddressRange(family, first, last)
+
+
+@lru_cache(maxsize=65536)
+def _text(item: AddressRange) -> str:
+    """Print a range; a plan writes the same address once a relation."""
+    first = _address(item.family, item.first)
+    if item.first == item.last:
+        return str(first)
+    size = item.last - item.first + 1
+    if size & (size - 1) == 0 and item.first % size == 0:
+        return f"{first}/{BITS[item.family] - size.bit_length() + 1}"
+    return f"{first}-{_address(item.family, item.last)}"
 
 
 def _address(family: int, number: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return ipaddress.IPv4Address(number) if family == 4 else ipaddress.IPv6Address(number)
 
 
-def _cidr_hint(text: str) -> str | None:
-    """Name the network that was probably meant, when only its host bits are wrong."""
+def _hint(text: str) -> str | None:
+    """Name what was probably meant, when only a zone id or host bits are wrong."""
     if "%" in text:
-        return None
+        return "Write an address without a zone id, which means nothing on another host, such as one of 2001:db8::/64"
     try:
         return f"Write {ipaddress.ip_network(text, strict=False)} for the network"
     except ValueError:
@@ -109,21 +145,9 @@ def of_family(ranges: Iterable[AddressRange], family: int) -> Iterator[AddressRa
     return (item for item in ranges if item.family == family)
 
 
-def contains(ranges: Iterable[AddressRange], address: str) -> bool:
-    """Tell whether ``address`` (text, a zone id is ignored, an IPv4-mapped one is IPv4) is in a range.
-
-    :raises DbportsError: when the address cannot be read.
-    """
-    wanted = AddressRange.parse(unmapped(address))
-    return any(wanted.overlaps(item) for item in ranges)
-
-
-def unmapped(address: str) -> str:
-    """Return an address without its zone id, and an IPv4-mapped IPv6 address as IPv4."""
-    plain = address.split("%", 1)[0]
-    if plain.lower().startswith("::ffff:") and "." in plain:
-        return plain[7:]
-    return plain
+def format_addresses(ranges: Iterable[AddressRange]) -> list[str]:
+    """Print ranges the way ``AddressRange.parse`` reads them."""
+    return [str(item) for item in ranges]
 
 
 class AddressSet:

@@ -17,9 +17,7 @@ from typing import Any
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
     AddressRange,
     AddressSet,
-    contains,
     parse_addresses,
-    unmapped,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 
@@ -208,10 +206,10 @@ def _is_expected(one: Mapping[str, Any], endpoint: Mapping[str, Any]) -> bool:
 
 
 def _is_reachable(address: str, addresses: Sequence[str]) -> bool:
-    plain = unmapped(address)
-    if plain in ("0.0.0.0", "::", "*"):
+    if address == "*":
         return True
-    return contains(parse_addresses(addresses), plain)
+    bound = AddressRange.of_socket(address)
+    return bound.first == 0 or any(bound.overlaps(item) for item in parse_addresses(addresses))
 
 
 def _allowed(port_set: Mapping[str, Any]) -> dict[str, AddressSet]:
@@ -240,7 +238,7 @@ def _strangers(
         # A local port without a listener belongs to a connection that the host itself opened.
         if one["state"] != "ESTABLISHED" or one["local_port"] not in listening:
             continue
-        remote = AddressRange.parse(unmapped(one["remote_address"]))
+        remote = AddressRange.of_socket(one["remote_address"])
         if not own.overlaps(remote) and not allowed.overlaps(remote):
             yield Finding(
                 CONNECTED,

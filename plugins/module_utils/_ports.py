@@ -7,31 +7,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 MAX_PORT = 65535
-PROTOCOLS = ("tcp", "udp", "icmp")
+Protocol = Literal["tcp", "udp", "icmp"]
+PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp", "icmp")
 """The protocols of a flow; ``icmp`` is the echo request of IPv4 and IPv6 and has no ports."""
 
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
 
 
-@dataclass(frozen=True, order=True)
-class PortRange:
-    """The ports ``first`` to ``last``, both included, each from 1 to 65535."""
-
+class _Ends(NamedTuple):
     first: int
     last: int
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.first <= self.last <= MAX_PORT:
+
+class PortRange(_Ends):
+    """The ports ``first`` to ``last``, both included, each from 1 to 65535."""
+
+    __slots__ = ()
+
+    def __new__(cls, first: int, last: int) -> PortRange:
+        """Make a range.
+
+        :raises DbportsError: when an end is not a port, or the range goes downwards.
+        """
+        if not 1 <= first <= last <= MAX_PORT:
             raise DbportsError(
-                f"a port is a number from 1 to {MAX_PORT}, a range goes upwards",
-                value=f"{self.first}-{self.last}" if self.first != self.last else self.first,
+                f"a port is a number from 1 to {MAX_PORT}, and a range goes upwards",
+                code="not_a_port",
+                value=f"{first}-{last}" if first != last else first,
             )
+        return super().__new__(cls, first, last)
 
     @classmethod
     def parse(cls, value: Any) -> PortRange:
@@ -48,13 +57,17 @@ class PortRange:
             if match:
                 first = int(match.group(1))
                 return cls(first, int(match.group(2) or first))
-        raise DbportsError("not a port or a range of ports such as 1433 or 1024-65535", value=value)
+        raise DbportsError("not a port or a range of ports such as 1433 or 1024-65535", code="not_a_port", value=value)
 
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
-    def __contains__(self, port: int) -> bool:
-        return self.first <= port <= self.last
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and self.first <= port <= self.last
+
+    def overlaps(self, other: PortRange) -> bool:
+        """Tell whether a port is in both."""
+        return self.first <= other.last and other.first <= self.last
 
 
 def parse_ports(value: Any) -> tuple[PortRange, ...]:
@@ -65,12 +78,12 @@ def parse_ports(value: Any) -> tuple[PortRange, ...]:
     """
     if isinstance(value, str):
         parts: list[Any] = value.split(",")
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple)) and not isinstance(value, PortRange):
         parts = list(value)
     else:
         parts = [value]
     if not parts:
-        raise DbportsError("at least one port is needed", value=value)
+        raise DbportsError("expected at least one port", code="empty", value=value)
     return merge_ports(PortRange.parse(part) for part in parts)
 
 

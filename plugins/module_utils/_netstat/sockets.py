@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Optional
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import unmapped
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange
 
@@ -133,13 +132,12 @@ def parse_address(text: str) -> str:
 
     :raises DbportsError: for a name, or for an IPv6 address that netstat cut to the width of its column.
     """
-    plain = unmapped(text.replace("[", "").replace("]", ""))
-    family = socket.AF_INET6 if ":" in plain else socket.AF_INET
     try:
-        return socket.inet_ntop(family, socket.inet_pton(family, plain))
-    except (OSError, ValueError):
+        return str(AddressRange.of_socket(text.replace("[", "").replace("]", "")))
+    except DbportsError:
         raise DbportsError(
             "not an address: a name, or an address that was cut to its column",
+            code="not_an_address",
             value=text,
             fix="List sockets with numbers and in full, as netstat -nWpaA inet,inet6 does",
         ) from None
