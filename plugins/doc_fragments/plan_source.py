@@ -7,27 +7,28 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options and attributes; see ``_action.PLAN_OPTIONS`` for the argument spec."""
+    """Options and attributes; see ``PLAN_OPTIONS`` of the actions for the argument spec."""
 
     DOCUMENTATION = r"""
 options:
   plan_dir:
     description:
-      - The directory of a plan that M(dbports.firewall.plan) wrote, on the controller. A relative path is below the
+      - The directory on the controller to which M(dbports.firewall.plan) wrote the plan. A relative path starts at the
         directory in which ansible-playbook was started.
     type: path
   plan_id:
     description:
-      - The plan_id that was approved. With it, exactly that plan is taken out of O(plan_dir), and a plan that was
-        changed, does not hold this host, or no longer fits the inventory is refused.
-      - Without it the plan is computed from the inventory, once in a run.
+      - The C(plan_id) of an approved plan. Exactly that plan is then read from O(plan_dir). A plan that was changed,
+        does not include this host or no longer matches the inventory is refused.
+      - If omitted, the plan is computed from the inventory, once per run.
     type: str
 attributes:
   action:
-    description: Runs on the controller.
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the
+      controller.
     support: full
   platform:
-    description: Target systems.
+    description: Target OS/families that can be operated against.
     support: full
     platforms: linux
 """

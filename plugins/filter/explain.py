@@ -1,38 +1,38 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a port is open, and why somebody is kept out, from plain data."""
+"""Why a port is open and who may reach it, from plain data."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: explain
-short_description: Tell why a port of a host is open, for whom, and why somebody is kept out
+short_description: Explain why a port of a host is open and who may reach it
 version_added: 0.1.0
 description:
-  - Plans from a dictionary, without any inventory, and answers as M(dbports.firewall.explain) does.
+  - Plans from a dictionary, without an inventory, and answers like M(dbports.firewall.explain).
 positional: host, port, peer
 options:
   _input:
     description:
-      - An inventory as a dictionary. C(hosts) holds the variables of each host, by its name, C(groups) lists of hosts,
-        C(vars) the variables of all.
+      - An inventory as a dictionary. C(hosts) holds the variables of each host, C(groups) the hosts of each group, and
+        C(vars) the variables of all hosts.
     type: dict
     required: true
   host:
     description:
-      - The host whose port is asked about.
+      - The host that the port is on.
     type: str
     required: true
   port:
     description:
-      - The port with its protocol, such as V(1434/udp). Without a protocol both tcp and udp are meant, and V(icmp)
-        stands for echo requests.
+      - The port with its protocol, for example V(1434/udp). A port without a protocol means both TCP and UDP. V(icmp)
+        means echo requests.
     type: str
     required: true
   peer:
     description:
-      - Who wants to reach it. A host of the dictionary, an address or a network.
+      - A host of the dictionary, an address or a network, to explain whether it may reach the port.
     type: str
 seealso:
   - module: dbports.firewall.explain
@@ -41,7 +41,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Show why reports-01 is kept out
+- name: Show why reports-01 is refused
   ansible.builtin.debug:
     msg: "{{ answer.reasons | map(attribute='text') | list }}"
   vars:

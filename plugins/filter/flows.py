@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: flows
-short_description: Every flow between servers and their clients
+short_description: Return all flows between servers and their clients
 version_added: 0.1.0
 description:
-  - Plans from a dictionary, without any inventory, and returns every flow once, seen from nobody's side.
+  - Plans from a dictionary, without an inventory, and returns every flow once.
 positional: addresses
 options:
   _input:
     description:
-      - An inventory as a dictionary. C(hosts) holds the variables of each host, by its name, C(groups) lists of hosts,
-        C(vars) the variables of all.
-      - Or one entry of C(dbports_servers), whose clients are addresses and networks then.
+      - An inventory as a dictionary. C(hosts) holds the variables of each host, C(groups) the hosts of each group, and
+        C(vars) the variables of all hosts.
+      - Alternatively one entry of C(dbports_servers), with addresses and networks as clients.
     type: dict
     required: true
   addresses:
     description:
-      - The addresses of the host of a single server. Without them its addresses are empty lists.
+      - The addresses of the host, if the input is a single server. If omitted, its addresses are empty lists.
     type: list
     elements: str
 seealso:
@@ -33,7 +33,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Show who talks to whom, and from which ports
+- name: Show all flows with their ports
   ansible.builtin.debug:
     msg: >-
       {{ server | dbports.firewall.flows(['192.0.2.10']) | map('dict2items')
@@ -58,14 +58,14 @@ _value:
   elements: dict
   contains:
     initiator:
-      description: Who sends first, a host, an address or a network.
+      description: The host, address or network that sends first.
       type: str
     initiator_addresses:
       description: Its addresses.
       type: list
       elements: str
     responder:
-      description: Who answers.
+      description: The host, address or network that answers.
       type: str
     responder_addresses:
       description: Its addresses.
@@ -75,31 +75,31 @@ _value:
       description: V(tcp), V(udp) or V(icmp).
       type: str
     source_ports:
-      description: The ports that the initiator sends from.
+      description: The source ports of the initiator.
       type: str
     ports:
-      description: The ports that the responder receives on, such as V(1433) or V(1433,1500-1501).
+      description: The destination ports, for example V(1433) or V(1433,1500-1501).
       type: str
     flow:
       description: The short name of the flow.
       type: str
     endpoint:
-      description: Where the server listens.
+      description: The endpoint at which the server listens.
       type: str
     purpose:
-      description: What it is for.
+      description: The purpose of the flow.
       type: str
     need:
       description: V(required) or V(optional).
       type: str
     citation:
-      description: The source that says so.
+      description: The document that lists the port.
       type: str
     unsolicited:
-      description: Whether connection tracking does not know it for an answer.
+      description: Whether connection tracking does not recognize the flow as a reply.
       type: bool
     declared:
-      description: The declaration it comes from.
+      description: The declaration that the flow is declared by.
       type: str
 """
 

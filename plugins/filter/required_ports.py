@@ -1,34 +1,34 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports that a packet filter has to open for a host, as plain data."""
+"""The ports that a packet filter has to open for a host, as plain data."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: required_ports
-short_description: Ports that a host needs, for a cloud security group or another role
+short_description: Return the ports that a host needs, for a security group or another role
 version_added: 0.1.0
 description:
-  - Plans from a dictionary, without any inventory, and returns the rules that one host needs, in the shape that
-    security groups and most roles for firewalls take.
-  - Rules of one protocol and port are one rule.
+  - Plans from a dictionary, without an inventory, and returns the rules that one host needs, in the form that security
+    groups and most firewall roles take.
+  - Rules for the same protocol and ports are merged.
 positional: host, direction
 options:
   _input:
     description:
-      - An inventory as a dictionary. C(hosts) holds the variables of each host, by its name, C(groups) lists of hosts,
-        C(vars) the variables of all.
-      - Or one entry of C(dbports_servers), whose clients are addresses and networks then.
+      - An inventory as a dictionary. C(hosts) holds the variables of each host, C(groups) the hosts of each group, and
+        C(vars) the variables of all hosts.
+      - Alternatively one entry of C(dbports_servers), with addresses and networks as clients.
     type: dict
     required: true
   host:
     description:
-      - Whose rules. It may be left out where only one host declares servers.
+      - The host that needs the rules. It can be omitted if only one host declares servers.
     type: str
   direction:
     description:
-      - V(in) for what others send to the host, V(out) for what it sends itself.
+      - V(in) for inbound rules, V(out) for outbound rules.
     type: str
     default: in
     choices: [in, out]
@@ -53,7 +53,7 @@ EXAMPLES = r"""
 # => [{"protocol": "tcp", "from_port": 14330, "to_port": 14330, "sources": ["192.0.2.21/32", "198.51.100.0/24"],
 #      "purpose": "Clients connect to instance SALES", "need": "required"}]
 
-- name: Show what an application server sends
+- name: Show the outbound ports of an application server
   ansible.builtin.debug:
     msg: "{{ inventory | dbports.firewall.required_ports('app-01', direction='out') }}"
   vars:
@@ -75,7 +75,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The rules, sorted by protocol and port. A port that nobody is declared for has none.
+    - The rules, sorted by protocol and port. A port without declared peers has no rule.
   type: list
   elements: dict
   contains:
@@ -83,21 +83,21 @@ _value:
       description: V(tcp), V(udp), V(icmp) or V(icmpv6).
       type: str
     from_port:
-      description: The first port; of ICMP the type, which is that of an echo request.
+      description: The first port; for ICMP, the type of an echo request.
       type: int
     to_port:
-      description: The last port; of ICMP V(-1), for every code.
+      description: The last port; for ICMP, V(-1) for every code.
       type: int
     sources:
-      description: Who may send, as networks, with O(direction=in).
+      description: The networks that may send, with O(direction=in).
       type: list
       elements: str
     destinations:
-      description: Whom it is sent to, as networks, with O(direction=out).
+      description: The networks that are sent to, with O(direction=out).
       type: list
       elements: str
     purpose:
-      description: What it is for.
+      description: The purpose of the rule.
       type: str
     need:
       description: V(required) or V(optional).

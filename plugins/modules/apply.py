@@ -8,39 +8,41 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: apply
-short_description: Give a host the ruleset of its part of the plan
+short_description: Apply a host's part of the plan to its firewall
 version_added: 0.1.0
 description:
-  - Takes the host's port set out of the plan and makes the host's own firewall follow it, with one call of
-    M(dbports.firewall.ruleset). On the ports of the plan the declared peers get in and everyone else is refused; every
-    other port and every foreign rule stays as it was.
-  - A host that the plan says nothing of loses the rules that an earlier plan gave it.
-  - It refuses to guard the port through which Ansible itself reaches the host by ssh.
+  - Reads the host's port set from the plan and makes the host's own firewall follow it, with one call of
+    M(dbports.firewall.ruleset).
+  - Manages only the guarded ports of the plan. On these, the declared peers are allowed and everyone else is refused.
+    All other ports and all foreign rules stay unchanged.
+  - A host that the plan does not mention loses the rules of earlier plans.
+  - Refuses to guard the port over which Ansible itself connects to the host by SSH.
 options:
   state:
-    description: V(absent) takes everything away that this collection ever wrote on the host.
+    description: V(present) applies the plan. V(absent) removes everything that this collection wrote to the host.
     type: str
     choices: [present, absent]
     default: present
   allow_shrink:
     description:
-      - Allow that the host loses a guarded port altogether, or more than half of the addresses allowed on one.
-      - The worst plan is one from half an inventory, which looks valid and shuts real clients out; so it needs a word.
+      - Allow the host to lose a guarded port altogether, or more than half of the addresses allowed on one.
+      - By default this is refused, because a plan computed from an incomplete inventory looks valid and would lock
+        out real clients.
     type: bool
     default: false
   persist:
-    description: Make the ruleset survive a reboot.
+    description: Whether the ruleset survives a reboot.
     type: bool
     default: true
 extends_documentation_fragment: [dbports.firewall.plan_source]
 attributes:
   check_mode:
-    description: Can run in check mode and tell what a real run tells.
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
-      - It tells exactly what a run would change, after a dry run of the firewall itself.
+      - The prediction includes a dry run of the firewall itself.
   diff_mode:
-    description: Tells what changed.
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
 seealso:
   - module: dbports.firewall.plan
@@ -54,12 +56,12 @@ EXAMPLES = r"""
 - name: Apply what the inventory declares
   dbports.firewall.apply:
 
-- name: Apply exactly the plan that was reviewed
+- name: Apply exactly the reviewed plan
   dbports.firewall.apply:
     plan_dir: dbports-plan
     plan_id: "{{ approved_plan_id }}"
 
-- name: Take everything away again
+- name: Remove everything again
   dbports.firewall.apply:
     state: absent
 """
@@ -70,7 +72,7 @@ plan_id:
   returned: when O(state=present)
   type: str
 guarded:
-  description: The guarded ports by protocol; more is returned, see M(dbports.firewall.ruleset).
+  description: The guarded ports by protocol. See M(dbports.firewall.ruleset) for the other return values.
   returned: always
   type: dict
   sample: {tcp: "1433", udp: "1434"}

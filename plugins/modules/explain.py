@@ -8,35 +8,35 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: explain
-short_description: Tell why a port of a host is open, for whom, and why somebody is kept out
+short_description: Explain why a port of a host is open and who may reach it
 version_added: 0.1.0
 description:
-  - Answers from the plan why a port of a host is open, for whom, since which declaration and by which source.
-  - With O(peer), also whether that one may reach it, and why or why not.
-  - It tells what is planned. Whether packets really pass is what M(dbports.firewall.verify) finds out.
+  - Explains from the plan why a port of a host is open, who may reach it, and by which declaration and source.
+  - With O(peer), also explains whether that peer may reach the port, and why or why not.
+  - The answer describes the plan. Use M(dbports.firewall.verify) to check whether packets really pass.
 options:
   host:
     description:
-      - The host whose port is asked about.
+      - The host that the port is on.
     type: str
     required: true
   port:
     description:
-      - The port with its protocol, such as V(1434/udp). Without a protocol both tcp and udp are meant, and V(icmp)
-        stands for echo requests.
+      - The port with its protocol, for example V(1434/udp). A port without a protocol means both TCP and UDP. V(icmp)
+        means echo requests.
     type: str
     required: true
   peer:
     description:
-      - Who wants to reach it. An inventory host, an address or a network.
+      - An inventory host, address or network, to explain whether it may reach the port.
     type: str
 extends_documentation_fragment: [dbports.firewall.plan_source]
 attributes:
   check_mode:
-    description: Can run in check mode and tell what a real run tells.
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Tells what changed.
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 seealso:
   - module: dbports.firewall.plan
@@ -48,13 +48,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Why is UDP 1434 open on erp-db
+- name: Explain why UDP 1434 is open on erp-db
   dbports.firewall.explain:
     host: erp-db
     port: 1434/udp
   run_once: true
 
-- name: Why can reports-01 not reach SQL Server on erp-db
+- name: Explain why reports-01 cannot reach SQL Server on erp-db
   dbports.firewall.explain:
     host: erp-db
     port: 1433/tcp
@@ -64,20 +64,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan_id:
-  description: The digest of the plan that was asked.
+  description: The digest of the plan.
   returned: always
   type: str
 host:
-  description: The host that was asked about.
+  description: The host in question.
   returned: always
   type: str
 port:
-  description: Protocol and port that were asked about.
+  description: The protocol and port in question.
   returned: always
   type: str
   sample: udp 1434
 peer:
-  description: The peer that was asked about, or an empty string.
+  description: The peer in question, or an empty string.
   returned: always
   type: str
 policy:
@@ -85,17 +85,17 @@ policy:
   returned: always
   type: str
 open:
-  description: Whether anybody may reach the port by the plan.
+  description: Whether the plan allows anyone to reach the port.
   returned: always
   type: bool
 rules:
-  description: The inbound rules that hold the port.
+  description: The inbound rules that include the port.
   returned: always
   type: list
   elements: dict
   contains:
     endpoint:
-      description: Where the server listens.
+      description: The endpoint at which the server listens.
       type: str
       sample: mssql/browser
     flow:
@@ -108,35 +108,35 @@ rules:
       description: All ports of the rule.
       type: str
     purpose:
-      description: What it is for.
+      description: The purpose of the flow.
       type: str
     need:
       description: V(required) or V(optional).
       type: str
     citation:
-      description: The source that says so.
+      description: The document that lists the port.
       type: str
     peers:
-      description: Who may reach it. Name, addresses, source ports, and the declaration that says so.
+      description: Who may reach it, with names, addresses, source ports and the declaration of each peer.
       type: list
       elements: dict
 outbound:
-  description: The rules by which the host itself sends to this port of others.
+  description: The rules for traffic from this host to the same port of other hosts.
   returned: always
   type: list
   elements: dict
 verdict:
   description:
-    - V(allowed), V(partly) (a part of the network that was asked about), V(refused), V(unguarded) (neither let in nor
-      refused by this collection) or V(unknown). An empty string without O(peer).
+    - V(allowed), V(partly) (only a part of the network), V(refused), V(unguarded) (neither allowed nor refused by this
+      collection) or V(unknown). An empty string without O(peer).
   returned: always
   type: str
 reasons:
   description:
-    - Why. Each has a C(code), which is one of V(declared), V(not_declared), V(not_in_networks), V(other_endpoint),
-      V(forbidden), V(no_common_family), V(partly_in_networks), V(nothing_planned), V(through_gateway),
-      V(lost_on_gateway), V(outbound), V(warning), V(open_policy), V(icmp), V(itself), V(unknown_host), V(group) and
-      V(no_address), and a C(text).
+    - The reasons for the verdict. Each has a C(text) and a C(code), which is one of V(declared), V(not_declared),
+      V(not_in_networks), V(other_endpoint), V(forbidden), V(no_common_family), V(partly_in_networks),
+      V(nothing_planned), V(through_gateway), V(lost_on_gateway), V(outbound), V(warning), V(open_policy), V(icmp),
+      V(itself), V(unknown_host), V(group) and V(no_address).
   returned: always
   type: list
   elements: dict
@@ -146,7 +146,7 @@ reasons:
         reports-01 is not among those declared for mssql/MSSQLSERVER/tds; if it should be, add it to
         erp-db: dbports_servers[0].clients
 lines:
-  description: The answer for readers.
+  description: The answer as text.
   returned: always
   type: list
   elements: str

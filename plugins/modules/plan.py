@@ -11,33 +11,34 @@ module: plan
 short_description: Plan which ports every host needs
 version_added: 0.1.0
 description:
-  - Computes from the whole inventory which ports the declared servers, their clients and the hosts between them
-    need, prints a summary and, with O(plan_dir), writes the plan for people and other jobs.
-  - The plan is the same with and without C(--limit), under every strategy and with C(serial), because it is a
-    function of the inventory and not of the play. Variables of plays, roles and tasks, and facts that tasks set, are
-    not read.
-  - It is computed once in a run; calling it again costs nothing.
+  - Computes from the whole inventory which ports the declared servers, their clients and the gateways between them
+    need, prints a summary and, with O(plan_dir), writes the plan for review and for other jobs.
+  - The plan depends only on the inventory, not on the play, so it is the same with and without C(--limit), with every
+    strategy and with C(serial). Variables of plays, roles and tasks, and facts that tasks set, are not read.
+  - The plan is computed once per run. Later calls reuse it.
 options:
   plan_dir:
     description:
-      - Where to write the plan, on the controller. C(index.json) and C(hosts/) are what M(dbports.firewall.apply)
-        reads, C(plan.md) is for readers. A relative path is below the directory in which ansible-playbook was started.
-      - Without it nothing is written.
+      - The directory on the controller to write the plan to. M(dbports.firewall.apply) reads C(index.json) and
+        C(hosts/), and C(plan.md) is for people. A relative path starts at the directory in which ansible-playbook was
+        started.
+      - If omitted, nothing is written.
     type: path
 attributes:
   action:
-    description: Runs on the controller.
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the
+      controller.
     support: full
   check_mode:
-    description: Can run in check mode and tell what a real run tells.
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
-      - Nothing is written; whether the plan in O(plan_dir) would change is told.
+      - Nothing is written. The result reports whether the plan in O(plan_dir) would change.
   diff_mode:
-    description: Tells what changed.
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
   platform:
-    description: Target systems.
+    description: Target OS/families that can be operated against.
     support: full
     platforms: linux
 seealso:
@@ -49,7 +50,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Plan, and leave the plan for a review
+- name: Write a plan for review
   hosts: all
   gather_facts: false
   tasks:
@@ -66,26 +67,26 @@ plan_id:
   type: str
   sample: 4b5c0b0a2f0d1f7b8a5d3a7e9a0c1d2e3f405162738495a6b7c8d9eaf0b1c2d3
 inputs_id:
-  description: The digest of all that the plan was made from.
+  description: The digest of everything that the plan was computed from.
   returned: always
   type: str
 counts:
-  description: How many hosts, servers, flows, warnings and conflicts the plan has.
+  description: The number of hosts, servers, flows, warnings and conflicts in the plan.
   returned: always
   type: dict
   sample: {hosts: 3, servers: 2, flows: 9, warnings: 0, conflicts: 0}
 plan_warnings:
-  description: What the plan warns of.
+  description: The warnings of the plan.
   returned: always
   type: list
   elements: str
 conflicts:
-  description: Ports of one host that two servers want.
+  description: Ports of one host that more than one server needs.
   returned: always
   type: list
   elements: str
 plan_dir:
-  description: Where the plan is.
+  description: The directory of the plan.
   returned: when O(plan_dir) is set
   type: str
 """

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Write the report of a plan and its findings
+short_description: Write a report of the plan and its findings
 version_added: 0.1.0
 description:
-  - Reads the findings that M(dbports.firewall.verify) left next to the plan, prints a table of all endpoints and
+  - Reads the findings that M(dbports.firewall.verify) wrote next to the plan, prints a table of all endpoints and
     writes C(report.md) and C(report.json).
-  - Findings of another plan do not count; hosts without findings are named.
+  - Findings of another plan are ignored. Hosts without findings are listed.
 options:
   plan_dir:
     description:
-      - The directory of a plan that M(dbports.firewall.plan) wrote, on the controller. A relative path is below the
+      - The directory on the controller to which M(dbports.firewall.plan) wrote the plan. A relative path starts at the
         directory in which ansible-playbook was started.
     type: path
     required: true
 extends_documentation_fragment: [dbports.firewall.plan_source]
 attributes:
   check_mode:
-    description: Can run in check mode and tell what a real run tells.
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
       - Nothing is written.
   diff_mode:
-    description: Tells what changed.
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 seealso:
   - module: dbports.firewall.plan
@@ -52,16 +52,16 @@ plan_id:
   type: str
   sample: 4b5c0b0a2f0d1f7b8a5d3a7e9a0c1d2e3f405162738495a6b7c8d9eaf0b1c2d3
 counts:
-  description: How many findings have each verdict.
+  description: The number of findings by verdict.
   returned: always
   type: dict
   sample: {ok: 9, fail: 0, warn: 1, unknown: 0}
 unverified:
-  description: How many hosts of the plan have no findings.
+  description: The number of hosts in the plan without findings.
   returned: always
   type: int
 report:
-  description: Where the report is.
+  description: The path of the report.
   returned: always
   type: str
 """

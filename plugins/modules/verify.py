@@ -11,32 +11,32 @@ module: verify
 short_description: Compare a host with its part of the plan
 version_added: 0.1.0
 description:
-  - Collects in one call what the host shows (its ruleset, the sockets of its servers, and the answers of the servers
-    whose client it is) and compares it with the plan.
-  - A host that is forbidden to reach a server, because the user named it in C(forbidden_clients) or because it is a
-    client of another server, must get no answer.
-  - The task does not fail because of a finding. Look at RV(passed), or use the role P(dbports.firewall.verify#role),
-    which prints the table and fails.
+  - Collects the host's ruleset, the sockets of its servers and the answers of the servers that it is a client of, in
+    one call, and compares them with the plan.
+  - A host that must not reach a server, because it is listed in C(forbidden_clients) or is a client of another server
+    only, must get no answer.
+  - Findings do not fail the task. Check RV(passed), or use the role P(dbports.firewall.verify#role), which prints a
+    table and fails.
 options:
   plan_dir:
     description:
-      - The directory of a plan that M(dbports.firewall.plan) wrote, on the controller. A relative path is below the
+      - The directory on the controller to which M(dbports.firewall.plan) wrote the plan. A relative path starts at the
         directory in which ansible-playbook was started.
-      - With it the findings are written below it for M(dbports.firewall.report).
+      - If set, the findings are written to this directory for M(dbports.firewall.report).
     type: path
   timeout:
-    description: Seconds that each probe may take.
+    description: The timeout of each probe in seconds.
     type: float
     default: 2
 extends_documentation_fragment: [dbports.firewall.plan_source]
 attributes:
   check_mode:
-    description: Can run in check mode and tell what a real run tells.
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
-      - It changes nothing on the host; the probes are sent in check mode too.
+      - The module never changes the host. Probes are sent in check mode as well.
   diff_mode:
-    description: Tells what changed.
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 seealso:
   - module: dbports.firewall.observation_info
@@ -51,7 +51,7 @@ EXAMPLES = r"""
     plan_dir: dbports-plan
   register: verified
 
-- name: Fail on hosts that are not as planned
+- name: Fail on hosts that differ from the plan
   ansible.builtin.assert:
     that: verified.passed
 """
@@ -63,16 +63,16 @@ plan_id:
   type: str
   sample: 4b5c0b0a2f0d1f7b8a5d3a7e9a0c1d2e3f405162738495a6b7c8d9eaf0b1c2d3
 passed:
-  description: Whether no finding is V(fail).
+  description: Whether no finding has the verdict V(fail).
   returned: success
   type: bool
 counts:
-  description: How many findings have each verdict.
+  description: The number of findings by verdict.
   returned: success
   type: dict
   sample: {ok: 5, fail: 1}
 findings:
-  description: One verdict each.
+  description: The findings, with one verdict each.
   returned: success
   type: list
   elements: dict
@@ -88,7 +88,7 @@ findings:
       returned: always
       sample: ok
     host:
-      description: The host that was looked at, or that probed.
+      description: The host that was inspected, or that sent the probe.
       type: str
       returned: always
       sample: app-01
@@ -103,17 +103,17 @@ findings:
       returned: always
       sample: mssql/MSSQLSERVER/tds
     port:
-      description: Protocol and ports.
+      description: The protocol and the ports.
       type: str
       returned: always
       sample: tcp 1433
     reason:
-      description: Why.
+      description: The reason for the verdict.
       type: str
       returned: always
       sample: "answers: SQL Server 16.0.4150 answered"
     declared:
-      description: The declaration it follows from.
+      description: The declaration that the finding is based on.
       type: str
       returned: always
       sample: "erp-db: dbports_servers[0].clients[0]"
