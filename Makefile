@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON   ?= python3
 SCENARIO ?= default
 JOBS     ?= 2
+INPUTS   ?= 500000
 PARTS    ?= molecule sanity packet integration lint property unit types docs build
 
 VENV      := .venv
@@ -30,7 +31,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test unit property packet integration molecule sanity lint docs types build bench pin clean
+.PHONY: help setup demo test unit property fuzz packet integration molecule sanity lint docs types build bench pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -64,6 +65,10 @@ property: setup ## property tests (hypothesis)
 	@echo "property: pytest tests/property"
 	@$(PY) -m pytest tests/property
 
+fuzz: setup ## read 500,000 mutated firewall listings (half an hour); INPUTS=20000 reads fewer
+	@echo "fuzz: $(INPUTS) listings"
+	@DBPORTS_FUZZ=$(INPUTS) $(PY) -m pytest tests/property/test_listings.py
+
 packet: setup ## real packets against real rulesets, in a private network world
 	@echo "packet: pytest tests/packet in a world of its own"
 	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) -m pytest tests/packet
@@ -83,7 +88,7 @@ sanity: setup ## ansible-test sanity, all tests, every installed Python
 lint: setup $(BUILD)/collections/.stamp ## ruff, shellcheck, changelog fragments, ansible-lint (production)
 	@PATH="$(BIN):$$PATH" tests/tools/lint.sh
 
-types: setup ## mypy --strict over module_utils and plugin_utils
+types: setup ## mypy --strict over plugins and tests/tools
 	@echo "types: mypy --strict"
 	@tests/tools/types.sh $(BIN) $(BUILD)
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import DesiredState, apply
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import collect
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
@@ -38,10 +39,9 @@ def observe(
 
 
 def _ruleset_state(ruleset: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the transaction, without carrying it out, how far the host is from the wanted ruleset."""
-    arguments = {"state": "present", "persist": False, "rules": [], "policy": "guard", "filter_outbound": False}
+    """Ask the transaction in check mode whether the host carries the wanted ruleset."""
     try:
-        result = apply(DesiredState.from_arguments({**arguments, **ruleset, "allow_shrink": True}), check=True)
+        result = apply(DesiredState.from_arguments({"persist": False, **ruleset, "allow_shrink": True}), check=True)
     except DbportsError as error:
         return {"error": str(error)}
     return {"in_sync": result["in_sync"], "foreign": result["foreign"]}

@@ -217,7 +217,8 @@ foreign:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import DesiredState, apply
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 
 RULE = {
     "direction": {"type": "str", "choices": ["in", "out"], "default": "in"},

@@ -55,8 +55,10 @@ def median(work: Callable[[], object], before: Callable[[], object], rounds: int
 def main() -> None:
     """Measure every case and print a table."""
     importlib.import_module("conftest")  # makes the checkout importable as the collection
-    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.codec import DELETE, encode
-    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import DesiredState, apply
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)

@@ -161,8 +161,8 @@ def bench_terms(hosts: int, rounds: int) -> None:
 
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.disable(logging.WARNING)
-    wish = importlib.import_module(f"{CORE}._firewall.transaction").DesiredState
-    encode = importlib.import_module(f"{CORE}._firewall.nftables.codec").encode
+    wish = importlib.import_module(f"{CORE}._firewall.decide").DesiredState
+    encode = importlib.import_module(f"{CORE}._firewall.nftables.encode").encode
     plain = importlib.import_module(f"{UTILS}._inventory.protocol").PlainInventory
     build = importlib.import_module(f"{UTILS}._plan.builder").build_plan
     count = max(hosts // 10, 10)

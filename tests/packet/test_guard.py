@@ -57,7 +57,8 @@ table ip nat {
 APPLY = """
 import json, sys
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import DesiredState, apply
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 arguments = json.load(sys.stdin)
 check = arguments.pop("check")
 rules = [{"direction": "in", **rule} for rule in arguments.pop("rules", [])]

@@ -8,22 +8,30 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Nft, Output
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     MAX_COMMENT,
     Ruleset,
-    build_ruleset,
     losses,
     plain_comment,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.codec import decode, encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from firewall_cases import ruleset
 
 
 def ranges(family: int) -> st.SearchStrategy[str]:
@@ -83,16 +91,16 @@ def nft() -> Iterator[Nft]:
 @given(rules=RULES, policy=POLICY, outbound=st.booleans())
 def test_what_is_loaded_is_what_is_read(nft: Nft, rules: list[dict[str, Any]], policy: str, outbound: bool) -> None:
     """The dry run takes it, the load takes it over the one before, and the listing is the same ruleset."""
-    wanted = build_ruleset(rules, policy=policy, outbound=outbound)
+    wanted = ruleset(rules, policy=policy, outbound=outbound)
     nft.check(encode(wanted))
     nft.load(encode(wanted))
-    assert decode(nft.objects()) == wanted
+    assert decode(read_listing(nft.listing())) == wanted
     if wanted:
         # The text that a failed transaction goes back to brings the same ruleset.
         text = nft.own_text()
         nft.load(encode(Ruleset()))
         nft.load(text)
-        assert decode(nft.own_objects()) == wanted
+        assert decode(read_listing(nft.listing())) == wanted
 
 
 @given(st.text())
@@ -107,7 +115,7 @@ def test_any_text_becomes_a_comment(text: str) -> None:
 @given(rules=RULES, more=RULE)
 def test_more_rules_lose_nothing(rules: list[dict[str, Any]], more: dict[str, Any]) -> None:
     """A ruleset loses nothing against itself or itself and a rule more, and all its ports against none."""
-    old = build_ruleset(rules, policy="guard", outbound=True)
+    old = ruleset(rules, policy="guard", outbound=True)
     assert losses(old, old) == []
-    assert losses(old, build_ruleset([*rules, more], policy="guard", outbound=True)) == []
+    assert losses(old, ruleset([*rules, more], policy="guard", outbound=True)) == []
     assert len(losses(old, Ruleset())) == len(old.guards)

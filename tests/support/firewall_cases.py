@@ -9,8 +9,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    Ruleset,
+    build_ruleset,
+    read_policy,
+    read_rules,
+)
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "nftables"
 
@@ -47,6 +55,17 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "mssql": (MSSQL, GUARD),
     "nothing": ([], GUARD),
 }
+
+
+def ruleset(rules: Sequence[Any], *, policy: str = "guard", outbound: bool = False) -> Ruleset:
+    """Read rules as users write them and build their ruleset."""
+    return build_ruleset(read_rules(rules), policy=read_policy(policy), outbound=outbound)
+
+
+def case(name: str) -> Ruleset:
+    """Return the ruleset of a case."""
+    rules, settings = CASES[name]
+    return ruleset(rules, **settings)
 
 
 def listing(name: str) -> list[dict[str, Any]]:

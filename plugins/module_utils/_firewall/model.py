@@ -8,9 +8,9 @@ A backend only translates a :class:`Ruleset` and reads it back; what a rule mean
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
     AddressRange,
@@ -22,29 +22,107 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import (
     PROTOCOLS,
     PortRange,
+    Protocol,
     format_ports,
     merge_ports,
     parse_ports,
 )
 
-DIRECTIONS = ("in", "out")
-POLICIES = ("guard", "open")
+Direction = Literal["in", "out"]
+DIRECTIONS: tuple[Direction, ...] = ("in", "out")
+Policy = Literal["guard", "open"]
+POLICIES: tuple[Policy, ...] = ("guard", "open")
 
 MAX_COMMENT = 120
-"""Bytes of a comment; nft takes 128 (NFTNL_UDATA_COMMENT_MAXLEN), iptables 256."""
+"""Bytes of a comment that every firewall here can hold."""
+
+_Choice = TypeVar("_Choice", bound=str)
+_Key = tuple[Direction, Protocol, tuple[PortRange, ...]]
+"""What rules have in common that become one accept."""
+
+
+class Rule(NamedTuple):
+    """One rule of a host as its user or the plan wrote it.
+
+    ``ports`` and ``peers`` are merged; without peers it accepts nobody, but its ports are guarded.
+    """
+
+    direction: Direction
+    protocol: Protocol
+    ports: tuple[PortRange, ...]
+    peers: tuple[AddressRange, ...]
+    purpose: str = ""
+    required: bool = True
+
+    @classmethod
+    def from_arguments(cls, rule: Any) -> Rule:
+        """Read a mapping with ``direction``, ``protocol``, ``ports``, ``peers``, and optionally ``purpose``, ``need``.
+
+        :raises DbportsError: naming the bad value.
+        """
+        if not isinstance(rule, Mapping):
+            raise DbportsError("expected a dictionary", code="wrong_type", value=rule)
+        direction = _choice(rule.get("direction"), DIRECTIONS, "a direction is in or out")
+        protocol = _choice(rule.get("protocol"), PROTOCOLS, "a protocol is one of " + ", ".join(PROTOCOLS))
+        ports, peers = rule.get("ports"), rule.get("peers") or ()
+        if protocol == "icmp" and ports:
+            raise DbportsError("icmp has no ports", code="contradiction", value=ports)
+        if protocol != "icmp" and not ports:
+            raise DbportsError(f"a {protocol} rule needs at least one port", code="missing", value=ports)
+        if not isinstance(peers, (list, tuple)):
+            raise DbportsError("expected a list of addresses and networks", code="wrong_type", value=peers)
+        return cls(
+            direction,
+            protocol,
+            parse_ports(ports) if ports else (),
+            parse_addresses(peers),
+            purpose=str(rule.get("purpose") or ""),
+            required=rule.get("need", "required") == "required",
+        )
+
+
+def _choice(value: Any, choices: Sequence[_Choice], reason: str) -> _Choice:
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise DbportsError(reason, code="not_a_choice", value=value)
+
+
+def read_policy(value: Any) -> Policy:
+    """Read the option ``policy``: ``guard`` refuses everyone else on the ports of the rules, ``open`` only accepts."""
+    try:
+        return _choice(value, POLICIES, "the policy is one of " + ", ".join(POLICIES))
+    except DbportsError as error:
+        raise error.at(path="policy") from None
+
+
+def read_rules(values: Any) -> tuple[Rule, ...]:
+    """Read the option ``rules``; see :meth:`Rule.from_arguments`.
+
+    :raises DbportsError: naming ``rules[N]`` and the value.
+    """
+    if not isinstance(values, (list, tuple)):
+        raise DbportsError("expected a list", code="wrong_type", path="rules", value=values)
+    rules = []
+    for number, value in enumerate(values):
+        try:
+            rules.append(Rule.from_arguments(value))
+        except DbportsError as error:
+            raise error.at(path=f"rules[{number}]") from None
+    return tuple(rules)
 
 
 @dataclass(frozen=True, order=True)
 class Accept:
     """Peers that may use ports: sources for direction ``in``, destinations for ``out``.
 
-    ``ports`` is merged, and empty for ``icmp`` alone; ``peers`` is merged and never empty.
-    ``required`` says whether a foreign chain that drops this is worth a warning. It is no part
+    ``ports`` is merged, and empty only for ``icmp``; ``peers`` is merged and never empty.
+    ``required`` says whether a foreign rule that drops this is worth a warning. It is no part
     of the ruleset: no firewall keeps it.
     """
 
-    direction: str
-    protocol: str
+    direction: Direction
+    protocol: Protocol
     ports: tuple[PortRange, ...]
     peers: tuple[AddressRange, ...]
     comment: str
@@ -55,14 +133,14 @@ class Accept:
 class Guard:
     """Ports on which everyone who is not accepted is refused."""
 
-    direction: str
-    protocol: str
+    direction: Direction
+    protocol: Protocol
     ports: tuple[PortRange, ...]
 
 
 @dataclass(frozen=True)
 class Ruleset:
-    """What this collection's table, chains or rules say; equal rulesets mean the same firewall.
+    """What this collection's own rules say; equal rulesets mean the same firewall.
 
     ``unexpected`` lists what a backend read in the collection's own place and did not write:
     it makes such a ruleset differ from every wanted one.
@@ -80,7 +158,7 @@ class Ruleset:
         """The accepts and then the guards."""
         return [*self.accepts, *self.guards]
 
-    def ports(self, direction: str, protocol: str) -> tuple[PortRange, ...]:
+    def ports(self, direction: Direction, protocol: Protocol) -> tuple[PortRange, ...]:
         """Return the guarded ports: those refused to everyone else and those accepted for somebody."""
         return merge_ports(
             port
@@ -105,31 +183,21 @@ def _title(item: Accept | Guard) -> str:
     return " ".join(part for part in (item.direction, item.protocol, format_ports(item.ports)) if part)
 
 
-def build_ruleset(rules: Iterable[Mapping[str, Any]], *, policy: str, outbound: bool) -> Ruleset:
+def build_ruleset(rules: Iterable[Rule], *, policy: Policy, outbound: bool) -> Ruleset:
     """Build the wanted ruleset from a host's rules.
 
     Rules with the same direction, protocol and ports become one accept with all their peers.
     A rule without peers accepts nobody but guards its ports all the same.
 
-    :param rules: mappings with ``direction``, ``protocol``, ``ports`` (list or string; nothing for
-        icmp), ``peers`` (addresses and networks) and optionally ``purpose`` and ``need``.
     :param policy: ``guard`` refuses everyone else on these ports, ``open`` only accepts.
     :param outbound: whether rules with direction ``out`` count.
-    :raises DbportsError: naming ``rules[N]`` and the value.
     """
-    if policy not in POLICIES:
-        raise DbportsError("the policy is one of " + ", ".join(POLICIES), path="policy", value=policy)
-    groups: dict[tuple[str, str, tuple[PortRange, ...]], list[tuple[Mapping[str, Any], tuple[AddressRange, ...]]]] = {}
-    for number, rule in enumerate(rules):
-        try:
-            key = _key(rule)
-            peers = parse_addresses(rule.get("peers") or ())
-        except DbportsError as error:
-            raise error.at(path=f"rules[{number}]") from None
-        if outbound or key[0] == "in":
-            groups.setdefault(key, []).append((rule, peers))
+    groups: dict[_Key, list[Rule]] = {}
+    for rule in rules:
+        if outbound or rule.direction == "in":
+            groups.setdefault((rule.direction, rule.protocol, rule.ports), []).append(rule)
     accepts = [_accept(key, members) for key, members in groups.items()]
-    ports: dict[tuple[str, str], list[PortRange]] = {}
+    ports: dict[tuple[Direction, Protocol], list[PortRange]] = {}
     for direction, protocol, ranges in groups:
         ports.setdefault((direction, protocol), []).extend(ranges)
     guards = [Guard(*key, merge_ports(ranges)) for key, ranges in ports.items() if ranges]
@@ -139,41 +207,21 @@ def build_ruleset(rules: Iterable[Mapping[str, Any]], *, policy: str, outbound: 
     )
 
 
-def _key(rule: Mapping[str, Any]) -> tuple[str, str, tuple[PortRange, ...]]:
-    """Return direction, protocol and merged ports of one rule, or raise."""
-    direction, protocol = rule.get("direction"), rule.get("protocol")
-    if direction not in DIRECTIONS:
-        raise DbportsError("a direction is in or out", value=direction)
-    if protocol not in PROTOCOLS:
-        raise DbportsError("a protocol is one of " + ", ".join(PROTOCOLS), value=protocol)
-    ports = rule.get("ports")
-    if protocol == "icmp":
-        if ports:
-            raise DbportsError("icmp has no ports", value=ports)
-        return str(direction), str(protocol), ()
-    if not ports:
-        raise DbportsError(f"a {protocol} rule needs at least one port", value=ports)
-    return str(direction), str(protocol), parse_ports(ports)
-
-
-def _accept(
-    key: tuple[str, str, tuple[PortRange, ...]],
-    members: list[tuple[Mapping[str, Any], tuple[AddressRange, ...]]],
-) -> Accept:
+def _accept(key: _Key, members: Sequence[Rule]) -> Accept:
     """Join the rules of one direction, protocol and port set."""
-    purposes = sorted({plain_comment(str(rule.get("purpose") or "")) for rule, _peers in members} - {""})
+    purposes = sorted({plain_comment(rule.purpose) for rule in members} - {""})
     return Accept(
         *key,
-        peers=merge_addresses(item for _rule, peers in members for item in peers),
+        peers=merge_addresses(item for rule in members for item in rule.peers),
         comment=plain_comment("; ".join(purposes)) or "dbports",
-        required=any(rule.get("need", "required") == "required" for rule, _peers in members),
+        required=any(rule.required for rule in members),
     )
 
 
 def plain_comment(text: str) -> str:
     """Return ``text`` as one printable line that every firewall's comment can hold.
 
-    Quotes and backslashes, which no nft string can escape, become an apostrophe and a slash;
+    Quotes and backslashes, which not every firewall can escape, become an apostrophe and a slash;
     whatever is not printable becomes a space; it is cut at :data:`MAX_COMMENT` bytes of UTF-8.
     """
     plain = "".join(char if char.isprintable() else " " for char in text)
@@ -181,7 +229,7 @@ def plain_comment(text: str) -> str:
     return plain.encode("utf-8", "replace")[:MAX_COMMENT].decode("utf-8", "ignore").strip()
 
 
-def losses(old: Ruleset, new: Ruleset, *, directions: Iterable[str] = DIRECTIONS) -> list[str]:
+def losses(old: Ruleset, new: Ruleset, *, directions: Iterable[Direction] = DIRECTIONS) -> list[str]:
     """List what ``new`` would take away from ``old`` that looks more like an accident than a wish.
 
     That is a guarded port that disappears altogether, and a port that is still guarded but loses
@@ -190,14 +238,16 @@ def losses(old: Ruleset, new: Ruleset, *, directions: Iterable[str] = DIRECTIONS
 
     :returns: one sentence part a loss, sorted; empty when there is none.
     """
-    found: list[str] = []
-    for direction in directions:
-        for protocol in ("tcp", "udp"):
-            found += _lost_ports(old, new, direction, protocol)
-    return found
+    protocols: tuple[Protocol, ...] = ("tcp", "udp")
+    return [
+        lost
+        for direction in directions
+        for protocol in protocols
+        for lost in _lost_ports(old, new, direction, protocol)
+    ]
 
 
-def _lost_ports(old: Ruleset, new: Ruleset, direction: str, protocol: str) -> list[str]:
+def _lost_ports(old: Ruleset, new: Ruleset, direction: Direction, protocol: Protocol) -> list[str]:
     carried, wanted = old.ports(direction, protocol), new.ports(direction, protocol)
     gone: list[PortRange] = []
     thinned: dict[str, list[PortRange]] = {}
@@ -218,7 +268,7 @@ def _lost_ports(old: Ruleset, new: Ruleset, direction: str, protocol: str) -> li
     return found + [f"{text} of {title} {format_ports(merge_ports(parts))}" for text, parts in thinned.items()]
 
 
-def _segments(old: Ruleset, new: Ruleset, direction: str, protocol: str) -> list[PortRange]:
+def _segments(old: Ruleset, new: Ruleset, direction: Direction, protocol: Protocol) -> list[PortRange]:
     """Cut the ports of both rulesets into ranges inside which nothing changes."""
     ranges = [
         port
@@ -234,7 +284,7 @@ def _covers(ranges: Iterable[PortRange], part: PortRange) -> bool:
     return any(item.first <= part.first and part.last <= item.last for item in ranges)
 
 
-def _count(ruleset: Ruleset, direction: str, protocol: str, part: PortRange, family: int) -> int:
+def _count(ruleset: Ruleset, direction: Direction, protocol: Protocol, part: PortRange, family: int) -> int:
     """Count the addresses of one family that may use the ports of ``part``."""
     peers = merge_addresses(
         peer

@@ -5,32 +5,43 @@
 
 from __future__ import annotations
 
+import enum
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Optional, Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
+    Node,
+    fields,
+    items,
+    single,
+)
 
-UNKNOWN = object()
-"""The value of what is not known of a packet."""
 
-NEVER = object()
-"""The value of a field of another protocol: nft compares it with nothing, the rule does not match."""
+class Special(enum.Enum):
+    """Values of a field that are no values of a packet."""
 
-NOT_LOOPBACK = object()
-"""The value of an interface that is not ``lo``; which one it is, is not known."""
+    UNKNOWN = "what is not known of a packet"
+    NEVER = "a field of another protocol: nft compares it with nothing, the rule does not match"
+    NOT_LOOPBACK = "an interface that is not lo; which one it is, is not known"
+
+
+Plain = Union[Special, AddressRange, str, int, frozenset[str]]
+Value = Union[Plain, list[Plain]]
+"""A field of the packet; a list stands for a concatenation, a set of strings for flags."""
+
+Known = Mapping[str, Plain]
+Sets = Mapping[str, Optional[Sequence[Node]]]
+"""Elements of named sets and maps by name; None for one that packets change."""
 
 _LAYERS = {
-    "meta l4proto": {"tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "udplite", "igmp", "esp", "ah", "comp"},
-    "meta protocol": {"ip", "ip6", "arp"},
+    "meta l4proto": ("tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "udplite", "igmp", "esp", "ah", "comp"),
+    "meta protocol": ("ip", "ip6", "arp"),
 }
 _SAME = {"ipv6-icmp": "icmpv6", "58": "icmpv6", "6": "tcp", "17": "udp", "1": "icmp"}
 _ORDER = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
-
-Known = Mapping[str, Any]
-Sets = Mapping[str, Optional[Sequence[Any]]]
-"""Elements of named sets and maps by name; None for one that packets change."""
 
 
 def either(answers: Iterable[Optional[bool]]) -> Optional[bool]:
@@ -54,86 +65,111 @@ def opposite(answer: Optional[bool]) -> Optional[bool]:
     return None if answer is None else not answer
 
 
-def value_of(left: Any, known: Known) -> Any:
-    """Return what the left side of a match or the key of a map is for the packet.
-
-    A list stands for a concatenation, a set of strings for flags.
-    """
-    if not isinstance(left, Mapping) or len(left) != 1:
-        return UNKNOWN
-    ((kind, body),) = left.items()
+def value_of(left: Node, known: Known) -> Value:
+    """Return what the left side of a match or the key of a map is for the packet."""
+    kind, body = single(left)
     if kind == "concat":
-        values = [value_of(part, known) for part in body]
-        return NEVER if NEVER in values else values
-    if kind == "&" and isinstance(body, list) and len(body) == 2:
-        value = value_of(body[0], known)
-        return value & _flags(body[1]) if isinstance(value, frozenset) else value if value is NEVER else UNKNOWN
-    if kind == "payload" and set(body) == {"protocol", "field"}:
-        for name, layers in _LAYERS.items():
-            if body["protocol"] in layers and body["protocol"] != known[name]:
-                return NEVER
-        return known.get(f"{body['protocol']} {body['field']}", UNKNOWN)
-    if kind in ("meta", "ct") and set(body) == {"key"}:
-        return known.get(f"{kind} {body['key']}", UNKNOWN)
+        values = [_field(part, known) for part in items(body)]
+        return Special.NEVER if Special.NEVER in values else values
+    return _field(left, known)
+
+
+def _field(left: Node, known: Known) -> Plain:
+    kind, body = single(left)
+    names = fields(body)
+    if kind == "&":
+        return _masked(items(body), known)
+    if kind == "payload" and set(names) == {"protocol", "field"}:
+        for layer, protocols in _LAYERS.items():
+            if names["protocol"] in protocols and names["protocol"] != known[layer]:
+                return Special.NEVER
+        return known.get(f"{names['protocol']} {names['field']}", Special.UNKNOWN)
+    if kind in ("meta", "ct") and set(names) == {"key"}:
+        return known.get(f"{kind} {names['key']}", Special.UNKNOWN)
     if kind == "fib":
-        return known.get(f"fib {body.get('result')} {' '.join(body.get('flags', ()))}", UNKNOWN)
-    return UNKNOWN
+        flags = " ".join(str(flag) for flag in items(names.get("flags")))
+        return known.get(f"fib {names.get('result')} {flags}", Special.UNKNOWN)
+    return Special.UNKNOWN
 
 
-def holds(match: Mapping[str, Any], known: Known, sets: Sets) -> Optional[bool]:
+def _masked(operands: Sequence[Node], known: Known) -> Plain:
+    """Return the flags of a field that a mask leaves."""
+    value, mask = (_field(operands[0], known), _flags(operands[1])) if len(operands) == 2 else (None, None)
+    if value is Special.NEVER:
+        return Special.NEVER
+    return value & mask if isinstance(value, frozenset) and mask is not None else Special.UNKNOWN
+
+
+def holds(match: Mapping[str, Node], known: Known, sets: Sets) -> Optional[bool]:
     """Tell whether the body of a ``match`` is true for the packet."""
     value = value_of(match.get("left"), known)
     right, sign = match.get("right"), match.get("op")
-    if value is NEVER:
+    if value is Special.NEVER:
         return False
-    if value is UNKNOWN:
+    if value is Special.UNKNOWN or not isinstance(sign, str):
         return None
     if sign in _ORDER:
         if not isinstance(value, int) or not isinstance(right, int):
             return None
         return bool(_ORDER[sign](value, right))
+    if sign not in ("==", "!=", "in"):
+        return None
+    if isinstance(value, frozenset) and sign == "in":
+        return _any_flag(value, right)
+    same = equal(value, right, sets)
+    return opposite(same) if sign == "!=" else same
+
+
+def _any_flag(value: frozenset[str], right: Node) -> Optional[bool]:
+    wanted = _flags(right)
+    return None if wanted is None else bool(value & wanted)
+
+
+def equal(value: Value, right: Node, sets: Sets) -> Optional[bool]:
+    """Tell whether a value is the right side of a match, or in it when that is a set, list, range or network."""
+    if value is Special.UNKNOWN:
+        return None
     if isinstance(value, frozenset):
         wanted = _flags(right)
-        answer = bool(value & wanted) if sign == "in" else value == wanted
-        return not answer if sign == "!=" else answer
-    same = equal(value, right, sets)
-    return opposite(same) if sign == "!=" else same if sign in ("==", "in") else None
-
-
-def equal(value: Any, right: Any, sets: Sets) -> Optional[bool]:
-    """Tell whether a value is the right side of a match, or in it when that is a set, list, range or network."""
-    if value is UNKNOWN:
-        return None
+        return None if wanted is None else value == wanted
     if isinstance(right, str) and right.startswith("@"):
-        right = sets.get(right[1:])
-        return None if right is None else either(equal(value, item, sets) for item in right)
-    if isinstance(right, Mapping) and len(right) == 1:
-        ((kind, body),) = right.items()
-        if kind == "set":
-            return either(equal(value, item, sets) for item in (body if isinstance(body, list) else [body]))
-        if kind == "elem":
-            return equal(value, body.get("val"), sets)
-        if kind == "concat" and isinstance(value, list):
-            return both(equal(part, item, sets) for part, item in zip(value, body))
-        return _within(value, kind, body)
+        elements = sets.get(right[1:])
+        # No element of a set is the name of a set.
+        return None if elements is None else either(equal(value, item, {}) for item in elements)
     if isinstance(right, list):
         return either(equal(value, item, sets) for item in right)
-    return _plain(value, right)
+    kind, body = single(right)
+    if kind == "set":
+        return either(equal(value, item, sets) for item in items(body))
+    if kind == "elem":
+        return equal(value, fields(body).get("val"), sets)
+    if isinstance(value, list):
+        parts = items(body)
+        if kind != "concat" or len(parts) != len(value):
+            return None
+        return both(equal(part, item, sets) for part, item in zip(value, parts))
+    return _within(value, kind, body) if kind else _plain(value, right)
 
 
-def _within(value: Any, kind: str, body: Any) -> Optional[bool]:
+def _within(value: Plain, kind: str, body: Node) -> Optional[bool]:
     """Tell whether a value is in a network or a range."""
     if kind == "prefix" and isinstance(value, AddressRange):
-        return _overlaps(value, f"{body.get('addr')}/{body.get('len')}")
-    if kind == "range" and isinstance(value, AddressRange):
-        return _overlaps(value, f"{body[0]}-{body[1]}")
-    if kind == "range" and isinstance(value, int) and all(isinstance(end, int) for end in body):
-        return bool(body[0] <= value <= body[1])
+        return _overlaps(value, f"{fields(body).get('addr')}/{fields(body).get('len')}")
+    ends = items(body)
+    if kind != "range" or len(ends) != 2:
+        return None
+    first, last = ends
+    if isinstance(value, AddressRange):
+        return _overlaps(value, f"{first}-{last}")
+    if isinstance(value, int) and isinstance(first, int) and isinstance(last, int):
+        return first <= value <= last
     return None
 
 
-def _plain(value: Any, right: Any) -> Optional[bool]:
-    if value is NOT_LOOPBACK:
+def _plain(value: Plain, right: Node) -> Optional[bool]:
+    if not isinstance(right, (str, int)):
+        return None
+    if value is Special.NOT_LOOPBACK:
         return False if right == "lo" else None
     if isinstance(value, AddressRange):
         return _overlaps(value, right)
@@ -144,12 +180,15 @@ def _plain(value: Any, right: Any) -> Optional[bool]:
     return None
 
 
-def _overlaps(value: AddressRange, right: Any) -> Optional[bool]:
+def _overlaps(value: AddressRange, right: Node) -> Optional[bool]:
     try:
         return value.overlaps(AddressRange.parse(right))
     except DbportsError:
         return None
 
 
-def _flags(right: Any) -> frozenset[str]:
-    return frozenset(str(item) for item in (right if isinstance(right, list) else [right]) if item != 0)
+def _flags(node: Node) -> Optional[frozenset[str]]:
+    """Read ``"syn"``, ``["syn", "ack"]``, ``{"|": ["syn", "ack"]}`` or 0; None for anything else."""
+    kind, body = single(node)
+    flags = [flag for flag in items(body if kind == "|" else node) if flag != 0]
+    return frozenset(map(str, flags)) if all(isinstance(flag, str) for flag in flags) else None

@@ -13,28 +13,49 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, of_family
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.codec import FAMILY, TABLE, rule_text
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Direction, Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.expressions import (
-    NEVER,
-    NOT_LOOPBACK,
-    UNKNOWN,
+    Known,
+    Plain,
+    Special,
     equal,
     holds,
     value_of,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
+    Listing,
+    Node,
+    fields,
+    items,
+    rule_text,
+    single,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
 
-HOOKS = {"in": ("ingress", "prerouting", "input"), "out": ("output", "postrouting", "egress")}
+HOOKS: dict[Direction, tuple[str, ...]] = {
+    "in": ("ingress", "prerouting", "input"),
+    "out": ("output", "postrouting", "egress"),
+}
 """The hooks that a packet of each direction passes on its host."""
 
 _TABLES = {4: ("ip", "inet", "netdev"), 6: ("ip6", "inet", "netdev")}
 
-_PASS, _DROP, _RETURN, _NEXT = "pass", "drop", "return", "next"
+_End = Literal["pass", "drop", "return", "next"]
 """What may become of a packet: accepted, dropped, out of this chain, on to the next rule."""
+
+_VERDICTS: dict[str, set[_End]] = {
+    "accept": {"pass"},
+    "drop": {"drop"},
+    "reject": {"drop"},
+    "return": {"return"},
+    "continue": {"next"},
+    "queue": {"pass", "drop"},
+    "synproxy": {"pass", "drop"},
+}
 
 _SILENT = {"counter", "log", "mangle", "notrack", "ct helper", "ct timeout", "flow", "dup", "last"}
 """Statements that neither match nor decide."""
@@ -58,14 +79,12 @@ class Packet:
         word = "from" if self.accept.direction == "in" else "to"
         return f"{self.accept.protocol}{port} {word} {self.peer}"
 
-    def known(self) -> dict[str, Any]:
+    def known(self) -> Known:
         """Return what is known of the packet, by nft's names; all else is not known."""
         four, inward = self.peer.family == 4, self.accept.direction == "in"
-        protocol = self.accept.protocol
-        if protocol == "icmp" and not four:
-            protocol = "icmpv6"
+        protocol = "icmpv6" if self.accept.protocol == "icmp" and not four else str(self.accept.protocol)
         name = "ip" if four else "ip6"
-        known: dict[str, Any] = {
+        known: dict[str, Plain] = {
             "ct state": "new",
             "ct direction": "original",
             "meta l4proto": protocol,
@@ -75,7 +94,7 @@ class Packet:
             f"{name} {'saddr' if inward else 'daddr'}": self.peer,
         }
         for key in ("iif", "iifname") if inward else ("oif", "oifname"):
-            known[f"meta {key}"] = NOT_LOOPBACK
+            known[f"meta {key}"] = Special.NOT_LOOPBACK
         if inward:
             known["fib type daddr"] = "local"
         if self.port is None:
@@ -102,194 +121,180 @@ def _sample_peers(accept: Accept) -> Iterator[AddressRange]:
             break
 
 
-def judge(objects: Sequence[Mapping[str, Any]], ruleset: Ruleset) -> list[dict[str, Any]]:
-    """Walk every foreign base chain with sample packets of every accept.
+class ForeignTables:
+    """All tables of a listing but the own one."""
 
-    :param objects: the objects of ``nft -j list ruleset``; nothing is changed.
-    :returns: a mapping for each chain and accept of which a packet is or may be dropped: ``family``,
-        ``table``, ``chain``, ``hook``, ``priority``; ``direction``, ``protocol`` and ``ports`` of the
-        accept, its ``purpose``, whether it is ``required``; ``peer``, the sample; ``verdict``
-        (``drops``, or ``unknown`` when it depends on what cannot be told from here); ``text``, a sentence.
-    """
-    tables = _read_tables(objects)
-    flows = [[(packet, packet.known()) for packet in samples(accept)] for accept in ruleset.accepts]
-    found: list[dict[str, Any]] = []
-    for (family, _name), table in sorted(tables.items()):
-        for body in table.base_chains():
-            for packets in flows:
-                seen = [(packet, known) for packet, known in packets if _passes(packet, body, family)]
-                judged = [_finding(table, body, packet, known) for packet, known in seen]
-                bad = sorted((item for item in judged if item), key=_severity)
-                found += bad[:1]
-    return found
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
 
+    def judge(self, ruleset: Ruleset) -> list[ForeignFinding]:
+        """Walk every foreign base chain with sample packets of every accept.
 
-def _severity(finding: Mapping[str, Any]) -> int:
-    return 0 if finding["verdict"] == "drops" else 1
+        :returns: the worst finding for each chain and accept of which a packet is or may be dropped; its place
+            has ``family``, ``table``, ``chain``, ``hook`` and ``priority``.
+        """
+        flows = [[(packet, packet.known()) for packet in samples(accept)] for accept in ruleset.accepts]
+        found: list[ForeignFinding] = []
+        for _key, table in sorted(_read_tables(self._listing).items()):
+            for chain in table.base_chains():
+                for packets in flows:
+                    judged = [table.judge(chain, packet, known) for packet, known in packets]
+                    bad = sorted((item for item in judged if item), key=lambda item: item.verdict != "drops")
+                    found += bad[:1]
+        return found
 
 
-def _passes(packet: Packet, body: Mapping[str, Any], family: str) -> bool:
-    """Tell whether a packet comes through a base chain."""
-    return body.get("hook") in HOOKS[packet.accept.direction] and family in _TABLES[packet.peer.family]
-
-
-def _finding(
-    table: _Table, body: Mapping[str, Any], packet: Packet, known: Mapping[str, Any]
-) -> Optional[dict[str, Any]]:
-    ends, texts = table.walk(body, known)
-    if _DROP not in ends:
-        return None
-    # A chain of one device: whether the flow comes through that device is not known.
-    certain = ends == {_DROP} and body["family"] != "netdev"
-    place = {key: body[key] for key in ("family", "table")}
-    word = "drops" if certain else "may drop"
-    return {
-        **place,
-        "chain": body["name"],
-        "hook": body.get("hook"),
-        "priority": body.get("prio"),
-        "direction": packet.accept.direction,
-        "protocol": packet.accept.protocol,
-        "ports": format_ports(packet.accept.ports),
-        "purpose": packet.accept.comment,
-        "required": packet.accept.required,
-        "peer": str(packet.peer),
-        "verdict": "drops" if certain else "unknown",
-        "text": f"{' '.join(place.values())} {body['name']} {word} {packet.title}: {texts[0] if texts else 'unknown'}",
-    }
-
-
-def _read_tables(objects: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], _Table]:
+def _read_tables(listing: Listing) -> dict[tuple[str, str], _Table]:
     tables: dict[tuple[str, str], _Table] = {}
-    for item in objects:
-        for kind, body in item.items():
-            if kind not in ("chain", "rule", "set", "map") or not isinstance(body, Mapping):
-                continue
-            key = (str(body.get("family")), str(body.get("table")))
-            if key != (FAMILY, TABLE):
-                tables.setdefault(key, _Table()).add(kind, body)
+    for kind, body in listing:
+        key = (str(body.get("family")), str(body.get("table")))
+        if kind in ("chain", "rule", "set", "map") and key != (FAMILY, TABLE):
+            tables.setdefault(key, _Table(*key)).add(kind, body)
     return tables
 
 
-def _kind(expression: Any) -> tuple[str, Any]:
-    """Return the kind and body of an expression; nft writes null for one that it cannot say."""
-    if not isinstance(expression, Mapping) or not expression:
-        return "xt", None
-    kind, body = next(iter(expression.items()))
-    return str(kind), body
-
-
 class _Table:
-    """A foreign table's chains, rules and sets, and a walk through them."""
+    """A foreign table's chains, rules and sets."""
 
-    def __init__(self) -> None:
-        self._chains: dict[str, Mapping[str, Any]] = {}
-        self._rules: dict[str, list[Mapping[str, Any]]] = {}
-        self._sets: dict[str, Optional[Sequence[Any]]] = {}
+    def __init__(self, family: str, name: str) -> None:
+        self.family = family
+        self.name = name
+        self.chains: dict[str, Mapping[str, Node]] = {}
+        self.rules: dict[str, list[Mapping[str, Node]]] = {}
+        self.sets: dict[str, Optional[Sequence[Node]]] = {}
 
-    def add(self, kind: str, body: Mapping[str, Any]) -> None:
+    def add(self, kind: str, body: Mapping[str, Node]) -> None:
         """Take one object of nft's list."""
         if kind == "chain":
-            self._chains[str(body.get("name"))] = body
+            self.chains[str(body.get("name"))] = body
         elif kind == "rule":
-            self._rules.setdefault(str(body.get("chain")), []).append(body)
+            self.rules.setdefault(str(body.get("chain")), []).append(body)
         else:
             # A set that packets fill is not the same a moment later.
-            flags = body.get("flags") or []
+            flags = items(body.get("flags"))
             changing = "timeout" in flags or "dynamic" in flags
-            self._sets[str(body.get("name"))] = None if changing else body.get("elem", [])
+            self.sets[str(body.get("name"))] = None if changing else items(body.get("elem"))
 
-    def base_chains(self) -> list[Mapping[str, Any]]:
+    def base_chains(self) -> list[Mapping[str, Node]]:
         """Return the chains that the kernel calls and that may filter, by name."""
-        return [body for _name, body in sorted(self._chains.items()) if body.get("type") in ("filter", "route")]
+        return [body for _name, body in sorted(self.chains.items()) if body.get("type") in ("filter", "route")]
 
-    def walk(self, body: Mapping[str, Any], known: Mapping[str, Any]) -> tuple[set[str], list[str]]:
-        """Return the possible ends of a base chain for a packet and, in words, what drops it there."""
-        texts: list[str] = []
-        ends = self._chain(str(body["name"]), known, texts, 0)
-        if _RETURN in ends:
+    def judge(self, chain: Mapping[str, Node], packet: Packet, known: Known) -> Optional[ForeignFinding]:
+        """Tell what a base chain does to a packet; None when it passes or does not come through."""
+        if chain.get("hook") not in HOOKS[packet.accept.direction] or self.family not in _TABLES[packet.peer.family]:
+            return None
+        walk = _Walk(self, known)
+        ends = walk.base_chain(chain)
+        if "drop" not in ends:
+            return None
+        # A chain of one device: whether the flow comes through that device is not known.
+        certain = ends == {"drop"} and self.family != "netdev"
+        name, hook, priority = str(chain.get("name")), str(chain.get("hook")), chain.get("prio")
+        where, does = f"{self.family} {self.name} {name}", "drops" if certain else "may drop"
+        return ForeignFinding(
+            place={
+                "family": self.family,
+                "table": self.name,
+                "chain": name,
+                "hook": hook,
+                "priority": priority if isinstance(priority, int) else None,
+            },
+            accept=packet.accept,
+            peer=packet.peer,
+            verdict="drops" if certain else "unknown",
+            text=f"{where} {does} {packet.title}: {walk.texts[0] if walk.texts else 'unknown'}",
+        )
+
+
+class _Walk:
+    """The way of one packet through the chains of one table.
+
+    :ivar texts: in words, what drops it.
+    """
+
+    def __init__(self, table: _Table, known: Known) -> None:
+        self.texts: list[str] = []
+        self._table = table
+        self._known = known
+        self._seen: dict[str, set[_End]] = {}
+
+    def base_chain(self, body: Mapping[str, Node]) -> set[_End]:
+        """Return the possible ends of a base chain."""
+        ends = self._chain(str(body.get("name")))
+        if "return" in ends:
             dropped = body.get("policy") == "drop"
-            ends = (ends - {_RETURN}) | {_DROP if dropped else _PASS}
-            texts += ["policy drop"] if dropped else []
-        return ends, texts
+            ends = (ends - {"return"}) | {"drop" if dropped else "pass"}
+            self.texts += ["policy drop"] if dropped else []
+        return ends
 
-    def _chain(self, name: str, known: Mapping[str, Any], texts: list[str], depth: int) -> set[str]:
-        """Return how a packet may leave a chain; its end is a return."""
-        if depth > _DEPTH:
-            return {_PASS, _DROP, _RETURN}
-        ends: set[str] = set()
-        for rule in self._rules.get(name, []):
-            taken = self._rule(rule, known, texts, depth)
-            ends |= taken - {_NEXT}
-            if _NEXT not in taken:
+    def _chain(self, name: str, depth: int = 0) -> set[_End]:
+        """Return how the packet may leave a chain; its end is a return."""
+        if name not in self._table.chains:
+            return {"pass", "drop", "return"}
+        if name not in self._seen:
+            # The kernel loads no circle of chains: whatever goes round here cannot be told.
+            self._seen[name] = {"pass", "drop", "return"}
+            self._seen[name] = self._ends(name, depth) if depth <= _DEPTH else self._seen[name]
+        return self._seen[name]
+
+    def _ends(self, name: str, depth: int) -> set[_End]:
+        ends: set[_End] = set()
+        for rule in self._table.rules.get(name, []):
+            taken = self._rule(rule, depth)
+            ends |= taken - {"next"}
+            if "next" not in taken:
                 return ends
-        return ends | {_RETURN}
+        return ends | {"return"}
 
-    def _rule(self, rule: Mapping[str, Any], known: Mapping[str, Any], texts: list[str], depth: int) -> set[str]:
-        """Return what may become of a packet in one rule."""
-        ends: set[str] = set()
-        for expression in rule.get("expr") or []:
-            kind, body = _kind(expression)
+    def _rule(self, rule: Mapping[str, Node], depth: int) -> set[_End]:
+        """Return what may become of the packet in one rule."""
+        ends: set[_End] = set()
+        for expression in items(rule.get("expr")):
+            kind, body = single(expression)
             if kind == "match":
-                answer = holds(body, known, self._sets)
+                answer = holds(fields(body), self._known, self._table.sets)
                 if answer is False:
-                    return ends | {_NEXT}
-                ends |= set() if answer else {_NEXT}
+                    return ends | {"next"}
+                ends |= set() if answer else {"next"}
             elif kind == "vmap":
-                return ends | self._vmap(body, known, texts, depth, rule)
-            elif kind == "xt":
-                # iptables-nft: nft cannot say what the match or target does.
-                ends |= {_NEXT, _PASS, _DROP}
+                return ends | self._vmap(fields(body), depth, rule)
+            elif kind in ("", "xt"):
+                # iptables-nft: nft cannot say what the match or target does, and may write null.
+                ends |= {"next", "pass", "drop"}
             elif kind not in _SILENT:
-                taken = self._verdict(kind, body, known, texts, depth, rule)
+                taken = self._verdict(kind, body, depth, rule)
                 if taken is not None:
                     return ends | taken
                 # A limit, a quota or something newer: it may match or not.
-                ends.add(_NEXT)
-        return ends | {_NEXT}
+                ends.add("next")
+        return ends | {"next"}
 
-    def _verdict(
-        self,
-        kind: str,
-        body: Any,
-        known: Mapping[str, Any],
-        texts: list[str],
-        depth: int,
-        rule: Mapping[str, Any],
-    ) -> Optional[set[str]]:
+    def _verdict(self, kind: str, body: Node, depth: int, rule: Mapping[str, Node]) -> Optional[set[_End]]:
         """Return what a verdict does; None when the statement is no verdict."""
-        if kind in ("drop", "reject"):
-            texts.append(rule_text(rule))
-            return {_DROP}
         if kind in ("jump", "goto"):
-            ends = self._chain(str(body.get("target")), known, texts, depth + 1)
-            return {_NEXT if end == _RETURN and kind == "jump" else end for end in ends}
-        if kind in ("queue", "synproxy"):
-            return {_PASS, _DROP}
-        return {"accept": {_PASS}, "return": {_RETURN}, "continue": {_NEXT}}.get(kind)
+            ends = self._chain(str(fields(body).get("target")), depth + 1)
+            return {"next" if end == "return" and kind == "jump" else end for end in ends}
+        if kind in ("drop", "reject"):
+            self.texts.append(rule_text(rule))
+        return _VERDICTS.get(kind)
 
-    def _vmap(
-        self,
-        body: Mapping[str, Any],
-        known: Mapping[str, Any],
-        texts: list[str],
-        depth: int,
-        rule: Mapping[str, Any],
-    ) -> set[str]:
+    def _vmap(self, body: Mapping[str, Node], depth: int, rule: Mapping[str, Node]) -> set[_End]:
         """Return what a verdict map does with the packet."""
-        value, data = value_of(body.get("key"), known), body.get("data")
-        pairs = self._sets.get(data[1:]) if isinstance(data, str) else (data or {}).get("set")
-        if value is NEVER:
-            return {_NEXT}
+        value, data = value_of(body.get("key"), self._known), body.get("data")
+        pairs = self._table.sets.get(data[1:]) if isinstance(data, str) else fields(data).get("set")
+        if value is Special.NEVER:
+            return {"next"}
         if not isinstance(pairs, list):
-            return {_PASS, _DROP, _NEXT}
-        ends: set[str] = set()
-        for key, verdict in pairs:
-            answer = None if value is UNKNOWN else equal(value, key, self._sets)
+            return {"pass", "drop", "next"}
+        ends: set[_End] = set()
+        for pair in pairs:
+            if not isinstance(pair, list) or len(pair) != 2:
+                return {"pass", "drop", "next"}
+            answer = equal(value, pair[0], self._table.sets)
             if answer is False:
                 continue
-            kind, target = next(iter(verdict.items()))
-            ends |= self._verdict(kind, target, known, texts, depth, rule) or {_NEXT}
+            kind, target = single(pair[1])
+            ends |= self._verdict(kind, target, depth, rule) or {"pass", "drop", "next"}
             if answer:
                 return ends
-        return ends | {_NEXT}
+        return ends | {"next"}

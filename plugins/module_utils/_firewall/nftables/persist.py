@@ -12,23 +12,24 @@ used when it includes a directory, as Alpine's /etc/nftables.nft does.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile, Service
 
 UNIT = "dbports-firewall.service"
 RULESET_FILE = "/etc/dbports/ruleset.nft"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 CONFIGURATIONS = ("/etc/nftables.conf", "/etc/nftables.nft", "/etc/sysconfig/nftables.conf")
 INCLUDED_NAME = "dbports.nft"
+NFT = "/usr/sbin/nft"
 
 HEADER = "# Written by the Ansible collection dbports.firewall; changes are lost.\n"
 
@@ -59,71 +60,43 @@ WantedBy=sysinit.target nftables.service
 _INCLUDE = re.compile(r"""^\s*include\s+["']([^"']+)/\*\.nft["']""", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Stored:
-    """One file: its path, permissions and content."""
-
-    path: str
-    mode: int
-    content: bytes
+def kept_to_text(kept: Kept) -> str:
+    """Write what is kept as JSON, for an observation."""
+    return json.dumps([kept.files, kept.services])
 
 
-@dataclass(frozen=True)
-class State:
-    """The own files, by path, and whether the unit is enabled and has run; equal states are the same on disk."""
-
-    files: tuple[Stored, ...] = ()
-    unit_enabled: bool = False
-    unit_active: bool = False
-
-    @property
-    def paths(self) -> list[str]:
-        """The paths of the files."""
-        return [item.path for item in self.files]
-
-    def render(self) -> str:
-        """Print the state for a diff: a line a file with mode and digest, and one for the unit."""
-        lines = [
-            f"{item.path} {item.mode:04o} sha256 {hashlib.sha256(item.content).hexdigest()}" for item in self.files
-        ]
-        words = [word for word, true in (("enabled", self.unit_enabled), ("active", self.unit_active)) if true]
-        if words:
-            lines.append(f"{UNIT} {' '.join(words)}")
-        return "".join(f"{line}\n" for line in lines)
+def kept_from_text(text: str) -> Kept:
+    """Read what :func:`kept_to_text` wrote."""
+    files, services = json.loads(text)
+    return Kept(tuple(KeptFile(*item) for item in files), tuple(Service(*item) for item in services))
 
 
-class Persistence:
-    """Finds, reads and writes the own files of a host.
+class BootPlace(NamedTuple):
+    """What loads rules on a host at boot.
 
-    :param root: the root of the file system, for tests.
-    :param nft: the path of nft on the host, for the unit.
-    :param runner: what runs systemctl.
+    :ivar nft: the path of nft there.
+    :ivar systemd: whether systemd runs there.
+    :ivar included: the own file in each directory that the distribution's configuration includes.
     """
 
-    def __init__(self, root: str = "/", nft: str = "/usr/sbin/nft", runner: Run = run) -> None:
-        self._root = Path(root)
-        self._nft = nft
-        self._run = runner
-        self.systemd = self._at("/run/systemd/system").is_dir() and find("systemctl") is not None
-        self._included = list(self._include_files())
+    nft: str
+    systemd: bool
+    included: tuple[str, ...]
 
-    def wanted(self, text: Optional[str]) -> State:
-        """Return the state that keeps ``text``, what nft is to load at boot; None: nothing is kept.
+    def to_text(self) -> str:
+        """Write it as JSON, for an observation."""
+        return json.dumps(self)
 
-        Where nothing would load it the state is empty: see :attr:`reason`.
-        """
-        if text is None or self.reason:
-            return State()
-        content = (HEADER + text).encode()
-        if not self.systemd:
-            return State((Stored(self._included[0], 0o600, content),))
-        unit = Stored(UNIT_FILE, 0o644, _UNIT_TEXT.format(nft=self._nft).encode())
-        return State((Stored(RULESET_FILE, 0o600, content), unit), unit_enabled=True, unit_active=True)
+    @classmethod
+    def from_text(cls, text: str) -> BootPlace:
+        """Read what :meth:`to_text` wrote."""
+        nft, systemd, included = json.loads(text)
+        return cls(nft, systemd, tuple(included))
 
     @property
     def reason(self) -> Optional[str]:
         """Why nothing can be kept on this host; None when it can."""
-        if self.systemd or self._included:
+        if self.systemd or self.included:
             return None
         return (
             "systemd does not run here and none of "
@@ -131,45 +104,79 @@ class Persistence:
             + ' has an include "<directory>/*.nft": the ruleset is loaded but will not come back after a reboot'
         )
 
-    def current(self) -> State:
-        """Read the state of the host."""
-        files = tuple(stored for stored in map(self._read, self._own_paths()) if stored)
-        enabled = active = False
-        if self.systemd and UNIT_FILE in [item.path for item in files]:
-            shown = self._systemctl("show", "--property=UnitFileState,ActiveState", UNIT).split()
-            enabled, active = "UnitFileState=enabled" in shown, "ActiveState=active" in shown
-        return State(files, enabled, active)
+    def wanted(self, text: Optional[str]) -> Kept:
+        """Return what keeps ``text``, what nft is to load at boot; None: nothing is kept.
 
-    def write(self, state: State) -> None:
-        """Bring the host to ``state``; what is right already stays untouched.
+        Where nothing would load it that is nothing: see :attr:`reason`.
+        """
+        if text is None or self.reason:
+            return Kept()
+        content = HEADER + text
+        if not self.systemd:
+            return Kept((KeptFile(self.included[0], 0o600, content),))
+        unit = KeptFile(UNIT_FILE, 0o644, _UNIT_TEXT.format(nft=self.nft))
+        return Kept((KeptFile(RULESET_FILE, 0o600, content), unit), (Service(UNIT, enabled=True, active=True),))
+
+
+class Persistence:
+    """Reads and writes the own files of a host.
+
+    :param root: the root of the file system, for tests.
+    :param runner: what runs systemctl.
+    """
+
+    def __init__(self, root: str = "/", runner: Run = run) -> None:
+        self._root = Path(root)
+        self._run = runner
+
+    def place(self, nft: Optional[str] = None) -> BootPlace:
+        """Find out what loads rules at boot.
+
+        :param nft: the path of nft; None takes the usual one.
+        """
+        return BootPlace(nft or NFT, self._has_systemd(), tuple(self._include_files()))
+
+    def current(self) -> Kept:
+        """Read what is kept on the host."""
+        paths = sorted({RULESET_FILE, UNIT_FILE, *self._include_files()})
+        files = tuple(stored for stored in map(self._read, paths) if stored)
+        if not self._has_systemd() or UNIT_FILE not in [item.path for item in files]:
+            return Kept(files)
+        shown = self._systemctl("show", "--property=UnitFileState,ActiveState", UNIT).split()
+        unit = Service(UNIT, "UnitFileState=enabled" in shown, "ActiveState=active" in shown)
+        return Kept(files, (unit,))
+
+    def write(self, kept: Kept) -> None:
+        """Bring the host to ``kept``; what is right already stays untouched.
 
         :raises DbportsError: when a file or the unit cannot be brought there; part of it may be done.
         """
         before = self.current()
-        if before == state:
+        if before == kept:
             return
+        old, new = _unit(before), _unit(kept)
+        if old.enabled and not new.enabled:
+            self._systemctl("disable", UNIT)
+        if old.active and not new.active:
+            self._systemctl("stop", UNIT)
         try:
-            if before.unit_enabled and not state.unit_enabled:
-                self._systemctl("disable", UNIT)
-            if before.unit_active and not state.unit_active:
-                self._systemctl("stop", UNIT)
-            for stored in state.files:
+            for stored in kept.files:
                 if stored not in before.files:
                     self._store(stored)
-            for path in set(before.paths) - set(state.paths):
+            for path in set(before.paths) - set(kept.paths):
                 self._at(path).unlink()
             self._remove_empty()
         except OSError as error:
-            raise DbportsError(f"cannot keep the ruleset for the next boot: {error}") from None
-        if _unit_of(before) != _unit_of(state):
+            raise DbportsError(f"cannot keep the ruleset for the next boot: {error}", code="not_written") from None
+        if _unit_file(before) != _unit_file(kept):
             self._systemctl("daemon-reload")
-        if state.unit_enabled and not before.unit_enabled:
+        if new.enabled and not old.enabled:
             self._systemctl("enable", UNIT)
-        if state.unit_active and not before.unit_active:
+        if new.active and not old.active:
             self._systemctl("start", UNIT)
 
-    def _own_paths(self) -> list[str]:
-        return sorted({RULESET_FILE, UNIT_FILE, *self._included})
+    def _has_systemd(self) -> bool:
+        return self._at("/run/systemd/system").is_dir() and find("systemctl") is not None
 
     def _include_files(self) -> Iterator[str]:
         """Yield the own file in each directory that a configuration of the distribution includes."""
@@ -187,23 +194,24 @@ class Persistence:
     def _at(self, path: str) -> Path:
         return self._root / path.lstrip("/")
 
-    def _read(self, path: str) -> Optional[Stored]:
+    def _read(self, path: str) -> Optional[KeptFile]:
         place = self._at(path)
         try:
-            return Stored(path, place.stat().st_mode & 0o7777, place.read_bytes())
+            content = place.read_bytes().decode("utf-8", "surrogateescape")
+            return KeptFile(path, place.stat().st_mode & 0o7777, content)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise DbportsError(f"cannot read {place}: {error}") from None
+            raise DbportsError(f"cannot read {place}: {error}", code="unreadable") from None
 
-    def _store(self, stored: Stored) -> None:
+    def _store(self, stored: KeptFile) -> None:
         """Write one file so that a crash leaves the old or the new one, never a part."""
         place = self._at(stored.path)
         place.parent.mkdir(mode=0o700 if stored.path == RULESET_FILE else 0o755, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".dbports-", dir=place.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(stored.content)
+                stream.write(stored.content.encode("utf-8", "surrogateescape"))
                 stream.flush()
                 os.fsync(stream.fileno())
             Path(temporary).chmod(stored.mode)
@@ -219,11 +227,12 @@ class Persistence:
             self._at(RULESET_FILE).parent.rmdir()
 
     def _systemctl(self, *arguments: str) -> str:
-        status, stdout, stderr = self._run(["systemctl", *arguments], "")
-        if status:
-            raise DbportsError(f"systemctl {' '.join(arguments)} failed: {' '.join((stderr or stdout).split())}")
-        return stdout
+        return run_checked(["systemctl", *arguments], runner=self._run)
 
 
-def _unit_of(state: State) -> list[Stored]:
-    return [item for item in state.files if item.path == UNIT_FILE]
+def _unit(kept: Kept) -> Service:
+    return kept.services[0] if kept.services else Service(UNIT, enabled=False, active=False)
+
+
+def _unit_file(kept: Kept) -> list[KeptFile]:
+    return [item for item in kept.files if item.path == UNIT_FILE]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +17,14 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     Accept,
     Guard,
     Ruleset,
-    build_ruleset,
     losses,
     plain_comment,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
+
+from firewall_cases import ruleset
 
 
 def rule(ports: str, *peers: str, **more: Any) -> dict[str, Any]:
@@ -29,7 +34,7 @@ def rule(ports: str, *peers: str, **more: Any) -> dict[str, Any]:
 
 def build(*rules: dict[str, Any], policy: str = "guard", outbound: bool = False) -> Ruleset:
     """Build a ruleset of rules."""
-    return build_ruleset(rules, policy=policy, outbound=outbound)
+    return ruleset(rules, policy=policy, outbound=outbound)
 
 
 def test_rules_with_the_same_ports_merge() -> None:
@@ -76,6 +81,7 @@ def test_out_counts_only_where_outbound_is_filtered() -> None:
         ({"peers": ["192.0.2.1/24"]}, "192.0.2.0/24"),
         ({"peers": ['192.0.2.1"; drop']}, "not an IPv4 or IPv6 address"),
         ({"peers": ["app-01"]}, "not an IPv4 or IPv6 address"),
+        ({"peers": "192.0.2.1"}, "expected a list of addresses"),
     ],
 )
 def test_a_malformed_rule(bad: dict[str, Any], text: str) -> None:

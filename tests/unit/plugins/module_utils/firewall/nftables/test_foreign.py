@@ -5,27 +5,38 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset, build_ruleset
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import ForeignTables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import listing_of
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
+
+from firewall_cases import ruleset as build_ruleset
+
+
+def judge(objects: list[dict[str, Any]], flows: Ruleset) -> list[dict[str, Any]]:
+    """Return what the module says of foreign tables."""
+    return [item.as_dict() for item in ForeignTables(listing_of(objects)).judge(flows)]
+
 
 FLOWS = build_ruleset(
-    [{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.0/24"], "purpose": "SQL"}],
-    policy="guard",
-    outbound=False,
+    [{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.0/24"], "purpose": "SQL"}]
 )
 ACCEPT: dict[str, Any] = {"accept": None}
 DROP: dict[str, Any] = {"drop": None}
 
 
-def match(left: dict[str, Any], right: Any, op: str = "==") -> dict[str, Any]:
+def match(left: dict[str, Any], right: Any, op: Any = "==") -> dict[str, Any]:
     """Return a match expression."""
     return {"match": {"op": op, "left": left, "right": right}}
 
 
-def field(protocol: str, name: str) -> dict[str, Any]:
+def field(protocol: Any, name: str) -> dict[str, Any]:
     """Return a packet's field."""
     return {"payload": {"protocol": protocol, "field": name}}
 
@@ -117,7 +128,23 @@ CONDITIONS = [
     (match({"&": [field("tcp", "flags"), ["fin", "syn", "rst", "ack"]]}, "syn"), True),
     (match({"&": [field("tcp", "flags"), ["fin", "syn", "rst", "ack"]]}, "syn", "!="), False),
     (match(field("tcp", "flags"), ["syn", "ack"], "in"), True),
+    (match({"&": [field("tcp", "flags"), {"|": ["fin", "syn", "rst", "ack"]}]}, "syn"), True),
+    (match({"&": [field("tcp", "flags"), {"|": ["fin", "syn"]}]}, {"|": ["fin", "ack"]}), False),
+    (match(field("tcp", "flags"), {"set": ["syn", "ack"]}), None),
+    (match({"fib": {"result": "type", "flags": "daddr"}}, "local"), True),
     (match({"something": "new"}, 1), None),
+    (match(field(["tcp"], "dport"), 1433), None),
+    (match({"&": None}, 1), None),
+    (match({"fib": None}, 1), None),
+    (match({"concat": None}, 1), None),
+    (match(PORT_AND_SOURCE, {"concat": None}), None),
+    (match(SADDR, {"prefix": {"len": 8}}), None),
+    (match(SADDR, {"range": None}), None),
+    (match(SADDR, {"set": None}), False),
+    (match(SADDR, {"elem": None}), None),
+    (match(DPORT, {"range": ["a", []]}), None),
+    (match(DPORT, 1433, ["=="]), None),
+    ({"match": None}, None),
     ({"limit": {"rate": 1, "per": "day"}}, None),
     ({"counter": {"packets": 0, "bytes": 0}}, True),
     ({"log": {"prefix": "x"}}, True),
@@ -151,6 +178,11 @@ JUMP, GOTO = {"jump": {"target": "sub"}}, {"goto": {"target": "sub"}}
         ([[{"xt": {"type": "match", "name": "comment"}}, DROP]], "accept", "unknown"),
         ([[None, DROP]], "accept", "unknown"),
         ([[{"jump": {"target": "in"}}]], "accept", "unknown"),
+        ([[{"jump": {"target": "in"}}]] * 9, "accept", "unknown"),
+        ([[{"jump": None}]], "accept", "unknown"),
+        ([[{"vmap": None}]], "accept", "unknown"),
+        ([[{"vmap": {"key": DPORT, "data": {"set": [1433, [1, 2, 3]]}}}]], "accept", "unknown"),
+        ([[{"vmap": {"key": DPORT, "data": {"set": [[1433, None]]}}}]], "accept", "unknown"),
         ([[{"vmap": {"key": DPORT, "data": {"set": [[22, ACCEPT], [1433, JUMP]]}}}]], "accept", "drops"),
         ([[{"vmap": {"key": DPORT, "data": {"set": [[22, DROP]]}}}]], "accept", "passes"),
         ([[{"vmap": {"key": STATE, "data": {"set": [["established", ACCEPT], ["new", DROP]]}}}]], "accept", "drops"),

@@ -16,9 +16,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     RULESET_FILE,
     UNIT,
     UNIT_FILE,
+    BootPlace,
     Persistence,
-    State,
+    kept_from_text,
+    kept_to_text,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept
 
 
 class Systemctl:
@@ -64,9 +67,9 @@ def tree(root: Path) -> list[str]:
 def test_a_host_with_systemd(root: Path) -> None:
     """Two files and an enabled unit, then nothing to do, then no trace."""
     systemctl = Systemctl()
-    store = Persistence(str(with_systemd(root)), "/sbin/nft", systemctl)
+    store = Persistence(str(with_systemd(root)), systemctl)
     before = tree(root)
-    wanted = store.wanted("table inet x\n")
+    wanted = store.place("/sbin/nft").wanted("table inet x\n")
     store.write(wanted)
     assert store.current() == wanted
     assert systemctl.said == ["daemon-reload", "enable", "start"]
@@ -79,10 +82,10 @@ def test_a_host_with_systemd(root: Path) -> None:
     systemctl.said.clear()
     store.write(wanted)
     assert systemctl.said == []
-    store.write(store.wanted("table inet y\n"))
+    store.write(store.place("/sbin/nft").wanted("table inet y\n"))
     assert systemctl.said == [], "the kernel has the new ruleset already and the unit reads the file at boot"
 
-    store.write(State())
+    store.write(Kept())
     assert systemctl.said == ["disable", "stop", "daemon-reload"]
     assert tree(root) == before
 
@@ -92,7 +95,7 @@ def test_a_unit_that_somebody_stopped_comes_back(root: Path, undone: str) -> Non
     """A disabled or stopped unit is a difference."""
     systemctl = Systemctl()
     store = Persistence(str(with_systemd(root)), runner=systemctl)
-    wanted = store.wanted("x")
+    wanted = store.place().wanted("x")
     store.write(wanted)
     setattr(systemctl, undone, False)
     assert store.current() != wanted
@@ -106,7 +109,7 @@ def test_a_systemctl_that_fails(root: Path, command: str) -> None:
     """Its words are in the error."""
     store = Persistence(str(with_systemd(root)), runner=Systemctl(fails=command))
     with pytest.raises(DbportsError, match=f"systemctl {command}.*it does not work"):
-        store.write(store.wanted("x"))
+        store.write(store.place().wanted("x"))
         store.current()
 
 
@@ -125,12 +128,12 @@ def test_the_distributions_include(root: Path, configuration: str, include: str,
     (root / configuration).write_text(f"flush ruleset\n# include nothing\n{include}\n", encoding="utf-8")
     before = tree(root)
     store = Persistence(str(root))
-    wanted = store.wanted("table inet x\n")
+    wanted = store.place().wanted("table inet x\n")
     assert wanted.paths == [f"/{directory}/dbports.nft"]
-    assert store.reason is None
+    assert store.place().reason is None
     store.write(wanted)
     assert store.current() == wanted
-    store.write(store.wanted(None))
+    store.write(store.place().wanted(None))
     assert tree(root) == before
 
 
@@ -141,17 +144,17 @@ def test_nothing_would_load_it(root: Path, text: str) -> None:
     """Then nothing is written, and the reason says where it was looked for."""
     (root / "etc/nftables.conf").write_text(text, encoding="utf-8")
     store = Persistence(str(root))
-    assert store.wanted("x") == State()
-    assert "/etc/nftables.conf" in str(store.reason)
+    assert store.place().wanted("x") == Kept()
+    assert "/etc/nftables.conf" in str(store.place().reason)
 
 
 def test_what_an_earlier_way_left_is_removed(root: Path) -> None:
     """A host that got systemd keeps no file in the include directory, which would load an old ruleset."""
     (root / "etc/nftables.d").mkdir()
     (root / "etc/nftables.conf").write_text('include "/etc/nftables.d/*.nft"\n', encoding="utf-8")
-    Persistence(str(root)).write(Persistence(str(root)).wanted("old"))
+    Persistence(str(root)).write(Persistence(str(root)).place().wanted("old"))
     store = Persistence(str(with_systemd(root)), runner=Systemctl())
-    store.write(store.wanted("new"))
+    store.write(store.place().wanted("new"))
     assert not (root / "etc/nftables.d/dbports.nft").exists()
     assert store.current().paths == [RULESET_FILE, UNIT_FILE]
 
@@ -159,11 +162,11 @@ def test_what_an_earlier_way_left_is_removed(root: Path) -> None:
 def test_changed_permissions_are_put_right(root: Path) -> None:
     """The ruleset names peers: nobody else may read it."""
     store = Persistence(str(with_systemd(root)), runner=Systemctl())
-    store.write(store.wanted("x"))
+    store.write(store.place().wanted("x"))
     (root / RULESET_FILE.lstrip("/")).chmod(0o644)
-    assert store.current() != store.wanted("x")
-    store.write(store.wanted("x"))
-    assert store.current() == store.wanted("x")
+    assert store.current() != store.place().wanted("x")
+    store.write(store.place().wanted("x"))
+    assert store.current() == store.place().wanted("x")
 
 
 def test_a_directory_in_the_way(root: Path) -> None:
@@ -171,5 +174,18 @@ def test_a_directory_in_the_way(root: Path) -> None:
     store = Persistence(str(with_systemd(root)), runner=Systemctl())
     (root / UNIT_FILE.lstrip("/")).mkdir()
     with pytest.raises(DbportsError, match=UNIT):
-        store.write(store.wanted("x"))
+        store.write(store.place().wanted("x"))
     assert not list(root.rglob(".dbports-*"))
+
+
+def test_an_observation_holds_all_of_it(root: Path) -> None:
+    """Files, also one that is no text, the unit and how the host boots come back as they were."""
+    store = Persistence(str(with_systemd(root)), runner=Systemctl())
+    store.write(store.place().wanted("x"))
+    (root / RULESET_FILE.lstrip("/")).write_bytes(b"\xff\x00\xfe")
+    kept = store.current()
+    assert kept_from_text(kept_to_text(kept)) == kept
+    assert BootPlace.from_text(store.place().to_text()) == store.place()
+    (root / RULESET_FILE.lstrip("/")).unlink()
+    store.write(kept)
+    assert (root / RULESET_FILE.lstrip("/")).read_bytes() == b"\xff\x00\xfe"

@@ -1,0 +1,139 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be done with a host, from what it carries and what is wanted: pure, so it runs anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    DIRECTIONS,
+    Direction,
+    Ruleset,
+    build_ruleset,
+    losses,
+    read_policy,
+    read_rules,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding, Script, State
+
+
+@dataclass(frozen=True)
+class DesiredState:
+    """What the user wants of a host.
+
+    :ivar ruleset: the wanted ruleset; empty means that nothing of ours is on the host.
+    :ivar absent: remove every trace; losses are intended.
+    :ivar outbound: whether this host filters outbound, so that outbound losses count.
+    :ivar persist: whether the ruleset comes back after a reboot.
+    :ivar allow_shrink: whether losses are intended.
+    """
+
+    ruleset: Ruleset
+    absent: bool = False
+    outbound: bool = False
+    persist: bool = True
+    allow_shrink: bool = False
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> DesiredState:
+        """Read the arguments of the ruleset module; what is missing has the module's default.
+
+        :raises DbportsError: when a rule is malformed.
+        """
+        outbound = bool(arguments.get("filter_outbound", False))
+        policy = read_policy(arguments.get("policy", "guard"))
+        ruleset = build_ruleset(read_rules(arguments.get("rules") or ()), policy=policy, outbound=outbound)
+        absent = arguments.get("state") == "absent"
+        return cls(
+            ruleset=Ruleset() if absent else ruleset,
+            absent=absent,
+            outbound=outbound,
+            persist=bool(arguments.get("persist", True)),
+            allow_shrink=bool(arguments.get("allow_shrink", False)),
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """The way from what a host carries to what is wanted.
+
+    :ivar script: what has to be done; rules that are already in force are not loaded again.
+    :ivar foreign: what else on the host may drop a wanted flow.
+    :ivar warnings: what the user should know although nothing failed.
+    :ivar refusal: why this must not be done, or None.
+    """
+
+    before: State
+    wish: DesiredState
+    script: Script
+    foreign: tuple[ForeignFinding, ...]
+    warnings: tuple[str, ...]
+    refusal: Optional[DbportsError]
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the rules in force are the wanted ones."""
+        return self.before.ruleset == self.wish.ruleset
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything has to be done."""
+        return not self.in_sync or self.before.kept != self.script.kept
+
+    def diff(self) -> list[dict[str, str]]:
+        """Return what changes, as Ansible's diff entries."""
+        entries = []
+        if not self.in_sync:
+            entries.append(_entry(self.before.place, self.before.ruleset.render(), self.wish.ruleset.render()))
+        if self.before.kept != self.script.kept:
+            entries.append(_entry("kept for the next boot", self.before.kept.render(), self.script.kept.render()))
+        return entries
+
+
+def _entry(title: str, before: str, after: str) -> dict[str, str]:
+    return {"before_header": title, "after_header": title, "before": before, "after": after}
+
+
+def decide(before: State, wish: DesiredState, script: Script) -> Change:
+    """Compare what a host carries with the wish.
+
+    :param script: the wish as the host's backend writes it.
+    """
+    foreign = tuple(before.foreign.judge(wish.ruleset))
+    return Change(
+        before=before,
+        wish=wish,
+        script=replace(script, load=None) if before.ruleset == wish.ruleset else script,
+        foreign=foreign,
+        warnings=tuple(_warnings(foreign, script.not_kept)),
+        refusal=_refusal(before.ruleset, wish),
+    )
+
+
+def _refusal(before: Ruleset, wish: DesiredState) -> Optional[DbportsError]:
+    """Refuse to take away what looks like the work of half an inventory."""
+    if wish.absent or wish.allow_shrink:
+        return None
+    directions: Sequence[Direction] = DIRECTIONS if wish.outbound else ("in",)
+    lost = losses(before, wish.ruleset, directions=directions)
+    if not lost:
+        return None
+    return DbportsError(
+        "refused, because the host would lose " + "; ".join(lost),
+        code="would_lose",
+        fix="Check that the inventory is complete; if you mean it, set dbports_allow_shrink (allow_shrink) to true",
+    )
+
+
+def _warnings(foreign: Sequence[ForeignFinding], not_kept: Optional[str]) -> list[str]:
+    found = [
+        f"{item.text} (required for {item.accept.comment}); nothing was changed there"
+        for item in foreign
+        if item.verdict == "drops" and item.accept.required
+    ]
+    return found + ([f"not kept for the next boot: {not_kept}"] if not_kept else [])

@@ -1,0 +1,112 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nftables as a backend: a table of its own, files and, where systemd runs, a unit for the next boot."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import ForeignTables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
+    own_objects,
+    read_listing,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE, FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
+    BootPlace,
+    Persistence,
+    kept_from_text,
+    kept_to_text,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
+
+LISTING, OWN_TABLE, KEPT, BOOT = "listing", "own table", "kept", "boot"
+"""What is observed: nft's JSON, the text that brings the own table back, the own files, and how the host boots."""
+
+
+class Nftables:
+    """See :class:`Backend`.
+
+    :param nft: the program; None looks for it.
+    :param persistence: the files; None takes those of the host.
+    """
+
+    name = "nftables"
+
+    def __init__(self, nft: Optional[Nft] = None, persistence: Optional[Persistence] = None) -> None:
+        self._given = nft
+        self._persistence = persistence or Persistence()
+
+    def governs(self) -> bool:
+        """Tell that rules belong here: no other firewall is supported yet."""
+        return True
+
+    def observe(self) -> Observed:
+        """Read the ruleset and the own files; where nft is missing there may still be files."""
+        nft = self._nft()
+        texts = {KEPT: kept_to_text(self._persistence.current()), OWN_TABLE: DELETE, LISTING: ""}
+        if nft:
+            texts[LISTING] = nft.listing()
+            if any(own_objects(read_listing(texts[LISTING]))):
+                texts[OWN_TABLE] = nft.own_text()
+        texts[BOOT] = self._persistence.place(nft.path if nft else None).to_text()
+        return Observed(texts)
+
+    def decode(self, observed: Observed) -> State:
+        """Read the own table and the own files."""
+        listing = read_listing(observed.texts[LISTING])
+        return State(
+            ruleset=decode(listing),
+            kept=kept_from_text(observed.texts[KEPT]),
+            foreign=ForeignTables(listing),
+            place=f"table {FAMILY} {TABLE}",
+        )
+
+    def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
+        """Write the table and the files that load it at boot."""
+        place = BootPlace.from_text(observed.texts[BOOT])
+        text = encode(wanted)
+        keep = persist and bool(wanted)
+        return Script(text, place.wanted(text if keep else None), place.reason if keep else None)
+
+    def check(self, script: Script) -> None:
+        """Let nft check the rules."""
+        if script.load is not None:
+            self._needed().check(script.load)
+
+    def commit(self, script: Script) -> None:
+        """Replace the table, then the files."""
+        if script.load is not None:
+            self._needed().load(script.load)
+        self._persistence.write(script.kept)
+
+    def restore(self, observed: Observed) -> None:
+        """Load the old table; the files come back whether or not that works."""
+        kept = kept_from_text(observed.texts[KEPT])
+        nft = self._nft()
+        try:
+            if nft:
+                nft.load(observed.texts[OWN_TABLE])
+        except DbportsError:
+            with contextlib.suppress(DbportsError):
+                self._persistence.write(kept)
+            raise
+        self._persistence.write(kept)
+
+    def _nft(self) -> Optional[Nft]:
+        return self._given or Nft.locate()
+
+    def _needed(self) -> Nft:
+        nft = self._nft()
+        if nft is None:
+            raise DbportsError(
+                "the program nft is missing", code="program_missing", fix="Install the package nftables on the host"
+            )
+        return nft

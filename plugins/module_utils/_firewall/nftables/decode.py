@@ -1,0 +1,303 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The own table, as ``nft -j`` lists it, read back as a ruleset; whatever the encoder does not write is unexpected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    BITS,
+    AddressRange,
+    merge_addresses,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    Accept,
+    Direction,
+    Guard,
+    Ruleset,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
+    Listing,
+    Node,
+    fields,
+    items,
+    own_objects,
+    rule_text,
+    single,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
+    CHAINS,
+    ICMP,
+    IP,
+    NFPROTO,
+    PRIORITY,
+    REFUSAL,
+    PeerSet,
+    answered_guards,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, merge_ports
+
+_Conditions = dict[str, Node]
+"""The right sides of a rule's matches, by ``tcp dport`` or ``meta nfproto``."""
+
+_AcceptKey = tuple[Direction, Protocol, tuple[PortRange, ...], str]
+
+_PORT_PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp")
+_SET_KEYS = {"family", "table", "name", "handle", "type", "flags", "elem"}
+_SET_FAMILIES = {f"{word}_addr": family for family, word in NFPROTO.items()}
+
+
+def decode(listing: Listing) -> Ruleset:
+    """Read the own table out of a listing; without a table the ruleset is empty.
+
+    Other tables in it are passed over.
+    """
+    return _Reader(listing).ruleset()
+
+
+class _UnknownError(Exception):
+    """A part of the table that encode() does not write."""
+
+
+class _Reader:
+    """Reads the objects of the own table; what it cannot place goes to ``unexpected``."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.unexpected: list[str] = []
+        self.sets: dict[str, PeerSet] = {}
+        self.used: set[str] = set()
+        self.chains: dict[str, list[Mapping[str, Node]]] = {}
+        self.guards: list[Guard] = []
+        self.accepts: dict[_AcceptKey, dict[int, tuple[AddressRange, ...]]] = {}
+        found = False
+        for kind, body in own_objects(listing):
+            found = True
+            if kind == "table":
+                self._expect(not body.get("flags"), f"table flags {body.get('flags')}")
+            elif kind == "set":
+                self._add_set(body)
+            elif kind == "chain":
+                self._add_chain(body)
+            elif kind == "rule":
+                self.chains.setdefault(str(body.get("chain")), []).append(body)
+            else:
+                self.unexpected.append(f"{kind} {body.get('name')}")
+        self._expect(bool(self.chains) or not found, "a table without chains")
+
+    def _expect(self, fine: bool, text: str) -> None:
+        if not fine:
+            self.unexpected.append(text)
+
+    def _add_set(self, body: Mapping[str, Node]) -> None:
+        name = str(body.get("name"))
+        try:
+            self.sets[name] = _peer_set(body)
+        except (_UnknownError, DbportsError):
+            self.unexpected.append(f"set {name}")
+
+    def _add_chain(self, body: Mapping[str, Node]) -> None:
+        name = str(body.get("name"))
+        self.chains.setdefault(name, [])
+        wanted = [(chain.name, chain.hook, "filter", PRIORITY, "accept") for chain in CHAINS.values()]
+        seen = (name, *(body.get(key) for key in ("hook", "type", "prio", "policy")))
+        self._expect(seen in wanted, f"chain {name} hook {seen[1]} type {seen[2]} priority {seen[3]} policy {seen[4]}")
+
+    def ruleset(self) -> Ruleset:
+        """Turn everything that was read into one ruleset."""
+        for direction, chain in CHAINS.items():
+            if chain.name in self.chains:
+                self._read_chain(direction, self.chains[chain.name])
+        for name in self.chains.keys() - {chain.name for chain in CHAINS.values()}:
+            self.unexpected += [f"rule in chain {name}: {rule_text(rule)}" for rule in self.chains[name]]
+        self.unexpected += [f"unused set {name}" for name in self.sets.keys() - self.used]
+        accepts = [
+            Accept(*key[:3], peers=merge_addresses(peer for part in families.values() for peer in part), comment=key[3])
+            for key, families in self.accepts.items()
+        ]
+        return Ruleset(tuple(sorted(accepts)), tuple(sorted(self.guards)), tuple(sorted(self.unexpected)))
+
+    def _read_chain(self, direction: Direction, rules: Sequence[Mapping[str, Node]]) -> None:
+        """Sort the rules of one chain; their order counts: head, accepts, refusals."""
+        head = _head(direction, _refusals(direction, rules))
+        self._expect([rule.get("expr") for rule in rules[: len(head)]] == head, f"the head of chain {direction}")
+        for rule in rules[len(head) :]:
+            try:
+                self._read_rule(direction, rule)
+            except (_UnknownError, DbportsError):
+                self.unexpected.append(f"rule in chain {rule.get('chain')}: {rule_text(rule)}")
+
+    def _read_rule(self, direction: Direction, rule: Mapping[str, Node]) -> None:
+        """Read one rule below the head: an accept of one family or a refusal, after which no accept counts."""
+        guard = _guard(direction, rule)
+        family, item = (0, guard) if guard else self._accept(direction, rule)
+        if any((old.direction, old.protocol) == (direction, item.protocol) for old in self.guards):
+            raise _UnknownError
+        if isinstance(item, Guard):
+            self.guards.append(item)
+            return
+        families = self.accepts.setdefault((direction, item.protocol, item.ports, item.comment), {})
+        if family in families:
+            raise _UnknownError
+        families[family] = item.peers
+
+    def _accept(self, direction: Direction, rule: Mapping[str, Node]) -> tuple[int, Accept]:
+        """Read a rule as an accept of one family."""
+        conditions = _conditions(rule, "accept")
+        family, peers = self._peers(direction, conditions)
+        protocol, ports = _ports(conditions)
+        if protocol is None:
+            family, protocol = _ping(conditions, family), "icmp"
+        if conditions or not family:
+            raise _UnknownError
+        everyone = (AddressRange(family, 0, 2 ** BITS[family] - 1),)
+        return family, Accept(direction, protocol, ports, peers or everyone, str(rule.get("comment") or ""))
+
+    def _peers(self, direction: Direction, conditions: _Conditions) -> tuple[int, tuple[AddressRange, ...]]:
+        """Take the peer conditions; family 0 when no condition names one, no peers when every one is meant."""
+        family = 0
+        peers: tuple[AddressRange, ...] = ()
+        for number, word in IP.items():
+            reference = conditions.pop(f"{word} {CHAINS[direction].peer}", None)
+            if reference is None:
+                continue
+            if not isinstance(reference, str) or not reference.startswith("@") or family:
+                raise _UnknownError
+            self.used.add(reference[1:])
+            family, peers = self.sets.get(reference[1:], (0, ()))
+            if family != number or not peers:
+                raise _UnknownError
+        only = conditions.pop("meta nfproto", None)
+        if only is not None:
+            named = [number for number, word in NFPROTO.items() if word == only]
+            if not named or family not in (0, named[0]):
+                raise _UnknownError
+            family = named[0]
+        return family, peers
+
+
+def _peer_set(body: Mapping[str, Node]) -> PeerSet:
+    """Read a set of addresses."""
+    kind = body.get("type")
+    # nft prints {"typeof": ..} for the type of a set that was made with typeof.
+    if set(body) - _SET_KEYS or not isinstance(kind, str) or kind not in _SET_FAMILIES:
+        raise _UnknownError
+    if items(body.get("flags")) != ["interval"]:
+        raise _UnknownError
+    ranges = merge_addresses(_element(item) for item in items(body.get("elem")))
+    if any(item.family != _SET_FAMILIES[kind] for item in ranges):
+        raise _UnknownError
+    return _SET_FAMILIES[kind], ranges
+
+
+def _element(node: Node) -> AddressRange:
+    """Read an element of an address set: an address, ``{"prefix": ..}`` or ``{"range": [..]}``."""
+    kind, body = single(node)
+    if kind == "prefix":
+        return AddressRange.parse(f"{fields(body).get('addr')}/{fields(body).get('len')}")
+    if kind == "range":
+        return AddressRange.parse("-".join(str(part) for part in items(body)))
+    if kind:
+        raise _UnknownError
+    return AddressRange.parse(node)
+
+
+def _refusals(direction: Direction, rules: Sequence[Mapping[str, Node]]) -> list[Guard]:
+    """Return the refusals of a chain, sorted; none at all when one is not ours."""
+    try:
+        return sorted(guard for guard in (_guard(direction, rule) for rule in rules) if guard)
+    except (_UnknownError, DbportsError):
+        return []
+
+
+def _head(direction: Direction, refusals: Sequence[Guard]) -> list[list[Node]]:
+    """Return the expressions of a chain's first rules as nft lists them."""
+    accept = {"accept": None}
+    reply = _equals({"ct": {"key": "direction"}}, "reply")
+    lines: list[list[Node]] = [[_equals({"meta": {"key": CHAINS[direction].interface}}, "lo"), accept]]
+    if direction == "out":
+        lines.append([reply, accept])
+    for guard in answered_guards(refusals):
+        ports: list[Node] = [{"range": [item.first, item.last]} for item in guard.ports]
+        right = ports[0] if len(ports) == 1 else {"set": ports}
+        lines.append([reply, _equals({"payload": {"protocol": guard.protocol, "field": "dport"}}, right), accept])
+    return lines
+
+
+def _equals(left: Node, right: Node) -> Node:
+    return {"match": {"op": "==", "left": left, "right": right}}
+
+
+def _guard(direction: Direction, rule: Mapping[str, Node]) -> Optional[Guard]:
+    """Read a rule that drops as a refusal; None for a rule that does anything else."""
+    if items(rule.get("expr"))[-1:] != [{"drop": None}]:
+        return None
+    conditions = _conditions(rule, "drop")
+    protocol, ports = _ports(conditions)
+    if conditions or protocol is None or rule.get("comment") != REFUSAL:
+        raise _UnknownError
+    return Guard(direction, protocol, ports)
+
+
+def _conditions(rule: Mapping[str, Node], verdict: str) -> _Conditions:
+    """Read a rule that consists of equality matches, a counter and a verdict; return the right sides."""
+    expressions = items(rule.get("expr"))
+    kind, counted = single(expressions[-2]) if len(expressions) > 2 else ("", None)
+    if expressions[-1:] != [{verdict: None}] or kind != "counter" or not fields(counted):
+        raise _UnknownError
+    found: _Conditions = {}
+    for node in expressions[:-2]:
+        kind, body = single(node)
+        match = fields(body)
+        name = _left(match.get("left"))
+        if kind != "match" or match.get("op") != "==" or match.get("right") is None or name in found:
+            raise _UnknownError
+        found[name] = match["right"]
+    return found
+
+
+def _left(node: Node) -> str:
+    """Name the left side of a match."""
+    kind, body = single(node)
+    names = fields(body)
+    if kind == "payload" and set(names) == {"protocol", "field"}:
+        return f"{names['protocol']} {names['field']}"
+    if kind == "meta" and set(names) == {"key"}:
+        return f"meta {names['key']}"
+    raise _UnknownError
+
+
+def _ports(conditions: _Conditions) -> tuple[Optional[Protocol], tuple[PortRange, ...]]:
+    """Take the port condition: protocol and merged ports; no protocol when there is none."""
+    for protocol in _PORT_PROTOCOLS:
+        right = conditions.pop(f"{protocol} dport", None)
+        if right is not None:
+            kind, body = single(right)
+            ports = merge_ports(_port(item) for item in (items(body) if kind == "set" else [right]))
+            if not ports:
+                raise _UnknownError
+            return protocol, ports
+    return None, ()
+
+
+def _port(node: Node) -> PortRange:
+    kind, body = single(node)
+    ends = items(body)
+    if kind != "range":
+        return PortRange.parse(node)
+    if len(ends) != 2:
+        raise _UnknownError
+    first, last = (PortRange.parse(end) for end in ends)
+    return PortRange(first.first, last.last)
+
+
+def _ping(conditions: _Conditions, family: int) -> int:
+    """Take the condition on an echo request and return its family."""
+    kinds = {number: conditions.pop(f"{word} type", None) for number, word in ICMP.items()}
+    named = [number for number, kind in kinds.items() if kind is not None]
+    if len(named) != 1 or kinds[named[0]] != "echo-request" or family not in (0, named[0]):
+        raise _UnknownError
+    return named[0]

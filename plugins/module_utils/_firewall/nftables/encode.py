@@ -1,0 +1,150 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A ruleset as the text of the own table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Optional, Union
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange, of_family
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    DIRECTIONS,
+    MAX_COMMENT,
+    Accept,
+    Direction,
+    Guard,
+    Ruleset,
+    plain_comment,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
+    CHAINS,
+    DELETE,
+    FAMILY,
+    ICMP,
+    IP,
+    NFPROTO,
+    PRIORITY,
+    REFUSAL,
+    TABLE,
+    PeerSet,
+    answered_guards,
+)
+
+
+def encode(ruleset: Ruleset) -> str:
+    """Write the text that replaces the table by ``ruleset`` in one transaction, idempotent.
+
+    :raises DbportsError: when a value could not stand in nftables' language; nothing is pasted.
+    """
+    if not ruleset:
+        return DELETE
+    if ruleset.unexpected:
+        raise DbportsError(
+            "a ruleset with unexpected parts can be read but not written",
+            code="cannot_encode",
+            value=ruleset.unexpected,
+        )
+    names = _name_sets(ruleset)
+    lines = [f"table {FAMILY} {TABLE} {{"]
+    for (family, peers), name in names.items():
+        lines += _encode_set(name, family, peers)
+    for direction in DIRECTIONS:
+        if any(item.direction == direction for item in ruleset.parts):
+            lines += _encode_chain(ruleset, direction, names)
+    return DELETE + "\n".join([*lines, "}", ""])
+
+
+def _is_any(family: int, peers: Sequence[AddressRange]) -> bool:
+    """Tell whether the peers are all addresses of their family: then no set is needed."""
+    return len(peers) == 1 and peers[0].first == 0 and peers[0].last == 2 ** BITS[family] - 1
+
+
+def _by_family(accept: Accept) -> Iterator[PeerSet]:
+    for family in (4, 6):
+        peers = tuple(of_family(accept.peers, family))
+        if peers:
+            yield family, peers
+
+
+def _name_sets(ruleset: Ruleset) -> dict[PeerSet, str]:
+    """Name each distinct peer set once, so that accepts with the same peers share it."""
+    names: dict[PeerSet, str] = {}
+    for accept in ruleset.accepts:
+        for family, peers in _by_family(accept):
+            if not _is_any(family, peers) and (family, peers) not in names:
+                names[family, peers] = f"peers{len(names) + 1}_v{family}"
+    return names
+
+
+def _encode_set(name: str, family: int, peers: Sequence[AddressRange]) -> list[str]:
+    elements = ",\n".join(f"\t\t\t{peer}" for peer in peers)
+    return [
+        f"\tset {name} {{",
+        f"\t\ttype {NFPROTO[family]}_addr",
+        "\t\tflags interval",
+        f"\t\telements = {{\n{elements}\n\t\t}}",
+        "\t}",
+    ]
+
+
+def _encode_chain(ruleset: Ruleset, direction: Direction, names: Mapping[PeerSet, str]) -> list[str]:
+    chain = CHAINS[direction]
+    lines = [
+        f"\tchain {chain.name} {{",
+        f"\t\ttype filter hook {chain.hook} priority {PRIORITY}; policy accept;",
+        f'\t\t{chain.interface} "lo" accept',
+        *(f"\t\t{text}" for text in _encode_answers(ruleset, direction)),
+    ]
+    for accept in ruleset.accepts:
+        if accept.direction == direction:
+            tail = f'counter accept comment "{_comment(accept.comment)}"'
+            for family, peers in _by_family(accept):
+                lines.append(f"\t\t{_match(accept, family, names.get((family, peers)))} {tail}")
+    for guard in ruleset.guards:
+        if guard.direction == direction:
+            lines.append(f'\t\t{_dport(guard)} counter drop comment "{REFUSAL}"')
+    return [*lines, "\t}"]
+
+
+def _encode_answers(ruleset: Ruleset, direction: Direction) -> list[str]:
+    """Write what lets answers to the connections of the other direction pass."""
+    if direction == "out":
+        # A client of this host may have a refused destination port as its source port.
+        return ["ct direction reply accept"]
+    return [f"ct direction reply {_dport(guard)} accept" for guard in answered_guards(ruleset.guards)]
+
+
+def _match(accept: Accept, family: int, name: Optional[str]) -> str:
+    """Write the conditions of one accept and one family; ``name`` is its set, None for every peer."""
+    if accept.protocol == "icmp":
+        condition = f"{ICMP[family]} type echo-request"
+        only_family = ""
+    else:
+        condition = _dport(accept)
+        only_family = f"meta nfproto {NFPROTO[family]} "
+    if name is None:
+        return only_family + condition
+    return f"{IP[family]} {CHAINS[accept.direction].peer} @{name} {condition}"
+
+
+def _dport(item: Union[Accept, Guard]) -> str:
+    if item.protocol not in ("tcp", "udp"):
+        raise DbportsError("only tcp and udp have ports to guard", code="cannot_encode", value=item.protocol)
+    if len(item.ports) == 1:
+        return f"{item.protocol} dport {item.ports[0]}"
+    return f"{item.protocol} dport {{ {', '.join(str(port) for port in item.ports)} }}"
+
+
+def _comment(text: str) -> str:
+    """Return a comment that can stand between quotes, where nft knows no escapes.
+
+    nft takes up to 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN of libnftnl).
+    """
+    if not text or plain_comment(text) != text:
+        raise DbportsError(
+            f"not one printable line of at most {MAX_COMMENT} bytes without quotes", code="cannot_encode", value=text
+        )
+    return text

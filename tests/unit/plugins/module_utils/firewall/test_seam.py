@@ -1,0 +1,143 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds the seam: only one folder knows nftables, and what decides touches no host."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import BACKENDS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState, decide
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.backend import Nftables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import BootPlace
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
+
+ROOT = Path(__file__).resolve().parents[5]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from firewall_cases import GOLDEN, case
+
+CORE = ROOT / "plugins" / "module_utils"
+PREFIX = "ansible_collections.dbports.firewall.plugins.module_utils."
+NAMES = re.compile(r"nft|netfilter|\binet dbports", re.IGNORECASE)
+REGISTERED = re.compile(r"_firewall\.nftables\.backend import Nftables$|\(Nftables\(\),\)$", re.MULTILINE)
+
+
+def code_of(path: Path) -> str:
+    """Return a file's text; a module's documentation for users may name what it likes."""
+    text = path.read_text(encoding="utf-8")
+    if path.parent.name == "modules":
+        text = re.sub(r'^(DOCUMENTATION|EXAMPLES|RETURN) = r""".*?^"""$', "", text, flags=re.MULTILINE | re.DOTALL)
+    return text
+
+
+def test_only_its_folder_names_nftables() -> None:
+    """Neither code nor comments elsewhere know the program, its tables or its JSON; the registry names the backend."""
+    found = []
+    for path in sorted((ROOT / "plugins").rglob("*.py")):
+        if path.parent != CORE / "_firewall" / "nftables":
+            text = code_of(path)
+            if path == CORE / "_firewall" / "backend.py":
+                text, registered = REGISTERED.subn("", text)
+                assert registered == 2
+            found += [f"{path.relative_to(ROOT)}: {line}" for line in text.splitlines() if NAMES.search(line)]
+    assert found == []
+
+
+def imported(name: str, seen: dict[str, set[str]]) -> set[str]:
+    """Return every module outside the core that a module of the core imports, directly or not."""
+    if name not in seen:
+        seen[name] = set()
+        tree = ast.parse((CORE / (name.replace(".", "/") + ".py")).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for one in names:
+                own = one.startswith(PREFIX)
+                seen[name] |= imported(one[len(PREFIX) :], seen) if own else {one.split(".")[0]}
+    return seen[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["decide", "model", "state", *(f"nftables.{part}" for part in ("decode", "encode", "foreign", "listing", "names"))],
+)
+def test_what_decides_imports_nothing_that_touches_a_host(name: str) -> None:
+    """So it runs on the controller for a host that can only observe and commit."""
+    assert imported(f"_firewall.{name}", {}) <= {
+        "__future__",
+        "bisect",
+        "collections",
+        "dataclasses",
+        "enum",
+        "functools",
+        "hashlib",
+        "ipaddress",
+        "json",
+        "operator",
+        "re",
+        "typing",
+    }
+
+
+@pytest.fixture
+def no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forbid files, programs and sockets."""
+
+    def forbidden(*_arguments: Any, **_more: Any) -> None:
+        raise AssertionError("the host was touched")
+
+    for module, name in (
+        (builtins, "open"),
+        (os, "open"),
+        (os, "stat"),
+        (subprocess, "Popen"),
+        (socket, "socket"),
+    ):
+        monkeypatch.setattr(module, name, forbidden)
+
+
+@pytest.mark.usefixtures("no_host")
+def test_decide_without_a_host() -> None:
+    """From two values to a third."""
+    change = decide(State(case("sql602")), DesiredState(case("mssql")), Script("load this", not_kept="no reason"))
+    assert change.refusal is not None
+    assert change.refusal.code == "would_lose"
+    assert (change.changed, change.script.load) == (True, "load this")
+    assert change.warnings == ("not kept for the next boot: no reason",)
+    same = decide(State(case("sql602")), DesiredState(case("sql602")), Script("load this"))
+    assert (same.changed, same.script.load, same.diff()) == (False, None, [])
+
+
+LISTING = (GOLDEN / "sql602.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("no_host")
+def test_the_whole_way_without_a_host() -> None:
+    """What a host once showed is enough: decode, encode and decide are the same functions on the controller."""
+    texts = {
+        "listing": f'{{"nftables": {LISTING}}}',
+        "own table": "",
+        "kept": "[[], []]",
+        "boot": BootPlace("/usr/sbin/nft", True, ()).to_text(),
+    }
+    change = plan_change(Nftables(), Observed(texts), DesiredState(case("mssql"), allow_shrink=True))
+    assert (change.refusal, change.in_sync, change.before.ruleset) == (None, False, case("sql602"))
+    assert change.script.kept.paths == ["/etc/dbports/ruleset.nft", "/etc/systemd/system/dbports-firewall.service"]
+    assert change.script.load is not None
+
+
+def test_names_are_unique() -> None:
+    """Users and results tell backends apart by name."""
+    assert len({backend.name for backend in BACKENDS}) == len(BACKENDS)
