@@ -20,6 +20,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     parse_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import kind_of
 
 OK, WARN, FAIL, UNKNOWN = "ok", "warn", "fail", "unknown"
 CONFIGURED, LISTENING, CONNECTED, REACHABLE, FORBIDDEN = (
@@ -303,11 +304,9 @@ def _kept_out(results: list[Mapping[str, Any]]) -> tuple[str, str]:
     if not results:
         return OK, "no address family in common"
     for result in results:
-        if result["verdict"] == "answers" or (result["verdict"] == "silent" and result["kind"] in _CONNECTING):
+        silence = kind_of(result["kind"]).silence
+        if result["verdict"] == "answers" or (result["verdict"] == "silent" and silence == "reached"):
             return FAIL, f"reached {result['address']}: {_say(result)}"
     if all(result["verdict"] == "unknown" for result in results):
         return UNKNOWN, _say(results[0])
     return OK, _say(results[0])
-
-
-_CONNECTING = ("tcp", "tds", "sql602_connect", "http_tunnel")

@@ -12,39 +12,39 @@ short_description: List the sockets of a host as facts
 version_added: 0.1.0
 description:
   - Lists the TCP, UDP and raw sockets of a Linux host with their state and their process, as C(netstat) shows them.
-  - The structure is the same, whether C(netstat), C(ss) or C(/proc) was asked.
-  - Sees the owner of every socket as root only; as another user it sees the owners of that user's own sockets.
+  - The structure is the same for C(netstat), C(ss) and C(/proc).
+  - Only root sees the owner of every socket; other users see only the owners of their own sockets.
 options:
   source:
     description:
-      - What to ask for the sockets.
-      - With V(auto) the first of V(netstat), V(ss) and V(proc) that is installed and works.
+      - Where to read the sockets from.
+      - With V(auto), the first of V(netstat), V(ss) and V(proc) that is installed and works.
     type: str
     choices: [auto, netstat, ss, proc]
     default: auto
   ports:
     description:
       - Ports such as V(1433) and ranges of ports such as V(1024-65535).
-      - When given, only sockets whose local or remote port is one of them are returned.
+      - When given, only sockets with one of them as their local or remote port are returned.
     type: list
     elements: str
 attributes:
   check_mode:
-    description: Runs in check mode, and does the same there, for it changes nothing.
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Returns details of what has changed, or would change.
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
     details:
       - The module changes nothing.
   platform:
-    description: The operating systems that the module runs on.
+    description: Target OS/families that can be operated against.
     support: full
-    platforms: Linux
+    platforms: linux
 notes:
-  - A socket that several processes share is returned once for each of them by V(ss) and V(proc), and with the
-    process of the lowest pid by V(netstat). Count connections by their addresses and ports, not by rows.
-  - Neither C(netstat) nor C(/proc) tells a dual-stack listener from one for IPv6 only. Both have the
+  - V(ss) and V(proc) return a socket that several processes share once for each of them, V(netstat) only with the
+    process that has the lowest pid. Count connections by their addresses and ports, not by rows.
+  - Neither C(netstat) nor C(/proc) distinguishes a dual-stack listener from one for IPv6 only. Both have the
     address V(::), from every source.
 author: dbports.firewall contributors (@dbports)
 """
@@ -70,17 +70,17 @@ ansible_facts:
   type: dict
   contains:
     dbports_netstat:
-      description: The sockets, and what was asked for them.
+      description: The sockets, and where they were read from.
       returned: always
       type: dict
       contains:
         source:
-          description: What was asked, V(netstat), V(ss) or V(proc).
+          description: Where they were read from, V(netstat), V(ss) or V(proc).
           returned: always
           type: str
           sample: netstat
         sockets:
-          description: One row a socket and process, sorted by protocol, family and local port.
+          description: One row for each socket and process, sorted by protocol, family and local port.
           returned: always
           type: list
           elements: dict
@@ -94,7 +94,7 @@ ansible_facts:
               sample: tcp
             family:
               description:
-                - V(ipv4) or V(ipv6), as the packets are.
+                - V(ipv4) or V(ipv6), the family of the packets.
                 - An IPv4 client of a dual-stack listener is V(ipv4).
               returned: always
               type: str
@@ -133,7 +133,7 @@ ansible_facts:
               type: int
               sample: 23423
             process:
-              description: The name that the kernel has for the process, at most 15 bytes; null where there is no pid.
+              description: The kernel's name of the process, at most 15 bytes; null where there is no pid.
               returned: always
               type: str
               sample: 602sql11
@@ -146,7 +146,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import par
 
 
 def main() -> None:
-    """Ask for the sockets and return them as facts."""
+    """Read the sockets and return them as facts."""
     module = AnsibleModule(
         argument_spec={
             "source": {"type": "str", "choices": list(SOURCES), "default": "auto"},

@@ -11,17 +11,17 @@ module: probe
 short_description: Try endpoints of database servers from this host
 version_added: 0.1.0
 description:
-  - Sends real requests to database servers and says what came back, with nothing but Python's standard library.
+  - Sends real requests to database servers and reports what came back. It needs only Python's standard library.
   - Each probe ends with a verdict. V(answers) means that the endpoint was reached and spoke as it should, V(refused)
-    that a TCP reset or an ICMP port unreachable came back or that the server itself turned this client away,
-    V(filtered) that nothing came back to a TCP connection or that an ICMP message said the way is closed, V(silent)
-    that nothing came back where this has several causes (UDP, ICMP echo) or that a connection was accepted and
-    nothing was said on it, V(unknown) anything else; RV(probes[].detail) has the reason.
-  - A refused or filtered endpoint is a result and no failure of the module.
-  - It needs no account on the server, and logs in nowhere.
+    that a TCP reset or an ICMP port unreachable came back or that the server itself rejected this client,
+    V(filtered) that nothing came back to a TCP connection or that an ICMP message reported the traffic as blocked,
+    V(silent) that nothing came back where this has several causes (UDP, ICMP echo) or that a connection was accepted
+    and nothing was said on it, V(unknown) anything else; RV(probes[].detail) has the reason.
+  - A refused or filtered endpoint is a result, not a failure of the module.
+  - It needs no account on the server and does not log in.
 options:
   probes:
-    description: What to try. They run at the same time, 32 at most.
+    description: What to try. At most 32 probes run at the same time.
     type: list
     elements: dict
     required: true
@@ -38,44 +38,46 @@ options:
           - V(sql602_connect) connects and waits for the connect result, the first ten bytes of a 602SQL server.
           - V(icmp_echo) sends an ICMP echo request.
           - V(ssrp) asks the SQL Server Browser for O(probes[].instance), or for all instances.
+          - V(ssrp_dac) asks the SQL Server Browser for the port of the dedicated administrator connection of
+            O(probes[].instance).
           - V(sql602_search) searches for a 602SQL server by UDP and waits for its announcement on UDP 5002, or on
-            another port when a client of this host holds that one. IPv4 only, as the product.
+            another port when a client on this host uses UDP 5002. It supports only IPv4, as the product does.
           - V(http_tunnel) opens an HTTP tunnel of a 602SQL server.
         type: str
         required: true
-        choices: [tcp, tds, sql602_connect, icmp_echo, ssrp, sql602_search, http_tunnel]
+        choices: [tcp, tds, sql602_connect, icmp_echo, ssrp, ssrp_dac, sql602_search, http_tunnel]
       address:
-        description: The IPv4 or IPv6 address to try. No name, as nothing is resolved.
+        description: The IPv4 or IPv6 address to try. Host names are not accepted, because nothing is resolved.
         type: str
         required: true
       ports:
         description:
-          - The destination port. Kinds that connect take several, comma separated, up to 32; the result is then that of
-            the first port that does not answer.
-          - A range such as V(49152-65535) is for V(tds) and an instance with a dynamic port alone.
+          - The destination port. Kinds that connect accept up to 32 ports, separated by commas; the result is then that
+            of the first port that does not answer.
+          - A range such as V(49152-65535) is only for V(tds) and an instance with a dynamic port.
           - Not used by V(icmp_echo), required by all others.
         type: str
         default: ''
       instance:
-        description: The name of a SQL Server instance, for V(tds) and V(ssrp).
+        description: The name of a SQL Server instance, for V(tds), V(ssrp) and V(ssrp_dac).
         type: str
   timeout:
-    description: Seconds that each probe may take, from 0.05 to 60.
+    description: The timeout of each probe in seconds, from 0.05 to 60.
     type: float
     default: 2
 attributes:
   check_mode:
-    description: Can run in check mode and tell what a real run tells.
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
-      - It changes nothing, so that it sends its requests in check mode too.
+      - It changes nothing, so it sends its requests in check mode as well.
   diff_mode:
-    description: Tells what changed.
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
     details:
       - It changes nothing.
   platform:
-    description: Target systems on which the module runs.
+    description: Target OS/families that can be operated against.
     support: full
     platforms: linux
 author:
@@ -112,13 +114,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 probes:
-  description: One result a probe, in their order.
+  description: One result for each probe, in their order.
   returned: success
   type: list
   elements: dict
   contains:
     id:
-      description: The name that the probe was given.
+      description: The name of the probe.
       type: str
       returned: always
       sample: erp
@@ -133,7 +135,7 @@ probes:
       returned: always
       sample: 192.0.2.10
     port:
-      description: The port that was tried; null where none was, as for an ICMP echo.
+      description: The port that was tried; null where there is none, as for V(icmp_echo).
       type: int
       returned: always
       sample: 1433
@@ -143,12 +145,12 @@ probes:
       returned: always
       sample: answers
     detail:
-      description: The reason of the verdict in a sentence.
+      description: The reason for the verdict.
       type: str
       returned: always
       sample: SQL Server 16.0.4150 answered
     milliseconds:
-      description: How long it took.
+      description: How long the probe took.
       type: int
       returned: always
       sample: 3
@@ -156,7 +158,8 @@ probes:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import KINDS, run_probes
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
 
 ARGUMENT_SPEC = {
     "probes": {

@@ -29,7 +29,7 @@ BABBLE = (
 )
 INSTANCES = [
     *("--instance", "MSSQLSERVER:1433", "--instance", "SALES:50123"),
-    *("--instance", "STRAY:999", "--hidden", "X:1"),
+    *("--instance", "STRAY:999", "--hidden", "X:1", "--dac", "SALES:14340"),
 ]
 PROBE = """
 import json, sys
@@ -43,6 +43,7 @@ EVERYTHING = [
     ("sql602_connect", "5002", None),
     ("icmp_echo", "", None),
     ("ssrp", "1434", "SALES"),
+    ("ssrp_dac", "1434", "SALES"),
     ("sql602_search", "5001", None),
     ("http_tunnel", "8090", None),
 ]
@@ -127,6 +128,7 @@ def test_an_endpoint_answers_over_ipv6(lab: Lab, kind: str) -> None:
         ("tds", "1499", None),
         ("sql602_connect", "5099", None),
         ("ssrp", "1499", "SALES"),
+        ("ssrp_dac", "1499", "SALES"),
         ("sql602_search", "5099", None),
         ("http_tunnel", "5099", None),
     ],
@@ -137,7 +139,7 @@ def test_a_port_without_a_listener_refuses(lab: Lab, kind: str, ports: str, inst
     assert result["milliseconds"] < 900
 
 
-DROPPED = {"ssrp": "silent", "sql602_search": "silent", "icmp_echo": "silent"}
+DROPPED = {"ssrp": "silent", "ssrp_dac": "silent", "sql602_search": "silent", "icmp_echo": "silent"}
 
 
 @pytest.mark.parametrize(("kind", "ports", "instance"), EVERYTHING)
@@ -184,6 +186,13 @@ def test_the_servers_own_filter_is_told_from_the_firewall(lab: Lab) -> None:
     result = one(lab, "sql602_connect", "5002", host="denied")
     assert result["verdict"] == "refused"
     assert "own IP filter" in result["detail"]
+
+
+def test_the_browser_names_the_port_of_an_administrator_connection(lab: Lab) -> None:
+    assert "tcp port 14340" in one(lab, "ssrp_dac", "1434", "sales")["detail"]
+    unknown = one(lab, "ssrp_dac", "1434", "STRAY")
+    assert unknown["verdict"] == "silent"
+    assert "knows no administrator connection" in unknown["detail"]
 
 
 @pytest.mark.parametrize("instance", ["UNHEARD", "X"])

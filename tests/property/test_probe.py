@@ -10,7 +10,16 @@ import socket
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._probe import base, icmp, sql602, ssrp, tds
+from ansible_collections.dbports.firewall.plugins.module_utils._probe import (
+    base,
+    http_tunnel,
+    icmp_echo,
+    sql602_connect,
+    sql602_search,
+    ssrp,
+    ssrp_dac,
+    tds,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,7 +43,7 @@ def test_any_ssrp_answer_is_read_or_refused(data: bytes) -> None:
             assert found.name
             assert found.tcp_port is None or 1 <= found.tcp_port <= 65535
     with contextlib.suppress(DbportsError):
-        assert 1 <= ssrp.parse_dac_response(data) <= 65535
+        assert 1 <= ssrp_dac.parse_dac_response(data) <= 65535
 
 
 @given(st.lists(st.tuples(NAMES, st.none() | PORTS), min_size=1, max_size=20))
@@ -58,7 +67,7 @@ def test_a_request_is_short_or_refused(name: str) -> None:
 @given(st.one_of(st.binary(max_size=64), st.binary(max_size=50).map(lambda body: b"\x12" + body + b"\0")))
 def test_any_announcement_is_read_or_refused(data: bytes) -> None:
     with contextlib.suppress(DbportsError):
-        found = sql602.parse_announcement(data)
+        found = sql602_search.parse_announcement(data)
         assert 1 <= found.port_base <= 65534
         assert 1 <= len(found.name) <= 31
 
@@ -66,9 +75,9 @@ def test_any_announcement_is_read_or_refused(data: bytes) -> None:
 @given(st.binary(max_size=64))
 def test_any_first_bytes_are_read_or_refused(data: bytes) -> None:
     with contextlib.suppress(DbportsError):
-        assert 0 <= sql602.parse_connect_result(data) <= 255
+        assert 0 <= sql602_connect.parse_connect_result(data) <= 255
     with contextlib.suppress(DbportsError):
-        assert 0 <= sql602.parse_status_line(data) <= 999
+        assert 0 <= http_tunnel.parse_status_line(data) <= 999
     with contextlib.suppress(DbportsError):
         assert 0 < tds.parse_header(data) <= tds.MAX_PACKET
 
@@ -82,7 +91,7 @@ def test_any_prelogin_response_is_read_or_refused(data: bytes) -> None:
 
 @given(st.binary(max_size=64), st.booleans(), st.sampled_from([socket.AF_INET, socket.AF_INET6]))
 def test_no_packet_breaks_the_echo(data: bytes, raw: bool, family: int) -> None:
-    assert icmp.is_reply(family, data, 1, b"a payload that no one guesses", raw=raw) is False
+    assert icmp_echo.is_reply(family, data, 1, b"a payload that no one guesses", raw=raw) is False
 
 
 @given(st.text())

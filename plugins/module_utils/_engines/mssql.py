@@ -237,6 +237,7 @@ FLOWS = (
         each="instance",
         need="optional",
         process=("sqlbrowser",),
+        probe="ssrp_dac",
         shared=True,
         spread="reached_at",
         address="address",

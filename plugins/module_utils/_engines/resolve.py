@@ -10,9 +10,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Values, holds
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
-
-_NAMING_PROBES = ("tds", "ssrp")
-"""The probes that ask for an instance by its name."""
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import kind_of
 
 
 class ResolvedFlow(NamedTuple):
@@ -79,7 +77,7 @@ def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], dynamic: Po
         None if spec.initiator == "server" else values.get(spec.initiator) or (),
         None if spec.responder == "server" else values.get(spec.responder) or (),
         address,
-        (instance or values.get("probe_instance")) if spec.probe in _NAMING_PROBES else None,
+        (instance or values.get("probe_instance")) if spec.probe and kind_of(spec.probe).names_instance else None,
         is_dynamic,
         spec.through.same_port is not None and holds(spec.through.same_port, values),
         _ports(spec.through.counted_from, values, dynamic)[0],

@@ -9,14 +9,16 @@ import os
 import subprocess
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Optional
+from typing import Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat import net_tools, proc, ss
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
-SOURCES = ("auto", "netstat", "ss", "proc")
+Tool = Literal["netstat", "ss"]
+Source = Literal["auto", "netstat", "ss", "proc"]
+SOURCES: tuple[Source, ...] = ("auto", "netstat", "ss", "proc")
 TIMEOUT = 30.0
 """Seconds that netstat or ss may take; both need less than one for ten thousand sockets."""
 
@@ -27,12 +29,12 @@ _TOOLS = {"netstat": net_tools, "ss": ss}
 
 
 def collect(
-    source: str = "auto",
+    source: Source = "auto",
     ports: Collection[PortRange] | None = None,
     *,
     run: Runner | None = None,
     proc_path: str = "/proc",
-) -> tuple[str, list[Socket]]:
+) -> tuple[Source, list[Socket]]:
     """List the TCP, UDP and raw sockets of this host, or rather of this network namespace.
 
     :param source: one of ``SOURCES``; ``auto`` takes the first of netstat, ss and /proc that is there and works.
@@ -43,24 +45,26 @@ def collect(
     :raises DbportsError: when the source is missing, fails, or writes what cannot be read.
     """
     if source not in SOURCES:
-        raise DbportsError("not a source of sockets", value=source, fix=f"Use one of {', '.join(SOURCES)}")
-    for tool in ("netstat", "ss") if source == "auto" else (source,):
-        if tool in _TOOLS:
-            try:
-                sockets = _ask(tool, run or run_tool, proc_path)
-            except DbportsError:
-                # Such as a netstat of BusyBox, which has no -A: the next source tells the same.
-                if source != "auto":
-                    raise
-                continue
-            if sockets is not None:
-                return tool, _select(sockets, ports)
+        fix = f"Use one of {', '.join(SOURCES)}"
+        raise DbportsError("not a source of sockets", code="not_a_choice", value=source, fix=fix)
+    tools: tuple[Tool, ...] = ("netstat", "ss") if source == "auto" else () if source == "proc" else (source,)
+    for tool in tools:
+        try:
+            sockets = _ask(tool, run or run_tool, proc_path)
+        except DbportsError:
+            # Such as the netstat of BusyBox, which has no -A: the next source has the same rows.
             if source != "auto":
-                raise DbportsError(f"{tool} is not installed", fix="Install it, or let source be auto or proc")
+                raise
+            continue
+        if sockets is not None:
+            return tool, _select(sockets, ports)
+        if source != "auto":
+            fix = "Install it, or set source to auto or proc"
+            raise DbportsError(f"{tool} is not installed", code="program_missing", fix=fix)
     return "proc", _select(proc.read(ports, proc_path), None)
 
 
-def _ask(tool: str, run: Runner, proc_path: str) -> list[Socket] | None:
+def _ask(tool: Tool, run: Runner, proc_path: str) -> list[Socket] | None:
     """Run netstat or ss; None when it is not installed.
 
     netstat shows the name that a process gave itself, cut, and ss the kernel's: both are replaced
@@ -97,10 +101,14 @@ def run_tool(argv: list[str]) -> str | None:
     except FileNotFoundError:
         return None
     except subprocess.TimeoutExpired:
-        raise DbportsError(f"{argv[0]} did not end within {TIMEOUT:g} seconds", value=" ".join(argv)) from None
+        raise _failed(f"{argv[0]} did not end within {TIMEOUT:g} seconds", argv) from None
     except OSError as error:
-        raise DbportsError(f"cannot run {argv[0]}: {error.strerror}", value=" ".join(argv)) from None
+        raise _failed(f"cannot run {argv[0]}: {error.strerror}", argv) from None
     if done.returncode != 0:
-        reason = done.stderr.decode("utf-8", "replace").strip() or "it says nothing"
-        raise DbportsError(f"{argv[0]} failed with status {done.returncode}: {reason}", value=" ".join(argv))
+        reason = done.stderr.decode("utf-8", "replace").strip() or "it printed no error message"
+        raise _failed(f"{argv[0]} failed with status {done.returncode}: {reason}", argv)
     return done.stdout.decode("utf-8", "replace")
+
+
+def _failed(reason: str, argv: list[str]) -> DbportsError:
+    return DbportsError(reason, code="command_failed", value=" ".join(argv))

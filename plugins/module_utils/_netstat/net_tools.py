@@ -13,9 +13,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
     ANY_IPV6,
     KERNEL_STATES,
     NOBODY,
-    UNKNOWN,
     Owner,
+    RowProtocol,
     Socket,
+    State,
     make_socket,
     parse_endpoint,
 )
@@ -24,7 +25,7 @@ ARGUMENTS = ("-nWpaA", "inet,inet6")
 """The 602SQL documentation's own ``netstat -npaA inet``, for both families, and -W so that no address is cut."""
 
 # The translations of net-tools 2.10 (po/cs.po, de.po, pt_BR.po and the word for unknown in the others).
-_TRANSLATED = {
+_TRANSLATED: dict[str, State] = {
     "SPOJENO": "ESTABLISHED",
     "VERBUNDEN": "ESTABLISHED",
     "ESTABELECIDA": "ESTABLISHED",
@@ -41,15 +42,16 @@ _TRANSLATED = {
     "OUÇA": "LISTEN",
     "ZAVÍRÁ": "CLOSING",
     "FECHANDO": "CLOSING",
-    "NEZNÁM": UNKNOWN,
-    "UNBEKANNT": UNKNOWN,
-    "TUNDMATU": UNKNOWN,
-    "INCONNU": UNKNOWN,
-    "不明": UNKNOWN,
-    "DESCONHECIDA": UNKNOWN,
+    "NEZNÁM": "UNKNOWN",
+    "UNBEKANNT": "UNKNOWN",
+    "TUNDMATU": "UNKNOWN",
+    "INCONNU": "UNKNOWN",
+    "不明": "UNKNOWN",
+    "DESCONHECIDA": "UNKNOWN",
 }
-_STATES = {**{word: word for word in (*KERNEL_STATES.values(), UNKNOWN)}, **_TRANSLATED}
+_STATES: dict[str, State] = {**{word: word for word in KERNEL_STATES.values()}, "UNKNOWN": "UNKNOWN", **_TRANSLATED}
 
+_PROTOCOLS: dict[str, RowProtocol] = {"tcp": "tcp", "udp": "udp", "raw": "raw"}
 _PROTOCOL = re.compile(r"\s*(tcp|udp|raw)[46]?\s", re.ASCII)
 _ROW = re.compile(
     r"\s*(?P<protocol>tcp|udp|raw)(?P<six>6?)4?\s+\d+\s+\d+\s+(?P<local>\S+)\s+(?P<remote>\S+)(?P<rest>.*)"
@@ -74,19 +76,15 @@ def parse(text: str) -> list[Socket]:
 def _row(line: str) -> Socket:
     match = _ROW.fullmatch(line.rstrip("\r"))
     if match is None:
-        raise DbportsError("not a row of netstat", value=line)
+        raise DbportsError("not a row of netstat", code="malformed_answer", value=line)
     wildcard = ANY_IPV6 if match["six"] else ANY_IPV4
-    state, owner = _state_and_owner(match["protocol"], match["rest"])
-    return make_socket(
-        match["protocol"],
-        state,
-        parse_endpoint(match["local"], wildcard),
-        parse_endpoint(match["remote"], wildcard),
-        owner,
-    )
+    protocol = _PROTOCOLS[match["protocol"]]
+    state, owner = _state_and_owner(protocol, match["rest"])
+    local, remote = parse_endpoint(match["local"], wildcard), parse_endpoint(match["remote"], wildcard)
+    return make_socket(protocol, state, local, remote, owner)
 
 
-def _state_and_owner(protocol: str, rest: str) -> tuple[str | None, Owner]:
+def _state_and_owner(protocol: RowProtocol, rest: str) -> tuple[State | None, Owner]:
     """Take apart what follows the addresses: state, user and inode, owner, timer; any of them may be missing."""
     rest = _TIMER.sub("", rest)
     owner: Owner = NOBODY

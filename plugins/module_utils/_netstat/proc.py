@@ -20,31 +20,40 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
     NOBODY,
     Endpoint,
     Owner,
+    RowProtocol,
     Socket,
+    State,
     make_socket,
     parse_address,
     touches,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
-TABLES = ("tcp", "tcp6", "udp", "udp6", "raw", "raw6")
-"""The files of /proc/net that are read; a kernel without IPv6 has only half of them."""
+TABLES: dict[str, RowProtocol] = {
+    "tcp": "tcp",
+    "tcp6": "tcp",
+    "udp": "udp",
+    "udp6": "udp",
+    "raw": "raw",
+    "raw6": "raw",
+}
+"""The files of /proc/net that are read, and their protocols; a kernel without IPv6 has only half of them."""
 
 
 class Row(NamedTuple):
     """One row of a file of /proc/net: a socket whose owner is known by its inode only, 0 where there is none."""
 
-    protocol: str
-    state: str | None
+    protocol: RowProtocol
+    state: State | None
     local: Endpoint
     remote: Endpoint
     inode: int
 
 
-def parse(text: str, protocol: str, ports: Collection[PortRange] | None = None) -> list[Row]:
+def parse(text: str, protocol: RowProtocol, ports: Collection[PortRange] | None = None) -> list[Row]:
     """Read one file of /proc/net.
 
-    :param protocol: ``tcp``, ``udp`` or ``raw``, for the IPv6 file as well.
+    :param protocol: that of the file, for IPv6 as for IPv4.
     :param ports: when given, only rows whose local or remote port is one of them; a raw socket has none.
     :raises DbportsError: for a row that cannot be read.
     """
@@ -57,7 +66,7 @@ def parse(text: str, protocol: str, ports: Collection[PortRange] | None = None) 
             local, remote = _endpoint(fields[1]), _endpoint(fields[2])
             row = Row(protocol, KERNEL_STATES.get(int(fields[3], 16)), local, remote, int(fields[9]))
         except (IndexError, ValueError):
-            raise DbportsError(f"not a row of /proc/net/{protocol}", value=line) from None
+            raise DbportsError(f"not a row of /proc/net/{protocol}", code="malformed_answer", value=line) from None
         if ports is None or (protocol != "raw" and touches(local[1], remote[1], ports)):
             rows.append(row)
     return rows
@@ -85,14 +94,14 @@ def read(ports: Collection[PortRange] | None = None, proc: str = "/proc") -> lis
     :raises DbportsError: when /proc/net/tcp cannot be read, or a row of a file.
     """
     rows: list[Row] = []
-    for table in TABLES:
+    for table, protocol in TABLES.items():
         try:
             text = Path(proc, "net", table).read_text(encoding="ascii")
         except OSError as error:
             if table == "tcp":
-                raise DbportsError(f"cannot read {proc}/net/tcp: {error.strerror}") from None
+                raise DbportsError(f"cannot read {proc}/net/tcp: {error.strerror}", code="unreadable") from None
             continue  # no IPv6 in this kernel
-        rows.extend(parse(text, table.rstrip("6"), ports))
+        rows.extend(parse(text, protocol, ports))
     owners = find_owners({row.inode for row in rows if row.inode}, proc)
     return [make_socket(*row[:4], owner) for row in rows for owner in owners.get(row.inode, [NOBODY])]
 

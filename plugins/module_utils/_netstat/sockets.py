@@ -9,13 +9,33 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Optional
+from typing import Any, Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange
 
-KERNEL_STATES = {
+State = Literal[
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+    "UNKNOWN",
+]
+"""The words of net-tools; ``UNKNOWN`` is its word for a state that it has no word for."""
+
+RowProtocol = Literal["tcp", "udp", "raw"]
+SocketProtocol = Literal["tcp", "udp", "icmp", "raw"]
+Family = Literal["ipv4", "ipv6"]
+
+KERNEL_STATES: dict[int, State] = {
     1: "ESTABLISHED",
     2: "SYN_SENT",
     3: "SYN_RECV",
@@ -29,9 +49,6 @@ KERNEL_STATES = {
     11: "CLOSING",
 }
 """The Linux kernel's numbers (include/net/tcp_states.h) and the words that net-tools prints for them."""
-
-UNKNOWN = "UNKNOWN"
-"""The word of net-tools for a state that it has no word for."""
 
 ANY_IPV4 = str(ipaddress.IPv4Address(0))
 ANY_IPV6 = str(ipaddress.IPv6Address(0))
@@ -50,7 +67,7 @@ class Socket:
 
     ``family`` is ``ipv4`` or ``ipv6``, as the packets are: an IPv4 client of a dual-stack listener is ``ipv4``.
     ``protocol`` is ``tcp``, ``udp``, ``icmp`` (a raw socket for ICMP or ICMPv6) or ``raw`` (any other raw socket).
-    ``state`` is a word of ``KERNEL_STATES`` or ``UNKNOWN``; None for UDP and raw sockets without a fixed peer.
+    ``state`` is None for UDP and raw sockets without a fixed peer.
     Addresses are canonical and have no zone id. ``::`` is an IPv6-only listener as well as a dual-stack one,
     because netstat and /proc show both alike. ``remote_address`` is None where there is no peer.
     Ports are 1 to 65535; None where there is none, always so for raw sockets.
@@ -58,9 +75,9 @@ class Socket:
     was not allowed to see the owner.
     """
 
-    family: str
-    protocol: str
-    state: str | None
+    family: Family
+    protocol: SocketProtocol
+    state: State | None
     local_address: str
     local_port: int | None
     remote_address: str | None
@@ -104,25 +121,28 @@ def touches(local: int | None, remote: int | None, ports: Iterable[PortRange]) -
     return any((local is not None and local in item) or (remote is not None and remote in item) for item in ports)
 
 
-def make_socket(protocol: str, state: str | None, local: Endpoint, remote: Endpoint, owner: Owner = NOBODY) -> Socket:
+def make_socket(
+    row: RowProtocol, state: State | None, local: Endpoint, remote: Endpoint, owner: Owner = NOBODY
+) -> Socket:
     """Build a socket from what a row says, and give it the meaning that is the same in all formats.
 
-    :param protocol: ``tcp``, ``udp`` or ``raw``.
-    :param state: a word of ``KERNEL_STATES``, or None where the row has none or one that is in no table.
+    :param row: the protocol that the row has.
+    :param state: its state, or None where the row has none or one that is in no table.
     """
     address, port = local
     peer: str | None = remote[0]
     if remote[1] is None and peer in (ANY_IPV4, ANY_IPV6):
         peer = None
-    if protocol == "tcp":
+    protocol: SocketProtocol = row
+    if row == "tcp":
         # Translated or damaged words: only a listener has no peer.
-        state = state or ("LISTEN" if peer is None else UNKNOWN)
+        state = state or ("LISTEN" if peer is None else "UNKNOWN")
     elif state == "CLOSE":
         state = None  # the kernel's number 7 is "not connected" for everything but TCP
-    if protocol == "raw":
+    if row == "raw":
         protocol = "icmp" if port in _ICMP else "raw"
         local, remote = (address, None), (remote[0], None)
-    family = "ipv6" if ":" in address else "ipv4"
+    family: Family = "ipv6" if ":" in address else "ipv4"
     return Socket(family, protocol, state, address, local[1], peer, remote[1], owner[0], owner[1])
 
 
@@ -152,6 +172,7 @@ def parse_endpoint(text: str, wildcard: str) -> Endpoint:
     if not (port == "*" or (port.isascii() and port.isdigit() and int(port) <= MAX_PORT)):
         raise DbportsError(
             "not an address and port in numbers",
+            code="malformed_answer",
             value=text,
             fix="List sockets with numbers and in full, as netstat -nWpaA inet,inet6 does",
         )

@@ -14,7 +14,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
     ANY_IPV6,
     NOBODY,
     Owner,
+    RowProtocol,
     Socket,
+    State,
     make_socket,
     parse_endpoint,
 )
@@ -22,7 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 ARGUMENTS = ("-Hnaptuw",)
 """No heading, numbers, all states, processes; TCP, UDP and raw, which makes ss print the protocol's column."""
 
-_STATES = {
+_STATES: dict[str, State] = {
     "ESTAB": "ESTABLISHED",
     "SYN-SENT": "SYN_SENT",
     "SYN-RECV": "SYN_RECV",
@@ -36,7 +38,7 @@ _STATES = {
     "CLOSING": "CLOSING",
 }
 # Raw sockets of ICMP bear the protocol's name in some versions.
-_PROTOCOLS = {"tcp": "tcp", "udp": "udp", "raw": "raw", "icmp": "raw", "icmp6": "raw"}
+_PROTOCOLS: dict[str, RowProtocol] = {"tcp": "tcp", "udp": "udp", "raw": "raw", "icmp": "raw", "icmp6": "raw"}
 
 _PROTOCOL = re.compile(r"\s*(?:tcp|udp|raw|icmp6?)\s", re.ASCII)
 _UNBRACKETED = re.compile(r"\s*(?:\S+\s+){4}:::")
@@ -80,7 +82,7 @@ def _rows(text: str) -> Iterator[str]:
 def _row(row: str, wildcard: str) -> list[Socket]:
     match = _ROW.fullmatch(row)
     if match is None:
-        raise DbportsError("not a row of ss", value=row)
+        raise DbportsError("not a row of ss", code="malformed_answer", value=row)
     protocol, word = _PROTOCOLS[match[1]], match[2]
     state = _STATES.get(word)
     if protocol == "tcp" and state == "CLOSE":
@@ -97,7 +99,7 @@ def _owners(rest: str) -> list[Owner]:
     while marker:
         match = _USER.match(users, at)
         if match is None:
-            raise DbportsError("not a list of processes of ss", value=rest)
+            raise DbportsError("not a list of processes of ss", code="malformed_answer", value=rest)
         owners.setdefault(int(match[2]), match[1])
         if not match[3].startswith(","):
             break

@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every probe shares: verdicts, the time it may take, and what an error of a socket means."""
+"""What every probe shares: verdicts, what a kind of probe is, the time it may take, what an error of a socket means."""
 
 from __future__ import annotations
 
@@ -9,26 +9,55 @@ import errno
 import os
 import socket
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple, Optional
 
-ANSWERS, REFUSED, FILTERED, SILENT, UNKNOWN = "answers", "refused", "filtered", "silent", "unknown"
-VERDICTS = (ANSWERS, REFUSED, FILTERED, SILENT, UNKNOWN)
-"""The verdicts of a probe.
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
+
+Verdict = Literal["answers", "refused", "filtered", "silent", "unknown"]
+"""What a probe concludes.
 
 ``answers``: the endpoint was reached and spoke as it should. ``refused``: a reset or an ICMP port unreachable came
-back, or the server itself turned us away. ``filtered``: nothing came back to a TCP connect, or an ICMP message said
-that the way is closed. ``silent``: nothing came back where silence has several causes (UDP, ICMP echo), or a
-connection was accepted and nothing was said. ``unknown``: something else, said in the detail.
+back, or the server itself rejected this client. ``filtered``: nothing came back to a TCP connect, or an ICMP message
+said that the traffic is blocked. ``silent``: nothing came back where silence has several causes (UDP, ICMP echo), or a
+connection was accepted and nothing was said. ``unknown``: something else, which the detail explains.
 """
+
+ANSWERS: Verdict = "answers"
+REFUSED: Verdict = "refused"
+FILTERED: Verdict = "filtered"
+SILENT: Verdict = "silent"
+UNKNOWN: Verdict = "unknown"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one probe found: one of VERDICTS, a sentence without a full stop, and the port that was tried, if any."""
+    """What one probe found: its verdict, a sentence without a full stop, and the port that was tried, if any."""
 
-    verdict: str
+    verdict: Verdict
     detail: str
     port: int | None = None
+
+
+class Target(NamedTuple):
+    """What one probe tries: an address, a port or a range of ports (None for a kind without ports), an instance."""
+
+    address: str
+    ports: Optional[PortRange] = None
+    instance: Optional[str] = None
+
+    @property
+    def port(self) -> int:
+        """Return the only port.
+
+        :raises DbportsError: when there is none, or a range of them.
+        """
+        if self.ports is None or self.ports.first != self.ports.last:
+            what = f"the range {self.ports} does not say which port to try" if self.ports else "no port to try"
+            raise DbportsError(what, code="not_a_port")
+        return self.ports.first
 
 
 class Deadline:
@@ -48,9 +77,47 @@ class Deadline:
         """
         left = self.left()
         if left <= 0:
-            raise TimeoutError("the time is over")
+            raise TimeoutError("the time is up")
         sock.settimeout(left)
 
+
+Timed = tuple[Outcome, float]
+"""An outcome and the seconds that it took."""
+
+Run = Callable[[Target, Deadline], Outcome]
+"""Tries one target before the deadline; may raise DbportsError and OSError, which make the verdict ``unknown``."""
+
+RunTogether = Callable[[Sequence[Target], float], dict[Target, Timed]]
+"""Tries all targets at once, each for so many seconds, and raises nothing."""
+
+
+@dataclass(frozen=True)
+class ProbeKind:
+    """One kind of probe: everything that runner, verdicts, engines and documentation need to know of it.
+
+    :param name: what engines, plans and users call it.
+    :param protocols: the protocols of the flows that it proves.
+    :param silence: what a silent peer means for a host that must not get in: ``reached`` where a connection is accepted
+        before anyone can be silent, ``kept_out`` where a packet that was dropped looks the same.
+    :param max_ports: how many ports one probe may have, of which all must answer; 0 where there are none to name.
+    :param run: tries one target; None where ``run_together`` tries all.
+    :param run_together: for a kind whose probes share a socket.
+    :param names_instance: it asks for an instance by its name.
+    :param generic: it works with any product, so that engines of users may have it.
+    """
+
+    name: str
+    protocols: tuple[Protocol, ...]
+    silence: Literal["reached", "kept_out"]
+    max_ports: int
+    run: Run | None = None
+    run_together: RunTogether | None = None
+    names_instance: bool = False
+    generic: bool = False
+
+
+MAX_PORTS = 32
+"""How many ports a probe that connects may have."""
 
 TIMEOUTS = (socket.timeout, TimeoutError)
 """Both names, because they became one only in Python 3.10."""
@@ -77,15 +144,15 @@ def tell_errors(sock: socket.socket) -> None:
     sock.setsockopt(*_RECVERR[sock.family], 1)
 
 
-_CLOSED = {
-    errno.EHOSTUNREACH: "the host is down, or a firewall on the way answered that it is not reachable",
-    errno.ENETUNREACH: "there is no route, or a firewall on the way answered that the network is not reachable",
-    errno.EACCES: "a firewall on the way answered that it is prohibited",
-    errno.EPERM: "this host's own firewall does not let the packet out",
+_BLOCKED = {
+    errno.EHOSTUNREACH: "the host is down, or a firewall on the path reported that it is unreachable",
+    errno.ENETUNREACH: "there is no route, or a firewall on the path reported that the network is unreachable",
+    errno.EACCES: "a firewall on the path reported that the traffic is prohibited",
+    errno.EPERM: "this host's own firewall blocked the packet",
 }
 
 
-def of_error(error: OSError, port: int | None = None, *, no_answer: str) -> Outcome:
+def of_error(error: OSError, port: int | None = None, *, no_answer: Verdict) -> Outcome:
     """Say what an error of a socket means.
 
     :param no_answer: the verdict when nothing came back in time: ``filtered`` for a TCP connect, else ``silent``.
@@ -93,9 +160,9 @@ def of_error(error: OSError, port: int | None = None, *, no_answer: str) -> Outc
     if is_timeout(error):
         return Outcome(no_answer, "no answer in time", port)
     if error.errno == errno.ECONNREFUSED:
-        return Outcome(REFUSED, "a reset or an ICMP port unreachable came back", port)
-    if error.errno in _CLOSED:
-        return Outcome(FILTERED, _CLOSED[error.errno], port)
+        return Outcome(REFUSED, "a TCP reset or an ICMP port unreachable message came back", port)
+    if error.errno in _BLOCKED:
+        return Outcome(FILTERED, _BLOCKED[error.errno], port)
     return Outcome(UNKNOWN, os.strerror(error.errno) if error.errno else str(error), port)
 
 

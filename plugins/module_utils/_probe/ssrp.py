@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SSRP: asking SQL Server Browser on UDP 1434 which port an instance has.
 
-Source: [MC-SQLR] 2.2.3 (CLNT_UCAST_EX), 2.2.4 (CLNT_UCAST_INST), 2.2.5 (SVR_RESP), 2.2.6 and 2.2.7 (dedicated
-administrator connection). Integers are little-endian. The Browser is silent about instances that are unknown or
-hidden, and leaves out the port of the default instance.
+Source: [MC-SQLR] 2.2.3 (CLNT_UCAST_EX), 2.2.4 (CLNT_UCAST_INST) and 2.2.5 (SVR_RESP). Integers are little-endian. The
+Browser is silent about instances that are unknown or hidden, and leaves out the port of the default instance.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -23,6 +22,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
     UNKNOWN,
     Deadline,
     Outcome,
+    ProbeKind,
+    Target,
     family_of,
     is_timeout,
     of_error,
@@ -48,15 +49,19 @@ class Instance:
     protocols: dict[str, str] = field(default_factory=dict)
 
 
-def _name_bytes(instance: str) -> bytes:
+def name_bytes(instance: str) -> bytes:
     """Return an instance's name for a request.
 
     Only ASCII: the protocol's MBCS means the code page of the server, which nobody here knows.
+
+    :raises DbportsError: when the name cannot be asked for.
     """
     if not instance or not instance.isascii() or not instance.isprintable() or ";" in instance:
-        raise DbportsError("a probe can only ask for an instance with a printable ASCII name", value=instance)
+        raise DbportsError(
+            "a probe can only ask for an instance with a printable ASCII name", code="not_a_name", value=instance
+        )
     if len(instance) > MAX_NAME:
-        raise DbportsError(f"an instance's name has at most {MAX_NAME} bytes", value=instance)
+        raise DbportsError(f"an instance's name has at most {MAX_NAME} bytes", code="not_a_name", value=instance)
     return instance.encode("ascii")
 
 
@@ -70,25 +75,7 @@ def encode_instance_request(instance: str) -> bytes:
 
     :raises DbportsError: when the name cannot be asked for.
     """
-    return b"\x04" + _name_bytes(instance) + b"\0"
-
-
-def encode_dac_request(instance: str) -> bytes:
-    """Return CLNT_UCAST_DAC: asks for the port of an instance's dedicated administrator connection.
-
-    :raises DbportsError: when the name cannot be asked for.
-    """
-    return b"\x0f\x01" + _name_bytes(instance) + b"\0"
-
-
-def parse_dac_response(data: bytes) -> int:
-    """Return the TCP port of a dedicated administrator connection from SVR_RESP (DAC).
-
-    :raises DbportsError: when the answer is malformed. Its size counts the whole packet, other than SVR_RESP's.
-    """
-    if len(data) != 6 or data[:4] != b"\x05\x06\x00\x01":
-        raise DbportsError("the answer is no SSRP answer about an administrator connection", value=data[:16])
-    return _port(str(int.from_bytes(data[4:], "little")))
+    return b"\x04" + name_bytes(instance) + b"\0"
 
 
 def parse_response(data: bytes) -> tuple[Instance, ...]:
@@ -97,11 +84,13 @@ def parse_response(data: bytes) -> tuple[Instance, ...]:
     :raises DbportsError: when the answer is malformed.
     """
     if len(data) < 3 or data[0] != SVR_RESP:
-        raise DbportsError("the answer is no SSRP answer", value=data[:16])
+        raise DbportsError("the answer is not an SSRP answer", code="malformed_answer", value=data[:16])
     if struct.unpack_from("<H", data, 1)[0] != len(data) - 3:
-        raise DbportsError("the SSRP answer has another length than it says", value=data[:16])
+        raise DbportsError(
+            "the length of the SSRP answer is not the one it states", code="malformed_answer", value=data[:16]
+        )
     if not data.endswith(b";;"):
-        raise DbportsError("the SSRP answer ends in the middle of an instance", value=data[-16:])
+        raise DbportsError("the SSRP answer ends inside an instance", code="malformed_answer", value=data[-16:])
     # Bytes that are not ASCII belong to an unknown code page; they must not make the rest unreadable.
     tokens = data[3:].decode("ascii", "replace").split(";")
     found: list[Instance] = []
@@ -120,20 +109,24 @@ def parse_response(data: bytes) -> tuple[Instance, ...]:
 def _instance(pairs: dict[str, str]) -> Instance:
     known = ("servername", "instancename", "isclustered", "version")
     if not pairs.get("instancename"):
-        raise DbportsError("the SSRP answer has an instance without a name")
+        raise DbportsError("the SSRP answer has an instance without a name", code="malformed_answer")
     protocols = {key: value for key, value in pairs.items() if key not in known}
     return Instance(
         server=pairs.get("servername", ""),
         name=pairs["instancename"],
         version=pairs.get("version", ""),
-        tcp_port=_port(pairs["tcp"]) if "tcp" in pairs else None,
+        tcp_port=parse_port(pairs["tcp"]) if "tcp" in pairs else None,
         protocols=protocols,
     )
 
 
-def _port(text: str) -> int:
+def parse_port(text: str) -> int:
+    """Read a port in decimal.
+
+    :raises DbportsError: when it is none.
+    """
     if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
-        raise DbportsError("the SSRP answer names a port that is none", value=text)
+        raise DbportsError("the SSRP answer names an invalid port", code="malformed_answer", value=text)
     return int(text)
 
 
@@ -176,22 +169,38 @@ def find_instance(address: str, port: int, instance: str | None, deadline: Deadl
         for found in parse_response(data):
             if instance is None or found.name.lower() == instance.lower():
                 return found
-        raise DbportsError(f"the SQL Server Browser answered about another instance than {instance}")
+        raise DbportsError(
+            f"SQL Server Browser answered about another instance than {instance}", code="malformed_answer"
+        )
 
     return ask(address, port, request, read, deadline)
 
 
-def probe(address: str, port: int, deadline: Deadline, instance: str | None = None) -> Outcome:
-    """Ask the Browser; the detail says the instance's port."""
+def put_question(target: Target, question: Callable[[], str], hint: str) -> Outcome:
+    """Put a question to a Browser and return what came of it.
+
+    :param question: asks, and returns the detail of an answer; may raise what ``ask`` raises.
+    :param hint: what silence may mean, beside a lost packet.
+    """
     try:
-        found = find_instance(address, port, instance, deadline)
+        return Outcome(ANSWERS, question(), target.port)
     except DbportsError as error:
-        return Outcome(UNKNOWN, error.reason, port)
+        return Outcome(UNKNOWN, error.reason, target.port)
     except OSError as error:
-        outcome = of_error(error, port, no_answer=SILENT)
-        if outcome.verdict != SILENT:
-            return outcome
-        hint = ": the way is filtered, or the instance is unknown to the SQL Server Browser or hidden"
-        return Outcome(SILENT, outcome.detail + (hint if instance else ""), port)
-    where = f"tcp port {found.tcp_port}" if found.tcp_port else "no tcp port told"
-    return Outcome(ANSWERS, f"instance {printable(found.name)}, {where}", port)
+        outcome = of_error(error, target.port, no_answer=SILENT)
+        return replace(outcome, detail=outcome.detail + hint) if outcome.verdict == SILENT else outcome
+
+
+def probe(target: Target, deadline: Deadline) -> Outcome:
+    """Ask the Browser; the detail says the instance's port."""
+
+    def question() -> str:
+        found = find_instance(target.address, target.port, target.instance, deadline)
+        where = f"tcp port {found.tcp_port}" if found.tcp_port else "no tcp port reported"
+        return f"instance {printable(found.name)}, {where}"
+
+    hint = ": a firewall drops the packets, or SQL Server Browser does not know the instance or hides it"
+    return put_question(target, question, hint if target.instance else "")
+
+
+KIND = ProbeKind("ssrp", ("udp",), silence="kept_out", max_ports=1, run=probe, names_instance=True)

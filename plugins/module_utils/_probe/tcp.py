@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TCP: connect, and let a protocol speak on the connection."""
+"""TCP: connect, and for other kinds let a protocol speak on the connection."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     ANSWERS,
     FILTERED,
+    MAX_PORTS,
     SILENT,
     UNKNOWN,
     Deadline,
     Outcome,
+    ProbeKind,
+    Target,
     family_of,
     is_timeout,
     of_error,
@@ -25,17 +28,18 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
 Speak = Callable[[socket.socket, Deadline], Outcome]
 
 
-def probe(address: str, port: int, deadline: Deadline, speak: Speak | None = None) -> Outcome:
-    """Connect to a TCP port and, when that works, let ``speak`` judge what is said on the connection.
+def connect(target: Target, deadline: Deadline, speak: Speak | None = None) -> Outcome:
+    """Connect to the target's only port and, when that works, let ``speak`` judge what is said on the connection.
 
     A mute peer (timeout, end or reset after the connection stands) is ``silent``; an answer that is not of the
     protocol (DbportsError) is ``unknown``.
     """
-    with socket.socket(family_of(address), socket.SOCK_STREAM) as sock:
+    port = target.port
+    with socket.socket(family_of(target.address), socket.SOCK_STREAM) as sock:
         try:
             tell_errors(sock)
             deadline.arm(sock)
-            sock.connect((address, port))
+            sock.connect((target.address, port))
         except OSError as error:
             return of_error(error, port, no_answer=FILTERED)
         if speak is None:
@@ -45,9 +49,9 @@ def probe(address: str, port: int, deadline: Deadline, speak: Speak | None = Non
         except DbportsError as error:
             return Outcome(UNKNOWN, f"connected, but {error.reason}", port)
         except EOFError:
-            return Outcome(SILENT, "connected, but the connection was closed without an answer", port)
+            return Outcome(SILENT, "connected, but the server closed the connection without an answer", port)
         except OSError as error:
-            what = "nothing was said in time" if is_timeout(error) else "the connection was reset"
+            what = "the server sent nothing in time" if is_timeout(error) else "the connection was reset"
             return Outcome(SILENT, f"connected, but {what}", port)
         return Outcome(found.verdict, found.detail, port)
 
@@ -66,6 +70,9 @@ def read_exactly(sock: socket.socket, size: int, deadline: Deadline) -> bytes:
         if not part:
             if not data:
                 raise EOFError
-            raise DbportsError(f"the answer ended after {len(data)} of {size} bytes")
+            raise DbportsError(f"the answer ended after {len(data)} of {size} bytes", code="malformed_answer")
         data += part
     return data
+
+
+KIND = ProbeKind("tcp", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=connect, generic=True)

@@ -14,8 +14,19 @@ import struct
 from dataclasses import dataclass
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
-from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import ANSWERS, Deadline, Outcome
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp, tcp
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
+    ANSWERS,
+    MAX_PORTS,
+    SILENT,
+    UNKNOWN,
+    Deadline,
+    Outcome,
+    ProbeKind,
+    Target,
+    of_error,
+)
 
 PRELOGIN, TABULAR_RESULT = 0x12, 0x04
 VERSION, ENCRYPTION, INSTANCE, TERMINATOR = 0x00, 0x01, 0x02, 0xFF
@@ -44,7 +55,7 @@ def encode_prelogin(instance: str | None = None) -> bytes:
     """
     name = instance or ""
     if not name.isascii() or "\0" in name:
-        raise DbportsError("a probe can only ask for an instance with an ASCII name", value=instance)
+        raise DbportsError("a probe can only ask for an instance with an ASCII name", code="not_a_name", value=instance)
     options = [
         (VERSION, bytes(6)),
         (ENCRYPTION, b"\x00"),  # available, but off: it asks for nothing
@@ -65,10 +76,10 @@ def parse_header(data: bytes) -> int:
     :raises DbportsError: when it is no header of a PRELOGIN answer.
     """
     if len(data) != HEADER.size:
-        raise DbportsError("the answer is no TDS packet")
+        raise DbportsError("the answer is not a TDS packet", code="malformed_answer")
     kind, status, length, _spid, _number, _window = HEADER.unpack(data)
     if kind != TABULAR_RESULT or not status & 1 or not HEADER.size < length <= MAX_PACKET:
-        raise DbportsError("the answer is no TDS packet")
+        raise DbportsError("the answer is not a TDS packet", code="malformed_answer")
     return int(length) - HEADER.size
 
 
@@ -81,34 +92,58 @@ def parse_prelogin_response(body: bytes) -> PreloginResponse:
     at = 0
     while True:
         if at >= len(body):
-            raise DbportsError("the TDS answer has no end of its options")
+            raise DbportsError("the options of the TDS answer have no end", code="malformed_answer")
         if body[at] == TERMINATOR:
             break
         if at + OPTION.size > len(body):
-            raise DbportsError("the TDS answer ends in the middle of an option")
+            raise DbportsError("the TDS answer ends in the middle of an option", code="malformed_answer")
         token, offset, length = OPTION.unpack_from(body, at)
         if offset + length > len(body):
-            raise DbportsError("a TDS option points behind the end of the answer")
+            raise DbportsError("a TDS option points past the end of the answer", code="malformed_answer")
         options.setdefault(token, body[offset : offset + length])
         at += OPTION.size
     if len(options.get(VERSION, b"")) != 6:
-        raise DbportsError("the TDS answer has no version")
+        raise DbportsError("the TDS answer has no version", code="malformed_answer")
     major, minor, build = struct.unpack(">BBH", options[VERSION][:4])
     said = options.get(INSTANCE)
     return PreloginResponse(f"{major}.{minor}.{build}", said != b"\0" if said else None)
 
 
-def probe(address: str, port: int, deadline: Deadline, instance: str | None = None) -> Outcome:
-    """Connect and exchange PRELOGIN."""
-    request = encode_prelogin(instance)
+def probe(target: Target, deadline: Deadline) -> Outcome:
+    """Connect and exchange PRELOGIN; in a range of ports, at the one that SQL Server Browser names."""
+    if target.ports and target.ports.first != target.ports.last:
+        return _dynamic(target, target.ports, deadline)
+    request = encode_prelogin(target.instance)
 
     def speak(sock: socket.socket, until: Deadline) -> Outcome:
         sock.sendall(request)
         length = parse_header(tcp.read_exactly(sock, HEADER.size, until))
         response = parse_prelogin_response(tcp.read_exactly(sock, length, until))
         detail = f"SQL Server {response.version} answered"
-        if instance and response.other_instance:
-            detail += f", but says that it is another instance than {instance}"
+        if target.instance and response.other_instance:
+            detail += f", but reports that it is another instance than {target.instance}"
         return Outcome(ANSWERS, detail)
 
-    return tcp.probe(address, port, deadline, speak)
+    return tcp.connect(target, deadline, speak)
+
+
+def _dynamic(target: Target, ports: PortRange, deadline: Deadline) -> Outcome:
+    """Probe an instance with a dynamic port: ask SQL Server Browser for the port, as the client does, then go there."""
+    if not target.instance:
+        return Outcome(UNKNOWN, f"the range {ports} does not say which port to try, and no instance is named")
+    try:
+        # Half of the time at most, so that the connection has some left.
+        found = ssrp.find_instance(target.address, ssrp.PORT, target.instance, Deadline(deadline.left() / 2))
+    except OSError as error:
+        what = of_error(error, no_answer=SILENT).detail
+        return Outcome(UNKNOWN, f"the port is dynamic, and SQL Server Browser on UDP 1434 did not report it: {what}")
+    if found.tcp_port is None:
+        return Outcome(UNKNOWN, f"SQL Server Browser reported no TCP port for {target.instance}")
+    if found.tcp_port not in ports:
+        detail = f"SQL Server Browser reported port {found.tcp_port}, which is not in the planned range {ports}"
+        return Outcome(UNKNOWN, detail, found.tcp_port)
+    outcome = probe(target._replace(ports=PortRange(found.tcp_port, found.tcp_port)), deadline)
+    return Outcome(outcome.verdict, f"{outcome.detail} (port reported by SQL Server Browser)", outcome.port)
+
+
+KIND = ProbeKind("tds", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe, names_instance=True)

@@ -20,6 +20,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PROTOCOLS, PortRange, parse_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS, kinds_for
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import (
     COMMON_KEYS,
     is_pinned,
@@ -29,13 +30,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers 
 
 NEEDS = ("required", "optional")
 EACH = ("server", "instance")
-PROBES = {
-    "tcp": ("tcp", "tds", "sql602_connect", "http_tunnel"),
-    "udp": ("ssrp", "sql602_search"),
-    "icmp": ("icmp_echo",),
-}
-"""The kinds of probe by protocol; users may have ``tcp`` alone, the others speak one engine's own language."""
-
 NO_PROBE = "none"
 RESERVED = frozenset({"server", "os", "host_os", "dynamic", "probe_instance"})
 """Names that users cannot give to options, because they mean something else where options are looked up."""
@@ -191,8 +185,10 @@ def _read_flow(raw: Any, path: str, source: str) -> FlowSpec:
     reachable = responder == "server" or switches.get("mesh", False)
     provable = protocol == "tcp" and switches.get("listens", True) and reachable
     probe = raw.get("probe", "tcp" if provable else NO_PROBE)
-    if probe not in ("tcp", NO_PROBE):
-        raise DbportsError("not a probe", path=f"{path}.probe", value=probe, fix=f"Use tcp or {NO_PROBE}")
+    usable = [kind.name for kind in KINDS.values() if kind.generic]
+    if probe not in (*usable, NO_PROBE):
+        fix = f"Use {', '.join(usable)} or {NO_PROBE}"
+        raise DbportsError("not a probe", code="not_a_choice", path=f"{path}.probe", value=probe, fix=fix)
     return FlowSpec(
         name=raw.get("name", ""),
         protocol=protocol,
@@ -263,7 +259,7 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
     for text, key in ((flow.purpose, "purpose"), (flow.citation, "citation")):
         _text(text, f"{path}.{key}", "Every flow says what it is for and who says so")
     if flow.probe is not None:
-        _one_of(flow.probe, PROBES[flow.protocol], f"{path}.probe")
+        _one_of(flow.probe, kinds_for(flow.protocol), f"{path}.probe")
     _check_port(flow, f"{path}.port", types)
     for end, key in ((flow.initiator, "initiator"), (flow.responder, "responder")):
         if end != "server" and (not isinstance(end, str) or types.get(end) != "clients"):

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._findings import judge, probes_of, watched_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import host_file, render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
@@ -226,6 +227,13 @@ def test_an_accepted_connection_got_through_even_when_nothing_was_said() -> None
     found = verdicts("evil", probes=results("evil", "silent"))
     assert found[("forbidden", TDS)][0] == "fail"
     assert found[("forbidden", SSRP)][0] == "ok"
+
+
+@pytest.mark.parametrize("probed", ["silent", "refused", "filtered"])
+def test_a_kind_of_probe_that_no_one_knows_is_an_error_and_never_ok(probed: str) -> None:
+    with pytest.raises(DbportsError) as caught:
+        verdicts("evil", probes=[{**result, "kind": "telnet"} for result in results("evil", probed)])
+    assert caught.value.code == "not_a_choice"
 
 
 def test_a_probe_that_was_not_sent_is_not_taken_for_an_answer() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._probe import base, icmp
+from ansible_collections.dbports.firewall.plugins.module_utils._probe import base, icmp_echo
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
 
 GOOD: dict[str, Any] = {"id": "a", "kind": "tcp", "address": "127.0.0.1", "ports": "1433", "instance": None}
@@ -90,6 +90,8 @@ def test_a_peer_that_closes_without_a_word_is_silent(listener: socket.socket) ->
         {"kind": "tcp", "ports": "49152-65535"},
         {"kind": "tds", "ports": "49152-65535"},
         {"kind": "ssrp", "ports": "1434", "instance": "Účty"},
+        {"kind": "ssrp_dac", "ports": "1434"},
+        {"kind": "ssrp_dac", "ports": "1434", "instance": "Účty"},
         {"kind": "tds", "ports": "49152-65535", "instance": "Účty"},
         {"kind": "sql602_search", "address": "::1", "ports": "5001"},
         {"kind": "sql602_search", "ports": "5001-5003"},
@@ -123,18 +125,20 @@ def test_text_from_the_network_is_made_harmless() -> None:
 
 
 def test_an_icmp_checksum_makes_the_packet_sum_to_zero() -> None:
-    packet = icmp.encode_echo(socket.AF_INET, 7, 1, b"odd")
-    assert icmp.checksum(packet) == 0
+    packet = icmp_echo.encode_echo(socket.AF_INET, 7, 1, b"odd")
+    assert icmp_echo.checksum(packet) == 0
 
 
 def test_only_the_reply_to_this_very_request_counts() -> None:
-    reply = icmp.HEADER.pack(0, 0, 0, 7, 1)
+    reply = icmp_echo.HEADER.pack(0, 0, 0, 7, 1)
     raw = b"\x45" + bytes(19)
-    assert icmp.is_reply(socket.AF_INET, reply + b"mine", 1, b"mine", raw=False)
-    assert icmp.is_reply(socket.AF_INET, raw + reply + b"mine", 1, b"mine", raw=True)
-    assert not icmp.is_reply(socket.AF_INET, reply + b"other", 1, b"mine", raw=False)
-    assert not icmp.is_reply(socket.AF_INET, reply + b"mine", 2, b"mine", raw=False)
-    assert not icmp.is_reply(socket.AF_INET, icmp.encode_echo(socket.AF_INET, 7, 1, b"mine"), 1, b"mine", raw=False)
+    assert icmp_echo.is_reply(socket.AF_INET, reply + b"mine", 1, b"mine", raw=False)
+    assert icmp_echo.is_reply(socket.AF_INET, raw + reply + b"mine", 1, b"mine", raw=True)
+    assert not icmp_echo.is_reply(socket.AF_INET, reply + b"other", 1, b"mine", raw=False)
+    assert not icmp_echo.is_reply(socket.AF_INET, reply + b"mine", 2, b"mine", raw=False)
+    assert not icmp_echo.is_reply(
+        socket.AF_INET, icmp_echo.encode_echo(socket.AF_INET, 7, 1, b"mine"), 1, b"mine", raw=False
+    )
     for cut in range(8):
-        assert not icmp.is_reply(socket.AF_INET, reply[:cut], 1, b"", raw=False)
-        assert not icmp.is_reply(socket.AF_INET, raw[:cut], 1, b"", raw=True)
+        assert not icmp_echo.is_reply(socket.AF_INET, reply[:cut], 1, b"", raw=False)
+        assert not icmp_echo.is_reply(socket.AF_INET, raw[:cut], 1, b"", raw=True)

@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp
+from ansible_collections.dbports.firewall.plugins.module_utils._findings import probes_of
+from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp, ssrp_dac
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import host_file, render_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 SALES = b"ServerName;HOST1;InstanceName;SALES;IsClustered;No;Version;15.0.2000.5"
 
@@ -19,7 +25,7 @@ def answer(text: bytes) -> bytes:
 def test_requests_have_the_bytes_of_the_specification() -> None:
     assert ssrp.encode_list_request() == b"\x03"
     assert ssrp.encode_instance_request("SALES") == b"\x04SALES\x00"
-    assert ssrp.encode_dac_request("SQLEXPRESS") == bytes.fromhex("0f0153514c4558505245535300")
+    assert ssrp_dac.encode_dac_request("SQLEXPRESS") == bytes.fromhex("0f0153514c4558505245535300")
 
 
 @pytest.mark.parametrize("name", ["", "A\0B", "A;B", "Účty", "A" * 33, "A\nB"])
@@ -72,10 +78,25 @@ def test_a_malformed_answer_is_refused(data: bytes) -> None:
 
 
 def test_the_port_of_an_administrator_connection() -> None:
-    assert ssrp.parse_dac_response(bytes.fromhex("050600019a05")) == 1434
+    assert ssrp_dac.parse_dac_response(bytes.fromhex("050600019a05")) == 1434
 
 
 @pytest.mark.parametrize("text", ["", "0506", "050300019a05", "050600029a05", "050600010000", "050600019a0500"])
 def test_a_malformed_administrator_answer_is_refused(text: str) -> None:
     with pytest.raises(DbportsError):
-        ssrp.parse_dac_response(bytes.fromhex(text))
+        ssrp_dac.parse_dac_response(bytes.fromhex(text))
+
+
+@pytest.mark.parametrize(("pinned", "kinds"), [({}, {"ssrp_dac"}), ({"dac_port": 14340}, {"tcp"})])
+def test_administrators_ask_only_for_a_port_that_is_not_known(pinned: dict[str, int], kinds: set[str]) -> None:
+    instance = {"name": "SALES", "tcp_port": 14330, "dac": "remote", "dac_clients": ["dba"], **pinned}
+    server = {"engine": "mssql", "clients": ["app"], "instances": [instance]}
+    hosts = {
+        "db": {"ansible_host": "192.0.2.10", "dbports_servers": [server]},
+        "app": {"ansible_host": "192.0.2.21"},
+        "dba": {"ansible_host": "192.0.2.99"},
+    }
+    files = render_plan(build_plan(PlainInventory({"hosts": hosts}))).files
+    probes = probes_of(json.loads(files[host_file("dba")]))
+    assert {probe["kind"] for probe in probes} == kinds
+    assert {probe["instance"] for probe in probes if probe["kind"] == "ssrp_dac"} <= {"SALES"}

@@ -19,6 +19,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
     UNKNOWN,
     Deadline,
     Outcome,
+    ProbeKind,
+    Target,
     family_of,
     of_error,
     tell_errors,
@@ -74,29 +76,30 @@ def _socket(family: int) -> tuple[socket.socket, bool]:
         return socket.socket(family, socket.SOCK_RAW, protocol), True
 
 
-def probe(address: str, deadline: Deadline) -> Outcome:
+def probe(target: Target, deadline: Deadline) -> Outcome:
     """Send an echo request and wait for its reply."""
-    family = family_of(address)
+    family = family_of(target.address)
     try:
         sock, raw = _socket(family)
     except OSError:
-        return Outcome(UNKNOWN, "an ICMP echo needs root here, or net.ipv4.ping_group_range to allow this user")
+        detail = "an ICMP echo request needs root on this host, or a net.ipv4.ping_group_range that includes this user"
+        return Outcome(UNKNOWN, detail)
     payload = os.urandom(16)
     with sock:
         try:
             tell_errors(sock)
-            sock.connect((address, 0))
+            sock.connect((target.address, 0))
             for sequence, until in enumerate((Deadline(deadline.left() / 2), deadline), start=1):
                 sock.send(encode_echo(family, os.getpid() & 0xFFFF, sequence, payload))
                 if _wait(sock, family, sequence, payload, until, raw=raw):
-                    return Outcome(ANSWERS, "the echo came back")
+                    return Outcome(ANSWERS, "an echo reply came back")
         except OSError as error:
             return of_error(error, no_answer=SILENT)
-    return Outcome(SILENT, "no echo came back in time")
+    return Outcome(SILENT, "no echo reply came back in time")
 
 
 def _wait(sock: socket.socket, family: int, sequence: int, payload: bytes, until: Deadline, *, raw: bool) -> bool:
-    """Wait for the reply; False when the time is over."""
+    """Wait for the reply; False when the time is up."""
     while until.left() > 0:
         try:
             until.arm(sock)
@@ -105,3 +108,6 @@ def _wait(sock: socket.socket, family: int, sequence: int, payload: bytes, until
         except (socket.timeout, TimeoutError):
             return False
     return False
+
+
+KIND = ProbeKind("icmp_echo", ("icmp",), silence="kept_out", max_ports=0, run=probe)

@@ -1,0 +1,57 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""602SQL over TCP: the connect result, ten bytes that a server says first on P+1, where P is its PORTBASE.
+
+Source: observed on a 602SQL 11.0.1 server and client.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
+    ANSWERS,
+    MAX_PORTS,
+    REFUSED,
+    Deadline,
+    Outcome,
+    ProbeKind,
+    Target,
+)
+
+CONNECT_RESULT = struct.Struct("<IIBB")
+ACCEPTED, FILTERED_BY_SERVER = 0x00, 0x2D
+
+
+def parse_connect_result(data: bytes) -> int:
+    """Read the ten bytes that a server says first on TCP P+1; returns the result, 0 when it accepts.
+
+    :raises DbportsError: when they are something else.
+    """
+    if len(data) != CONNECT_RESULT.size:
+        raise DbportsError("the answer is not a 602SQL connect result", code="malformed_answer", value=data[:16])
+    total, length, kind, result = CONNECT_RESULT.unpack(data)
+    if (total, length, kind) != (CONNECT_RESULT.size, 1, 0xF7):
+        raise DbportsError("the answer is not a 602SQL connect result", code="malformed_answer", value=data)
+    return int(result)
+
+
+def probe(target: Target, deadline: Deadline) -> Outcome:
+    """Connect to TCP P+1 and wait for the server's connect result."""
+
+    def speak(sock: socket.socket, until: Deadline) -> Outcome:
+        result = parse_connect_result(tcp.read_exactly(sock, CONNECT_RESULT.size, until))
+        if result == ACCEPTED:
+            return Outcome(ANSWERS, "602SQL accepted the connection")
+        if result == FILTERED_BY_SERVER:
+            return Outcome(REFUSED, "the 602SQL server's own IP filter refused this client (connect result 0x2d)")
+        return Outcome(ANSWERS, f"602SQL answered with connect result 0x{result:02x}")
+
+    return tcp.connect(target, deadline, speak)
+
+
+KIND = ProbeKind("sql602_connect", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe)
