@@ -5,7 +5,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    EngineWarning,
+    FlowSpec,
+    Need,
+    Option,
+    Values,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 _SOURCE = "Azure SQL Database connectivity architecture"
@@ -15,25 +22,27 @@ OPTIONS = (
     Option(
         "service",
         "str",
-        "database (Azure SQL Database) or managed_instance.",
+        "The service: database is Azure SQL Database, managed_instance is Azure SQL Managed Instance.",
         "database",
         choices=("database", "managed_instance"),
     ),
     Option(
         "gateways",
         "clients",
-        "The addresses and networks of the gateways: those of the region's service tag, or the private endpoint.",
+        "The addresses and networks of the gateways: those of the region's service tag or of the private endpoint.",
     ),
     Option(
         "connection_policy",
         "str",
-        "proxy: all goes through the gateway (the default from outside Azure); redirect: "
-        "clients go on to the cluster (the default inside Azure).",
+        "With proxy, all traffic goes through the gateway (the default from outside Azure). With redirect, clients "
+        "then connect to the cluster (the default inside Azure).",
         "proxy",
         choices=("proxy", "redirect"),
     ),
     Option(
-        "clusters", "clients", "For redirect: the networks of all Azure SQL addresses of the region; absent: gateways."
+        "clusters",
+        "clients",
+        "For redirect: the networks of all Azure SQL addresses of the region. If omitted, the same as gateways.",
     ),
     Option("dac", "bool", "Hosts also use the dedicated administrator connection.", False),
     Option("public_endpoint", "bool", "Hosts use the public endpoint of a managed instance.", False),
@@ -46,7 +55,7 @@ def _out(
     purpose: str,
     *when: str,
     to: str = "gateways",
-    need: str = "required",
+    need: Need = "required",
     citation: str = _SOURCE,
     confirmed: bool = True,
 ) -> FlowSpec:
@@ -69,7 +78,7 @@ FLOWS = (
     _out(
         "redirect",
         "11000-11999",
-        "This host is sent on to the cluster of its database",
+        "This host is redirected to the cluster of its database",
         "service=database",
         "connection_policy=redirect",
         to="clusters",
@@ -85,7 +94,7 @@ FLOWS = (
     _out(
         "dac_cluster",
         "14000-14999",
-        "The dedicated administrator connection goes on to the cluster",
+        "The dedicated administrator connection is redirected to the cluster",
         "service=database",
         "dac",
         to="clusters",
@@ -103,7 +112,7 @@ FLOWS = (
     _out(
         "managed_instance_redirect",
         "11000-11999",
-        "This host is sent on inside the managed instance's network",
+        "This host is redirected within the managed instance's network",
         "service=managed_instance",
         "connection_policy=redirect",
         "!public_endpoint",
@@ -123,24 +132,27 @@ FLOWS = (
 )
 
 
-def derive(server: Values, instances: list[Values]) -> list[str]:
+def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Settle where the flows go; see :class:`Engine`."""
     if not server["gateways"]:
         raise DbportsError(
-            "nobody is named to connect to",
+            "no gateway is named to connect to",
+            code="missing",
             path="gateways",
-            fix="List addresses, networks or hosts; names are never resolved here",
+            fix="List addresses, networks or hosts; names are never resolved",
         )
     if server["public_endpoint"] and server["service"] != "managed_instance":
         raise DbportsError(
             "only a managed instance has a public endpoint of its own",
+            code="contradiction",
             path="public_endpoint",
             value=True,
-            fix="Write service: managed_instance, or remove public_endpoint",
+            fix="Set service: managed_instance, or remove public_endpoint",
         )
     if server["dac"] and server["service"] != "database":
         raise DbportsError(
-            "the ports of this connection are known for Azure SQL Database alone",
+            "the ports of this connection are known only for Azure SQL Database",
+            code="contradiction",
             path="dac",
             value=True,
             fix="Remove dac",
@@ -148,9 +160,12 @@ def derive(server: Values, instances: list[Values]) -> list[str]:
     warnings = []
     if server["connection_policy"] == "redirect" and not server["clusters"]:
         warnings.append(
-            "redirect leads to any Azure SQL address of the region: without clusters only the gateways' own "
-            "addresses are "
-            f"planned ({_SOURCE})"
+            EngineWarning(
+                "redirect_without_clusters",
+                "redirect can lead to any Azure SQL address of the region, but without clusters only the addresses in "
+                f"gateways are planned ({_SOURCE})",
+                "clusters",
+            )
         )
     server["clusters"] = server["clusters"] or server["gateways"]
     return warnings
@@ -162,10 +177,10 @@ ENGINE = Engine(
     source=_SOURCE,
     options=OPTIONS,
     flows=FLOWS,
-    derive=derive,
+    normalize=normalize,
     outbound=True,
     notes=(
-        "It is declared by the hosts that connect to it. Only their outbound rules follow from it.",
+        "The hosts that connect to it declare it. It only adds to their outbound rules.",
         "11000-11999 and 14000-14999 are destination ports in Azure: nothing has to be opened inbound on the client.",
     ),
 )

@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    EngineWarning,
+    FlowSpec,
+    Option,
+    Values,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 _PORTS = "IBM Support, Db2 server TCP/IP port numbers"
@@ -16,24 +22,26 @@ OPTIONS = (
     Option(
         "port",
         "ports",
-        "SVCENAME: 50000 up to 11.5.5; instances that 11.5.6 or later created have 25000. "
-        "One for each instance of the host.",
+        "SVCENAME: 50000 up to 11.5.5. Instances created by 11.5.6 or later use 25000. Give one port for each "
+        "instance of the host.",
         50000,
     ),
-    Option("ssl_port", "port", "SSL_SVCENAME, the port for TLS; absent: none."),
+    Option("ssl_port", "port", "SSL_SVCENAME, the port for TLS. If omitted, there is none."),
     Option(
         "hadr_partners",
         "clients",
-        "The hosts of the other databases of the HADR pair or cluster; a partner that "
-        "is declared has its own hadr_port.",
+        "The hosts of the other databases of the HADR pair or cluster. A partner that is declared uses its own "
+        "hadr_port.",
     ),
-    Option("hadr_port", "ports", "HADR_LOCAL_SVC, one port for each database that is replicated; there is no default."),
+    Option("hadr_port", "ports", "HADR_LOCAL_SVC, one port for each replicated database. There is no default."),
     Option(
         "fcm_nodes",
         "clients",
-        "The hosts of a partitioned database, which reach each other by the Fast Communications Manager.",
+        "The hosts of a partitioned database, which communicate through the Fast Communications Manager.",
     ),
-    Option("fcm_ports", "ports", "The ports of DB2_instance to DB2_instance_END in the services file.", "60000-60003"),
+    Option(
+        "fcm_ports", "ports", "The ports from DB2_instance to DB2_instance_END in the services file.", "60000-60003"
+    ),
 )
 
 FLOWS = (
@@ -63,7 +71,7 @@ FLOWS = (
         "fcm",
         "tcp",
         "fcm_ports",
-        "Partitions of a database reach each other",
+        "Partitions of a database communicate with each other",
         f"{_PORTS}; IBM Db2 documentation, Setting up a communication port range",
         initiator="fcm_nodes",
         responder="fcm_nodes",
@@ -75,10 +83,15 @@ FLOWS = (
 )
 
 
-def derive(server: Values, instances: list[Values]) -> list[str]:
+def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Refuse HADR without its port; see :class:`Engine`."""
     if server["hadr_partners"] and not server["hadr_port"]:
-        raise DbportsError("HADR has no default port", path="hadr_port", fix="Write the number behind HADR_LOCAL_SVC")
+        raise DbportsError(
+            "HADR has no default port",
+            code="missing",
+            path="hadr_port",
+            fix="Set hadr_port to the port of HADR_LOCAL_SVC",
+        )
     return []
 
 
@@ -88,9 +101,9 @@ ENGINE = Engine(
     source=_PORTS,
     options=OPTIONS,
     flows=FLOWS,
-    derive=derive,
+    normalize=normalize,
     notes=(
-        "50000 lies in the dynamic range of Linux and Windows, which is why newer instances have 25000.",
+        "50000 lies in the dynamic range of Linux and Windows, which is why newer instances use 25000.",
         "The source port of an HADR connection cannot be chosen.",
     ),
 )

@@ -13,7 +13,7 @@ _SERVER = ("etcd",)
 OPTIONS = (
     Option("port", "port", "The port of listen-client-urls.", 2379),
     Option("peer_port", "port", "The port of listen-peer-urls.", 2380),
-    Option("nodes", "clients", "The hosts of the cluster; absent: a single node."),
+    Option("nodes", "clients", "The hosts of the cluster. If omitted, it has a single node."),
 )
 
 FLOWS = (
@@ -30,7 +30,7 @@ FLOWS = (
         "peer",
         "tcp",
         "peer_port",
-        "Nodes of the cluster reach each other",
+        "Nodes of the cluster communicate with each other",
         f"{_DOC}; IANA: etcd-server",
         initiator="nodes",
         responder="nodes",
@@ -47,5 +47,8 @@ ENGINE = Engine(
     source=_DOC,
     options=OPTIONS,
     flows=FLOWS,
-    notes=("etcdctl on a node uses the client port of that node or of all: name administrators' hosts as clients.",),
+    notes=(
+        "etcdctl on a node uses the client port of that node or of all nodes: declare the administrators' hosts as "
+        "clients.",
+    ),
 )

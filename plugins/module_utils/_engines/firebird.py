@@ -5,21 +5,27 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    EngineWarning,
+    FlowSpec,
+    Option,
+    Values,
+    written,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
 _DOC = "Firebird Release Notes, Configuring the Port Service on Client and Server"
 _EVENTS = "Firebird FAQ 53, How to configure events to work with a firewall; firebird.conf, RemoteAuxPort"
 _SERVER = ("firebird", "fbserver", "fb_smp_server", "fb_inet_server")
 
 OPTIONS = (
-    Option("port", "port", "RemoteServicePort.", 3050),
+    Option("port", "port", "The port that Firebird listens on (RemoteServicePort).", 3050),
     Option("events", "bool", "Clients wait for events, which the server sends on a second connection.", False),
     Option(
         "aux_port",
         "ports",
-        "RemoteAuxPort, the port of that second connection; absent or dynamic: it is random (RemoteAuxPort = 0).",
+        "RemoteAuxPort, the port of that second connection. If omitted or dynamic, it is random (RemoteAuxPort = 0).",
         "dynamic",
         words=("dynamic",),
     ),
@@ -31,7 +37,7 @@ FLOWS = (
         "events",
         "tcp",
         "aux_port",
-        "Clients open a second connection to hear of events",
+        "Clients open a second connection to receive events",
         _EVENTS,
         when=("events",),
         need="optional",
@@ -40,19 +46,25 @@ FLOWS = (
 )
 
 
-def derive(server: Values, instances: list[Values]) -> list[str]:
+def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Warn of a random port and refuse one that is not used; see :class:`Engine`."""
     if server["aux_port"] != "dynamic" and not server["events"]:
         raise DbportsError(
-            "the auxiliary port serves events alone, which are off",
+            "the auxiliary port is only used for events, which are off",
+            code="contradiction",
             path="aux_port",
-            value=format_ports(server["aux_port"]),
+            value=written(server["aux_port"]),
             fix="Set events: true, or remove aux_port",
         )
     if server["events"] and server["aux_port"] == "dynamic":
         return [
-            "events have a random port: the whole dynamic range of the server is open to its clients and closed to "
-            "everyone else; set RemoteAuxPort in firebird.conf, restart the server and declare that number as aux_port"
+            EngineWarning(
+                "dynamic_port",
+                "events use a random port: the whole dynamic range of the server is open to its clients and closed to "
+                "everyone else; set RemoteAuxPort in firebird.conf, restart the server and declare that port as "
+                "aux_port",
+                "aux_port",
+            )
         ]
     return []
 
@@ -63,8 +75,6 @@ ENGINE = Engine(
     source=_DOC,
     options=OPTIONS,
     flows=FLOWS,
-    derive=derive,
-    notes=(
-        "A client of events connects to the address that the server names, which fails through address translation.",
-    ),
+    normalize=normalize,
+    notes=("To receive events, a client connects to the address that the server names, which fails through NAT.",),
 )

@@ -7,12 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
+
+Need = Literal["required", "optional"]
+"""Whether clients cannot work without a flow, or one operation of theirs fails without it."""
 
 OPTION_TYPES = ("bool", "str", "int", "port", "ports", "clients", "address", "addresses", "listen")
 """``port``: one port; ``ports``: ports, ranges or one of the option's ``words``; ``clients``: hosts, groups, networks;
-``address``: one IPv4 or IPv6 address; ``addresses``: a list of them; ``listen``: a list of ``{address, tcp_port}``,
-read as dictionaries with ``address`` and ``ports``."""
+``address``: one IPv4 or IPv6 address; ``addresses``: a list of them; ``listen``: a list of ``{address, tcp_port}``.
+
+Their values are ``AddressRange``s, ``PortRange``s and tuples of them; those of ``listen`` are dictionaries with
+``address`` and ``ports``."""
+
+EngineWarningCode = Literal[
+    "dynamic_port",
+    "dynamic_port_beside_fixed",
+    "tcp_disabled",
+    "one_instance_on_linux",
+    "browser_unused",
+    "no_browser_on_linux",
+    "browser_of_cluster",
+    "ftp_data",
+    "nfs_ports",
+    "ipsec_protocols",
+    "polybase_needs_msdtc",
+    "windows_system_ports",
+    "msdtc_forwarding",
+    "redirect_without_clusters",
+    "search_without_announcements",
+    "search_beyond_broadcast",
+]
 
 
 @dataclass(frozen=True)
@@ -40,20 +67,24 @@ class GatewayBehaviour:
 
     :param answered: the responder answers from the port that was asked, so that a filter without connection tracking
         needs a rule for the reply.
-    :param socks: the client can ask a SOCKS 4 host to connect in its place.
-    :param http: a tunnel that looks like HTTP, so that people put HTTP proxies in front of it.
+    :param socks: the client can ask a SOCKS 4 host to connect in its place: why only one of them can stand between
+        it and the server; empty where it cannot.
+    :param http: a tunnel that looks like HTTP, so that people put HTTP proxies in front of it: why it fails at those
+        that understand HTTP; empty for all other flows.
     :param untranslated: why it fails where addresses are translated; empty where it works.
     :param same_port: conditions, as in ``when``, under which the port that is published for it has to be the port
-        behind it; None for never.
+        behind it, with ``same_port_reason`` and ``same_port_fix`` for the error; None for never.
     :param counted_from: a port expression, as in ``port``: what clients register and compute this flow's port from,
         so that the published ports keep their distance; empty where clients name the port itself.
     """
 
     answered: bool = True
-    socks: bool = False
-    http: bool = False
+    socks: str = ""
+    http: str = ""
     untranslated: str = ""
     same_port: tuple[str, ...] | None = None
+    same_port_reason: str = ""
+    same_port_fix: str = ""
     counted_from: str = ""
 
 
@@ -91,7 +122,7 @@ class FlowSpec:
     """
 
     name: str
-    protocol: str
+    protocol: Protocol
     port: str
     purpose: str
     citation: str
@@ -99,7 +130,7 @@ class FlowSpec:
     responder: str = "server"
     when: tuple[str, ...] = ()
     each: str = "server"
-    need: str = "required"
+    need: Need = "required"
     process: tuple[str, ...] = ()
     probe: str | None = None
     shared: bool = False
@@ -116,11 +147,35 @@ class FlowSpec:
     through: GatewayBehaviour = field(default_factory=GatewayBehaviour)
 
 
+class EngineWarning(NamedTuple):
+    """Something that an engine has to say of a server's declaration.
+
+    :param code: what it is about, for programs and tests.
+    :param text: a sentence without a full stop.
+    :param path: the option that it follows from, relative to the server; empty for the server itself.
+    """
+
+    code: EngineWarningCode
+    text: str
+    path: str
+
+
 Values = dict[str, Any]
 """The validated options of a server or an instance, by name; every option is there.
 
 A server's also have ``name``, ``clients`` and ``host_os``: its ``os``, or ``dbports_os``, or the engine's default.
 """
+
+
+def written(value: Any) -> Any:
+    """Return a value as a user writes it, for an error: clients by their names, addresses and ranges as text."""
+    if isinstance(value, PortRange) and value.first == value.last:
+        return value.first
+    if isinstance(value, (PortRange, AddressRange)):
+        return str(value)
+    if isinstance(value, tuple):
+        return [written(getattr(item, "name", item)) for item in value]
+    return value
 
 
 @dataclass(frozen=True)
@@ -131,8 +186,8 @@ class Engine:
     :param default_instance: the name of the instance that is there when none is declared.
     :param default_os: the operating system whose dynamic range counts while nobody says which one it is.
     :param outbound: the server is no inventory host: the hosts that connect to it declare it, and it has no clients.
-    :param derived: what ``derive`` adds to the values and flows then refer to, each with its type.
-    :param derive: given the server's values and those of its instances, fills in what follows from them and
+    :param normalized: what ``normalize`` adds to the values and flows then refer to, each with its type.
+    :param normalize: given the server's values and those of its instances, fills in what follows from them and
         returns warnings; raises DbportsError (path relative to the server) for what cannot be.
     """
 
@@ -144,9 +199,9 @@ class Engine:
     instance_options: tuple[Option, ...] = ()
     default_instance: str = ""
     default_os: str | None = None
-    derive: Callable[[Values, list[Values]], list[str]] = field(default=lambda server, instances: [])
+    normalize: Callable[[Values, list[Values]], list[EngineWarning]] = field(default=lambda server, instances: [])
     notes: tuple[str, ...] = ()
-    derived: Mapping[str, str] = field(default_factory=dict)
+    normalized: Mapping[str, str] = field(default_factory=dict)
     outbound: bool = False
 
 

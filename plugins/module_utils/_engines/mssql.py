@@ -19,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines import (
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     Engine,
+    EngineWarning,
     FlowSpec,
     GatewayBehaviour,
     Option,
@@ -53,13 +54,20 @@ SHARED_OPTIONS = (
         choices=("off", "local", "remote"),
     ),
     Option(
-        "dac_port", "port", "Its port, where it is pinned; absent: 1434 for the default instance, dynamic for others."
+        "dac_port",
+        "port",
+        "The port of the dedicated administrator connection, if it is fixed. If omitted, 1434 for the default "
+        "instance and dynamic for others.",
     ),
-    Option("dac_clients", "clients", "Who may use it remotely; absent: the clients."),
+    Option(
+        "dac_clients",
+        "clients",
+        "Who may use the dedicated administrator connection remotely. If omitted, the clients.",
+    ),
     Option(
         "edition",
         "str",
-        "The edition: Express has no remote DAC, Express and Developer start without TCP/IP.",
+        "The edition. Express has no remote DAC; Express and Developer are installed with TCP/IP disabled.",
         choices=("enterprise", "standard", "web", "developer", "evaluation", "express"),
     ),
     *mssql_ha.SHARED_OPTIONS,
@@ -68,14 +76,19 @@ SHARED_OPTIONS = (
 """What may be said of a server, for all its instances, or of one instance."""
 
 OPTIONS = (
-    Option("browser", "bool", "SQL Server Browser answers on UDP 1434; absent: where a client names an instance."),
     Option(
-        "version", "int", "The product's year.", choices=(2000, 2005, 2008, 2012, 2014, 2016, 2017, 2019, 2022, 2025)
+        "browser", "bool", "SQL Server Browser answers on UDP 1434. If omitted, it does if a client names an instance."
+    ),
+    Option(
+        "version",
+        "int",
+        "The version, as the year in the product's name.",
+        choices=(2000, 2005, 2008, 2012, 2014, 2016, 2017, 2019, 2022, 2025),
     ),
     Option(
         "os",
         "str",
-        "The server's operating system, when it is not that of dbports_os.",
+        "The server's operating system, if it is not the one in dbports_os.",
         choices=("linux", "windows", "windows_2003"),
     ),
     *SHARED_OPTIONS,
@@ -84,38 +97,50 @@ OPTIONS = (
 )
 
 INSTANCE_OPTIONS = (
-    Option("name", "str", "The instance's name; MSSQLSERVER is the default instance.", DEFAULT_INSTANCE),
+    Option("name", "str", "The instance's name. MSSQLSERVER is the default instance.", DEFAULT_INSTANCE),
     Option(
         "tcp_port",
         "ports",
-        "The port or ports it listens on, or dynamic; absent: 1433 for the default instance, dynamic for a named one.",
+        "The port or ports that it listens on, or dynamic. If omitted, 1433 for the default instance and dynamic for "
+        "a named one.",
         words=("dynamic",),
     ),
-    Option("tcp_dynamic_port", "bool", "TCP Dynamic Ports is set as well as TCP Port: it listens on both.", False),
+    Option(
+        "tcp_dynamic_port",
+        "bool",
+        "TCP Dynamic Ports is set as well as TCP Port, so the instance listens on both.",
+        False,
+    ),
     Option(
         "listen",
         "listen",
-        "Listen All is off: the addresses with their ports (IP1, IP2 and so on), in place of tcp_port.",
+        "Listen All is off: the addresses with their ports (IP1, IP2 and so on), instead of tcp_port.",
     ),
-    Option("hide_instance", "bool", "Hide Instance: Browser does not tell its port, clients write host,port.", False),
+    Option(
+        "hide_instance",
+        "bool",
+        "Hide Instance is on: Browser does not reveal its port, and clients write host,port.",
+        False,
+    ),
     Option(
         "connect_by",
         "str",
-        "What clients write: host,port (port) or host and instance (name); absent: name "
-        "for a dynamic port or where browser is on, else port.",
+        "What clients write: host,port (port) or host and instance (name). If omitted, name if the port is dynamic "
+        "or browser is on, otherwise port.",
         choices=("port", "name"),
     ),
-    Option("clients", "clients", "Who may connect to this instance; absent: the server's clients."),
-    *(
-        replace(option, default=None, description=f"{option.description.rstrip('.')}; absent: what the server says.")
-        for option in SHARED_OPTIONS
-    ),
+    Option("clients", "clients", "Who may connect to this instance. If omitted, the server's clients."),
+    *(replace(option, default=None) for option in SHARED_OPTIONS),
 )
 
-_AS_TOLD = GatewayBehaviour(same_port=("connect_by=name",))
+_SAME = GatewayBehaviour(
+    same_port=(),
+    same_port_reason="SQL Server Browser tells clients the port that the instance has inside, and is itself asked only "
+    "on UDP 1434",
+    same_port_fix="Publish the same port, or let clients connect by host and port (connect_by: port)",
+)
+_AS_TOLD = replace(_SAME, same_port=("connect_by=name",))
 """SQL Server Browser tells clients the port that the instance has, whatever a gateway makes of it (MC-SQLR)."""
-
-_SAME = GatewayBehaviour(same_port=())
 
 FLOWS = (
     FlowSpec(
@@ -248,7 +273,7 @@ FLOWS = (
     *mssql_services.FLOWS,
 )
 
-DERIVED = {
+NORMALIZED = {
     "listeners": "listen",
     "reached_at": "listen",
     "browser_at": "listen",
@@ -258,13 +283,13 @@ DERIVED = {
     "hidden_2000": "bool",
     "dac_ports": "ports",
     "dac_by_browser": "bool",
-    **mssql_ha.DERIVED,
-    **mssql_replication.DERIVED,
-    **mssql_services.DERIVED,
+    **mssql_ha.NORMALIZED,
+    **mssql_replication.NORMALIZED,
+    **mssql_services.NORMALIZED,
 }
 
 
-def derive(server: Values, instances: list[Values]) -> list[str]:
+def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Settle ports, Browser, DAC and all services; see :class:`Engine`."""
     warnings = []
     server["all_clients"] = _together(server, instances, "clients")
@@ -275,18 +300,18 @@ def derive(server: Values, instances: list[Values]) -> list[str]:
                 instance[option.name] = server[option.name]
     for index, instance in enumerate(instances):
         try:
-            warnings += _settle_port(instance, server["browser"])
-            warnings += _settle_listeners(server, instance)
+            warnings += _settle_port(instance, index, server["browser"])
+            warnings += _settle_listeners(server, instance, index)
         except DbportsError as error:
             error.path = f"instances[{index}].{error.path}"
             raise
         warnings += _settle_dac(server, instance, index)
     for index, instance in enumerate(instances):
         others = [item for item in instances if item is not instance]
-        mssql_ha.derive_instance(server, instance, index, others)
-        warnings += mssql_replication.derive_instance(server, instance, index)
+        mssql_ha.normalize_instance(server, instance, index, others)
+        warnings += mssql_replication.normalize_instance(server, instance, index)
     warnings += _settle_browser(server, instances)
-    return warnings + mssql_ha.derive_server(server) + mssql_services.derive_server(server)
+    return warnings + mssql_ha.normalize_server(server) + mssql_services.normalize_server(server)
 
 
 def _together(server: Values, instances: list[Values], name: str) -> tuple[Any, ...]:
@@ -294,15 +319,16 @@ def _together(server: Values, instances: list[Values], name: str) -> tuple[Any, 
     return tuple(dict.fromkeys(ref for item in instances for ref in item[name] or server[name])) or server[name]
 
 
-def _settle_port(instance: Values, browser: bool | None) -> list[str]:
+def _settle_port(instance: Values, index: int, browser: bool | None) -> list[EngineWarning]:
     """Give an instance its documented port and how clients name it; return warnings."""
     default = is_default(instance)
     if instance["listen"] and (instance["tcp_port"] is not None or instance["tcp_dynamic_port"]):
         raise DbportsError(
-            "IPAll is ignored where addresses have their own ports",
+            "IPAll is ignored if addresses have ports of their own",
+            code="contradiction",
             path="listen",
-            value=[item["address"] for item in instance["listen"]],
-            fix="Write either tcp_port or listen",
+            value=[str(item["address"]) for item in instance["listen"]],
+            fix="Set either tcp_port or listen",
         )
     if instance["listen"]:
         fixed = merge_ports(port for item in instance["listen"] for port in item["ports"])
@@ -316,13 +342,15 @@ def _settle_port(instance: Values, browser: bool | None) -> list[str]:
     if dynamic and instance["connect_by"] == "port":
         raise DbportsError(
             "clients cannot name a port that changes",
+            code="contradiction",
             path="connect_by",
             value="port",
             fix=_FIX_PORT[0].upper() + _FIX_PORT[1:],
         )
     if instance["hide_instance"] and instance["connect_by"] == "name":
         raise DbportsError(
-            f"SQL Server Browser does not tell the port of a hidden instance, not even by name ({HIDE})",
+            f"SQL Server Browser does not reveal the port of a hidden instance, even to clients that name it ({HIDE})",
+            code="contradiction",
             path="hide_instance",
             value=True,
             fix="Give it a fixed tcp_port and let clients write host,port (connect_by: port)",
@@ -330,27 +358,36 @@ def _settle_port(instance: Values, browser: bool | None) -> list[str]:
     if default and instance["connect_by"] == "name":
         reason = "SQL Server Browser is never asked for the default instance"
         if not dynamic:
-            raise DbportsError(reason, path="connect_by", value="name", fix="Remove connect_by")
+            raise DbportsError(reason, code="contradiction", path="connect_by", value="name", fix="Remove connect_by")
         raise DbportsError(
-            f"{reason}: clients go to 1433", path="tcp_port", value="dynamic", fix="Give it a fixed port"
+            f"{reason}: clients go to 1433",
+            code="contradiction",
+            path="tcp_port",
+            value="dynamic",
+            fix="Give it a fixed port",
         )
     if not dynamic:
         return []
     return [
-        f"instance {instance['name']} has a dynamic port: the whole dynamic range of the server is open to its "
-        f"clients and closed to everyone else ({KB_287932}); {_FIX_PORT}"
+        EngineWarning(
+            "dynamic_port",
+            f"instance {instance['name']} has a dynamic port: the whole dynamic range of the server is open to its "
+            f"clients and closed to everyone else ({KB_287932}); {_FIX_PORT}",
+            f"instances[{index}].tcp_port",
+        )
     ]
 
 
-def _settle_listeners(server: Values, instance: Values) -> list[str]:
+def _settle_listeners(server: Values, instance: Values, index: int) -> list[EngineWarning]:
     """Settle the addresses an instance listens on; return warnings."""
     virtual = instance["fci_addresses"]
     if virtual and instance["listen"]:
         raise DbportsError(
-            "a failover cluster instance listens on fci_addresses alone",
+            "a failover cluster instance listens only on fci_addresses",
+            code="contradiction",
             path="listen",
-            value=[item["address"] for item in instance["listen"]],
-            fix="Write either listen or fci_addresses",
+            value=[str(item["address"]) for item in instance["listen"]],
+            fix="Set either listen or fci_addresses",
         )
     instance["reached_at"] = tuple({"address": item} for item in virtual or (None,))
     everywhere = ({"address": None, "ports": instance["tcp_port"]},)
@@ -360,33 +397,47 @@ def _settle_listeners(server: Values, instance: Values) -> list[str]:
     if instance["tcp_dynamic_port"]:
         if instance["dynamic_port"]:
             raise DbportsError(
-                "a fixed port is wanted beside the dynamic one",
+                "tcp_dynamic_port needs a fixed port as well",
+                code="missing",
                 path="tcp_dynamic_port",
                 value=True,
                 fix="Add tcp_port, or remove tcp_dynamic_port",
             )
         warnings.append(
-            f"instance {instance['name']} listens on a dynamic port besides "
-            f"{', '.join(map(str, instance['tcp_port']))}: "
-            "clear TCP Dynamic Ports, or the whole dynamic range of the server stays guarded for it"
+            EngineWarning(
+                "dynamic_port_beside_fixed",
+                f"instance {instance['name']} listens on a dynamic port besides "
+                f"{', '.join(map(str, instance['tcp_port']))}: "
+                "clear TCP Dynamic Ports, or the whole dynamic range of the server stays guarded for it",
+                where(instance, index, "tcp_dynamic_port"),
+            )
         )
     if instance["edition"] in ("express", "developer") and not on_linux(server):
         warnings.append(
-            f"instance {instance['name']}: TCP/IP is disabled on a new {instance['edition'].capitalize()} "
-            "installation; "
-            f"enable it in SQL Server Configuration Manager and restart the instance ({PROTOCOLS})"
+            EngineWarning(
+                "tcp_disabled",
+                f"instance {instance['name']}: TCP/IP is disabled on a new {instance['edition'].capitalize()} "
+                "installation; "
+                f"enable it in SQL Server Configuration Manager and restart the instance ({PROTOCOLS})",
+                where(instance, index, "edition"),
+            )
         )
     if on_linux(server) and not is_default(instance):
         warnings.append(
-            f"instance {instance['name']}: SQL Server on Linux has the default instance alone and no SQL Server Browser"
+            EngineWarning(
+                "one_instance_on_linux",
+                f"instance {instance['name']}: SQL Server on Linux has only the default instance and no SQL "
+                "Server Browser",
+                f"instances[{index}].name",
+            )
         )
     return warnings
 
 
-def _settle_dac(server: Values, instance: Values, index: int) -> list[str]:
+def _settle_dac(server: Values, instance: Values, index: int) -> list[EngineWarning]:
     """Settle the dedicated administrator connection of an instance; return warnings."""
     remote = instance["dac"] == "remote"
-    instance["dac_ports"] = instance["dac_port"] or (1434 if is_default(instance) else "dynamic")
+    instance["dac_ports"] = instance["dac_port"] or (PortRange(1434, 1434) if is_default(instance) else "dynamic")
     instance["dac_by_browser"] = remote and instance["dac_ports"] == "dynamic"
     instance["dac_clients"] = instance["dac_clients"] or instance["clients"] or server["clients"]
     if not remote:
@@ -395,27 +446,34 @@ def _settle_dac(server: Values, instance: Values, index: int) -> list[str]:
     if instance["edition"] == "express":
         raise DbportsError(
             f"Express does not listen for the dedicated administrator connection ({DAC})",
+            code="contradiction",
             path=path,
             value="remote",
-            fix="Remove dac; with trace flag 7806 it does listen: then remove edition",
+            fix="Remove dac; if trace flag 7806 makes it listen, remove edition",
         )
     if instance["dac_by_browser"] and (server["browser"] is False or instance["hide_instance"]):
         raise DbportsError(
             f"the dedicated administrator connection of {instance['name']} has a dynamic port, which clients ask SQL "
             "Server Browser for",
+            code="contradiction",
             path=path,
             value="remote",
-            fix="Pin it and declare dac_port, or let Browser answer",
+            fix="Fix its port and declare dac_port, or let Browser answer",
         )
     if not instance["dac_by_browser"]:
         return []
     return [
-        f"the dedicated administrator connection of {instance['name']} has a dynamic port: the whole dynamic range of "
-        "the server is open to its clients; pin it (AdminConnection\\Tcp, TcpDynamicPorts) and declare dac_port"
+        EngineWarning(
+            "dynamic_port",
+            f"the dedicated administrator connection of {instance['name']} has a dynamic port: the whole dynamic range "
+            "of the server is open to its clients; to fix it, set TcpDynamicPorts in AdminConnection\\Tcp and declare "
+            "dac_port",
+            path,
+        )
     ]
 
 
-def _settle_browser(server: Values, instances: list[Values]) -> list[str]:
+def _settle_browser(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Settle who asks SQL Server Browser, and where; return warnings."""
     by_name = [instance for instance in instances if instance["connect_by"] == "name"]
     if server["browser"] is None:
@@ -423,6 +481,7 @@ def _settle_browser(server: Values, instances: list[Values]) -> list[str]:
     if by_name and not server["browser"]:
         raise DbportsError(
             f"clients name instance {by_name[0]['name']}, which needs SQL Server Browser on UDP 1434",
+            code="missing",
             path="browser",
             value=False,
             fix="Set browser: true, or give the instance a fixed tcp_port",
@@ -434,14 +493,27 @@ def _settle_browser(server: Values, instances: list[Values]) -> list[str]:
     ) or ({"address": None},)
     warnings = []
     if server["browser"] and not by_name and not any(item["dac_by_browser"] for item in instances):
-        warnings.append("browser is on, but no client names an instance: UDP 1434 need not be open")
+        warnings.append(
+            EngineWarning(
+                "browser_unused", "browser is on, but no client names an instance: UDP 1434 need not be open", "browser"
+            )
+        )
     if server["browser"] and on_linux(server) and all(is_default(instance) for instance in instances):
-        warnings.append("there is no SQL Server Browser on Linux: clients write host,port, or just the host for 1433")
+        warnings.append(
+            EngineWarning(
+                "no_browser_on_linux",
+                "there is no SQL Server Browser on Linux: clients write host,port, or just the host for 1433",
+                "browser",
+            )
+        )
     if any(item["fci_addresses"] for item in by_name):
         warnings.append(
-            "SQL Server Browser of a failover cluster may answer from the node's own address, which "
-            "connection tracking "
-            "does not know for an answer (unconfirmed): let clients write host,port"
+            EngineWarning(
+                "browser_of_cluster",
+                "SQL Server Browser of a failover cluster may answer from the node's own address, which connection "
+                "tracking does not recognize as a reply (unconfirmed): let clients write host,port",
+                "instances",
+            )
         )
     return warnings
 
@@ -454,14 +526,14 @@ ENGINE = Engine(
     flows=FLOWS,
     instance_options=INSTANCE_OPTIONS,
     default_instance=DEFAULT_INSTANCE,
-    default_os="windows",  # named instances exist on Windows alone: on Linux there is one instance a host
-    derive=derive,
-    derived=DERIVED,
+    default_os="windows",  # named instances exist only on Windows
+    normalize=normalize,
+    normalized=NORMALIZED,
     notes=(
         "SQL Server Browser is never asked for the default instance, nor by clients that write host,port.",
-        "A named instance that is alone on its machine may get 1433, and a dynamic port is kept over "
-        "restarts while it is "
-        "free: neither is evidence of a fixed port.",
-        "Always On, mirroring and Service Broker endpoints are not in the registry: sys.tcp_endpoints has their ports.",
+        "A named instance that is the only one on its machine may get 1433, and a dynamic port is kept across restarts "
+        "while it is free: neither is evidence of a fixed port.",
+        "Always On, mirroring and Service Broker endpoints are not in the registry; sys.tcp_endpoints lists their "
+        "ports.",
     ),
 )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Values, written
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import os_family
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
@@ -45,11 +45,4 @@ def refuse(values: Values, names: tuple[str, ...], reason: str, fix: str) -> Non
     """Raise for the first of some options that is set; the path is that of a server's option."""
     for name in names:
         if values[name]:
-            raise DbportsError(reason, path=name, value=written(values[name]), fix=fix)
-
-
-def written(value: object) -> object:
-    """Return a value as the user wrote it: clients by their names."""
-    if isinstance(value, tuple):
-        return [getattr(item, "name", str(item)) for item in value]
-    return value
+            raise DbportsError(reason, code="contradiction", path=name, value=written(values[name]), fix=fix)

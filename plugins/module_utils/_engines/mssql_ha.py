@@ -5,7 +5,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    EngineWarning,
+    FlowSpec,
+    Need,
+    Option,
+    Values,
+    written,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
     FIREWALL,
     LINUX_HA,
@@ -16,10 +23,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_co
     on_linux,
     refuse,
     where,
-    written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 
 _LISTENER = "SQLCAT blog 2014/02/03, availability group listeners and port numbers"
 _CONNECT = "Connect to an Always On availability group listener"
@@ -31,18 +37,20 @@ SHARED_OPTIONS = (
     Option(
         "endpoint_port",
         "port",
-        "The port of the database mirroring endpoint, which availability groups use too; "
-        "it has no default of its own: see sys.tcp_endpoints.",
+        "The port of the database mirroring endpoint, which availability groups also use. SQL Server has no default "
+        "for it, see sys.tcp_endpoints.",
         5022,
     ),
     Option(
         "ag_replicas",
         "clients",
-        "Always On: the hosts of all availability replicas. Each should declare the "
-        "server, so put it in a variable of their group.",
+        "Always On: the hosts of all availability replicas. Each of them should declare the server, so set it in a "
+        "variable of their group.",
     ),
     Option("ag_listener_addresses", "addresses", "The addresses of the availability group's listener."),
-    Option("ag_listener_port", "port", "The listener's port; with another than 1433 clients write host,port.", 1433),
+    Option(
+        "ag_listener_port", "port", "The listener's port. With any other port than 1433, clients write host,port.", 1433
+    ),
     Option(
         "ag_read_only_routing",
         "bool",
@@ -54,7 +62,7 @@ SHARED_OPTIONS = (
     Option(
         "fci_addresses",
         "addresses",
-        "Failover cluster instance: the addresses of its network name, at which alone it listens.",
+        "Failover cluster instance: the addresses of its network name, the only ones on which it listens.",
     ),
 )
 
@@ -62,11 +70,11 @@ SERVER_OPTIONS = (
     Option(
         "cluster",
         "str",
-        "The cluster below: wsfc (Windows Server failover cluster) or pacemaker (Linux).",
+        "The underlying cluster: wsfc (Windows Server failover cluster) or pacemaker (Linux).",
         choices=("wsfc", "pacemaker"),
     ),
     Option("cluster_nodes", "clients", "All nodes of the cluster."),
-    Option("cluster_witness_share", "clients", "The address of the file server with a file share witness."),
+    Option("cluster_witness_share", "clients", "The address of the file server with the file share witness."),
     Option("corosync_multicast", "bool", "Corosync uses multicast.", False),
     Option("corosync_qdevice", "clients", "The host of the quorum device (corosync-qnetd)."),
     Option("dlm", "bool", "The cluster uses the distributed lock manager (clvm, GFS2).", False),
@@ -81,9 +89,10 @@ SERVER_OPTIONS = (
     Option(
         "health_probe_port",
         "port",
-        "A load balancer in front of a listener or cluster asks this port which node is active, such as 59999.",
+        "The port on which a load balancer in front of a listener or cluster asks which node is active, for example "
+        "59999.",
     ),
-    Option("health_probe_from", "clients", "From where it asks; in Azure 168.63.129.16."),
+    Option("health_probe_from", "clients", "The addresses from which the load balancer asks; in Azure, 168.63.129.16."),
 )
 
 
@@ -105,7 +114,7 @@ def _partners(name: str, members: str, purpose: str) -> FlowSpec:
 
 
 def _wsfc(
-    name: str, protocol: str, port: str, purpose: str, need: str = "required", confirmed: bool = True
+    name: str, protocol: Protocol, port: str, purpose: str, need: Need = "required", confirmed: bool = True
 ) -> FlowSpec:
     return FlowSpec(
         name,
@@ -124,7 +133,7 @@ def _wsfc(
     )
 
 
-def _pacemaker(name: str, protocol: str, port: str, purpose: str, *when: str) -> FlowSpec:
+def _pacemaker(name: str, protocol: Protocol, port: str, purpose: str, *when: str) -> FlowSpec:
     return FlowSpec(
         name,
         protocol,
@@ -141,7 +150,7 @@ def _pacemaker(name: str, protocol: str, port: str, purpose: str, *when: str) ->
     )
 
 
-def _storage(name: str, protocol: str, port: str, kind: str, need: str = "required") -> FlowSpec:
+def _storage(name: str, protocol: Protocol, port: str, kind: str, need: Need = "required") -> FlowSpec:
     return FlowSpec(
         name,
         protocol,
@@ -160,12 +169,16 @@ FLOWS = (
     _partners(
         "ag_endpoint", "ag_replicas", "Availability replicas of {name} send each other the log and seed databases"
     ),
-    _partners("mirroring_endpoint", "mirroring_members", "Mirroring partners and witness of {name} talk to each other"),
+    _partners(
+        "mirroring_endpoint",
+        "mirroring_members",
+        "Mirroring partners and witness of {name} communicate with each other",
+    ),
     FlowSpec(
         "listener",
         "tcp",
         "ag_listener_port",
-        "Clients connect to the availability group of {name} by its listener",
+        "Clients connect to the availability group of {name} through its listener",
         f"{_LISTENER}; {_CONNECT}",
         when=("ag_listeners",),
         each="instance",
@@ -189,8 +202,8 @@ FLOWS = (
     _wsfc("wsfc", "udp", "3343", "Nodes watch each other"),
     _wsfc("wsfc_join", "tcp", "3343", "A node joins"),
     _wsfc("wsfc_mapper", "tcp", RPC_MAPPER, "Nodes ask for RPC ports"),
-    _wsfc("wsfc_rpc_udp", "udp", "rpc", "Random high UDP ports, as Microsoft's page says"),
-    _wsfc("wsfc_rpc", "tcp", "rpc", "RPC between nodes, at the ports that TCP 135 tells", confirmed=False),
+    _wsfc("wsfc_rpc_udp", "udp", "rpc", "Random high UDP ports"),
+    _wsfc("wsfc_rpc", "tcp", "rpc", "RPC between nodes, on the ports that TCP 135 hands out", confirmed=False),
     _wsfc("wsfc_netbios", "udp", "137", "Cluster administration by NetBIOS names", "optional"),
     _wsfc("wsfc_smb", "tcp", SMB, "Validation of the cluster", "optional"),
     _wsfc("wsfc_ping", "icmp", "", "Validation of the cluster", "optional"),
@@ -246,13 +259,13 @@ FLOWS = (
     ),
 )
 
-DERIVED = {"ag_listeners": "listen", "mirroring_members": "clients"}
+NORMALIZED = {"ag_listeners": "listen", "mirroring_members": "clients"}
 
 _NODES_FIX = "List all nodes in cluster_nodes"
 _PACEMAKER = ("corosync_multicast", "corosync_qdevice", "dlm", "pacemaker_remote_nodes")
 
 
-def derive_instance(server: Values, instance: Values, index: int, others: list[Values]) -> None:
+def normalize_instance(server: Values, instance: Values, index: int, others: list[Values]) -> None:
     """Settle the availability group and mirroring of an instance.
 
     :param others: the server's other instances.
@@ -262,86 +275,97 @@ def derive_instance(server: Values, instance: Values, index: int, others: list[V
     instance["ag_listeners"] = tuple({"address": item} for item in instance["ag_listener_addresses"] or ())
 
     def wrong(option: str, reason: str, fix: str) -> DbportsError:
-        return DbportsError(reason, path=where(instance, index, option), value=written(instance[option]), fix=fix)
+        return DbportsError(
+            reason, code="contradiction", path=where(instance, index, option), value=written(instance[option]), fix=fix
+        )
 
     if instance["ag_replicas"] and server["version"] and server["version"] < 2012:
-        raise wrong("ag_replicas", "availability groups came with SQL Server 2012", "Correct version")
+        raise wrong("ag_replicas", "availability groups need SQL Server 2012 or later", "Correct version")
     if instance["mirroring_witness"] and not instance["mirroring_partners"]:
-        raise wrong("mirroring_witness", "a witness has nothing to watch without partners", "Name mirroring_partners")
+        raise wrong("mirroring_witness", "a witness needs mirroring partners", "Set mirroring_partners")
     if instance["ag_listeners"] and not instance["ag_replicas"]:
-        raise wrong("ag_listener_addresses", "a listener belongs to an availability group", "Name ag_replicas")
+        raise wrong("ag_listener_addresses", "a listener needs an availability group", "Set ag_replicas")
     if instance["ag_read_only_routing"]:
         if not instance["ag_listeners"]:
-            raise wrong("ag_read_only_routing", "read-only routing needs a listener", "Name ag_listener_addresses")
+            raise wrong("ag_read_only_routing", "read-only routing needs a listener", "Set ag_listener_addresses")
         if instance["dynamic_port"]:
             raise wrong(
                 "ag_read_only_routing",
-                f"READ_ONLY_ROUTING_URL has a port and that of {instance['name']} changes",
+                f"READ_ONLY_ROUTING_URL contains a port, and the port of {instance['name']} changes",
                 "Give the instance a fixed tcp_port",
             )
     if (instance["ag_replicas"] or instance["mirroring_members"]) and _listens(instance, instance["endpoint_port"]):
         raise wrong(
             "endpoint_port",
-            f"instance {instance['name']} takes this port for its clients",
+            f"instance {instance['name']} already uses this port for its clients",
             "Give the endpoint a port of its own",
         )
     for other in others:
         if instance["ag_listeners"] and not other["fci_addresses"] and _listens(other, instance["ag_listener_port"]):
             raise wrong(
                 "ag_listener_port",
-                f"instance {other['name']} already has this port, and it is another process than the listener's",
+                f"instance {other['name']} already uses this port, in another process than the listener's",
                 "Give the listener or that instance another port",
             )
 
 
-def _listens(instance: Values, port: int) -> bool:
+def _listens(instance: Values, port: PortRange) -> bool:
     """Tell whether an instance listens for its clients on this port, on all addresses."""
     ports = instance["tcp_port"]
     if instance["listen"] or not isinstance(ports, tuple):
         return False
-    return any(isinstance(item, PortRange) and port in item for item in ports)
+    return any(port.overlaps(item) for item in ports)
 
 
-def derive_server(server: Values) -> list[str]:
+def normalize_server(server: Values) -> list[EngineWarning]:
     """Check the cluster; return warnings.
 
     :raises DbportsError: for what cannot be.
     """
     kind = server["cluster"]
     if kind and not server["cluster_nodes"]:
-        raise DbportsError("a cluster has nodes", path="cluster", value=kind, fix=_NODES_FIX)
+        raise DbportsError("cluster needs cluster_nodes", code="missing", path="cluster", value=kind, fix=_NODES_FIX)
     if server["cluster_nodes"] and not kind:
         raise DbportsError(
-            "which cluster do these nodes form",
+            "cluster_nodes needs cluster, the kind of cluster",
+            code="missing",
             path="cluster_nodes",
             value=written(server["cluster_nodes"]),
-            fix="Write cluster: wsfc or cluster: pacemaker",
+            fix="Set cluster: wsfc or cluster: pacemaker",
         )
     if kind and (kind == "pacemaker") != on_linux(server):
         raise DbportsError(
             "Pacemaker runs on Linux, a Windows Server failover cluster on Windows",
+            code="contradiction",
             path="cluster",
             value=kind,
             fix="Correct cluster, or dbports_os of the host, or os",
         )
     if kind != "pacemaker":
-        refuse(server, _PACEMAKER, "this belongs to a Pacemaker cluster", "Write cluster: pacemaker, or remove it")
+        refuse(server, _PACEMAKER, "only a Pacemaker cluster has this", "Set cluster: pacemaker, or remove it")
     if kind != "wsfc":
         refuse(
             server,
             ("cluster_witness_share",),
-            "this belongs to a Windows Server failover cluster",
-            "Write cluster: wsfc, or remove it",
+            "only a Windows Server failover cluster has this",
+            "Set cluster: wsfc, or remove it",
         )
     for one, other in (("fci_storage", "fci_storage_hosts"), ("health_probe_port", "health_probe_from")):
         for given, missing in ((one, other), (other, one)):
             if server[given] and not server[missing]:
                 raise DbportsError(
                     f"{given} needs {missing}",
+                    code="missing",
                     path=given,
                     value=written(server[given]),
-                    fix=f"Write {missing}, or remove {given}",
+                    fix=f"Set {missing}, or remove {given}",
                 )
     if server["fci_storage"] == "nfs":
-        return ["NFS before version 4 also needs the ports of lockd, mountd and statd, which the NFS server chooses"]
+        return [
+            EngineWarning(
+                "nfs_ports",
+                "NFS before version 4 also needs the ports of lockd, mountd and statd, which the NFS server chooses",
+                "fci_storage",
+            )
+        ]
     return []

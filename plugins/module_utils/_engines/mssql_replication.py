@@ -5,50 +5,63 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    EngineWarning,
+    FlowSpec,
+    Need,
+    Option,
+    Values,
+    written,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
     FIREWALL,
     NETBIOS_NAMES,
     where,
-    written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import Protocol
 
 _SOURCE = f"{FIREWALL}: replication"
 
 SHARED_OPTIONS = (
     Option(
-        "broker_port", "port", "Service Broker's endpoint; it has no default, 4022 is usual: see sys.tcp_endpoints."
+        "broker_port",
+        "port",
+        "The port of the Service Broker endpoint. There is no default; 4022 is usual, see sys.tcp_endpoints.",
     ),
-    Option("broker_peers", "clients", "The hosts of the other Service Broker instances; each connects to the other."),
+    Option(
+        "broker_peers", "clients", "The hosts of the other Service Broker instances. Each side connects to the other."
+    ),
     Option(
         "replication_subscribers",
         "clients",
-        "Replication: the hosts of the subscribers; declare them as servers too, for clients of their own.",
+        "Replication: the hosts of the subscribers. Declare them as servers as well if they have clients of their own.",
     ),
     Option(
         "replication_subscription",
         "str",
-        "push: the distributor connects to the subscribers; pull: they connect to it.",
+        "With push, the distributor connects to the subscribers; with pull, they connect to it.",
         "push",
         choices=("push", "pull"),
     ),
-    Option("replication_distributor", "clients", "The distributor's host, when it is not this server."),
+    Option("replication_distributor", "clients", "The distributor's host, if it is not this server."),
     Option("replication_subscriber_port", "ports", "The subscribers' port.", "1433"),
     Option("replication_distributor_port", "ports", "The remote distributor's port.", "1433"),
     Option(
         "replication_snapshot",
         "str",
-        "How subscribers fetch the snapshot: smb (a share) or ftp; absent: they do not.",
+        "How subscribers fetch the snapshot: smb (a share) or ftp. If omitted, they do not.",
         choices=("smb", "ftp"),
     ),
-    Option("replication_snapshot_hosts", "clients", "The addresses of that share or FTP server; absent: this server."),
+    Option(
+        "replication_snapshot_hosts", "clients", "The addresses of that share or FTP server. If omitted, this server."
+    ),
     Option("replication_web_sync", "clients", "Web synchronization of merge replication: the addresses of IIS."),
-    Option("replication_web_sync_port", "ports", "Their port.", "443"),
+    Option("replication_web_sync_port", "ports", "The port of IIS for web synchronization.", "443"),
 )
 
 
-def _engine(name: str, initiator: str, purpose: str, *when: str, need: str = "required") -> FlowSpec:
+def _engine(name: str, initiator: str, purpose: str, *when: str, need: Need = "required") -> FlowSpec:
     """Return the flow of an agent to this instance's own port."""
     return FlowSpec(
         name,
@@ -78,8 +91,8 @@ def _away(
     port: str,
     purpose: str,
     *when: str,
-    protocol: str = "tcp",
-    need: str = "required",
+    protocol: Protocol = "tcp",
+    need: Need = "required",
 ) -> FlowSpec:
     """Return a flow to another host than this server."""
     return FlowSpec(
@@ -98,7 +111,7 @@ def _away(
 
 
 def _files(
-    name: str, port: str, kind: str, purpose: str, *when: str, protocol: str = "tcp", need: str = "required"
+    name: str, port: str, kind: str, purpose: str, *when: str, protocol: Protocol = "tcp", need: Need = "required"
 ) -> tuple[FlowSpec, ...]:
     """Return the flow of those who read snapshots, to this server where no other host has them."""
     condition = ("snapshot_readers", f"replication_snapshot={kind}", *when)
@@ -233,14 +246,14 @@ FLOWS = (
     ),
 )
 
-DERIVED = {"snapshot_readers": "clients", "smb_ports": "ports"}
+NORMALIZED = {"snapshot_readers": "clients", "smb_ports": "ports"}
 
 
 def _missing_host(instance: Values) -> bool:
     return bool(instance["replication_distributor"]) and not instance["replication_snapshot_hosts"]
 
 
-def derive_instance(server: Values, instance: Values, index: int) -> list[str]:
+def normalize_instance(server: Values, instance: Values, index: int) -> list[EngineWarning]:
     """Settle who reads snapshots where; return warnings.
 
     :raises DbportsError: for what cannot be.
@@ -255,16 +268,18 @@ def derive_instance(server: Values, instance: Values, index: int) -> list[str]:
         if instance[given] and not instance[missing]:
             raise DbportsError(
                 f"{given} needs {missing}",
+                code="missing",
                 path=where(instance, index, given),
                 value=written(instance[given]),
-                fix=f"Write {missing}, or remove {given}",
+                fix=f"Set {missing}, or remove {given}",
             )
     if instance["replication_snapshot"] and _missing_host(instance):
         raise DbportsError(
-            "the snapshots are with the distributor, which is another host",
+            "the snapshots are on the distributor, which is another host",
+            code="contradiction",
             path=where(instance, index, "replication_snapshot"),
             value=instance["replication_snapshot"],
-            fix="Write replication_snapshot_hosts, the address of the distributor where it has them",
+            fix="Set replication_snapshot_hosts, to the address of the distributor if it has them",
         )
     pulls = instance["replication_subscription"] == "pull"
     by_web = instance["replication_web_sync"] and instance["replication_snapshot"] == "ftp"
@@ -274,7 +289,11 @@ def derive_instance(server: Values, instance: Values, index: int) -> list[str]:
     instance["smb_ports"] = "139,445" if server["netbios"] else "445"
     if instance["replication_snapshot"] == "ftp" and instance["snapshot_readers"]:
         return [
-            f"FTP of instance {instance['name']}: its data connections need a helper for connection tracking, or the "
-            "FTP server's passive ports opened as well"
+            EngineWarning(
+                "ftp_data",
+                f"FTP of instance {instance['name']}: data connections need a connection tracking helper, or the "
+                "passive ports of the FTP server have to be opened as well",
+                where(instance, index, "replication_snapshot"),
+            )
         ]
     return []

@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    EngineWarning,
+    FlowSpec,
+    Option,
+    Values,
+    written,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
     FIREWALL,
     PROTOCOLS,
@@ -15,7 +21,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_co
     SMB,
     on_linux,
     refuse,
-    written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
@@ -29,53 +34,65 @@ _POLYBASE = "Configure PolyBase scale-out groups on Windows"
 _DTC_LINUX = "Configure MSDTC on Linux"
 
 OPTIONS = (
-    Option("named_pipes", "bool", "Clients connect by named pipes, which is off by default for the network.", False),
+    Option(
+        "named_pipes",
+        "bool",
+        "Clients connect through named pipes, which are disabled for the network by default.",
+        False,
+    ),
     Option("filestream", "bool", "Clients read and write FILESTREAM data as files.", False),
-    Option("netbios", "bool", "File shares are also used by NetBIOS over TCP/IP.", False),
+    Option("netbios", "bool", "File shares are also used over NetBIOS.", False),
     Option(
         "http_endpoint_port",
         "ports",
-        "Native XML web services (2005 to 2008 R2): CLEAR_PORT 80, SSL_PORT 443 or what CREATE ENDPOINT says.",
+        "Native XML web services (2005 to 2008 R2): 80 (CLEAR_PORT), 443 (SSL_PORT) or the port in CREATE ENDPOINT.",
     ),
-    Option("ipsec", "bool", "The domain's policy demands IPsec between clients and server.", False),
+    Option("ipsec", "bool", "The policy of the domain requires IPsec between clients and server.", False),
     Option(
         "rpc_ports",
         "ports",
-        "The RPC ports where they are restricted (HKLM\\Software\\Microsoft\\Rpc\\Internet); "
-        "absent: the dynamic range.",
+        "The RPC ports, if they are restricted (HKLM\\Software\\Microsoft\\Rpc\\Internet). If omitted, the dynamic "
+        "range.",
     ),
-    Option("msdtc_partners", "clients", "Hosts with which distributed transactions are shared."),
+    Option("msdtc_partners", "clients", "Hosts that take part in distributed transactions with this server."),
     Option("msdtc_rpcport", "port", "MSDTC on Linux: network.rpcport, to which TCP 135 is forwarded.", 13500),
     Option("msdtc_servertcpport", "port", "MSDTC on Linux: distributedtransaction.servertcpport.", 51999),
-    Option("debugger_clients", "clients", "Hosts whose Transact-SQL debugger is used; the server calls them back."),
-    Option("wmi_clients", "clients", "Hosts from which Configuration Manager is used (WMI)."),
+    Option(
+        "debugger_clients", "clients", "Hosts from which the Transact-SQL debugger is used. The server calls them back."
+    ),
+    Option("wmi_clients", "clients", "Hosts from which SQL Server Configuration Manager is used (WMI)."),
     Option("analysis_services", "bool", "Analysis Services is used.", False),
-    Option("analysis_instance", "str", "Its instance; absent: the default one."),
+    Option("analysis_instance", "str", "The instance of Analysis Services. If omitted, the default one."),
     Option(
         "analysis_port",
         "ports",
-        "Its port; absent: 2383, dynamic for a named instance. Every clustered instance has 2383.",
+        "The port of Analysis Services. If omitted, 2383, or dynamic for a named instance. Every clustered instance "
+        "uses 2383.",
         words=("dynamic",),
     ),
     Option(
-        "analysis_clients", "clients", "Who uses it; absent: the clients of the engine. With msmdpump, the IIS hosts."
+        "analysis_clients",
+        "clients",
+        "Who uses Analysis Services. If omitted, the clients of the engine. With msmdpump, the IIS hosts.",
     ),
     Option("reporting_services", "bool", "Reporting Services is used.", False),
-    Option("reporting_port", "ports", "Its ports; 443 where it has TLS.", "80"),
-    Option("reporting_clients", "clients", "Who uses it; absent: the clients of the engine."),
-    Option("reporting_catalog", "clients", "The host of its catalog database, when it is not this one."),
-    Option("reporting_catalog_port", "ports", "That database's port, or dynamic.", "1433", words=("dynamic",)),
+    Option("reporting_port", "ports", "The ports of Reporting Services; 443 with TLS.", "80"),
+    Option("reporting_clients", "clients", "Who uses Reporting Services. If omitted, the clients of the engine."),
+    Option("reporting_catalog", "clients", "The host of the report server's catalog database, if it is not this one."),
+    Option("reporting_catalog_port", "ports", "The port of that database, or dynamic.", "1433", words=("dynamic",)),
     Option(
         "ssis_clients",
         "clients",
-        "Hosts that manage the Integration Services service remotely; running packages does not need it.",
+        "Hosts that manage the Integration Services service remotely. Running packages does not need it.",
     ),
     Option(
-        "scale_out_workers", "clients", "Integration Services Scale Out: the hosts of the workers; this is the master."
+        "scale_out_workers",
+        "clients",
+        "Integration Services Scale Out: the hosts of the workers. This server is the master.",
     ),
     Option("scale_out_port", "port", "The port of the Scale Out master.", 8391),
     Option("polybase_group", "clients", "PolyBase scale-out group (2016 to 2019): the hosts of all its members."),
-    Option("polybase_ports", "ports", "PolyBase: PBPORTRANGE, or the ports that setup took.", "16450-16453,17001"),
+    Option("polybase_ports", "ports", "PolyBase: PBPORTRANGE, or the ports that setup chose.", "16450-16453,17001"),
 )
 
 
@@ -141,7 +158,7 @@ FILES = (
         "named_pipes",
         "tcp",
         SMB,
-        "Clients connect by named pipes",
+        "Clients connect through named pipes",
         f"{PROTOCOLS}; {FIREWALL}",
         initiator="all_clients",
         when=("named_pipes",),
@@ -152,7 +169,7 @@ FILES = (
         "named_pipes_netbios",
         "tcp",
         "139",
-        "Clients connect by named pipes over NetBIOS",
+        "Clients connect through named pipes over NetBIOS",
         _FILESTREAM,
         initiator="all_clients",
         when=("named_pipes", "netbios"),
@@ -368,7 +385,7 @@ SERVICES = (
 )
 
 FLOWS = FILES + TRANSACTIONS + REMOTE_TOOLS + SERVICES
-DERIVED = {"rpc": "ports", "linux": "bool", "all_clients": "clients", "analysis_named": "bool"}
+NORMALIZED = {"rpc": "ports", "linux": "bool", "all_clients": "clients", "analysis_named": "bool"}
 
 _WINDOWS_ONLY = (
     "named_pipes",
@@ -399,7 +416,7 @@ _HTTP_VERSIONS = (2005, 2008)
 _POLYBASE_VERSIONS = (2016, 2017, 2019)
 
 
-def derive_server(server: Values) -> list[str]:
+def normalize_server(server: Values) -> list[EngineWarning]:
     """Settle the services beside the engine; return warnings.
 
     :raises DbportsError: for what cannot be.
@@ -407,7 +424,7 @@ def derive_server(server: Values) -> list[str]:
     linux = server["linux"] = on_linux(server)
     if linux:
         refuse(
-            server, _WINDOWS_ONLY, "SQL Server on Linux does not have this", "Remove it, or correct dbports_os or os"
+            server, _WINDOWS_ONLY, "SQL Server on Linux does not support this", "Remove it, or correct dbports_os or os"
         )
     _versions(server)
     server["rpc"] = server["rpc_ports"] or "dynamic"
@@ -419,49 +436,75 @@ def derive_server(server: Values) -> list[str]:
         server["analysis_port"] = "dynamic" if named else (PortRange(2383, 2383),)
     elif not server["analysis_services"]:
         raise DbportsError(
-            "Analysis Services is not used",
+            "analysis_port needs analysis_services",
+            code="missing",
             path="analysis_port",
-            value=server["analysis_port"],
-            fix="Write analysis_services: true, or remove analysis_port",
+            value=written(server["analysis_port"]),
+            fix="Set analysis_services: true, or remove analysis_port",
         )
     return list(_warnings(server, linux))
 
 
 def _versions(server: Values) -> None:
     for name, versions, reason in (
-        ("http_endpoint_port", _HTTP_VERSIONS, "native XML web services exist in SQL Server 2005 to 2008 R2 alone"),
-        ("polybase_group", _POLYBASE_VERSIONS, "PolyBase scale-out groups exist in SQL Server 2016 to 2019 alone"),
+        ("http_endpoint_port", _HTTP_VERSIONS, "native XML web services exist only in SQL Server 2005 to 2008 R2"),
+        ("polybase_group", _POLYBASE_VERSIONS, "PolyBase scale-out groups exist only in SQL Server 2016 to 2019"),
     ):
         if server[name] and server["version"] and server["version"] not in versions:
-            raise DbportsError(reason, path=name, value=written(server[name]), fix=f"Remove {name}, or correct version")
+            raise DbportsError(
+                reason,
+                code="contradiction",
+                path=name,
+                value=written(server[name]),
+                fix=f"Remove {name}, or correct version",
+            )
 
 
-def _warnings(server: Values, linux: bool) -> list[str]:
+def _warnings(server: Values, linux: bool) -> list[EngineWarning]:
     warnings = []
     if server["ipsec"]:
         warnings.append(
-            "IPsec also needs IP protocols 50 (ESP) and 51 (AH), which have no ports and are not planned: "
-            "let them pass "
-            f"between clients and server ({FIREWALL})"
+            EngineWarning(
+                "ipsec_protocols",
+                "IPsec also needs IP protocols 50 (ESP) and 51 (AH), which have no ports and are not planned: "
+                f"allow them between clients and server ({FIREWALL})",
+                "ipsec",
+            )
         )
     if server["polybase_group"] and not server["msdtc_partners"]:
         warnings.append(
-            f"PolyBase scale-out needs MSDTC between the members: name them in msdtc_partners ({_POLYBASE})"
+            EngineWarning(
+                "polybase_needs_msdtc",
+                f"PolyBase scale-out needs MSDTC between the members: list them in msdtc_partners ({_POLYBASE})",
+                "polybase_group",
+            )
         )
     if server["analysis_services"] and server["analysis_port"] == "dynamic":
         warnings.append(
-            "Analysis Services has a dynamic port: the whole dynamic range of the server is open to its "
-            "clients; to fix "
-            f"it, set Port in msmdsrv.ini and declare analysis_port ({_ANALYSIS})"
+            EngineWarning(
+                "dynamic_port",
+                "Analysis Services has a dynamic port: the whole dynamic range of the server is open to its "
+                f"clients; to fix it, set Port in msmdsrv.ini and declare analysis_port ({_ANALYSIS})",
+                "analysis_port",
+            )
         )
     shared = [] if linux else [name for name in _SYSTEM_PORTS if server[name]]
     if shared:
         warnings.append(
-            f"{', '.join(shared)}: the RPC and file sharing ports belong to Windows itself; under dbports_policy guard "
-            "nobody but the declared peers reaches them, administrators and monitoring included"
+            EngineWarning(
+                "windows_system_ports",
+                f"{', '.join(shared)}: the RPC and file sharing ports belong to Windows itself; with dbports_policy "
+                "guard only "
+                "the declared peers can reach them, which also excludes administrators and monitoring",
+                shared[0],
+            )
         )
     if linux and server["msdtc_partners"]:
         warnings.append(
-            f"MSDTC on Linux: TCP 135 must be forwarded to {server['msdtc_rpcport']} on the host ({_DTC_LINUX})"
+            EngineWarning(
+                "msdtc_forwarding",
+                f"MSDTC on Linux: TCP 135 must be forwarded to {server['msdtc_rpcport']} on the host ({_DTC_LINUX})",
+                "msdtc_partners",
+            )
         )
     return warnings

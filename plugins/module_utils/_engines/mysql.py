@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    EngineWarning,
+    FlowSpec,
+    Option,
+    Values,
+)
 
 _PORTS = "MySQL Port Reference, MySQL Port Reference Tables"
 _GALERA = "Galera Cluster documentation, Firewall Settings"
@@ -15,18 +21,18 @@ _SERVER = ("mysqld", "mariadbd")
 
 OPTIONS = (
     Option("port", "port", "The port of the classic protocol.", 3306),
-    Option("x_port", "port", "mysqlx_port, usually 33060, where clients use X Protocol; absent: not used by clients."),
-    Option("admin_port", "port", "admin_port, usually 33062, where admin_address is set; absent: none."),
-    Option("admin_clients", "clients", "Who uses the administrative port; absent: the server's clients."),
+    Option("x_port", "port", "mysqlx_port, usually 33060, for X Protocol. If omitted, clients do not use it."),
+    Option("admin_port", "port", "admin_port, usually 33062, if admin_address is set. If omitted, there is none."),
+    Option("admin_clients", "clients", "Who uses the administrative port. If omitted, the server's clients."),
     Option(
         "replicas",
         "clients",
-        "Servers that fetch the binary log of this one. Name them on every server that may "
-        "become their source, for example as the group of all of them.",
+        "Servers that fetch the binary log of this one. List them on every server that may become their source, for "
+        "example as the group of all of them.",
     ),
-    Option("galera_nodes", "clients", "The hosts of the Galera cluster, arbitrators (garbd) included."),
+    Option("galera_nodes", "clients", "The hosts of the Galera cluster, including arbitrators (garbd)."),
     Option("galera_port", "port", "gmcast.listen_addr, the port of Galera's group communication.", 4567),
-    Option("galera_multicast", "bool", "Galera replicates by multicast, so the port is needed for UDP as well.", False),
+    Option("galera_multicast", "bool", "Galera replicates by multicast, so the port is also needed for UDP.", False),
     Option("ist_port", "port", "ist.recv_addr, the port of incremental state transfers.", 4568),
     Option(
         "sst_port",
@@ -54,7 +60,7 @@ FLOWS = (
         "admin",
         "tcp",
         "admin_port",
-        "Administrators connect although all connections are taken",
+        "Administrators connect even if all connections are in use",
         _PORTS,
         initiator="admin_users",
         when=("admin_port",),
@@ -102,7 +108,7 @@ FLOWS = (
         "ist",
         "tcp",
         "ist_port",
-        "A node that was away for a short time receives what it missed",
+        "A node that was briefly away receives the changes that it missed",
         _GALERA,
         initiator="galera_nodes",
         responder="galera_nodes",
@@ -128,7 +134,7 @@ FLOWS = (
         "group",
         "tcp",
         "group_port",
-        "Members of the group reach each other",
+        "Members of the group communicate with each other",
         f"{_GROUP}; {_PORTS}",
         initiator="group_nodes",
         responder="group_nodes",
@@ -141,7 +147,7 @@ FLOWS = (
         "recovery",
         "tcp",
         "port",
-        "A joining member fetches data from another with an ordinary connection",
+        "A joining member fetches data from another one over an ordinary connection",
         "MySQL Reference Manual, Connections for Distributed Recovery",
         initiator="group_nodes",
         responder="group_nodes",
@@ -153,7 +159,7 @@ FLOWS = (
 )
 
 
-def derive(server: Values, instances: list[Values]) -> list[str]:
+def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Say who uses the administrative port; see :class:`Engine`."""
     server["admin_users"] = server["admin_clients"] or server["clients"]
     return []
@@ -165,12 +171,13 @@ ENGINE = Engine(
     source=_PORTS,
     options=OPTIONS,
     flows=FLOWS,
-    derive=derive,
-    derived={"admin_users": "clients"},
+    normalize=normalize,
+    normalized={"admin_users": "clients"},
     notes=(
         "MariaDB has no X Protocol and no Group Replication; the other ports are the same.",
-        "State transfers listen on the node that joins, only while it does: their ports look closed at other times.",
-        "With the MySQL communication stack (8.0.27 and later) Group Replication has the port of the classic protocol: "
-        "set group_port to it.",
+        "State transfers listen on the joining node, and only while it joins: their ports are closed at other times.",
+        "With the MySQL communication stack (8.0.27 and later) Group Replication uses the port of the classic "
+        "protocol: "
+        "set group_port to the same.",
     ),
 )

@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    EngineWarning,
+    FlowSpec,
+    Option,
+    Values,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 _PORTS = "Oracle Database Installation Guide, Oracle Database Component Port Numbers and Protocols"
@@ -15,21 +21,29 @@ _EM = "Oracle Database 2 Day DBA, EM Express HTTPS port"
 
 OPTIONS = (
     Option("listener_port", "ports", "The port or ports of the listener.", 1521),
-    Option("tcps_port", "port", "The listener's port for TLS, usually 2484; absent: none."),
+    Option("tcps_port", "port", "The listener's port for TLS, usually 2484. If omitted, there is none."),
     Option(
         "ons_port",
         "port",
-        "The remote port of the Oracle Notification Service, usually 6200, where clients "
-        "subscribe to events (Fast Connection Failover); absent: not used by clients.",
+        "The remote port of the Oracle Notification Service, usually 6200, if clients subscribe to events (Fast "
+        "Connection Failover). If omitted, clients do not use it.",
     ),
-    Option("em_express_port", "port", "The HTTPS port of Enterprise Manager Express, usually 5500; absent: not used."),
-    Option("admin_clients", "clients", "Who uses Enterprise Manager Express; absent: the server's clients."),
-    Option("connection_manager_port", "port", "Oracle Connection Manager on this host, usually 1630; absent: none."),
+    Option(
+        "em_express_port",
+        "port",
+        "The HTTPS port of Enterprise Manager Express, usually 5500. If omitted, it is not used.",
+    ),
+    Option("admin_clients", "clients", "Who uses Enterprise Manager Express. If omitted, the server's clients."),
+    Option(
+        "connection_manager_port",
+        "port",
+        "The port of Oracle Connection Manager on this host, usually 1630. If omitted, there is none.",
+    ),
     Option(
         "data_guard_members",
         "clients",
-        "The hosts of the Data Guard configuration, whichever is primary: each "
-        "may become it, so each of them reaches the listener of every other.",
+        "The hosts of the Data Guard configuration. Each of them may become the primary, so each reaches the "
+        "listener of every other one.",
     ),
     Option(
         "data_guard_observers",
@@ -123,14 +137,15 @@ FLOWS = (
 )
 
 
-def derive(server: Values, instances: list[Values]) -> list[str]:
+def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Say who administers and refuse an observer that observes nothing; see :class:`Engine`."""
     server["admin_users"] = server["admin_clients"] or server["clients"]
     if server["data_guard_observers"] and not server["data_guard_members"]:
         raise DbportsError(
-            "there is nothing that they could observe",
+            "there are no members to observe",
+            code="contradiction",
             path="data_guard_observers",
-            fix="Name the hosts in data_guard_members",
+            fix="List the hosts in data_guard_members",
         )
     return []
 
@@ -141,13 +156,13 @@ ENGINE = Engine(
     source=_PORTS,
     options=OPTIONS,
     flows=FLOWS,
-    derive=derive,
-    derived={"admin_users": "clients"},
+    normalize=normalize,
+    normalized={"admin_users": "clients"},
     notes=(
-        "The installer takes the next free port where 1521 is taken: compare with lsnrctl status.",
-        "On Windows a listener may hand a connection over to another, random port: set USE_SHARED_SOCKET, which newer "
-        "releases have as their default, or such a client needs more than the listener's port.",
+        "The installer takes the next free port if 1521 is in use: compare with lsnrctl status.",
+        "On Windows a listener may hand a connection over to another, random port: set USE_SHARED_SOCKET, which is "
+        "the default in newer releases, or such a client needs more than the listener's port.",
         "The private interconnect of Real Application Clusters uses random ports between the nodes: leave its network "
-        "out of the addresses that are guarded, as Oracle demands no filtering there.",
+        "out of the guarded addresses, because Oracle requires that it is not filtered.",
     ),
 )

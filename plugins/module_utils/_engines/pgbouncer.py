@@ -9,7 +9,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 
 _DOC = "PgBouncer documentation, config: listen_port"
 
-OPTIONS = (Option("port", "port", "listen_port.", 6432),)
+OPTIONS = (Option("port", "port", "The port that PgBouncer listens on (listen_port).", 6432),)
 
 FLOWS = (FlowSpec("sql", "tcp", "port", "Clients connect to PgBouncer", _DOC, process=("pgbouncer",), probe="tcp"),)
 
@@ -19,5 +19,5 @@ ENGINE = Engine(
     source=_DOC,
     options=OPTIONS,
     flows=FLOWS,
-    notes=("Name its host as a client of the PostgreSQL servers behind it.",),
+    notes=("Declare its host as a client of the PostgreSQL servers behind it.",),
 )

@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    EngineWarning,
+    FlowSpec,
+    Option,
+    Values,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 _DOC = "PostgreSQL documentation, Connections and Authentication: port"
@@ -15,26 +21,28 @@ _PGBOUNCER = "PgBouncer documentation, config: listen_port"
 
 OPTIONS = (
     Option("port", "port", "The port that PostgreSQL listens on.", 5432),
-    Option("direct", "bool", "Clients connect to PostgreSQL itself; off where they have PgBouncer alone.", True),
+    Option("direct", "bool", "Clients connect to PostgreSQL itself. Set it to false if they only use PgBouncer.", True),
     Option(
         "replicas",
         "clients",
-        "The standbys, which connect to this server while it is their primary. Name them on "
-        "every server that may become it, for example as the group of all of them.",
+        "The standbys, which connect to this server while it is their primary. List them on every server that may "
+        "become the primary, for example as the group of all of them.",
     ),
-    Option("pgbouncer_port", "port", "Where PgBouncer runs on this host, usually 6432; absent: no PgBouncer."),
+    Option(
+        "pgbouncer_port", "port", "The port of PgBouncer on this host, usually 6432. If omitted, there is no PgBouncer."
+    ),
     Option(
         "patroni_nodes",
         "clients",
-        "The hosts of the Patroni cluster, which ask each other's REST API. They "
-        "replicate as well: replicas may be left out.",
+        "The hosts of the Patroni cluster, which query each other's REST API. They also replicate, so replicas can "
+        "be omitted.",
     ),
     Option("patroni_port", "port", "The port of Patroni's REST API.", 8008),
     Option(
         "patroni_clients",
         "clients",
-        "Who asks the REST API for the primary besides the nodes: load balancers, "
-        "monitoring, administrators with patronictl.",
+        "Other hosts that ask the REST API for the primary: load balancers, monitoring, administrators who use "
+        "patronictl.",
     ),
 )
 
@@ -53,7 +61,7 @@ FLOWS = (
         "replication",
         "tcp",
         "port",
-        "Standbys stream the write-ahead log from their primary, pg_rewind and base backups included",
+        "Standbys stream the write-ahead log from their primary, including pg_rewind and base backups",
         _STANDBY,
         initiator="replicas",
         when=("replicas",),
@@ -74,7 +82,7 @@ FLOWS = (
         "patroni",
         "tcp",
         "patroni_port",
-        "Patroni nodes ask each other's state in the leader race",
+        "Patroni nodes query each other's state in the leader race",
         _PATRONI,
         initiator="patroni_nodes",
         responder="patroni_nodes",
@@ -97,11 +105,12 @@ FLOWS = (
 )
 
 
-def derive(server: Values, instances: list[Values]) -> list[str]:
+def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Let a Patroni cluster replicate and refuse a server that clients cannot reach; see :class:`Engine`."""
     if not server["direct"] and not server["pgbouncer_port"]:
         raise DbportsError(
             "clients reach neither PostgreSQL nor PgBouncer",
+            code="contradiction",
             path="direct",
             value=False,
             fix="Set pgbouncer_port, or leave direct on",
@@ -110,7 +119,10 @@ def derive(server: Values, instances: list[Values]) -> list[str]:
         server["replicas"] = server["patroni_nodes"]
     if server["patroni_clients"] and not server["patroni_nodes"]:
         raise DbportsError(
-            "there is no Patroni whom they could ask", path="patroni_clients", fix="Name its hosts in patroni_nodes"
+            "there is no Patroni cluster to ask",
+            code="contradiction",
+            path="patroni_clients",
+            fix="List its hosts in patroni_nodes",
         )
     return []
 
@@ -121,11 +133,11 @@ ENGINE = Engine(
     source=_DOC,
     options=OPTIONS,
     flows=FLOWS,
-    derive=derive,
+    normalize=normalize,
     notes=(
-        "PostgreSQL has one port for everything: clients, replication and cancel requests. A cancel request is a new "
+        "PostgreSQL uses one port for everything: clients, replication and cancel requests. A cancel request is a new "
         "connection to the same port.",
         "LISTEN and NOTIFY use the client's own connection.",
-        "etcd is an engine of its own, also where it runs on the Patroni nodes; so is PgBouncer on another host.",
+        "etcd is an engine of its own, even if it runs on the Patroni nodes. So is PgBouncer on another host.",
     ),
 )

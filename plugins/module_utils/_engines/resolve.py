@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Values, holds
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import kind_of
@@ -28,7 +29,7 @@ class ResolvedFlow(NamedTuple):
     purpose: str
     initiators: Any
     responders: Any
-    address: str | None
+    address: AddressRange | None
     probe_instance: str | None
     dynamic: bool
     same_port: bool = False
@@ -95,5 +96,6 @@ def _ports(port: str, values: Mapping[str, Any], dynamic: PortRange) -> tuple[tu
     value = values.get(name, name)
     if value == "dynamic":
         return (dynamic,), True
+    ports = (value,) if isinstance(value, PortRange) else parse_ports(value) if isinstance(value, str) else value
     shift = int(offset or 0)
-    return tuple(PortRange(item.first + shift, item.last + shift) for item in parse_ports(value)), False
+    return tuple(PortRange(item.first + shift, item.last + shift) for item in ports), False

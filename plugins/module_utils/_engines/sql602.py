@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-import ipaddress
-
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     Engine,
+    EngineWarning,
     FlowSpec,
     GatewayBehaviour,
     Option,
     Values,
+    written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange
 
 _DOC = "602SQL documentation, Firewalls and Ports while Using the TCP/IP Protocol"
 _SOURCE = "602SQL's published source"
@@ -23,45 +24,55 @@ _SEEN = "observed on 602SQL 11.0.1"
 CLIENT_PORT = "5002"
 """The UDP port on which a client receives announcements, whatever PORTBASE is."""
 
+_SEARCHED = PortRange(5001, 5001)
+_LOOPBACK = (AddressRange.parse("127.0.0.0/8"), AddressRange.parse("::1"))
+_ONE_SOCKS_HOST = (
+    "only one SOCKS host can stand between a client and a server (602SQL documentation, A Client - Server Connection "
+    "over a SOCKS Firewall)"
+)
+_NO_HTTP = (
+    "602SQL's tunnel does not survive a proxy that understands HTTP: its requests have no Host header, one request may "
+    "get several responses, and the session is the connection"
+)
 _SEARCH = GatewayBehaviour(answered=False, untranslated="the announcement that answers it reaches nobody")
 
 OPTIONS = (
     Option(
         "port_base",
         "port",
-        "PORTBASE (IPPort): UDP PORTBASE is searched, clients connect to TCP PORTBASE+1.",
+        "PORTBASE (IPPort). Clients search on UDP PORTBASE and connect to TCP PORTBASE+1.",
         5001,
         maximum=65534,
-        why="clients connect to TCP PORTBASE+1, which must exist; 602SQL takes a random port instead",
+        why="clients connect to TCP PORTBASE+1, which must exist; 602SQL would use a random port instead",
     ),
-    Option("http_tunnel_port", "port", "HTTPTunnelPort, where HTTP tunnelling is switched on; absent means off."),
-    Option("web_port", "port", "WebPort, where WebServerEmulation is on; absent means off."),
-    Option("search", "bool", "Clients search for the server (UDP PORTBASE, and a broadcast to 5001).", True),
+    Option("http_tunnel_port", "port", "HTTPTunnelPort, if HTTP tunnelling is on. If omitted, it is off."),
+    Option("web_port", "port", "WebPort, if WebServerEmulation is on. If omitted, it is off."),
+    Option("search", "bool", "Clients search for the server (UDP PORTBASE, and a broadcast to UDP 5001).", True),
     Option("interrupt", "bool", "Clients interrupt long operations (UDP PORTBASE).", True),
     Option("announcements", "bool", "The server answers searches with announcements to the client's UDP 5002.", True),
     Option("ping", "bool", "Clients verify the connection with an ICMP echo request.", False),
     Option(
         "tunnel_only",
         "bool",
-        "TCPIPCommunication is 0: clients have the HTTP tunnel alone, neither PORTBASE nor PORTBASE+1 is open.",
+        "TCPIPCommunication is 0: clients can only use the HTTP tunnel, and neither PORTBASE nor PORTBASE+1 is open.",
         False,
     ),
     Option(
         "server_ip_addr",
         "address",
-        "ServerIPAddr, the one address on which TCP PORTBASE+1 listens; UDP PORTBASE, "
-        "the HTTP tunnel and the web interface are bound to all addresses all the same.",
+        "ServerIPAddr, the only address on which TCP PORTBASE+1 listens. UDP PORTBASE, the HTTP tunnel and the web "
+        "interface are still bound to all addresses.",
     ),
     Option(
         "replication_partners",
         "clients",
-        "Servers with which this one replicates directly by IP (TCP PORTBASE+2, "
-        "both ways); a partner that is declared has its own PORTBASE.",
+        "Servers with which this one replicates directly by IP (TCP PORTBASE+2, both ways). A partner that is "
+        "declared uses its own PORTBASE.",
     ),
-    Option("smtp_servers", "clients", "Addresses of mail servers to which the server sends (TCP 25)."),
-    Option("pop3_servers", "clients", "Addresses of mail servers from which the server fetches (TCP 110)."),
-    Option("dns_servers", "clients", "Addresses of the name servers that the server asks for that (port 53)."),
-    Option("minimum", "bool", "Only TCP PORTBASE+1, which is enough to connect and work.", False),
+    Option("smtp_servers", "clients", "Addresses of the mail servers that the server sends to (TCP 25)."),
+    Option("pop3_servers", "clients", "Addresses of the mail servers that the server fetches from (TCP 110)."),
+    Option("dns_servers", "clients", "Addresses of the name servers that the server asks for mail servers (port 53)."),
+    Option("minimum", "bool", "Plan only TCP PORTBASE+1, which is enough to connect and work.", False),
 )
 
 FLOWS = (
@@ -75,7 +86,7 @@ FLOWS = (
         process=("602sql*",),
         probe="sql602_connect",
         address="server_ip_addr",
-        through=GatewayBehaviour(socks=True, counted_from="port_base"),
+        through=GatewayBehaviour(socks=_ONE_SOCKS_HOST, counted_from="port_base"),
     ),
     FlowSpec(
         "search",
@@ -120,7 +131,7 @@ FLOWS = (
         "udp",
         CLIENT_PORT,
         "The server announces itself to the client's UDP 5002",
-        f"{_DOC}; from a new source port each time, so connection tracking never knows it: {_SEEN}",
+        f"{_DOC}; from a new source port each time, so connection tracking never recognizes it: {_SEEN}",
         initiator="server",
         responder="clients",
         when=("announcements",),
@@ -140,7 +151,7 @@ FLOWS = (
         when=("http_tunnel_port",),
         process=("602sql*",),
         probe="http_tunnel",
-        through=GatewayBehaviour(http=True),
+        through=GatewayBehaviour(http=_NO_HTTP),
     ),
     FlowSpec(
         "web",
@@ -193,7 +204,7 @@ FLOWS = (
         "dns",
         "udp",
         "53",
-        "The server asks for the addresses of mail servers",
+        "The server looks up the addresses of mail servers",
         _SOURCE,
         initiator="server",
         responder="dns_servers",
@@ -205,7 +216,7 @@ FLOWS = (
         "dns_tcp",
         "tcp",
         "53",
-        "The server asks again by TCP where an answer was too long",
+        "The server repeats a lookup over TCP if the answer was too long",
         "RFC 7766",
         initiator="server",
         responder="dns_servers",
@@ -238,7 +249,7 @@ _BEYOND_MINIMUM = (
 _OFF = {"search": False, "interrupt": False, "announcements": False}
 
 
-def derive(server: Values, instances: list[Values]) -> list[str]:
+def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Apply ``minimum`` and ``tunnel_only``, refuse what contradicts them and itself; see :class:`Engine`."""
     _check(server)
     if server["minimum"]:
@@ -248,12 +259,20 @@ def derive(server: Values, instances: list[Values]) -> list[str]:
     warnings = []
     if server["search"] != server["announcements"]:
         warnings.append(
-            "search and announcements work together: without both a client does not see the server in its list"
+            EngineWarning(
+                "search_without_announcements",
+                "search and announcements only work together: without both, a client does not list the server",
+                "search",
+            )
         )
-    if server["search"] and server["port_base"] != 5001:
+    if server["search"] and server["port_base"] != _SEARCHED:
         warnings.append(
-            f"a broadcast search goes to UDP 5001, never to PORTBASE {server['port_base']}: "
-            "clients find this server only when it is registered by address"
+            EngineWarning(
+                "search_beyond_broadcast",
+                f"a broadcast search goes to UDP 5001, never to PORTBASE {server['port_base']}: "
+                "clients find this server only if it is registered by address",
+                "port_base",
+            )
         )
     return warnings
 
@@ -264,37 +283,45 @@ def _check(server: Values) -> None:
         for name in _BEYOND_MINIMUM:
             if server[name]:
                 raise DbportsError(
-                    "minimum means TCP PORTBASE+1 alone", path=name, value=server[name], fix=f"Remove minimum or {name}"
+                    "minimum means only TCP PORTBASE+1",
+                    code="contradiction",
+                    path=name,
+                    value=written(server[name]),
+                    fix=f"Remove minimum or {name}",
                 )
     if server["tunnel_only"]:
         if not server["http_tunnel_port"]:
             raise DbportsError(
-                "a server with the tunnel alone needs its port",
+                "tunnel_only needs the port of the HTTP tunnel",
+                code="missing",
                 path="tunnel_only",
                 value=True,
-                fix="Set http_tunnel_port to HTTPTunnelPort (80 where it was not changed)",
+                fix="Set http_tunnel_port to HTTPTunnelPort (80 if it was not changed)",
             )
         for name in ("replication_partners", "server_ip_addr"):
             if server[name]:
                 raise DbportsError(
-                    "with the tunnel alone no port counted from PORTBASE is open",
+                    "with tunnel_only, no port counted from PORTBASE is open",
+                    code="contradiction",
                     path=name,
                     fix=f"Remove tunnel_only or {name}",
                 )
-    if server["replication_partners"] and server["port_base"] > MAX_PORT - 2:
+    if server["replication_partners"] and server["port_base"].last > MAX_PORT - 2:
         raise DbportsError(
-            f"at most {MAX_PORT - 2} with replication: it needs TCP PORTBASE+2",
+            f"at most {MAX_PORT - 2} with replication, which needs TCP PORTBASE+2",
+            code="out_of_range",
             path="port_base",
-            value=server["port_base"],
+            value=written(server["port_base"]),
             fix="Give the server a lower PORTBASE",
         )
     address = server["server_ip_addr"]
-    if address and ipaddress.ip_address(address).is_loopback:
+    if address and any(address.overlaps(item) for item in _LOOPBACK):
         raise DbportsError(
-            "no other host reaches this address",
+            "no other host can reach this address",
+            code="unreachable_address",
             path="server_ip_addr",
-            value=address,
-            fix="Set ServerIPAddr to an address of the network, and this to the same",
+            value=written(address),
+            fix="Set ServerIPAddr to an address that clients can reach, and server_ip_addr to the same",
         )
 
 
@@ -304,13 +331,13 @@ ENGINE = Engine(
     source=_DOC,
     options=OPTIONS,
     flows=FLOWS,
-    derive=derive,
+    normalize=normalize,
     notes=(
         "A running operation cannot be interrupted through the HTTP tunnel: UDP PORTBASE is not tunnelled.",
-        "TCP PORTBASE+1 alone is enough to connect and work; UDP PORTBASE and the client's UDP 5002 serve searching "
+        "TCP PORTBASE+1 alone is enough to connect and work; UDP PORTBASE and the client's UDP 5002 are for searching "
         "and interrupting.",
         "UDP PORTBASE is bound to all addresses, whatever ServerIPAddr says.",
-        "A break trusts the address inside the datagram, not its sender: limiting UDP PORTBASE to known clients "
+        "A break trusts the address inside the datagram, not its sender, so limiting UDP PORTBASE to known clients "
         "in the firewall is real protection.",
     ),
 )

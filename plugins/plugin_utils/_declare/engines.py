@@ -21,9 +21,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PROTOCOLS, PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS, kinds_for
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import (
-    COMMON_KEYS,
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import COMMON_KEYS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
     is_pinned,
+    no_unknown_keys,
     read_bool,
     read_options,
 )
@@ -62,7 +63,7 @@ def read_engines(raw: Any, builtin: Mapping[str, Engine], report: Report) -> tup
     """Read ``dbports_engines``.
 
     :param builtin: the engines whose names are taken.
-    :param report: is told the first error of each engine.
+    :param report: gets the first error of each engine.
     :returns: the engines by name, and the names of those that were refused.
     """
     if raw is None:
@@ -70,7 +71,8 @@ def read_engines(raw: Any, builtin: Mapping[str, Engine], report: Report) -> tup
     if not isinstance(raw, Mapping):
         report(
             DbportsError(
-                "not a dictionary of engines by name",
+                "expected a dictionary of engines by name",
+                code="wrong_type",
                 path="dbports_engines",
                 value=raw,
                 fix=f"Write my_engine: {_EXAMPLE}",
@@ -83,7 +85,9 @@ def read_engines(raw: Any, builtin: Mapping[str, Engine], report: Report) -> tup
         path = f"dbports_engines.{name}"
         try:
             if name in builtin:
-                raise DbportsError("the collection has an engine of this name", path=path, fix="Give it another name")
+                raise DbportsError(
+                    "the collection has an engine of this name", code="duplicate", path=path, fix="Give it another name"
+                )
             engines[name] = read_engine(name, raw[name], path)
         except DbportsError as error:
             refused.add(str(name))
@@ -102,7 +106,8 @@ def read_engine(name: Any, raw: Any, path: str) -> Engine:
     listed = raw.get("options") or {}
     if not isinstance(listed, Mapping):
         raise DbportsError(
-            "not a dictionary of options by name",
+            "expected a dictionary of options by name",
+            code="wrong_type",
             path=f"{path}.options",
             value=listed,
             fix="Write for example {port: {type: port, default: 9088}}",
@@ -111,7 +116,11 @@ def read_engine(name: Any, raw: Any, path: str) -> Engine:
     flows = raw.get("flows")
     if not isinstance(flows, (list, tuple)) or not flows:
         raise DbportsError(
-            "an engine has a list of flows", path=f"{path}.flows", value=flows, fix=f"Write for example {_EXAMPLE}"
+            "expected a list of flows",
+            code="wrong_type",
+            path=f"{path}.flows",
+            value=flows,
+            fix=f"Write for example {_EXAMPLE}",
         )
     specs = tuple(_read_flow(item, f"{path}.flows[{index}]", source) for index, item in enumerate(flows))
     engine = Engine(
@@ -151,17 +160,25 @@ def _completed(engine: Engine) -> Engine:
 def _read_option(name: Any, raw: Any, path: str) -> Option:
     _check_name(name, path, "an option")
     if name in RESERVED:
-        raise DbportsError("this name has a meaning of its own", path=path, fix="Give the option another name")
+        raise DbportsError("this name is reserved", code="not_a_name", path=path, fix="Give the option another name")
     _dictionary(raw, _OPTION_KEYS, path, "{type: port, default: 9088}")
     maximum = raw.get("maximum", MAX_PORT)
     if isinstance(maximum, bool) or not isinstance(maximum, int) or not 1 <= maximum <= MAX_PORT:
         raise DbportsError(
-            "not a port", path=f"{path}.maximum", value=maximum, fix=f"Write a number from 1 to {MAX_PORT}"
+            "not a port",
+            code="not_a_port",
+            path=f"{path}.maximum",
+            value=maximum,
+            fix=f"Write a number from 1 to {MAX_PORT}",
         )
     choices = raw.get("choices") or ()
     if not isinstance(choices, (list, tuple)) or not all(isinstance(item, (str, int)) for item in choices):
         raise DbportsError(
-            "not a list of values", path=f"{path}.choices", value=choices, fix="Write for example [one, two]"
+            "expected a list of values",
+            code="wrong_type",
+            path=f"{path}.choices",
+            value=choices,
+            fix="Write for example [one, two]",
         )
     description = raw.get("description", name)
     return Option(
@@ -207,7 +224,7 @@ def _read_flow(raw: Any, path: str, source: str) -> FlowSpec:
 
 
 def check_engine(engine: Engine) -> None:
-    """Check what no type says: names, ports, conditions and ends of an engine's flows.
+    """Check what no type says: names, ports, conditions and sides of an engine's flows.
 
     :raises DbportsError: with a path relative to the engine, such as ``flows[0].port``.
     """
@@ -216,12 +233,14 @@ def check_engine(engine: Engine) -> None:
     for option in engine.options:
         path = f"options.{option.name}"
         if option.name in COMMON_KEYS or is_pinned(option.name):
-            raise DbportsError("this name has a meaning of its own", path=path, fix="Give the option another name")
+            raise DbportsError(
+                "this name is reserved", code="not_a_name", path=path, fix="Give the option another name"
+            )
         _check_option(option, path)
     for option in engine.instance_options:
         _check_option(option, f"instance_options.{option.name}")
     types.update({option.name: option.type for option in (*engine.options, *engine.instance_options)})
-    types.update(engine.derived)
+    types.update(engine.normalized)
     choices = {option.name: option.choices for option in (*engine.options, *engine.instance_options)}
     seen: set[str] = set()
     for index, flow in enumerate(engine.flows):
@@ -229,13 +248,19 @@ def check_engine(engine: Engine) -> None:
         _check_name(flow.name, f"{path}.name", "a flow")
         if flow.name in seen:
             raise DbportsError(
-                "two flows have this name", path=f"{path}.name", value=flow.name, fix="Give each its own"
+                "two flows have this name",
+                code="duplicate",
+                path=f"{path}.name",
+                value=flow.name,
+                fix="Give each its own",
             )
         seen.add(flow.name)
         _check_flow(flow, path, types)
         _check_conditions(flow, path, types, choices)
         if flow.each == "instance" and not engine.instance_options:
-            raise DbportsError("the engine has no instances", path=f"{path}.each", value=flow.each)
+            raise DbportsError(
+                "the engine has no instances", code="contradiction", path=f"{path}.each", value=flow.each
+            )
 
 
 def _check_option(option: Option, path: str) -> None:
@@ -244,7 +269,13 @@ def _check_option(option: Option, path: str) -> None:
     if option.default is None:
         return
     if option.type == "clients":
-        raise DbportsError("clients have no default", path=f"{path}.default", value=option.default, fix="Remove it")
+        raise DbportsError(
+            "clients have no default",
+            code="contradiction",
+            path=f"{path}.default",
+            value=option.default,
+            fix="Remove it",
+        )
     try:
         read_options({option.name: option.default}, (option,), path)
     except DbportsError as error:
@@ -266,38 +297,45 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
             known = sorted(name for name, kind in types.items() if kind == "clients")
             raise DbportsError(
                 "neither server nor an option of type clients",
+                code="not_a_choice",
                 path=f"{path}.{key}",
                 value=end,
                 fix=f"Use server, {', '.join(known)}",
             )
     if flow.initiator == flow.responder and not (flow.mesh and flow.initiator != "server"):
         raise DbportsError(
-            "both ends are the same",
+            "both sides are the same",
+            code="contradiction",
             path=f"{path}.responder",
             value=flow.responder,
-            fix="Name another end, or set mesh for a cluster whose hosts all reach each other",
+            fix="Name another side, or set mesh for a cluster whose hosts all reach each other",
         )
     if flow.mesh and flow.initiator != flow.responder:
         raise DbportsError(
-            "a mesh has one option with all its hosts at both ends",
+            "a mesh has the same option, with all its hosts, on both sides",
+            code="contradiction",
             path=f"{path}.mesh",
             value=True,
             fix="Name the same option as initiator and responder",
         )
     if flow.address and (not isinstance(flow.address, str) or flow.address not in types):
-        raise DbportsError("no option has this name", path=f"{path}.address", value=flow.address)
+        raise DbportsError("no option has this name", code="unknown_name", path=f"{path}.address", value=flow.address)
 
 
 def _check_port(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
     port = flow.port
     if not isinstance(port, str) or bool(port) == (flow.protocol == "icmp"):
         reason = "ICMP has no ports" if flow.protocol == "icmp" else "no port"
-        raise DbportsError(reason, path=path, value=port, fix="Write a port, a range or the name of an option")
+        raise DbportsError(
+            reason, code="not_a_port", path=path, value=port, fix="Write a port, a range or the name of an option"
+        )
     if not port or port == "dynamic":
         return
     name, plus, offset = port.partition("+")
     if plus and not (offset.isascii() and offset.isdecimal() and 0 < int(offset) < MAX_PORT):
-        raise DbportsError("after + a number is wanted", path=path, value=port, fix="Write for example port+1")
+        raise DbportsError(
+            "expected a number after +", code="wrong_type", path=path, value=port, fix="Write for example port+1"
+        )
     if types.get(name) in ("port", "ports"):
         return
     try:
@@ -308,6 +346,7 @@ def _check_port(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
         known = sorted(key for key, kind in types.items() if kind in ("port", "ports"))
         raise DbportsError(
             "neither a port nor an option that is one",
+            code="not_a_port",
             path=path,
             value=port,
             fix=f"Use a number from 1 to {MAX_PORT}, a range, dynamic, or one of {', '.join(known) or 'no options'}",
@@ -325,6 +364,7 @@ def _check_conditions(
             near = difflib.get_close_matches(name, sorted(types), 1)
             raise DbportsError(
                 "this condition names no option",
+                code="unknown_name",
                 path=where,
                 value=condition,
                 fix=f"Perhaps {near[0]} is meant" if near else "Write option, !option or option=value",
@@ -332,6 +372,7 @@ def _check_conditions(
         if equals and choices.get(name) and wanted not in map(str, choices[name]):
             raise DbportsError(
                 f"{name} is never {wanted}",
+                code="not_a_choice",
                 path=where,
                 value=condition,
                 fix=f"Use one of {', '.join(map(str, choices[name]))}",
@@ -341,7 +382,8 @@ def _check_conditions(
 def _check_name(name: Any, path: str, what: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DbportsError(
-            f"the name of {what} is 1 to 40 small letters, digits and _, a letter first",
+            f"the name of {what} has 1 to 40 lowercase letters, digits and underscores, a letter first",
+            code="not_a_name",
             path=path,
             value=name,
             fix="Write for example my_engine",
@@ -353,6 +395,7 @@ def _one_of(value: Any, allowed: Iterable[Any], path: str) -> None:
     if value not in listed:
         raise DbportsError(
             "not a known value",
+            code="not_a_choice",
             path=path,
             value=value,
             fix=f"Use one of {', '.join(str(item) for item in listed if item is not None)}",
@@ -361,27 +404,23 @@ def _one_of(value: Any, allowed: Iterable[Any], path: str) -> None:
 
 def _dictionary(raw: Any, known: set[str], path: str, example: str) -> None:
     if not isinstance(raw, Mapping):
-        raise DbportsError("not a dictionary", path=path, value=raw, fix=f"Write for example {example}")
-    for key in raw:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), sorted(known), 1)
-            raise DbportsError(
-                "unknown key",
-                path=f"{path}.{key}",
-                value=raw[key],
-                fix=f"Perhaps {near[0]} is meant" if near else f"Known keys: {', '.join(sorted(known))}",
-            )
+        raise DbportsError(
+            "expected a dictionary", code="wrong_type", path=path, value=raw, fix=f"Write for example {example}"
+        )
+    no_unknown_keys(raw, known, path)
 
 
 def _text(value: Any, path: str, fix: str) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 500 or not value.isprintable():
         shown = {} if value is None else {"value": value}
-        raise DbportsError("one line of text is wanted", path=path, fix=fix, **shown)
+        raise DbportsError("expected one line of text", code="wrong_type", path=path, fix=fix, **shown)
     return str(value)
 
 
 def _words(value: Any, path: str) -> tuple[str, ...]:
     listed = (value,) if isinstance(value, str) else value
     if not isinstance(listed, (list, tuple)) or not all(isinstance(item, str) and item.strip() for item in listed):
-        raise DbportsError("not a list of words", path=path, value=value, fix="Write a word or a list of words")
+        raise DbportsError(
+            "expected a list of words", code="wrong_type", path=path, value=value, fix="Write a word or a list of words"
+        )
     return tuple(str(item) for item in listed)
