@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import (
     diff_artifact,
     load_artifact,
     write_artifact,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
 
 
 class ActionModule(DbportsAction):
@@ -29,9 +31,9 @@ class ActionModule(DbportsAction):
             "changed": False,
             "plan_id": plan.plan_id,
             "inputs_id": plan.inputs_id,
-            "counts": plan.index["counts"],
-            "plan_warnings": plan.index["warnings"],
-            "conflicts": plan.index["conflicts"],
+            "counts": dict(plan.index.counts),
+            "plan_warnings": [sentence(item) for item in plan.index.warnings],
+            "conflicts": [conflict_sentence(item) for item in plan.index.conflicts],
         }
         if not args["plan_dir"]:
             return result

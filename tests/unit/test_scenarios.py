@@ -20,6 +20,7 @@ import yaml
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
@@ -71,8 +72,8 @@ def misfits(scenario: dict[str, Any]) -> str:
     flows = flows_of(plan)
     problems = [
         differences(scenario["flows"], [line(flow) for flow in flows]),
-        unmatched(scenario.get("warnings", []), plan.warnings),
-        unmatched(scenario.get("conflicts", []), plan.conflicts),
+        unmatched(scenario.get("warnings", []), [sentence(item) for item in plan.warnings]),
+        unmatched(scenario.get("conflicts", []), [conflict_sentence(item) for item in plan.conflicts]),
     ]
     for start, ports in scenario.get("source_ports", {}).items():
         seen = sorted({flow["source_ports"] for flow in flows if line(flow).startswith(f"{start} ")})

@@ -13,19 +13,17 @@ from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Values
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import ALLOWED, explain, view_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.required_ports import (
     Planned,
     chosen_host,
     plan_of,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import (
-    PlanError,
-    ServerDeclaration,
-    ServerDeclarations,
-)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import read_declarations
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import ServerDeclaration
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import KINDS
 
 ENGINE = "mssql"
 DEFAULT_INSTANCE = "MSSQLSERVER"
@@ -102,7 +100,7 @@ def connection_string(
 
 def _flows(relation: ServerDeclaration, instance: str) -> list[ResolvedFlow]:
     """Return the flows by which clients connect to an instance, of the kind that comes first."""
-    own = [flow for flow in relation.flows if flow.instance == instance]
+    own = [item.flow for item in relation.flows if item.flow.instance == instance]
     kinds = ([flow for flow in own if flow.spec.name == name] for name in _CONNECTING)
     return next((flows for flows in kinds if flows), [])
 
@@ -122,14 +120,10 @@ def _plan(data: Any, address: str | None) -> Planned:
 
 def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[ServerDeclaration, Values]:
     """Return the server and the instance that are meant."""
-    relations = ServerDeclarations(planned.inventory)
-    _declaring, servers = relations.read()
-    if relations.errors:
-        raise PlanError(relations.errors)
     found = [
         (relation, item)
-        for relation in servers
-        if relation.host == host and relation.server.engine.name == ENGINE
+        for relation in read_declarations(planned.inventory, KINDS).servers
+        if relation.host.name == host and relation.server.engine.name == ENGINE
         for item in relation.server.instances
     ]
     names = [item["name"] for _relation, item in found]
@@ -151,7 +145,7 @@ def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[ServerDe
 class _Spot(NamedTuple):
     """One address on which an instance is reached, with its port, or None for a dynamic one."""
 
-    address: str
+    address: AddressRange
     port: int | None
 
 
@@ -178,25 +172,25 @@ def _allowed(planned: Planned, host: str, flows: list[ResolvedFlow], client: str
         )
     own = planned.plan.hosts.get(client)
     if own is None:
-        families = {":" in client}
+        families = {AddressRange.parse(client).family}
     else:
-        families = {":" in text for text in own.addresses}
+        families = {item.family for item in own.addresses}
         gateways = {
-            _Spot(address, parse_ports(head.ports)[0].first)
-            for head, peers in own.rules.items()
-            if head.direction == "out" and head.endpoint in {flow.endpoint for flow in flows}
-            for ref in peers.values()
-            if ref.declared.startswith(f"{host}: ") and ref.name != host
-            for address in ref.addresses
+            _Spot(address, key.ports[0].first)
+            for key, peers in own.rules.items()
+            if key.direction == "out" and key.endpoint in {flow.endpoint for flow in flows}
+            for peer in peers.values()
+            if peer.declared.host == host and peer.name != host
+            for address in peer.addresses
         }
-        spots = sorted(gateways, key=str) or spots
-    return [spot for spot in spots if (":" in spot.address) in families] or spots
+        spots = sorted(gateways, key=lambda spot: (str(spot.address), spot.port or 0)) or spots
+    return [spot for spot in spots if spot.address.family in families] or spots
 
 
 def _target(instance: Values, spots: list[_Spot], address: str | None) -> Target:
     spot = spots[0]
     port = None if instance.get("connect_by") == "name" else spot.port
-    return Target(spot.address if address is None else _read_address(address), port, instance["name"])
+    return Target(str(spot.address) if address is None else _read_address(address), port, instance["name"])
 
 
 def _read_address(text: str) -> str:

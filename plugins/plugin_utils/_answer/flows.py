@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, RuleKey, RulePeer
 
 
@@ -19,10 +21,10 @@ def flows_of(plan: Plan) -> list[dict[str, Any]]:
     """
     found = []
     for host, port_set in plan.hosts.items():
-        own = (host, list(port_set.addresses))
+        own = (host, format_addresses(port_set.addresses))
         for head, peers in port_set.rules.items():
             for ref in peers.values():
-                other = (ref.name, list(ref.addresses))
+                other = (ref.name, format_addresses(ref.addresses))
                 if head.direction == "in":
                     found.append(_flow(head, ref, other, own))
                 elif ref.name not in plan.hosts or (plan.gateways and not _known(plan, head, host, ref.name)):
@@ -45,13 +47,13 @@ def _flow(
         "responder": responder[0],
         "responder_addresses": responder[1],
         "protocol": head.protocol,
-        "source_ports": ref.source_ports,
-        "ports": head.ports,
+        "source_ports": str(ref.source_ports or ""),
+        "ports": format_ports(head.ports),
         "flow": head.flow,
         "endpoint": head.endpoint,
         "purpose": head.purpose,
         "need": head.need,
         "citation": head.citation,
         "unsolicited": head.unsolicited,
-        "declared": ref.declared,
+        "declared": str(ref.declared),
     }

@@ -5,20 +5,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
     AddressRange,
     merge_addresses,
-    parse_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import cidrs
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 ICMP_ECHO = {4: ("icmp", 8), 6: ("icmpv6", 128)}
@@ -121,7 +120,7 @@ def required_ports(data: Any, host: str | None = None, direction: str = "in") ->
     for head, peers in port_set.ordered() if port_set else ():
         if head.direction != direction or not peers:
             continue
-        ranges = parse_addresses(text for ref in peers.values() for text in ref.addresses)
+        ranges = merge_addresses(item for peer in peers.values() for item in peer.addresses)
         for key, wanted in _keys(head.protocol, head.ports, ranges):
             entry = found.setdefault(key, _Entry([], {}, []))
             entry.ranges.extend(wanted)
@@ -137,7 +136,7 @@ class _Entry(NamedTuple):
 
 
 def _keys(
-    protocol: str, ports: str, ranges: tuple[AddressRange, ...]
+    protocol: str, ports: Ports, ranges: tuple[AddressRange, ...]
 ) -> Iterable[tuple[tuple[str, int, int], list[AddressRange]]]:
     """Yield protocol and ports of each rule that follows, with its addresses."""
     if protocol == "icmp":
@@ -146,7 +145,7 @@ def _keys(
             if own:
                 yield (name, kind, -1), own
         return
-    for item in parse_ports(ports):
+    for item in ports:
         yield (protocol, item.first, item.last), list(ranges)
 
 
@@ -163,16 +162,5 @@ def _rule(key: tuple[str, int, int], entry: _Entry, peers: str) -> dict[str, Any
 
 def networks_of(ranges: Iterable[AddressRange]) -> list[str]:
     """Return the fewest networks in CIDR form that hold exactly these addresses, IPv4 first."""
-    found: list[str] = []
-    for item in merge_addresses(ranges):
-        networks: Iterable[Any]
-        if item.family == 4:
-            networks = ipaddress.summarize_address_range(
-                ipaddress.IPv4Address(item.first), ipaddress.IPv4Address(item.last)
-            )
-        else:
-            networks = ipaddress.summarize_address_range(
-                ipaddress.IPv6Address(item.first), ipaddress.IPv6Address(item.last)
-            )
-        found += map(str, networks)
-    return found
+    texts = cidrs(merge_addresses(ranges))
+    return [text if "/" in text else f"{text}/{128 if ':' in text else 32}" for text in texts]

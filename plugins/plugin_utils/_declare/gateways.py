@@ -6,125 +6,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Option, Values
-from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES, dynamic_range
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Values
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, read_label
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, Ranges, read_label
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peers
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import (
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
     no_unknown_keys,
     read_address,
     read_options,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
+    Gateway,
+    GatewayKind,
+    Publication,
+)
 
 VARIABLE = "dbports_gateways"
-FILTER, SOCKS, NAT, HTTP_PROXY = "filter", "socks", "nat", "http_proxy"
 _COMMON = ("name", "kind", "between", "engines")
-
-OPTIONS: dict[str, tuple[Option, ...]] = {
-    FILTER: (
-        Option("stateful", "bool", "It tracks connections; without that it needs rules for the replies too.", True),
-    ),
-    SOCKS: (
-        Option("port", "port", "Where it listens for SOCKS 4.", 1080),
-        Option("os", "str", "Its operating system, which decides its source ports.", choices=tuple(DYNAMIC_RANGES)),
-    ),
-    NAT: (
-        Option("inside", "str", "The network whose addresses it hides; the others are outside."),
-        Option("source_nat", "bool", "A published server sees the device and not the client.", True),
-    ),
-    HTTP_PROXY: (
-        Option("mode", "str", "http: it understands HTTP; tcp: it passes bytes on.", choices=("http", "tcp")),
-        Option("port", "port", "Where clients reach it, in mode tcp; absent, the port of the server's tunnel."),
-        Option("os", "str", "Its operating system, which decides its source ports.", choices=tuple(DYNAMIC_RANGES)),
-    ),
-}
-"""What each kind of gateway may say beside name, kind, between, engines, addresses and mappings."""
-
-_WITH_ADDRESSES = (SOCKS, NAT, HTTP_PROXY)
-MAPPING_KEYS = ("host", "address", "protocol", "port", "public_port", "public_address")
-
-
-@dataclass(frozen=True)
-class Publication:
-    """One published endpoint: ``public_ports`` of ``public`` (by outside network) lead to ``ports`` of ``address``."""
-
-    address: AddressRange
-    protocol: str
-    ports: PortRange
-    public_ports: PortRange
-    public: Mapping[str, AddressRange]
-    path: str
-
-    def published(self, ports: PortRange) -> PortRange | None:
-        """Return the ports under which ports of the server are published, or None when they are not."""
-        if ports.first < self.ports.first or ports.last > self.ports.last:
-            return None
-        shift = self.public_ports.first - self.ports.first
-        return PortRange(ports.first + shift, ports.last + shift)
-
-
-class Gateway(NamedTuple):
-    """One gateway.
-
-    :param number: its place in the list.
-    :param engines: the engines whose flows go through it; empty for all.
-    :param values: the options of its kind.
-    :param addresses: its own addresses by the network they lie in.
-    """
-
-    number: int
-    name: str
-    kind: str
-    between: tuple[str, ...]
-    engines: tuple[str, ...]
-    values: Values
-    addresses: Mapping[str, tuple[AddressRange, ...]]
-    mappings: tuple[Publication, ...]
-
-    @property
-    def path(self) -> str:
-        """Where it is declared."""
-        return f"{VARIABLE}[{self.number}]"
-
-    @property
-    def stateless(self) -> bool:
-        """Whether it needs rules for replies."""
-        return self.kind == FILTER and not self.values["stateful"]
-
-    @property
-    def source_ports(self) -> str:
-        """Where its own connections come from; a translator takes any high port."""
-        return str(dynamic_range(self.values.get("os")).ports)
-
-    @property
-    def rewrites(self) -> bool:
-        """Whether flows look different behind it."""
-        return self.kind != FILTER
+_MAPPING_KEYS = ("host", "address", "protocol", "port", "public_port", "public_address")
+_EXAMPLE = "{name: fw-1, kind: filter, between: [office, dc], stateful: false}"
+_MAPPING_EXAMPLE = "{host: erp-db, protocol: tcp, port: 1433}"
 
 
 def read_gateways(
-    raw: Any, networks: Networks, peers: Peers, engines: Iterable[str], keep: Callable[[DbportsError], None]
+    raw: Any,
+    kinds: Mapping[str, GatewayKind],
+    networks: Networks,
+    peers: Peers,
+    engines: Iterable[str],
+    keep: Callable[[DbportsError], None],
 ) -> tuple[Gateway, ...]:
     """Read ``dbports_gateways``; every error goes to ``keep``, and what has one is left out."""
     if raw is None:
         return ()
     if not isinstance(raw, (list, tuple)):
-        keep(
-            DbportsError(
-                "not a list of gateways",
-                path=VARIABLE,
-                value=raw,
-                fix="Write for example [{name: fw-1, kind: filter, between: [office, dc], stateful: false}]",
-            )
-        )
+        fix = f"Write for example [{_EXAMPLE}]"
+        keep(DbportsError("expected a list of gateways", code="wrong_type", path=VARIABLE, value=raw, fix=fix))
         return ()
-    reader = _Reader(networks, peers, tuple(engines))
+    reader = _Reader(kinds, networks, peers, tuple(engines))
     found = []
     for number, item in enumerate(raw):
         try:
@@ -135,7 +58,10 @@ def read_gateways(
 
 
 class _Reader:
-    def __init__(self, networks: Networks, peers: Peers, engines: tuple[str, ...]) -> None:
+    def __init__(
+        self, kinds: Mapping[str, GatewayKind], networks: Networks, peers: Peers, engines: tuple[str, ...]
+    ) -> None:
+        self._kinds = kinds
         self._networks = networks
         self._peers = peers
         self._engines = engines
@@ -149,25 +75,28 @@ class _Reader:
         path = f"{VARIABLE}[{number}]"
         if not isinstance(raw, Mapping):
             raise DbportsError(
-                "a gateway is a dictionary with name, kind and between",
+                "expected a dictionary with name, kind and between",
+                code="wrong_type",
                 path=path,
                 value=raw,
-                fix="Write for example {name: fw-1, kind: filter, between: [office, dc]}",
+                fix=f"Write for example {_EXAMPLE}",
             )
-        name, kind = self._name(raw, path), _choice(raw, "kind", tuple(OPTIONS), path)
-        extra = (("addresses",) if kind in _WITH_ADDRESSES else ()) + (("mappings",) if kind == NAT else ())
-        no_unknown_keys(raw, {*_COMMON, *extra, *(option.name for option in OPTIONS[kind])}, path)
+        name, kind = self._name(raw, path), self._kinds[_choice(raw, "kind", tuple(self._kinds), path)]
         between = self._between(raw.get("between"), f"{path}.between")
-        values = read_options({key: raw[key] for key in raw if key not in _COMMON}, OPTIONS[kind], path)
-        _check_values(kind, values, between, path)
-        http = kind == HTTP_PROXY and values["mode"] == "http"
-        addresses = {}
-        if kind in _WITH_ADDRESSES and not (http and raw.get("addresses") is None):
-            addresses = self._addresses(raw.get("addresses"), kind, between, f"{path}.addresses")
-        gateway = Gateway(number, name, kind, between, self._listed_engines(raw, path), values, addresses, ())
-        if kind == NAT and raw.get("mappings") is not None:
+        values = self._values(raw, kind, between, path)
+        addresses = self._addresses(raw.get("addresses"), kind, values, between, f"{path}.addresses")
+        gateway = Gateway(number, name, kind.name, between, self._listed_engines(raw, path), values, addresses, ())
+        if raw.get("mappings") is not None:
             gateway = gateway._replace(mappings=self._mappings(raw["mappings"], gateway))
         return gateway
+
+    def _values(self, raw: Mapping[str, Any], kind: GatewayKind, between: tuple[str, ...], path: str) -> Values:
+        own = {option.name for option in kind.options}
+        values = read_options({key: raw[key] for key in raw if key in own}, kind.options, path)
+        extra = {key for key, has in (("addresses", kind.addresses(values) != "none"), ("mappings", kind.mappings)) if has}
+        no_unknown_keys(raw, {*_COMMON, *extra, *own}, path)
+        kind.check(values, between, path)
+        return values
 
     def _name(self, raw: Mapping[str, Any], path: str) -> str:
         name = read_label(raw.get("name"), f"{path}.name")
@@ -210,34 +139,32 @@ class _Reader:
         return tuple(str(item) for item in listed)
 
     def _addresses(
-        self, raw: Any, kind: str, between: tuple[str, ...], path: str
-    ) -> dict[str, tuple[AddressRange, ...]]:
-        example = ", ".join(f"{name}: ..." for name in between)
+        self, raw: Any, kind: GatewayKind, values: Values, between: tuple[str, ...], path: str
+    ) -> dict[str, Ranges]:
+        need = kind.addresses(values)
+        if need == "none" or (need == "optional" and raw is None):
+            return {}
+        fix = f"Write {{{', '.join(f'{name}: ...' for name in between)}}} with its addresses"
         if not isinstance(raw, Mapping):
-            raise DbportsError(
-                "the gateway's own address in each network is needed",
-                path=path,
-                value=raw,
-                fix=f"Write {{{example}}} with its addresses",
-            )
+            reason = "the gateway's own address in each network is needed"
+            raise DbportsError(reason, code="missing", path=path, value=raw, fix=fix)
         no_unknown_keys(raw, set(between), path)
-        read: dict[str, tuple[AddressRange, ...]] = {}
+        read: dict[str, Ranges] = {}
         for network in between:
             listed = [raw[network]] if isinstance(raw.get(network), str) else raw.get(network)
             here = f"{path}.{network}"
             if not isinstance(listed, (list, tuple)) or not listed:
+                reason = "the gateway's own address in this network is needed"
+                raise DbportsError(reason, code="missing", path=here, value=listed, fix=fix)
+            read[network] = tuple(read_address(item, f"{here}[{index}]") for index, item in enumerate(listed))
+            if need == "ipv4" and any(item.family != 4 for item in read[network]):
                 raise DbportsError(
-                    "the gateway's own address in this network is needed",
+                    "SOCKS 4 carries only IPv4 addresses",
+                    code="not_an_address",
                     path=here,
                     value=listed,
-                    fix=f"Write {{{example}}} with its addresses",
+                    fix="Write its IPv4 address",
                 )
-            texts = [read_address(item, f"{here}[{index}]") for index, item in enumerate(listed)]
-            if kind == SOCKS and any(":" in text for text in texts):
-                raise DbportsError(
-                    "SOCKS 4 carries IPv4 addresses alone", path=here, value=listed, fix="Write its IPv4 address"
-                )
-            read[network] = tuple(AddressRange.parse(text) for text in texts)
         return read
 
     def _mappings(self, raw: Any, gateway: Gateway) -> tuple[Publication, ...]:
@@ -265,8 +192,8 @@ class _Reader:
                 value=raw,
                 fix="Write for example {host: erp-db, protocol: tcp, port: 1433}",
             )
-        no_unknown_keys(raw, set(MAPPING_KEYS), path)
-        protocol = _choice(raw, "protocol", ("tcp", "udp"), path)
+        no_unknown_keys(raw, set(_MAPPING_KEYS), path)
+        protocol: Protocol = "tcp" if _choice(raw, "protocol", ("tcp", "udp"), path) == "tcp" else "udp"
         ports = _ports(raw, "port", path)
         public = _ports(raw, "public_port", path) if raw.get("public_port") is not None else ports
         if public.last - public.first != ports.last - ports.first:
@@ -284,7 +211,7 @@ class _Reader:
         outside = {name: items for name, items in gateway.addresses.items() if name != gateway.values["inside"]}
         if raw is None:
             return {name: items[0] for name, items in outside.items()}
-        wanted = AddressRange.parse(read_address(raw, path))
+        wanted = read_address(raw, path)
         found = {name: wanted for name, items in outside.items() if wanted in items}
         if not found:
             known = ", ".join(str(item) for items in outside.values() for item in items)
@@ -302,7 +229,7 @@ class _Reader:
         key = "host" if raw.get("host") is not None else "address"
         value, here = raw[key], f"{path}.{key}"
         if key == "address":
-            addresses: tuple[str, ...] = (read_address(value, here),)
+            addresses: Ranges = (read_address(value, here),)
         else:
             try:
                 addresses = self._peers.host(value).addresses
@@ -340,28 +267,11 @@ def _ports(raw: Mapping[str, Any], key: str, path: str) -> PortRange:
         raise error.at(path=f"{path}.{key}") from None
 
 
-def _check_values(kind: str, values: Values, between: tuple[str, ...], path: str) -> None:
-    if kind == NAT and values["inside"] not in between:
-        raise DbportsError(
-            "which network it hides has to be said",
-            path=f"{path}.inside",
-            value=values["inside"],
-            fix=f"Name one of {', '.join(between)}",
-        )
-    if kind == HTTP_PROXY and values["mode"] is None:
-        raise DbportsError(
-            "whether it understands HTTP or only passes bytes on decides whether a tunnel works",
-            path=f"{path}.mode",
-            value=None,
-            fix="Write mode: http or mode: tcp",
-        )
-
-
 def _no_overlap(mapping: Publication, other: Publication) -> None:
     """Refuse two mappings of one public port."""
     shared = set(mapping.public.values()) & set(other.public.values())
     one, two = mapping.public_ports, other.public_ports
-    if mapping.protocol != other.protocol or not shared or one.last < two.first or two.last < one.first:
+    if mapping.protocol != other.protocol or not shared or not one.overlaps(two):
         return
     both = PortRange(max(one.first, two.first), min(one.last, two.last))
     browser = "; clients ask UDP 1434 and no other port, so one public address serves one host with SQL Server Browser"

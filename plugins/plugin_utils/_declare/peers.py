@@ -6,40 +6,26 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, get_args
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES, dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Policy
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import (
-    PINNED_REASON,
-    ClientRef,
-    read_bool,
-)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import PINNED_REASON, read_bool
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import ClientRef, Peer, Settings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import Inventory
 
-POLICIES = ("guard", "open")
+POLICIES: tuple[Policy, ...] = get_args(Policy)
 _RANGE_FIX = "Write the range of the operating system, such as 32768-60999"
-
-
-class Peer(NamedTuple):
-    """One end of a flow: an inventory host, or an address or network that is none."""
-
-    name: str
-    addresses: tuple[str, ...]
-    source_ports: str
-    is_host: bool
-    os: str | None
-
-
-class Settings(NamedTuple):
-    """How a host's own firewall is to be written."""
-
-    policy: str
-    filter_outbound: bool
+_NOT_OTHERS = (
+    (AddressRange.parse("0.0.0.0"), AddressRange.parse("::")),
+    (AddressRange.parse("127.0.0.0/8"), AddressRange.parse("::1")),
+    (AddressRange.parse("224.0.0.0/4"), AddressRange.parse("ff00::/8")),
+)
+"""Unspecified, loopback and multicast addresses, under which no other host reaches a host."""
 
 
 class Peers:
@@ -47,9 +33,8 @@ class Peers:
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
-        self._hosts: dict[str, Peer] = {}
         self._groups: dict[str, tuple[Peer, ...]] = {}
-        self._settings: dict[str, Settings] = {}
+        self.hosts: dict[str, tuple[Peer, Settings]] = {}
         self.variables: dict[str, dict[str, Any]] = {}
         self.members: dict[str, tuple[str, ...]] = {}
         self.fact_hosts: set[str] = set()
@@ -59,19 +44,18 @@ class Peers:
 
         :raises DbportsError: when it has no usable address or its dbports variables are wrong.
         """
-        peer = self._hosts.get(name)
-        if peer is None:
+        known = self.hosts.get(name)
+        if known is None:
             values = self._inventory.host(name)
             if values is None:
-                raise DbportsError("no such host in the inventory", value=name)
+                raise DbportsError("no such host in the inventory", code="unknown_name", value=name)
             self.variables[name] = values
-            self._settings[name] = _read_settings(name, values)
-            peer = self._hosts[name] = self._read_host(name, values)
-        return peer
-
-    def settings(self, name: str) -> Settings:
-        """Return a host's settings; the host has been looked up before."""
-        return self._settings[name]
+            try:
+                settings = _read_settings(values)
+                known = self.hosts[name] = (self._read_host(name, values), settings)
+            except DbportsError as error:
+                raise error.at(host=name) from None
+        return known[0]
 
     def resolve(self, ref: ClientRef) -> tuple[Peer, ...]:
         """Return who one entry of a list of clients means.
@@ -93,19 +77,22 @@ class Peers:
                 raise error.at(path=ref.path) from None
             if self._inventory.host(str(network)) is not None:  # 192.0.2.21/32 is the host named 192.0.2.21
                 return (self.host(str(network)),)
-            return (_network(ref, str(network)),)
+            os = _read_os(ref.os, f"{ref.path}.os")
+            return (Peer(str(network), (network,), dynamic_range(os).ports, False, os),)
         near = difflib.get_close_matches(ref.name, list(self._inventory.names()), 1)
         raise DbportsError(
-            "no such host or group in the inventory, and no address or network",
+            "neither an inventory host or group nor an IP address or network",
+            code="unknown_name",
             path=ref.path,
             value=ref.name,
-            fix=f"Perhaps {near[0]} is meant" if near else "Name an inventory host or group, an address or a network",
+            fix=f"Did you mean {near[0]}?" if near else "Name an inventory host or group, an address or a network",
         )
 
     def _group(self, ref: ClientRef, members: tuple[str, ...]) -> tuple[Peer, ...]:
         if not members and not ref.allow_empty:
             raise DbportsError(
                 "this group has no hosts: a part of the inventory may be missing",
+                code="empty_group",
                 path=ref.path,
                 value=ref.name,
                 fix=f"Fill the group, or write {{name: {ref.name}, allow_empty: true}}",
@@ -117,19 +104,16 @@ class Peers:
         return peers
 
     def _read_host(self, name: str, values: dict[str, Any]) -> Peer:
-        try:
-            os = _read_os(values.get("dbports_os"), "dbports_os")
-            ports = _read_ephemeral(values.get("dbports_ephemeral_ports"), os)
-            return Peer(name, self._addresses(name, values), ports, True, os)
-        except DbportsError as error:
-            raise error.at(host=name) from None
+        os = _read_os(values.get("dbports_os"), "dbports_os")
+        ports = _read_ephemeral(values.get("dbports_ephemeral_ports"), os)
+        return Peer(name, self._addresses(name, values), ports, True, os)
 
-    def _addresses(self, name: str, values: dict[str, Any]) -> tuple[str, ...]:
+    def _addresses(self, name: str, values: dict[str, Any]) -> Ranges:
         declared = values.get("dbports_addresses")
         if declared is not None:
             return _declared_addresses(declared)
         for candidate in (values.get("ansible_host"), name):
-            if isinstance(candidate, str) and _read_address(candidate):
+            if isinstance(candidate, str) and _is_address(candidate):
                 return (_host_address(candidate, "ansible_host"),)
         found = self._inventory.fact_addresses(name)
         if found:
@@ -137,40 +121,39 @@ class Peers:
             return tuple(_host_address(text, "ansible_facts") for text in found)
         raise DbportsError(
             "no address is known; names are never resolved here",
+            code="no_address",
             path="dbports_addresses",
             fix="Set dbports_addresses, or set ansible_host to an address, or gather facts of this host first",
         )
 
 
-def _read_settings(name: str, values: dict[str, Any]) -> Settings:
-    policy = values.get("dbports_policy", "guard")
-    if policy not in POLICIES:
-        raise DbportsError(
-            "not a policy", host=name, path="dbports_policy", value=policy, fix=f"Use {' or '.join(POLICIES)}"
-        )
-    try:
-        outbound = read_bool(values.get("dbports_filter_outbound", False), "dbports_filter_outbound")
-    except DbportsError as error:
-        raise error.at(host=name) from None
-    return Settings(str(policy), outbound)
+def _read_settings(values: dict[str, Any]) -> Settings:
+    wanted = values.get("dbports_policy", "guard")
+    policy = next((item for item in POLICIES if item == wanted), None)
+    if policy is None:
+        fix = f"Use {' or '.join(POLICIES)}"
+        raise DbportsError("not a policy", code="not_a_choice", path="dbports_policy", value=wanted, fix=fix)
+    return Settings(policy, read_bool(values.get("dbports_filter_outbound", False), "dbports_filter_outbound"))
 
 
 def _no_os(ref: ClientRef) -> None:
     """Refuse what would have no effect: an inventory host has an operating system of its own."""
     if ref.os is not None:
         raise DbportsError(
-            "only an address or network has its operating system here",
+            "only an address or network can have its operating system here",
+            code="contradiction",
             path=f"{ref.path}.os",
             value=ref.os,
             fix="Set dbports_os of the hosts instead",
         )
 
 
-def _declared_addresses(declared: Any) -> tuple[str, ...]:
+def _declared_addresses(declared: Any) -> Ranges:
     listed = [declared] if isinstance(declared, str) else declared
     if not isinstance(listed, (list, tuple)) or not listed:
         raise DbportsError(
-            "not a list of the host's addresses",
+            "expected a list of the host's addresses",
+            code="wrong_type",
             path="dbports_addresses",
             value=declared,
             fix="Write for example [192.0.2.10], or remove it where ansible_host is an address",
@@ -178,29 +161,33 @@ def _declared_addresses(declared: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_host_address(item, f"dbports_addresses[{index}]") for index, item in enumerate(listed)))
 
 
-def _host_address(text: Any, path: str) -> str:
+def _is_address(text: str) -> bool:
+    """Tell whether a text is meant as an address; one with a zone id is, and refused by its reader."""
+    try:
+        AddressRange.of_socket(text)
+    except DbportsError:
+        return False
+    return True
+
+
+def _host_address(text: Any, path: str) -> AddressRange:
     """Read one address under which other hosts reach a host."""
-    address = _read_address(text) if isinstance(text, str) else None
-    if address is None:
+    try:
+        address = AddressRange.address(text)
+    except DbportsError as error:
+        fix = error.fix if isinstance(text, str) and "%" in text else "Write an address such as 192.0.2.10"
         raise DbportsError(
-            "not an IPv4 or IPv6 address", path=path, value=text, fix="Write an address such as 192.0.2.10"
-        )
-    if address.is_loopback or address.is_unspecified or address.is_multicast:
+            "not an IPv4 or IPv6 address", code="not_an_address", path=path, value=text, fix=fix
+        ) from None
+    if any(address.overlaps(item) for pair in _NOT_OTHERS for item in pair):
         raise DbportsError(
             "other hosts do not reach a host under this address",
+            code="unreachable_address",
             path=path,
             value=text,
             fix="Set dbports_addresses to the addresses that its peers see",
         )
-    return str(address)
-
-
-@lru_cache(maxsize=65536)
-def _read_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
+    return address
 
 
 def _looks_like_address(text: str) -> bool:
@@ -211,25 +198,21 @@ def _read_os(value: Any, path: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or value not in DYNAMIC_RANGES:
-        raise DbportsError(
-            "not a known operating system", path=path, value=value, fix=f"Use one of {', '.join(DYNAMIC_RANGES)}"
-        )
+        fix = f"Use one of {', '.join(DYNAMIC_RANGES)}"
+        raise DbportsError("not a known operating system", code="not_a_choice", path=path, value=value, fix=fix)
     return str(value)
 
 
-def _read_ephemeral(value: Any, os: str | None) -> str:
+def _read_ephemeral(value: Any, os: str | None) -> PortRange:
     if value is None:
-        return str(dynamic_range(os).ports)
+        return dynamic_range(os).ports
     try:
         ports = PortRange.parse(value)
     except DbportsError as error:
         error.fix = _RANGE_FIX
         raise error.at(path="dbports_ephemeral_ports") from None
     if ports.first == ports.last:
-        raise DbportsError(PINNED_REASON, path="dbports_ephemeral_ports", value=value, fix=_RANGE_FIX)
-    return str(ports)
-
-
-def _network(ref: ClientRef, network: str) -> Peer:
-    os = _read_os(ref.os, f"{ref.path}.os")
-    return Peer(network, (network,), str(dynamic_range(os).ports), False, os)
+        raise DbportsError(
+            PINNED_REASON, code="source_port", path="dbports_ephemeral_ports", value=value, fix=_RANGE_FIX
+        )
+    return ports

@@ -47,7 +47,9 @@ class DbportsAction(ActionBase):
         if not args.get("plan_id"):
             return current_plan(task_vars["hostvars"])
         if not args.get("plan_dir"):
-            raise DbportsError("plan_id needs the directory of the plan", path="plan_dir", fix="Set plan_dir")
+            raise DbportsError(
+                "plan_id needs the directory of the plan", code="missing", path="plan_dir", fix="Set plan_dir"
+            )
         return approved_plan(self.directory(args), args["plan_id"], task_vars["hostvars"])
 
     @staticmethod

@@ -5,29 +5,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 
 RULESET_MODULE = "dbports.firewall.ruleset"
 """The module for hosts that run Python."""
 
 
-def ruleset_arguments(port_set: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ruleset module's arguments for a host's port set, in the shape of its file."""
+def ruleset_arguments(port_set: PortSet) -> dict[str, Any]:
+    """Return the ruleset module's arguments for a host's port set."""
     return {
         "state": "present",
-        "policy": port_set["settings"]["policy"],
-        "filter_outbound": port_set["settings"]["filter_outbound"],
+        "policy": port_set.settings.policy,
+        "filter_outbound": port_set.settings.filter_outbound,
         "rules": [
             {
-                "direction": rule["direction"],
-                "protocol": rule["protocol"],
-                "ports": rule["ports"].split(",") if rule["ports"] else [],
-                "peers": [address for peer in rule["peers"] for address in peer["addresses"]],
-                "purpose": rule["purpose"],
-                "need": rule["need"],
+                "direction": key.direction,
+                "protocol": key.protocol,
+                "ports": [str(item) for item in key.ports],
+                "peers": [text for _name, peer in sorted(peers.items()) for text in format_addresses(peer.addresses)],
+                "purpose": key.purpose,
+                "need": key.need,
             }
-            for rule in port_set["rules"]
-            if rule["direction"] == "in" or port_set["settings"]["filter_outbound"]
+            for key, peers in port_set.ordered()
+            if key.direction == "in" or port_set.settings.filter_outbound
         ],
     }

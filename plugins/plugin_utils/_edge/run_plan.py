@@ -17,20 +17,16 @@ from typing import Any
 
 from ansible import constants
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
-    HOST_SCHEMA,
-    Source,
-    canonical,
-    digest,
-    find_entry,
-    read_gateway,
-    read_host,
-    read_index,
-    render_plan,
-)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import canonical, digest
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index, Source, read_gateway, read_host, read_index
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import PAGE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import plan_summary
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import plan_markdown, plan_summary
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 
@@ -42,36 +38,35 @@ class CurrentPlan:
     """
 
     source: Source
-    index: dict[str, Any]
-    plan_id: str
-    inputs_id: str
+    index: Index
     summary: tuple[str, ...]
     approved: bool
 
+    @property
+    def plan_id(self) -> str:
+        """The digest of the plan."""
+        return self.index.plan_id
+
+    @property
+    def inputs_id(self) -> str:
+        """The digest of all that the plan was made from."""
+        return self.index.inputs_id
+
     def has(self, name: str) -> bool:
         """Tell whether the plan says anything of a host."""
-        return find_entry(self.index, name) is not None
+        return self.index.digest_of(name) is not None
 
-    def host(self, name: str) -> dict[str, Any]:
-        """Return a host's port set, in the shape of its file.
+    def host(self, name: str) -> PortSet:
+        """Return a host's port set.
 
         :raises DbportsError: when the plan was approved without this host, or its file was changed.
         """
         if not self.approved and not self.has(name):
-            return {
-                "schema": HOST_SCHEMA,
-                "host": name,
-                "addresses": [],
-                "endpoints": [],
-                "rules": [],
-                "forbidden": [],
-                "settings": {"policy": "guard", "filter_outbound": False},
-                "warnings": [],
-            }
+            return PortSet(name, (), Settings("guard", False))
         return read_host(self.source, self.index, name)
 
-    def gateway(self, name: str) -> dict[str, Any]:
-        """Return what a gateway has to permit, in the shape of its file.
+    def gateway(self, name: str) -> GatewayPlan:
+        """Return what a gateway has to permit.
 
         :raises DbportsError: when there is no such gateway, or its file was changed.
         """
@@ -91,10 +86,11 @@ def current_plan(hostvars: Any) -> CurrentPlan:
         if not summary.exists():
             plan = build_plan(AnsibleInventory(hostvars))
             artifact = render_plan(plan)
-            pack.write(artifact.files)
+            page = plan_markdown(plan, artifact.plan_id, artifact.inputs_id)
+            pack.write({**artifact.files, PAGE: page})
             summary.write({"lines": "\n".join(plan_summary(plan, artifact.plan_id))})
-    index, plan_id = read_index(pack, None)
-    return CurrentPlan(pack, index, plan_id, index["inputs_id"], tuple(summary.read("lines").split("\n")), False)
+    lines = tuple(summary.read("lines").split("\n"))
+    return CurrentPlan(pack, read_index(pack, None), lines, approved=False)
 
 
 def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
@@ -105,19 +101,20 @@ def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
 
     :raises DbportsError: when the directory holds another plan, or the declarations have changed since.
     """
-    index, found = read_index(directory, plan_id)
+    index = read_index(directory, plan_id)
     known = hostvars._inventory.hosts
-    if all(item["host"] in known for item in index["hosts"]):
+    if all(name in known for name, _digest in index.hosts):
         now = current_plan(hostvars).inputs_id
-        if now != index["inputs_id"]:
+        if now != index.inputs_id:
             raise DbportsError(
                 f"the approved plan is stale: the declarations have changed since (inputs_id is {now[:12]} now, "
-                f"{index['inputs_id'][:12]} in the plan)",
+                f"{index.inputs_id[:12]} in the plan)",
+                code="stale_plan",
                 path="plan_id",
                 value=plan_id,
                 fix="Plan and review again",
             )
-    return CurrentPlan(directory, index, found, index["inputs_id"], (), True)
+    return CurrentPlan(directory, index, (), approved=True)
 
 
 def _fingerprint(hostvars: Any) -> str:

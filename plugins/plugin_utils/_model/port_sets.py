@@ -1,57 +1,84 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan is made of: port sets with their rules, endpoints and forbidden endpoints."""
+"""What a plan is made of: port sets with their rules, endpoints and negative checks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Settings
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Need
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared, Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, PlanWarning
+
+PeerKind = Literal["host", "network", "gateway"]
+BROADCAST = AddressRange.parse("255.255.255.255")
+
+
+class Probe(NamedTuple):
+    """What proves a flow: a kind of probe, and the instance that it asks for by name."""
+
+    kind: str
+    instance: str | None
 
 
 class RuleKey(NamedTuple):
-    """What all peers of a rule share, as it stands in a host's file."""
+    """What all peers of a rule share."""
 
-    direction: str
+    direction: Direction
     endpoint: str
     flow: str
-    protocol: str
-    ports: str
+    protocol: Protocol
+    ports: Ports
     purpose: str
-    need: str
+    need: Need
     citation: str
     unsolicited: bool
-    probe: tuple[str, str | None] | None
+    probe: Probe | None
 
 
 class RulePeer(NamedTuple):
-    """One peer of a rule: its addresses, the initiator's source ports and the declaration it comes from."""
+    """One peer of a rule: its addresses, the initiator's source ports and the declaration it comes from.
+
+    :param kind: an inventory host, an address or network that is none, or a gateway in the place of others.
+    :param source_ports: the range they are taken from, None where the protocol has none.
+    """
 
     name: str
-    addresses: tuple[str, ...]
-    source_ports: str
-    declared: str
+    kind: PeerKind
+    addresses: Ranges
+    source_ports: PortRange | None
+    declared: Declared
 
 
-class Forbidden(NamedTuple):
-    """An endpoint of another host that a host must not reach, and the probe that shows it."""
+class NegativeCheck(NamedTuple):
+    """An endpoint of another host that a host must not reach, and the probe that shows it.
+
+    :param sampled: the host is a client of another server and was chosen for the proof; nobody forbade it by name.
+    """
 
     endpoint: str
     host: str
-    addresses: tuple[str, ...]
-    protocol: str
-    ports: str
-    probe: tuple[str, str | None]
-    declared: str
+    addresses: Ranges
+    protocol: Protocol
+    ports: Ports
+    probe: Probe
+    declared: Declared
+    sampled: bool
 
 
 class Endpoint(NamedTuple):
     """Where a server listens.
 
     :param address: the only address it listens on, or None for all.
+    :param process: patterns of the programs that may listen; empty where it is the kernel.
     :param shared: one socket serves all servers of the host.
     """
 
@@ -59,17 +86,22 @@ class Endpoint(NamedTuple):
     engine: str
     server: str
     instance: str
-    protocol: str
-    ports: str
-    address: str | None
+    protocol: Protocol
+    ports: Ports
+    address: AddressRange | None
     process: tuple[str, ...]
-    listening: str
+    listening: Need
     purpose: str
     shared: bool
 
 
-def _order(rule: tuple[RuleKey, Any]) -> list[str]:
-    return [str(part) for part in rule[0]]
+def shown_ports(protocol: str, ports: Ports) -> str:
+    """Return a protocol and its ports for readers: ``tcp 1433``, ``icmp``."""
+    return f"{protocol} {format_ports(ports)}".rstrip()
+
+
+def _order(rule: tuple[RuleKey, Any]) -> tuple[Any, ...]:
+    return (*rule[0][:-1], rule[0].probe or ("", ""))
 
 
 @dataclass
@@ -77,29 +109,28 @@ class PortSet:
     """All flows of one host, seen from that host."""
 
     host: str
-    addresses: tuple[str, ...]
+    addresses: Ranges
     settings: Settings
     endpoints: list[Endpoint] = field(default_factory=list)
     rules: dict[RuleKey, dict[str, RulePeer]] = field(default_factory=dict)
-    forbidden: list[Forbidden] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    forbidden: list[NegativeCheck] = field(default_factory=list)
+    warnings: list[PlanWarning] = field(default_factory=list)
 
     def ordered(self) -> list[tuple[RuleKey, dict[str, RulePeer]]]:
         """Return the rules in the order in which they are written."""
         return sorted(self.rules.items(), key=_order)
 
-    def add(self, head: RuleKey, ref: RulePeer) -> bool:
-        """Add a peer to a rule and tell whether it is new there; the first declaration of the same peer counts."""
-        return self.rules.setdefault(head, {}).setdefault(ref.name, ref) is ref
+    def add(self, key: RuleKey, peer: RulePeer) -> bool:
+        """Add a peer to a rule and tell whether it is new there; the first declaration of the same peer counts.
 
-    def add_gateway(self, head: RuleKey, ref: RulePeer) -> bool:
-        """Add a gateway in a peer's place and tell whether it is new there; its addresses for all peers count."""
-        if self.add(head, ref):
+        A gateway stands for several peers: its addresses for all of them count.
+        """
+        peers = self.rules.setdefault(key, {})
+        known = peers.setdefault(peer.name, peer)
+        if known is peer:
             return True
-        known = self.rules[head][ref.name]
-        if not set(ref.addresses) <= set(known.addresses):
-            together = tuple(sorted({*known.addresses, *ref.addresses}))
-            self.rules[head][ref.name] = known._replace(addresses=together)
+        if peer.kind == "gateway" and not set(peer.addresses) <= set(known.addresses):
+            peers[peer.name] = known._replace(addresses=tuple(sorted({*known.addresses, *peer.addresses})))
         return False
 
 
@@ -113,16 +144,16 @@ class Plan:
     """
 
     hosts: dict[str, PortSet]
-    conflicts: list[str]
+    conflicts: list[Conflict]
     flows: int
-    inputs: dict[str, Any]
+    inputs: Mapping[str, Any]
     gateways: list[GatewayPlan] = field(default_factory=list)
 
     @property
-    def warnings(self) -> list[str]:
-        """All hosts' warnings, each led by its host's name, and those of gateways, led by theirs."""
-        told = [f"{name}: {text}" for name, host in sorted(self.hosts.items()) for text in host.warnings]
-        return told + [f"{item.gateway.name}: {text}" for item in self.gateways for text in item.warnings]
+    def warnings(self) -> list[PlanWarning]:
+        """All hosts' warnings and those of the gateways."""
+        found = [warning for _name, host in sorted(self.hosts.items()) for warning in host.warnings]
+        return found + [warning for item in self.gateways for warning in item.warnings]
 
     def counts(self) -> dict[str, int]:
         """Return the numbers people ask for first."""

@@ -9,19 +9,17 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.gateways import FILTER
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.statements import GatewayPlan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, PortSet, RulePeer
-
-_SHOWN = 6
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-"""What ends a line, commands a terminal, turns text around, cannot be seen or cannot be written as UTF-8."""
-
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, PortSet, RulePeer, shown_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Ports, Statement
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, listed, sentence, visible
 
 @lru_cache(maxsize=4096)
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, in one line, also within a table."""
-    plain = _UNSEEN.sub(" ", text).strip()  # four spaces would begin a block of code
+    plain = visible(text, " ").strip()  # four spaces would begin a block of code
     return re.sub(r"([\\`*_{}\[\]<>|#&~!])", r"\\\1", plain)
 
 
@@ -43,7 +41,8 @@ def plan_markdown(plan: Plan, plan_id: str, inputs_id: str) -> str:
         f"{counts['warnings']} warnings, {counts['conflicts']} conflicts.",
         "",
     ]
-    for title, texts in (("Conflicts", plan.conflicts), ("Warnings", plan.warnings)):
+    conflicts, warnings = map(conflict_sentence, plan.conflicts), map(sentence, plan.warnings)
+    for title, texts in (("Conflicts", list(conflicts)), ("Warnings", list(warnings))):
         if texts:
             lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]
     for name in sorted(plan.hosts):
@@ -57,19 +56,16 @@ def _host_section(host: PortSet) -> list[str]:
     lines = [
         f"## {escape(host.host)}",
         "",
-        f"Addresses: {', '.join(host.addresses)}. Policy: {host.settings.policy}.",
+        f"Addresses: {', '.join(format_addresses(host.addresses))}. Policy: {host.settings.policy}.",
         "",
     ]
     rows = []
     for head, peers in host.ordered():
-        names = [
-            f"{ref.name} ({', '.join(ref.addresses)})" if ref.name not in ref.addresses else ref.name
-            for ref in peers.values()
-        ]
+        names = [shown_peer(peer) for peer in peers.values()]
         rows.append(
             (
                 head.direction,
-                f"{head.protocol} {head.ports}".strip(),
+                shown_ports(head.protocol, head.ports),
                 ", ".join(sorted(names)) or "nobody",
                 head.need,
                 head.purpose,
@@ -81,27 +77,31 @@ def _host_section(host: PortSet) -> list[str]:
     if host.forbidden:
         lines += ["Must not reach:", ""]
         lines += [
-            f"- {escape(f'{item.host} {item.protocol} {item.ports} ({item.endpoint})')}"
-            for item in sorted(set(host.forbidden))
+            f"- {escape(f'{item.host} {shown_ports(item.protocol, item.ports)} ({item.endpoint})')}"
+            for item in sorted(set(host.forbidden), key=lambda item: item[:5])
         ]
         lines.append("")
     return lines
 
 
+def shown_peer(peer: RulePeer) -> str:
+    """Return a peer with its addresses; a network has no other name."""
+    texts = format_addresses(peer.addresses)
+    return peer.name if peer.name in texts else f"{peer.name} ({', '.join(texts)})"
+
+
 def _gateway_section(plan: GatewayPlan) -> list[str]:
-    gateway = plan.gateway
-    state = "without connection tracking" if gateway.stateless else "with connection tracking"
-    kind = f"{gateway.kind}, {state}" if gateway.kind == FILTER else gateway.kind
-    note = plan.heading()["note"]
-    about = escape(f"{kind}, between {' and '.join(gateway.between)}. {note}".strip())
-    lines = [f"## Gateway {escape(gateway.name)}", "", about, ""]
+    state = "with connection tracking" if plan.stateful else "without connection tracking"
+    kind = plan.kind if plan.note else f"{plan.kind}, {state}"
+    about = escape(f"{kind}, between {' and '.join(plan.between)}. {plan.note}".strip())
+    lines = [f"## Gateway {escape(plan.name)}", "", about, ""]
     rows = [
         (
             item.kind,
             f"{item.origin} to {item.target}",
-            item.protocol_text(),
-            _ends(item.source, item.source_ports),
-            _ends(item.destination, item.destination_ports),
+            _protocol(item),
+            _end(item.source, item.source_ports),
+            _end(item.destination, item.destination_ports),
             item.host,
             item.reason,
         )
@@ -110,8 +110,16 @@ def _gateway_section(plan: GatewayPlan) -> list[str]:
     return [*lines, *table(("permit", "", "protocol", "from", "to", "for", "reason"), rows), ""] if rows else lines
 
 
-def _ends(addresses: tuple[str, ...], ports: str) -> str:
-    return f"{', '.join(addresses)} {f'port {ports}' if ports else ''}".strip()
+def _protocol(item: Statement) -> str:
+    """Return a statement's protocol for readers: ``tcp established``, ``icmp 3/4``."""
+    if item.icmp_type is not None:
+        code = "" if item.icmp_code is None else f"/{item.icmp_code}"
+        return f"{'icmpv6' if item.family == 'ipv6' else 'icmp'} {item.icmp_type}{code}"
+    return f"{item.protocol} established" if item.established else item.protocol
+
+
+def _end(addresses: Ranges, ports: Ports) -> str:
+    return f"{', '.join(map(str, addresses))} {f'port {format_ports(ports)}' if ports else ''}".strip()
 
 
 def plan_summary(plan: Plan, plan_id: str) -> list[str]:
@@ -121,7 +129,7 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
         f"Plan {plan_id[:12]}: {counts['servers']} servers, {counts['hosts']} hosts, {counts['flows']} flows",
     ]
     rows = [
-        (name, f"{head.protocol} {head.ports}".strip(), _names(peers.values()), head.purpose)
+        (name, shown_ports(head.protocol, head.ports), _names(peers.values()), head.purpose)
         for name in sorted(plan.hosts)
         for head, peers in plan.hosts[name].ordered()
         if head.direction == "in"
@@ -131,15 +139,12 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
     lines += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0])).rstrip() for row in shown]
     if len(rows) > len(shown):
         lines.append(f"  and {len(rows) - len(shown)} more rules, see plan.md")
-    lines += [f"  gateway {item.gateway.name}: {len(item.statements)} statements" for item in plan.gateways]
-    lines += [f"  CONFLICT {text}" for text in plan.conflicts]
-    lines += [f"  WARNING  {text}" for text in plan.warnings]
-    return [_UNSEEN.sub("?", line) for line in lines]
+    lines += [f"  gateway {item.name}: {len(item.statements)} statements" for item in plan.gateways]
+    lines += [f"  CONFLICT {conflict_sentence(item)}" for item in plan.conflicts]
+    lines += [f"  WARNING  {sentence(item)}" for item in plan.warnings]
+    return [visible(line) for line in lines]
 
 
 def _names(peers: Iterable[RulePeer]) -> str:
-    names = sorted(ref.name for ref in peers)
-    if not names:
-        return "from nobody"
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return "from " + ", ".join(names[:_SHOWN]) + more
+    names = sorted(peer.name for peer in peers)
+    return f"from {listed(names)}" if names else "from nobody"

@@ -6,214 +6,244 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Tuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, os_family
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import (
-    PlanError,
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import ErrorList, PlanError, read_declarations
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
+    Declarations,
+    Declared,
+    DeclaredFlow,
+    Peer,
+    Server,
     ServerDeclaration,
-    ServerDeclarations,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.gateways import SOCKS
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peer
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import Server
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.router import HostRule, Paths
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import FlowRequest
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import KINDS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.record import GatewayRecord
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.router import HostRule, Router
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import Inventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
+    BROADCAST,
     Endpoint,
+    PeerKind,
     Plan,
     PortSet,
+    Probe,
     RuleKey,
     RulePeer,
+    shown_ports,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import PlanWarning
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.conflicts import find_conflicts
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.negative_checks import add_negative_checks
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.warnings import add_warnings
 
-BROADCAST = "255.255.255.255"
-
-_Heads = Tuple[RuleKey, RuleKey]
-_Side = Iterable[Tuple[Peer, str]]
+_Keys = tuple[RuleKey, RuleKey]
+_Side = Iterable[tuple[Peer, Declared]]
 
 
 def build_plan(inventory: Inventory) -> Plan:
-    """Compute the plan: linear in hosts and relations, the same whatever the order of the inventory.
+    """Compute the plan: linear in hosts and declarations, the same whatever the order of the inventory.
 
     :raises PlanError: with every error that was found; there is no partial plan.
     """
-    relations = ServerDeclarations(inventory)
-    builder = _Builder(relations)
-    declaring, servers = relations.read()
-    if relations.gateways:
-        builder.paths = Paths(relations)
-    for name in declaring:
-        relations.guarded(name, builder.port_set, relations.peers.host(name))
-    for relation in servers:
-        builder.note_partners(relation)
-    for relation in servers:
-        relations.guarded(relation.host, builder.add_server, relation)
+    declarations = read_declarations(inventory, KINDS)
+    errors = ErrorList()
+    for error in declarations.errors:
+        errors.keep(error)
+    router = Router(declarations)
+    builder = _Builder(declarations, router, errors)
+    builder.add_all()
     gateways: list[GatewayPlan] = []
-    if not relations.errors:
-        add_negative_checks(relations, servers, builder.port_set, builder.paths)
-        add_warnings(relations, servers, builder.hosts)
+    if not errors.all():
+        add_negative_checks(declarations, builder.hosts, router, errors)
+        add_warnings(declarations, builder.hosts)
         gateways = builder.finish()
-    if relations.errors:
-        raise PlanError(relations.errors)
-    conflicts = [text for name in sorted(builder.hosts) for text in find_conflicts(builder.hosts[name])]
-    return Plan(builder.hosts, conflicts, builder.flows, relations.inputs(), gateways)
+    if errors.all():
+        raise PlanError(errors.all())
+    conflicts = [conflict for name in sorted(builder.hosts) for conflict in find_conflicts(builder.hosts[name])]
+    return Plan(builder.hosts, conflicts, builder.flows, declarations.inputs, gateways)
 
 
 class _Builder:
     """Collects the port sets; a flow is computed here and nowhere else."""
 
-    def __init__(self, relations: ServerDeclarations) -> None:
+    def __init__(self, declarations: Declarations, router: Router, errors: ErrorList) -> None:
         self.hosts: dict[str, PortSet] = {}
         self.flows = 0
-        self.paths: Paths | None = None
-        self._relations = relations
+        self._declarations = declarations
+        self._router = router
+        self._record = GatewayRecord(router.devices)
+        self._errors = errors
         self._partners: dict[tuple[str, str, str], list[ResolvedFlow]] = {}
 
-    def note_partners(self, relation: ServerDeclaration) -> None:
+    def add_all(self) -> None:
+        """Add every declaration to the port sets of all hosts it concerns."""
+        for name in self._declarations.declaring:
+            self._port_set(self._declarations.hosts[name][0])
+        for declaration in self._declarations.servers:
+            self._note_partners(declaration)
+        for declaration in self._declarations.servers:
+            self._errors.collecting_errors(declaration.host.name, self._add_server, declaration)
+
+    def _note_partners(self, declaration: ServerDeclaration) -> None:
         """Remember which ports a server declares for flows that go both ways: its partners initiate them to these."""
-        for flow in relation.flows:
+        for flow, _initiators, _responders in declaration.flows:
             if flow.spec.mesh or flow.spec.both_ways:
-                key = (relation.host, relation.server.engine.name, flow.spec.name)
+                key = (declaration.host.name, declaration.server.engine.name, flow.spec.name)
                 received = self._partners.setdefault(key, [])
-                if _receives(flow, relation.server.values["host_os"]):
+                if _receives(flow, declaration.server.values["host_os"]):
                     received.append(flow)
 
-    def port_set(self, peer: Peer) -> PortSet:
+    def _port_set(self, peer: Peer) -> PortSet:
         """Return a host's port set, a new one where it has none."""
         found = self.hosts.get(peer.name)
         if found is None:
-            found = PortSet(peer.name, peer.addresses, self._relations.peers.settings(peer.name))
-            self.hosts[peer.name] = found
+            settings = self._declarations.hosts[peer.name][1]
+            found = self.hosts[peer.name] = PortSet(peer.name, peer.addresses, settings)
         return found
 
-    def add_server(self, relation: ServerDeclaration) -> None:
+    def _add_server(self, declaration: ServerDeclaration) -> None:
         """Add all flows of a server to both sides."""
-        own = self.hosts[relation.host]
-        own.warnings += [f"{relation.server.path}: {text}" for text in relation.server.warnings]
-        for flow in relation.flows:
-            if (flow.responders is None or flow.spec.mesh) and _receives(flow, relation.server.values["host_os"]):
-                own.endpoints.append(_endpoint(relation.server, flow))
-            self._add_flow(relation, flow)
+        server, host = declaration.server, declaration.host.name
+        own = self.hosts[host]
+        own.warnings += [
+            PlanWarning("engine", host, f"{server.path}.{item.path}".rstrip("."), reason=item.code, text=item.text)
+            for item in server.warnings
+        ]
+        for item in declaration.flows:
+            flow = item.flow
+            if (flow.responders is None or flow.spec.mesh) and _receives(flow, server.values["host_os"]):
+                own.endpoints.append(_endpoint(server, flow))
+            self._add_flow(declaration, item)
 
-    def _add_flow(self, relation: ServerDeclaration, flow: ResolvedFlow) -> None:
-        initiators = self._relations.ends(flow.initiators, relation, flow.spec.mesh).peers.values()
-        responders = self._relations.ends(flow.responders, relation, flow.spec.mesh).peers.values()
-        own = _heads(flow)
-        self._join(relation, flow, own, initiators, responders)
-        if flow.spec.both_ways:
-            self._join(relation, flow, own, initiators=responders, responders=initiators)
+    def _add_flow(self, declaration: ServerDeclaration, item: DeclaredFlow) -> None:
+        initiators, responders = item.initiators.peers.values(), item.responders.peers.values()
+        keys = _keys(item.flow)
+        self._join(declaration, item.flow, keys, initiators, responders)
+        if item.flow.spec.both_ways:
+            self._join(declaration, item.flow, keys, initiators=responders, responders=initiators)
 
     def _join(
-        self, relation: ServerDeclaration, flow: ResolvedFlow, own: _Heads, initiators: _Side, responders: _Side
+        self, declaration: ServerDeclaration, flow: ResolvedFlow, own: _Keys, initiators: _Side, responders: _Side
     ) -> None:
         """Let every initiator reach every responder, where the responder itself receives this flow."""
+        host = declaration.host.name
         for responder, server_side in responders:
             if flow.spec.foreign and responder.is_host:
                 raise DbportsError(
-                    f"{flow.spec.protocol} {own[0].ports} of this host would be closed to everyone else",
-                    path=server_side.partition(": ")[2],
+                    f"{shown_ports(flow.spec.protocol, own[0].ports)} of this host would be closed to everyone else",
+                    code="contradiction",
+                    path=server_side.path,
                     value=responder.name,
                     fix="Write its address instead",
                 )
-            received = self._received(relation, flow, own, responder)
-            if received and responder.name == relation.host:
+            received = self._received(declaration, flow, own, responder)
+            if received and responder.name == host:
                 # Guarded also while it has no clients.
-                self.port_set(responder).rules.setdefault(own[0], {})
+                self._port_set(responder).rules.setdefault(own[0], {})
+            there = _at(responder, host, flow)
             for initiator, client_side in initiators:
                 if initiator.name != responder.name:
-                    declared = server_side if initiator.name == relation.host else client_side
-                    for heads in received:
-                        self._connect(relation, flow, initiator, _at(responder, relation, flow), heads, declared)
+                    declared = server_side if initiator.name == host else client_side
+                    for keys in received:
+                        self._connect(FlowRequest(declaration, flow, keys[0], initiator, there), keys[1], declared)
 
-    def _received(self, relation: ServerDeclaration, flow: ResolvedFlow, own: _Heads, responder: Peer) -> list[_Heads]:
+    def _received(
+        self, declaration: ServerDeclaration, flow: ResolvedFlow, own: _Keys, responder: Peer
+    ) -> list[_Keys]:
         """Return a flow as a responder receives it: at its own ports, where these are known, or not at all."""
-        if responder.name == relation.host:
-            return [own] if _receives(flow, relation.server.values["host_os"]) else []
-        declared = self._partners.get((responder.name, relation.server.engine.name, flow.spec.name))
+        if responder.name == declaration.host.name:
+            return [own] if _receives(flow, declaration.server.values["host_os"]) else []
+        declared = self._partners.get((responder.name, declaration.server.engine.name, flow.spec.name))
         if declared is not None:
             same = [item for item in declared if item.instance == flow.instance]
-            return [_heads(item) for item in same or declared]
+            return [_keys(item) for item in same or declared]
         if not _receives(flow, responder.os):
             return []
         system = responder.os or flow.spec.responder_os
         if flow.dynamic and system:
-            return [_heads(flow._replace(ports=(dynamic_range(system).ports,)))]
+            return [_keys(flow._replace(ports=(dynamic_range(system).ports,)))]
         return [own]
 
-    def _connect(
-        self,
-        relation: ServerDeclaration,
-        flow: ResolvedFlow,
-        initiator: Peer,
-        responder: Peer,
-        heads: _Heads,
-        declared: str,
-    ) -> None:
+    def _connect(self, request: FlowRequest, outbound: RuleKey, declared: Declared) -> None:
         """Let two peers see each other, or the gateways in their places."""
-        legs = self.paths.cross(relation, flow, heads[0], initiator, responder) if self.paths else None
-        if legs is None:
-            self._pair(initiator, responder, heads, declared, flow.spec.broadcast)
-            return
+        if self._router.devices:
+            routed = self._router.route_flow(request)
+            self._record.add(request, routed)
+            if routed.rules is not None:
+                self._add_rules(routed.rules, request, outbound, declared)
+                return
+        self._pair(request, outbound, declared)
+
+    def _add_rules(
+        self, rules: Iterable[HostRule], request: FlowRequest, outbound: RuleKey, declared: Declared
+    ) -> None:
         direct = False
-        for leg in legs:
-            if not leg.owner.is_host:
+        for rule in rules:
+            if not rule.owner.is_host:
                 continue
-            head = heads[0] if leg.direction == "in" else _towards(heads[1], leg)
-            more = (BROADCAST,) if leg.pair and leg.direction == "out" and flow.spec.broadcast else ()
-            ref = RulePeer(leg.name, (*leg.addresses, *more), leg.source_ports, declared)
-            port_set = self.port_set(leg.owner)
-            new = port_set.add_gateway(head, ref) if leg.via else port_set.add(head, ref)
-            direct = direct or (new and leg.pair)
-            self.flows += new and not leg.pair
+            inward = rule.direction == "in"
+            key = request.key if inward else _towards(outbound, rule)
+            other = request.initiator if inward else request.responder
+            addresses = rule.addresses
+            if rule.pair and not inward and request.flow.spec.broadcast:
+                addresses = (*addresses, BROADCAST)
+            peer = RulePeer(rule.name, "gateway" if rule.via else _kind(other), addresses, rule.source_ports, declared)
+            new = self._port_set(rule.owner).add(key, peer)
+            direct = direct or (new and rule.pair)
+            self.flows += new and not rule.pair
         self.flows += direct
+
+    def _pair(self, request: FlowRequest, outbound: RuleKey, declared: Declared) -> None:
+        initiator, responder = request.initiator, request.responder
+        new = False
+        source = initiator.source_ports if request.key.ports else None
+        if responder.is_host:
+            peer = RulePeer(initiator.name, _kind(initiator), initiator.addresses, source, declared)
+            new = self._port_set(responder).add(request.key, peer)
+        if initiator.is_host:
+            broadcast = request.flow.spec.broadcast
+            addresses = (*responder.addresses, BROADCAST) if broadcast else responder.addresses
+            peer = RulePeer(responder.name, _kind(responder), addresses, source, declared)
+            new = self._port_set(initiator).add(outbound, peer) or new
+        self.flows += new  # every node of a cluster may declare what joins it to the others
 
     def finish(self) -> list[GatewayPlan]:
         """Return what gateways have to permit; what was noticed on the way goes to the hosts' warnings."""
-        if self.paths is None:
-            return []
-        gateways, warnings, errors = self.paths.finish()
-        for host, text in warnings:
-            self.hosts[host].warnings.append(text)
-        for item in gateways:
-            if item.gateway.rewrites and item.gateway.name in self.hosts:
+        gateways, warnings, errors = self._record.finish()
+        for warning in warnings:
+            self.hosts[warning.host].warnings.append(warning)
+        for device in self._router.devices:
+            if device.rewrites and device.gateway.name in self.hosts:
                 errors.append(
                     DbportsError(
                         "a host of the plan has this name, and the gateway stands in the place of peers",
-                        path=f"{item.gateway.path}.name",
-                        value=item.gateway.name,
+                        code="duplicate",
+                        path=f"{device.gateway.path}.name",
+                        value=device.gateway.name,
                         fix="Give the gateway another name",
                     )
                 )
-        self._relations.errors += errors
+        for error in errors:
+            self._errors.keep(error)
         return gateways
 
-    def _pair(self, initiator: Peer, responder: Peer, heads: _Heads, declared: str, broadcast: bool) -> None:
-        new = False
-        source = initiator.source_ports if heads[0].ports else ""
-        if responder.is_host:
-            ref = RulePeer(initiator.name, initiator.addresses, source, declared)
-            new = self.port_set(responder).add(heads[0], ref)
-        if initiator.is_host:
-            addresses = (*responder.addresses, BROADCAST) if broadcast else responder.addresses
-            new = self.port_set(initiator).add(heads[1], RulePeer(responder.name, addresses, source, declared)) or new
-        self.flows += new  # every node of a cluster may declare what joins it to the others
+
+def _kind(peer: Peer) -> PeerKind:
+    return "host" if peer.is_host else "network"
 
 
-def _towards(head: RuleKey, leg: HostRule) -> RuleKey:
+def _towards(key: RuleKey, rule: HostRule) -> RuleKey:
     """Return an initiator's rule for what it sees in the place of the responder."""
-    if leg.via is None:
-        return head
-    probe = ("tcp", None) if head.probe and leg.via.kind == SOCKS else head.probe
-    purpose = f"{head.purpose}, through {leg.via.name}{leg.note}"
-    return head._replace(ports=leg.ports, purpose=purpose, probe=probe)
+    if rule.via is None:
+        return key
+    probe = rule.via.probe(key.probe) if key.probe else None
+    purpose = f"{key.purpose}, through {rule.via.gateway.name}{rule.note}"
+    return key._replace(ports=rule.ports, purpose=purpose, probe=probe)
 
 
 def _receives(flow: ResolvedFlow, os: str | None) -> bool:
@@ -221,31 +251,30 @@ def _receives(flow: ResolvedFlow, os: str | None) -> bool:
     return not flow.spec.responder_os or os_family(os) in ("", flow.spec.responder_os)
 
 
-def _at(responder: Peer, relation: ServerDeclaration, flow: ResolvedFlow) -> Peer:
+def _at(responder: Peer, host: str, flow: ResolvedFlow) -> Peer:
     """Return the responder with the one address of the server that a flow goes to, where it has one."""
-    own = responder.name == relation.host
-    return responder._replace(addresses=(flow.address,)) if flow.address and own else responder
+    return responder._replace(addresses=(flow.address,)) if flow.address and responder.name == host else responder
 
 
 def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
     spec = flow.spec
-    listening = "required" if spec.need == "required" and spec.listens and spec.process else "optional"
+    required = spec.need == "required" and spec.listens and spec.process
     return Endpoint(
         flow.endpoint,
         server.engine.name,
         server.name,
         flow.instance,
         spec.protocol,
-        format_ports(flow.ports),
+        flow.ports,
         flow.address,
         spec.process,
-        listening,
+        "required" if required else "optional",
         flow.purpose,
         spec.shared,
     )
 
 
-def _heads(flow: ResolvedFlow) -> _Heads:
+def _keys(flow: ResolvedFlow) -> _Keys:
     """Return a flow's rule as its responder and as its initiator see it."""
     spec = flow.spec
     citation = spec.citation if spec.confirmed else f"{spec.citation} (unconfirmed)"
@@ -254,12 +283,12 @@ def _heads(flow: ResolvedFlow) -> _Heads:
         flow.endpoint,
         spec.name,
         spec.protocol,
-        format_ports(flow.ports),
+        flow.ports,
         flow.purpose,
         spec.need,
         citation,
         spec.unsolicited,
         None,
     )
-    probe = (spec.probe, flow.probe_instance) if spec.probe and (flow.responders is None or spec.mesh) else None
+    probe = Probe(spec.probe, flow.probe_instance) if spec.probe and (flow.responders is None or spec.mesh) else None
     return inbound, inbound._replace(direction="out", probe=probe)

@@ -5,17 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import (
-    ServerDeclaration,
-    ServerDeclarations,
-)
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peer
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.router import Paths
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Forbidden, PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import ErrorList
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declarations, Declared, Peer, ServerDeclaration
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.router import Router
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import NegativeCheck, PortSet, Probe
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import PlanWarning
 
 SAMPLES = 2
 """How many clients of other servers are chosen for each server: a fixed number keeps the proof linear."""
@@ -23,111 +18,103 @@ SAMPLES = 2
 TRIES = 16
 """How many that stand behind a device with clients of the server are passed over, for the same reason."""
 
-PortSetOf = Callable[[Peer], PortSet]
-
-
-class Hidden:
-    """Tells of peers that a server cannot tell from its clients, because they stand behind one address translator."""
-
-    def __init__(self, relations: ServerDeclarations, paths: Paths | None, port_set: PortSetOf) -> None:
-        self._relations = relations
-        self._paths = paths
-        self._port_set = port_set
-
-    def behind(self, relation: ServerDeclaration, peer: Peer) -> str:
-        """Return the name of the device that a peer and clients of a server share, or nothing."""
-        server = self._relations.peers.host(relation.host)
-        device = self._paths and self._paths.hidden(peer, server, relation.server.engine.name)
-        rules = self._port_set(server).rules if device else {}
-        shared = device and any(device.name in peers for head, peers in rules.items() if head.direction == "in")
-        return device.name if device and shared else ""
-
 
 def add_negative_checks(
-    relations: ServerDeclarations, servers: list[ServerDeclaration], port_set: PortSetOf, paths: Paths | None = None
+    declarations: Declarations, hosts: dict[str, PortSet], router: Router, errors: ErrorList
 ) -> None:
-    """Add to the port sets which endpoints their hosts must not reach; errors are kept by ``relations``."""
-    hidden = Hidden(relations, paths, port_set)
+    """Add to the port sets which endpoints their hosts must not reach."""
+    checks = _Checks(declarations, hosts, router)
     clients: dict[str, Peer] = {}
-    for relation in servers:
-        relations.guarded(relation.host, _add_named, relations, relation, port_set, hidden)
-        for flow in relation.flows:
-            if flow.responders is None:
-                ends = relations.ends(flow.initiators, relation)
-                clients.update((name, peer) for name, (peer, _declared) in ends.peers.items() if peer.is_host)
-    if relations.errors:
+    for declaration in declarations.servers:
+        errors.collecting_errors(declaration.host.name, checks.add_named, declaration)
+        for item in declaration.flows:
+            if item.flow.responders is None:
+                clients.update((name, peer) for name, (peer, _at) in item.initiators.peers.items() if peer.is_host)
+    if errors.all():
         return
     ordered = [clients[name] for name in sorted(clients)]
-    for relation in servers:
-        _add_samples(relations, relation, ordered, port_set, hidden)
+    for declaration in declarations.servers:
+        checks.add_samples(declaration, ordered)
 
 
-def _add_named(relations: ServerDeclarations, relation: ServerDeclaration, port_set: PortSetOf, hidden: Hidden) -> None:
-    """Add the hosts of ``forbidden_clients``, which must not be clients as well."""
-    for ref in relation.server.forbidden:
-        for peer in relations.peers.resolve(ref):
-            if not peer.is_host:
-                raise DbportsError(
-                    "only inventory hosts and groups can show that they are refused",
-                    path=ref.path,
-                    value=ref.name,
-                    fix="Name an inventory host or group in it",
-                )
-            if peer.name == relation.host:
-                continue  # a group may hold the server as well, whose own sockets nothing guards
-            for flow in relation.flows:
-                if relations.allows(relation, flow, peer):
+class _Checks:
+    def __init__(self, declarations: Declarations, hosts: dict[str, PortSet], router: Router) -> None:
+        self._declarations = declarations
+        self._hosts = hosts
+        self._router = router
+
+    def add_named(self, declaration: ServerDeclaration) -> None:
+        """Add the hosts of ``forbidden_clients``, which must not be clients as well."""
+        host = declaration.host.name
+        for ref, peers in declaration.forbidden:
+            for peer in peers:
+                if not peer.is_host:
                     raise DbportsError(
-                        f"{peer.name} is a client of {flow.endpoint} and forbidden at once",
+                        "only inventory hosts and groups can show that they are refused",
+                        code="unknown_name",
+                        path=ref.path,
+                        value=ref.name,
+                        fix="Name an inventory host or group in it",
+                    )
+                if peer.name == host:
+                    continue  # a group may hold the server as well, whose own sockets nothing guards
+                allowed = next((item for item in declaration.flows if declaration.allows(item, peer)), None)
+                if allowed:
+                    raise DbportsError(
+                        f"{peer.name} is a client of {allowed.flow.endpoint} and forbidden at once",
+                        code="contradiction",
                         path=ref.path,
                         value=ref.name,
                         fix="Remove it from one of the two lists",
                     )
-            device = hidden.behind(relation, peer)
-            if device:
-                port_set(relations.peers.host(relation.host)).warnings.append(
-                    f"{ref.path}: {peer.name} stands behind {device} with clients of this server, which cannot tell "
-                    "them apart: refuse it there"
-                )
+                device = self._hiding(declaration, peer)
+                if device:
+                    warning = PlanWarning("behind_translation", host, ref.path, peers=(peer.name,), gateway=device)
+                    self._hosts[host].warnings.append(warning)
+                else:
+                    self._forbid(declaration, peer, Declared(host, ref.path), sampled=False)
+
+    def add_samples(self, declaration: ServerDeclaration, ordered: list[Peer]) -> None:
+        """Add some clients of other servers."""
+        known = {declaration.host.name}.union(peer.name for _ref, peers in declaration.forbidden for peer in peers)
+        chosen = tried = 0
+        for peer in ordered:
+            if chosen == SAMPLES or tried == TRIES:
+                return
+            if peer.name in known or any(declaration.allows(item, peer) for item in declaration.flows):
                 continue
-            _forbid(relations, relation, peer, f"{relation.host}: {ref.path}", port_set)
+            if self._hiding(declaration, peer):
+                tried += 1
+                continue
+            self._forbid(declaration, peer, declaration.declared, sampled=True)
+            chosen += 1
 
+    def _hiding(self, declaration: ServerDeclaration, peer: Peer) -> str:
+        """Return the name of the device that a peer and clients of a server share, or nothing."""
+        device = self._router.hiding(peer, declaration.host, declaration.server.engine.name)
+        rules = self._hosts[declaration.host.name].rules if device else {}
+        name = device.gateway.name if device else ""
+        return name if any(name in peers for key, peers in rules.items() if key.direction == "in") else ""
 
-def _add_samples(
-    relations: ServerDeclarations, relation: ServerDeclaration, ordered: list[Peer], port_set: PortSetOf, hidden: Hidden
-) -> None:
-    known = {relation.host}
-    for ref in relation.server.forbidden:
-        known.update(peer.name for peer in relations.peers.resolve(ref))
-    declared = f"{relation.host}: {relation.server.path} (a client of another server)"
-    chosen = tried = 0
-    for peer in ordered:
-        if chosen == SAMPLES or tried == TRIES:
-            return
-        if peer.name in known or any(relations.allows(relation, flow, peer) for flow in relation.flows):
-            continue
-        if hidden.behind(relation, peer):
-            tried += 1
-            continue
-        _forbid(relations, relation, peer, declared, port_set)
-        chosen += 1
-
-
-def _forbid(
-    relations: ServerDeclarations, relation: ServerDeclaration, peer: Peer, declared: str, port_set: PortSetOf
-) -> None:
-    addresses = relations.peers.host(relation.host).addresses
-    for flow in relation.flows:
-        # ICMP is no guarded port: nobody is refused an echo.
-        if flow.responders is None and flow.ports and flow.spec.probe:
-            port_set(peer).forbidden.append(
-                Forbidden(
-                    flow.endpoint,
-                    relation.host,
-                    addresses,
-                    flow.spec.protocol,
-                    format_ports(flow.ports),
-                    (flow.spec.probe, flow.probe_instance),
-                    declared,
+    def _forbid(self, declaration: ServerDeclaration, peer: Peer, declared: Declared, *, sampled: bool) -> None:
+        checks = self._port_set(peer).forbidden
+        for flow, _initiators, _responders in declaration.flows:
+            # ICMP is no guarded port: nobody is refused an echo.
+            if flow.responders is None and flow.ports and flow.spec.probe:
+                checks.append(
+                    NegativeCheck(
+                        flow.endpoint,
+                        declaration.host.name,
+                        declaration.host.addresses,
+                        flow.spec.protocol,
+                        flow.ports,
+                        Probe(flow.spec.probe, flow.probe_instance),
+                        declared,
+                        sampled,
+                    )
                 )
-            )
+
+    def _port_set(self, peer: Peer) -> PortSet:
+        """Return the port set of a host that may have none of its own."""
+        settings = self._declarations.hosts[peer.name][1]
+        return self._hosts.setdefault(peer.name, PortSet(peer.name, peer.addresses, settings))

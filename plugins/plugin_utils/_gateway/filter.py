@@ -1,0 +1,29 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Packet filters: they pass flows on as they are, with connection tracking or without."""
+
+from __future__ import annotations
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Option
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, Side
+
+
+class Filter(Device):
+    """A packet filter."""
+
+    kind = GatewayKind(
+        "filter",
+        (Option("stateful", "bool", "It tracks connections; without that it needs rules for the replies too.", True),),
+    )
+    rewrites = False
+
+    @property
+    def stateless(self) -> bool:
+        """Whether it needs rules for replies."""
+        return not self.gateway.values["stateful"]
+
+    def source(self, before: Side, b: str) -> Side:
+        """Return the initiator, which looks the same behind a filter."""
+        return before

@@ -1,0 +1,60 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP proxies in front of a tunnel that looks like HTTP."""
+
+from __future__ import annotations
+
+from typing import Union
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import GatewayBehaviour, Option, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, Dropped, FlowRequest, Hop, Side
+
+
+def _check(values: Values, between: tuple[str, ...], path: str) -> None:
+    if values["mode"] is None:
+        raise DbportsError(
+            "whether it understands HTTP or only passes bytes on decides whether a tunnel works",
+            code="missing",
+            path=f"{path}.mode",
+            value=None,
+            fix="Write mode: http or mode: tcp",
+        )
+
+
+class HttpProxy(Device):
+    """A proxy that clients of a tunnel reach in the server's place."""
+
+    kind = GatewayKind(
+        "http_proxy",
+        (
+            Option("mode", "str", "http: it understands HTTP; tcp: it passes bytes on.", choices=("http", "tcp")),
+            Option("port", "port", "Where clients reach it, in mode tcp; absent, the port of the server's tunnel."),
+            Option("os", "str", "Its operating system, which decides its source ports.", choices=tuple(DYNAMIC_RANGES)),
+        ),
+        addresses=lambda values: "optional" if values["mode"] == "http" else "any",
+        check=_check,
+    )
+    note = "A relay statement is what the proxy passes bytes on to, in its own name."
+    relays = True
+
+    def stands_between(self, a: str, b: str, behaviour: GatewayBehaviour) -> bool:
+        """Tell whether it is a flow that people send through such proxies."""
+        return bool(behaviour.http)
+
+    def destination(self, request: FlowRequest, behind: Side, a: str, route: tuple[Device, ...]) -> Union[Hop, Dropped]:
+        """Return the proxy in the server's place; one of its ports leads to one server."""
+        if self.gateway.values["mode"] == "http":
+            raise DbportsError(
+                request.behaviour.http,
+                code="cannot_pass",
+                path=f"{self.gateway.path}.mode",
+                value="http",
+                fix="Use a proxy in mode tcp, or remove the server's tunnel",
+            )
+        port = self.gateway.values["port"]
+        ports = (port,) if port else behind.ports
+        return Hop(Side(self.gateway.addresses[a], ports, self), behind, claims=True)

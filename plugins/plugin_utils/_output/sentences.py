@@ -1,0 +1,142 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Warnings and conflicts of a plan as sentences, and text that is safe to print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports, merge_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import shown_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, FlowPorts, PlanWarning, WarningCode
+
+_SHOWN = 6
+_NETSH = "netsh int ipv4 add excludedportrange protocol={protocol} startport={first} numberofports={count}"
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+"""What ends a line, commands a terminal, turns text around, cannot be seen or cannot be written as UTF-8."""
+
+
+def visible(text: str, instead: str = "?") -> str:
+    """Return text in which a terminal and a page show every character, and none of them does anything."""
+    return _UNSEEN.sub(instead, text)
+
+
+def sentence(warning: PlanWarning) -> str:
+    """Return a warning as it is printed: where it belongs, and what it says."""
+    where = ": ".join(part for part in (warning.host, warning.path) if part and warning.code != "unused_mapping")
+    return f"{where or warning.host}: {_SENTENCES[warning.code](warning)}"
+
+
+def conflict_sentence(conflict: Conflict) -> str:
+    """Return a conflict as it is printed."""
+    first, second = conflict.owners
+    where = f" on {conflict.address}" if conflict.address else ""
+    return f"{conflict.host}: {first} and {second} both want {conflict.protocol} {conflict.ports}{where}"
+
+
+def listed(names: Iterable[str], shown: int = _SHOWN) -> str:
+    """Return the first of some names, and how many more there are."""
+    found = list(names)
+    more = f" and {len(found) - shown} more" if len(found) > shown else ""
+    return ", ".join(found[:shown]) + more
+
+
+def _named(flow: FlowPorts) -> str:
+    return f"{flow.name} ({shown_ports(flow.protocol, flow.ports)})"
+
+
+def _dynamic(warning: PlanWarning) -> str:
+    owners = [f"{shown_ports(flow.protocol, flow.ports)} ({flow.endpoint})" for flow in warning.flows]
+    found: dict[str, list[PortRange]] = {}
+    for flow in warning.flows:
+        found.setdefault(flow.protocol, []).extend(flow.ports)
+    verb = "lies" if len(owners) == 1 else "lie"
+    return (
+        f"{listed(owners)} {verb} inside this host's own dynamic range {format_ports(warning.ports)} "
+        f"({warning.reason}): a connection of the host itself can take a port before the service starts; "
+        f"{_reserve(warning.kind, found)}"
+    )
+
+
+def _reserve(os: str, found: dict[str, list[PortRange]]) -> str:
+    """Tell how to keep ports out of the dynamic range; Linux has one list for all protocols, set as a whole."""
+    together = format_ports(merge_ports(item for ports in found.values() for item in ports))
+    linux = f"net.ipv4.ip_local_reserved_ports={together}"
+    windows = "; ".join(
+        _NETSH.format(protocol=protocol, first=item.first, count=item.last - item.first + 1)
+        for protocol, ports in sorted(found.items())
+        for item in merge_ports(ports)
+    )
+    if os.startswith("linux"):
+        return f"reserve them: sysctl -w {linux} (with what is reserved already, and in /etc/sysctl.d)"
+    if os == "windows":
+        return f"reserve them: {windows}"
+    if not os:
+        return f"reserve them (Linux: sysctl -w {linux}; Windows: {windows})"
+    return "give the service ports outside this range"
+
+
+def _closed(warning: PlanWarning) -> str:
+    return (
+        f"instance {warning.others[0]} is closed to {listed(warning.peers)}, who are clients of the server and may "
+        "name it"
+    )
+
+
+def _families(warning: PlanWarning) -> str:
+    return (
+        f"{listed(warning.peers)} (IPv4) and {listed(warning.others)} (IPv6) have no address family in common and "
+        "cannot reach each other; give one side an address of the other's family (dbports_addresses)"
+    )
+
+
+def _hidden(warning: PlanWarning) -> str:
+    return (
+        f"{listed(warning.peers)} stands behind {warning.gateway} with clients of this server, which cannot tell them "
+        "apart: refuse it there"
+    )
+
+
+def _lost(warning: PlanWarning) -> str:
+    verb = "does" if len(warning.flows) == 1 else "do"
+    return (
+        f"{', '.join(map(_named, warning.flows))} {verb} not pass {warning.kind} {warning.gateway} between "
+        f"{' and '.join(warning.networks)}: {warning.reason}"
+    )
+
+
+def _not_published(warning: PlanWarning) -> str:
+    flows = ", ".join(map(_named, warning.flows))
+    return (
+        f"{flows} of {listed(warning.peers)} is not published by {warning.gateway}, so that nobody outside reaches it"
+    )
+
+
+def _unused(warning: PlanWarning) -> str:
+    flow = warning.flows[0]
+    return f"{warning.path} publishes {shown_ports(flow.protocol, flow.ports)}, which no flow of the plan uses"
+
+
+def _unknown_ports(warning: PlanWarning) -> str:
+    return (
+        f"answers to {listed(warning.peers)} are permitted to all ports from 1024 to 65535, because the range they "
+        "connect from is not known (where you know it, set dbports_os or dbports_ephemeral_ports, or os of a gateway)"
+    )
+
+
+_SENTENCES: dict[WarningCode, Callable[[PlanWarning], str]] = {
+    "engine": lambda warning: warning.text,
+    "fixed_port_in_dynamic_range": _dynamic,
+    "closed_instance": _closed,
+    "no_common_family": _families,
+    "behind_translation": _hidden,
+    "lost_on_gateway": _lost,
+    "not_published": _not_published,
+    "unused_mapping": _unused,
+    "unknown_source_ports": _unknown_ports,
+}
