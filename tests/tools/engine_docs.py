@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option
 
 KINDS = {
     "bool": "true or false",
@@ -30,7 +31,7 @@ def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     return [*lines, *(f"| {' | '.join(map(cell, row))} |" for row in rows), ""]
 
 
-def options_table(options: Iterable[Any]) -> list[str]:
+def options_table(options: Iterable[Option]) -> list[str]:
     """Return what can be said of a server or an instance."""
     rows = []
     for option in options:
@@ -47,7 +48,7 @@ def options_table(options: Iterable[Any]) -> list[str]:
     return table(("option", "value", "default", "description"), rows)
 
 
-def direction(flow: Any) -> str:
+def direction(flow: FlowSpec) -> str:
     """Return who sends first to whom."""
     if flow.mesh:
         return f"`{flow.initiator}` and the server, each to each"
@@ -56,14 +57,14 @@ def direction(flow: Any) -> str:
     return f"{ends[0]} {arrow} {ends[1]}"
 
 
-def ports(flow: Any) -> str:
+def ports(flow: FlowSpec) -> str:
     """Return a flow's port expression."""
     if not flow.port:
         return ""
     return "dynamic range of the responder" if flow.port == "dynamic" else f"`{flow.port}`"
 
 
-def condition(flow: Any) -> str:
+def condition(flow: FlowSpec) -> str:
     """Return when a flow exists."""
     parts = [f"not `{item[1:]}`" if item.startswith("!") else f"`{item}`" for item in flow.when]
     if flow.each == "instance":
@@ -71,7 +72,7 @@ def condition(flow: Any) -> str:
     return ", ".join(parts) or "always"
 
 
-def purpose(flow: Any) -> str:
+def purpose(flow: FlowSpec) -> str:
     """Return what a flow is for, and what is special in it."""
     extra = []
     if flow.unsolicited:
@@ -84,7 +85,7 @@ def purpose(flow: Any) -> str:
     return f"{text} ({'; '.join(extra)})" if extra else text
 
 
-def flows_table(flows: Iterable[Any]) -> list[str]:
+def flows_table(flows: Iterable[FlowSpec]) -> list[str]:
     """Return every flow with its reason and source."""
     rows = [
         (
@@ -102,7 +103,7 @@ def flows_table(flows: Iterable[Any]) -> list[str]:
     return table(("flow", "direction", "protocol", "port", "need", "when", "purpose", "source"), rows)
 
 
-def page(engine: Any, where: str) -> str:
+def page(engine: Engine, where: str) -> str:
     """Return the page of one engine.
 
     :param where: the file that its data is in, for readers.
@@ -143,7 +144,7 @@ def page(engine: Any, where: str) -> str:
     return "\n".join(lines)
 
 
-def index(engines: dict[str, Any]) -> str:
+def index(engines: Mapping[str, Engine]) -> str:
     """Return the list of the engines."""
     rows = [
         (f"[{engine.title}]({name}.md)", f"`{name}`", str(len(engine.flows)), engine.source)

@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, Option
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.gateways import OPTIONS as GATEWAY_OPTIONS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import POLICIES
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import KINDS
 
 Spec = dict[str, Any]
 """An option, or options by name, as in an argument spec."""
@@ -106,25 +107,25 @@ _MAPPINGS: Spec = {
 }
 
 
-def gateway_entry(kind: str) -> Spec:
+def gateway_entry(kind: GatewayKind) -> Spec:
     """Return the entry point that documents the options of one kind of gateway."""
-    options = {option.name: option_spec(option) for option in GATEWAY_OPTIONS[kind]}
-    if kind != "filter":
+    options = {option.name: option_spec(option) for option in kind.options}
+    if kind.addresses({option.name: option.default for option in kind.options}) != "none":
         options["addresses"] = _ADDRESSES
-    if kind == "nat":
+    if kind.mappings:
         options["mappings"] = _MAPPINGS
     return {
-        "short_description": f"Options of a gateway of the kind {kind}",
+        "short_description": f"Options of a gateway of the kind {kind.name}",
         "description": [
-            f"What an entry of C(dbports_gateways) with C(kind={kind}) can hold besides the keys that every gateway "
-            "has. See the entry point C(main) for those.",
+            f"What an entry of C(dbports_gateways) with C(kind={kind.name}) can hold besides the keys that every "
+            "gateway has. See the entry point C(main) for those.",
             "This entry point is documentation only and has no tasks.",
         ],
         "options": {
             "dbports_gateways": {
                 "type": "list",
                 "elements": "dict",
-                "description": f"The gateways of the kind {kind}.",
+                "description": f"The gateways of the kind {kind.name}.",
                 "options": options,
             }
         },
@@ -196,7 +197,7 @@ def declarations(engines: Iterable[str]) -> Spec:
             "description": [
                 "The gateways between these networks, one dictionary each, set for the group V(all).",
                 "C(name), C(kind) and C(between) are required. C(kind) is one of "
-                f"{', '.join(f'V({kind})' for kind in GATEWAY_OPTIONS)}, and C(between) lists the networks in the "
+                f"{', '.join(f'V({kind})' for kind in KINDS)}, and C(between) lists the networks in the "
                 "order in which packets pass them.",
                 "C(engines) limits a gateway to the flows of some engines.",
                 "Each kind documents its own keys in an entry point, for example "
@@ -305,7 +306,7 @@ def entry_points(role: str, engines: Mapping[str, Engine]) -> dict[str, Spec]:
     return {
         "main": {**main, "options": {**declarations(engines), **main["options"]}},
         **{name: engine_entry(name, engine) for name, engine in sorted(engines.items())},
-        **{f"gateway_{kind}": gateway_entry(kind) for kind in GATEWAY_OPTIONS},
+        **{f"gateway_{name}": gateway_entry(kind) for name, kind in KINDS.items()},
     }
 
 
@@ -322,7 +323,7 @@ class _Plain(yaml.SafeDumper):
 
 
 def _yaml(data: Any) -> str:
-    return _HEADER + yaml.dump(data, Dumper=_Plain, sort_keys=False, width=100, allow_unicode=True)
+    return _HEADER + yaml.dump(data, Dumper=_Plain, sort_keys=False, width=96, allow_unicode=True)
 
 
 def argument_specs(role: str, engines: Mapping[str, Engine]) -> str:

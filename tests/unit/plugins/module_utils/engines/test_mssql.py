@@ -210,7 +210,7 @@ REFUSED = {
     "a Pacemaker option on a Windows cluster": (
         "{cluster: wsfc, cluster_nodes: [nodes], dlm: true}",
         "dlm",
-        "belongs to a Pacemaker cluster",
+        "only a Pacemaker cluster has this",
     ),
     "a cluster without nodes": ("cluster: wsfc", "cluster", "List all nodes"),
     "nodes without a cluster": ("cluster_nodes: [nodes]", "cluster_nodes", "cluster: wsfc or cluster: pacemaker"),
@@ -242,7 +242,7 @@ REFUSED = {
         "instances: [{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50], ag_listener_port: 1500},"
         " {name: B, tcp_port: 1499-1501}]",
         "instances[0].ag_listener_port",
-        "instance B already has this port",
+        "instance B already uses this port",
     ),
     "tcp_port and listen": (
         "instances: [{tcp_port: 1433, listen: [{address: 192.0.2.10, tcp_port: 1433}]}]",
@@ -252,7 +252,7 @@ REFUSED = {
     "listen and fci_addresses": (
         "instances: [{fci_addresses: [192.0.2.50], listen: [{address: 192.0.2.10, tcp_port: 1433}]}]",
         "instances[0].listen",
-        "fci_addresses alone",
+        "only on fci_addresses",
     ),
     "listen without a port": (
         "instances: [{listen: [{address: 192.0.2.10}]}]",
@@ -283,7 +283,7 @@ REFUSED = {
     "a dynamic port besides a dynamic port": (
         "instances: [{name: A, tcp_dynamic_port: true}]",
         "instances[0].tcp_dynamic_port",
-        "fixed port is wanted",
+        "needs a fixed port",
     ),
     "storage without its hosts": ("fci_storage: nfs", "fci_storage", "fci_storage_hosts"),
     "a health probe from nowhere": ("health_probe_port: 59999", "health_probe_port", "health_probe_from"),
@@ -315,7 +315,7 @@ def test_what_linux_does_not_have(name: str) -> None:
         plan_of(yaml.safe_dump({name: _SAMPLES[option.type]}), os="linux_3")
     (error,) = caught.value.errors
     assert error.path == f"dbports_servers[0].{name}"
-    assert "on Linux does not have this" in error.reason
+    assert "on Linux does not support this" in error.reason
 
 
 def test_what_is_not_confirmed_says_so() -> None:
