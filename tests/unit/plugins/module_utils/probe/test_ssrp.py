@@ -5,13 +5,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._findings import probes_of
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp, ssrp_dac
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import host_file, render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
@@ -87,8 +83,8 @@ def test_a_malformed_administrator_answer_is_refused(text: str) -> None:
         ssrp_dac.parse_dac_response(bytes.fromhex(text))
 
 
-@pytest.mark.parametrize(("pinned", "kinds"), [({}, {"ssrp_dac"}), ({"dac_port": 14340}, {"tcp"})])
-def test_administrators_ask_only_for_a_port_that_is_not_known(pinned: dict[str, int], kinds: set[str]) -> None:
+@pytest.mark.parametrize(("pinned", "probes"), [({}, {("ssrp_dac", "SALES")}), ({"dac_port": 14340}, {("tcp", None)})])
+def test_administrators_ask_only_for_a_port_that_is_not_known(pinned: dict[str, int], probes: set[object]) -> None:
     instance = {"name": "SALES", "tcp_port": 14330, "dac": "remote", "dac_clients": ["dba"], **pinned}
     server = {"engine": "mssql", "clients": ["app"], "instances": [instance]}
     hosts = {
@@ -96,7 +92,5 @@ def test_administrators_ask_only_for_a_port_that_is_not_known(pinned: dict[str, 
         "app": {"ansible_host": "192.0.2.21"},
         "dba": {"ansible_host": "192.0.2.99"},
     }
-    files = render_plan(build_plan(PlainInventory({"hosts": hosts}))).files
-    probes = probes_of(json.loads(files[host_file("dba")]))
-    assert {probe["kind"] for probe in probes} == kinds
-    assert {probe["instance"] for probe in probes if probe["kind"] == "ssrp_dac"} <= {"SALES"}
+    plan = build_plan(PlainInventory({"hosts": hosts}))
+    assert {head.probe for head in plan.hosts["dba"].rules if head.probe} == probes

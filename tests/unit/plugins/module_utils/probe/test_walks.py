@@ -22,7 +22,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._findings import 
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import registry
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import ProbeKind
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import host_file, render_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import host_file
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
