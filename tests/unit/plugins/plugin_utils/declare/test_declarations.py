@@ -568,7 +568,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], minimum: true, http_tunnel_port: 8080}",
         f"{SERVER}.http_tunnel_port",
         8080,
-        "PORTBASE+1 alone",
+        "means only TCP PORTBASE+1",
         "Remove minimum",
     ),
     Case(
@@ -576,7 +576,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], minimum: true, web_port: 8080}",
         f"{SERVER}.web_port",
         8080,
-        "PORTBASE+1 alone",
+        "means only TCP PORTBASE+1",
         "Remove minimum",
     ),
     Case(
