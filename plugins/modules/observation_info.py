@@ -11,22 +11,22 @@ module: observation_info
 short_description: Collect what a host shows about its database ports
 version_added: 0.1.0
 description:
-  - Collects in one call what M(dbports.firewall.verify) compares with the plan, the sockets of some ports, whether
-    the ruleset is the wanted one, and the results of probes.
-  - Use M(dbports.firewall.netstat_facts), M(dbports.firewall.ruleset) in check mode and M(dbports.firewall.probe) for
-    one of the three alone.
+  - Collects in one call what M(dbports.firewall.verify) compares with the plan. That is the sockets on some ports,
+    whether the ruleset is the wanted one, and the results of probes.
+  - For only one of the three use M(dbports.firewall.netstat_facts), M(dbports.firewall.ruleset) in check mode, or
+    M(dbports.firewall.probe).
 options:
   ports:
-    description: Ports and ranges whose sockets are wanted. Without any, no socket is looked at.
+    description: Ports and ranges of ports whose sockets to return. Without any, sockets are not collected.
     type: list
     elements: str
     default: []
   ruleset:
     description:
-      - The options of M(dbports.firewall.ruleset) that the host should have. Without them the ruleset is not looked at.
+      - The options of M(dbports.firewall.ruleset) that the host should follow. Without them the ruleset is not read.
     type: dict
   probes:
-    description: What to try, as the option C(probes) of M(dbports.firewall.probe).
+    description: The probes to send, as in the option C(probes) of M(dbports.firewall.probe).
     type: list
     elements: dict
     default: []
@@ -36,13 +36,13 @@ options:
     default: 2
 attributes:
   check_mode:
-    description: Can run in check mode and tell what a real run tells.
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Tells what changed.
+    description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff mode.
     support: none
   platform:
-    description: Target systems on which the module runs.
+    description: Target OS/families that can be operated against.
     support: full
     platforms: linux
 author:
@@ -74,7 +74,7 @@ observation:
       elements: dict
       returned: when O(ports) is not empty
     ruleset:
-      description: Whether the ruleset is the wanted one, and what in foreign tables may stop a flow.
+      description: Whether the ruleset is the wanted one, and which foreign rules may drop a flow.
       type: dict
       returned: when O(ruleset) is set
       contains:

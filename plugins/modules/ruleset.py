@@ -12,7 +12,7 @@ short_description: Guard a host's database ports with its own firewall
 version_added: 0.1.0
 author: dbports.firewall contributors (@dbports)
 description:
-  - Brings the host's own firewall to exactly the given rules, in one transaction, or leaves it as it was.
+  - Brings the host's own firewall to exactly the given rules in one transaction, or leaves it as it was.
   - On a guarded port the given peers are accepted and everyone else is refused. All other ports, tables, chains
     and rules of the host stay as they are.
   - Uses the nftables table C(inet dbports) of its own. An established connection of a peer that is no longer given is
@@ -23,8 +23,8 @@ description:
 options:
   state:
     description:
-      - V(present) brings the firewall to the rules. No rules at all means no table at all.
-      - V(absent) takes every trace away.
+      - V(present) brings the firewall to the rules. Without any rules there is no table.
+      - V(absent) removes every trace.
     type: str
     choices: [present, absent]
     default: present
@@ -68,7 +68,7 @@ options:
   policy:
     description:
       - V(guard) refuses everyone else on the ports of the rules.
-      - V(open) only accepts, for hosts on which something else refuses by default.
+      - V(open) only accepts. Use it on hosts on which something else refuses by default.
     type: str
     choices: [guard, open]
     default: guard
@@ -93,14 +93,14 @@ options:
     default: false
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return the changed status prediction without modifying the target.
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
-    details: The firewall's own dry run is made too.
+    details: Also makes the firewall's own dry run.
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing) in C(check_mode), when in diff mode.
+    description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff mode.
     support: full
   platform:
-    description: The platforms this module runs on.
+    description: Target OS/families that can be operated against.
     support: full
     platforms: Linux
 requirements:
@@ -118,14 +118,14 @@ EXAMPLES = r"""
         peers: [192.0.2.21, 192.0.2.22, 2001:db8::21]
         purpose: SQL Server default instance
 
-- name: Take every trace away
+- name: Remove every trace
   dbports.firewall.ruleset:
     state: absent
 """
 
 RETURN = r"""
 state:
-  description: The state that was asked for.
+  description: The requested state.
   type: str
   returned: success
   sample: present
@@ -135,7 +135,7 @@ backend:
   returned: success
   sample: nftables
 in_sync:
-  description: Whether the loaded rules already were the wanted ones, before this run.
+  description: Whether the rules in force were already the wanted ones before this run.
   type: bool
   returned: success
   sample: true
