@@ -39,7 +39,8 @@ attributes:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff mode.
+    description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff
+      mode.
     support: none
   platform:
     description: Target OS/families that can be operated against.

@@ -97,7 +97,8 @@ attributes:
     support: full
     details: Also makes the firewall's own dry run.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff mode.
+    description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff
+      mode.
     support: full
   platform:
     description: Target OS/families that can be operated against.
