@@ -12,26 +12,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 
 @dataclass(frozen=True)
 class DynamicRange:
-    """The dynamic ports of one operating system, where that is written and how to reserve one of them.
-
-    ``reserve`` is a command with ``{port}`` in the place of the port, or an empty string where none is known.
-    """
+    """The dynamic ports of one operating system, and where that is written."""
 
     ports: PortRange
     citation: str
-    reserve: str = ""
 
-
-_WINDOWS = "netsh int ipv4 add excludedportrange protocol=tcp startport={port} numberofports=1"
-_LINUX = "sysctl -w net.ipv4.ip_local_reserved_ports={port} (and a file in /etc/sysctl.d)"
 
 UNKNOWN = DynamicRange(PortRange(1024, 65535), "KB 287932: any port greater than 1024")
 """Used where the operating system is not known, and for everything behind address translation."""
 
 DYNAMIC_RANGES: dict[str, DynamicRange] = {
-    "linux": DynamicRange(PortRange(32768, 60999), "Linux kernel, ip-sysctl: ip_local_port_range", _LINUX),
-    "linux_3": DynamicRange(PortRange(32768, 61000), "Linux kernel before 4.2, ip-sysctl", _LINUX),
-    "windows": DynamicRange(PortRange(49152, 65535), "KB 929851", _WINDOWS),
+    "linux": DynamicRange(PortRange(32768, 60999), "Linux kernel, ip-sysctl: ip_local_port_range"),
+    "linux_3": DynamicRange(PortRange(32768, 61000), "Linux kernel before 4.2, ip-sysctl"),
+    "windows": DynamicRange(PortRange(49152, 65535), "KB 929851"),
     "windows_2003": DynamicRange(PortRange(1025, 5000), "KB 929851, KB 287932"),
     "freebsd": DynamicRange(PortRange(10000, 65535), "FreeBSD ip(4), net.inet.ip.portrange (not re-read)"),
     "macos": DynamicRange(PortRange(49152, 65535), "macOS net.inet.ip.portrange (not re-read)"),

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import gc
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,14 +16,22 @@ from typing import Any
 from ansible import constants
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import canonical, digest
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index, Source, read_gateway, read_host, read_index
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import (
+    Index,
+    Source,
+    read_host,
+    read_index,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import PAGE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import (
+    AnsibleInventory,
+    inventory_hosts,
+    inventory_state,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import plan_markdown, plan_summary
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
@@ -65,13 +71,6 @@ class CurrentPlan:
             return PortSet(name, (), Settings("guard", False))
         return read_host(self.source, self.index, name)
 
-    def gateway(self, name: str) -> GatewayPlan:
-        """Return what a gateway has to permit.
-
-        :raises DbportsError: when there is no such gateway, or its file was changed.
-        """
-        return read_gateway(self.source, self.index, name)
-
 
 def current_plan(hostvars: Any) -> CurrentPlan:
     """Return the plan of the running play's inventory; the first fork that asks computes it, the others read it.
@@ -80,7 +79,7 @@ def current_plan(hostvars: Any) -> CurrentPlan:
 
     :raises PlanError: when the declarations are wrong.
     """
-    place = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-{_fingerprint(hostvars)}"
+    place = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-{inventory_state(hostvars)}"
     pack, summary = TextStore(place.with_suffix(".plan")), TextStore(place.with_suffix(".summary"))
     with locked(), _collector_paused():
         if not summary.exists():
@@ -102,7 +101,7 @@ def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
     :raises DbportsError: when the directory holds another plan, or the declarations have changed since.
     """
     index = read_index(directory, plan_id)
-    known = hostvars._inventory.hosts
+    known = inventory_hosts(hostvars)
     if all(name in known for name, _digest in index.hosts):
         now = current_plan(hostvars).inputs_id
         if now != index.inputs_id:
@@ -115,18 +114,6 @@ def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
                 fix="Plan and review again",
             )
     return CurrentPlan(directory, index, (), approved=True)
-
-
-def _fingerprint(hostvars: Any) -> str:
-    """Return what tells one state of the inventory from a later one of the same run (add_host, refresh_inventory)."""
-    manager = hostvars._inventory
-    state = [
-        id(manager._inventory),
-        hostvars._loader.get_basedir(),  # group_vars and host_vars beside the playbook
-        len(manager.hosts),
-        sorted((name, len(group.hosts)) for name, group in manager.groups.items()),
-    ]
-    return hashlib.sha256(json.dumps(state).encode("utf-8")).hexdigest()[:16]
 
 
 @contextmanager
