@@ -110,7 +110,7 @@ def show(title: str, times: dict[str, float], plan: Any) -> None:
 
 def bench_plan(hosts: int, rounds: int) -> None:
     """Plan a tenth, all and ten times of the hosts."""
-    plain = importlib.import_module(f"{UTILS}._inventory.protocol").PlainInventory
+    plain = importlib.import_module(f"{UTILS}._inventory.plain_inventory").PlainInventory
     for size, times in ((hosts // 10, rounds), (hosts, rounds), (hosts * 10, 1)):
         data = declarations(size)
         show("plan", *plan_parts(lambda data=data: plain(data), times))
@@ -163,7 +163,7 @@ def bench_terms(hosts: int, rounds: int) -> None:
     logging.disable(logging.WARNING)
     wish = importlib.import_module(f"{CORE}._firewall.decide").DesiredState
     encode = importlib.import_module(f"{CORE}._firewall.nftables.encode").encode
-    plain = importlib.import_module(f"{UTILS}._inventory.protocol").PlainInventory
+    plain = importlib.import_module(f"{UTILS}._inventory.plain_inventory").PlainInventory
     build = importlib.import_module(f"{UTILS}._plan.builder").build_plan
     count = max(hosts // 10, 10)
     peers = [[f"10.{number >> 8}.{number & 255}.{2 * last + 1}" for last in range(10)] for number in range(count)]

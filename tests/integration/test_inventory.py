@@ -19,15 +19,20 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 from ansible import constants
+from ansible.inventory.host import Host
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory import ansible_inventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import (
+    AnsibleInventory,
+    inventory_state,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import (
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
@@ -72,6 +77,14 @@ class Bundle:
         templar = Templar(loader=self.loader, variables=variables)
         return {key: simple(templar.template(variables[key])) for key in HOST_VARIABLES if key in variables}
 
+    def oracle_of_all(self) -> dict[str, Any]:
+        """Return what a host in no other group than all would have of the variables of the whole inventory."""
+        host = Host("in-no-other-group")
+        host.add_group(self.manager.groups["all"])
+        variables = self.variables.get_vars(host=host)
+        templar = Templar(loader=self.loader, variables=variables)
+        return {key: simple(templar.template(variables[key])) for key in GLOBAL_VARIABLES if key in variables}
+
     def agree(self) -> dict[str, dict[str, Any]]:
         """Compare all hosts, groups and who declares servers; return the variables of all hosts."""
         ours = self.ours()
@@ -81,6 +94,7 @@ class Bundle:
         assert set(self.ours().declaring()) == declaring
         for name, group in self.manager.groups.items():
             assert sorted(ours.group(name) or ()) == sorted(host.name for host in group.get_hosts())
+        assert ours.settings() == self.oracle_of_all()
         assert ours.size() == len(expected)
         assert set(ours.names()) == set(self.manager.hosts) | set(self.manager.groups)
         return expected
@@ -240,6 +254,40 @@ class TestForms:
         }
         bundle(files, "hosts.yml").agree()
 
+    @pytest.mark.parametrize(
+        ("behaviour", "networks", "policy"),
+        [
+            ("replace", {"dc": ["198.51.100.0/24"]}, {"c": 4}),
+            (
+                "merge",
+                {"office": ["192.0.2.0/24"], "lab": ["203.0.113.0/24"], "dc": ["198.51.100.0/24"]},
+                {"a": {"x": 1, "y": 2}, "b": 3, "c": 4},
+            ),
+        ],
+    )
+    def test_dictionaries_from_several_places(
+        self,
+        bundle: Callable[..., Bundle],
+        monkeypatch: pytest.MonkeyPatch,
+        behaviour: str,
+        networks: dict[str, Any],
+        policy: dict[str, Any],
+    ) -> None:
+        """hash_behaviour = merge: dictionaries are put together, level by level; replace: the last one wins."""
+        monkeypatch.setattr(constants, "DEFAULT_HASH_BEHAVIOUR", behaviour)
+        files = {
+            "hosts.yml": (
+                "all: {vars: {dbports_networks: {office: [192.0.2.0/24], dc: [192.0.2.128/25]}}, children: {dbs: "
+                "{hosts: {db-1: {dbports_policy: {b: 3}}}, vars: {dbports_policy: {a: {x: 1, y: 1}}}}}}\n"
+            ),
+            "group_vars/all.yml": "dbports_networks: {lab: [203.0.113.0/24]}\n",
+            "play/group_vars/dbs.yml": "dbports_policy: {a: {y: 2}}\n",
+            "play/host_vars/db-1.yml": "dbports_policy: {c: 4}\n",
+        }
+        made = bundle(files, "hosts.yml", extra={"dbports_networks": {"dc": ["198.51.100.0/24"]}})
+        assert made.agree()["db-1"]["dbports_policy"] == policy
+        assert made.ours().settings() == {"dbports_networks": networks}
+
     def test_hosts_of_no_group_and_groups_of_no_host(self, bundle: Callable[..., Bundle]) -> None:
         text = "[empty]\n[empty:vars]\ndbports_servers=[]\n[group]\nb\n"
         text += "[ungrouped]\na\n[ungrouped:vars]\ndbports_os=linux\n"
@@ -339,8 +387,9 @@ CHOICES: dict[str, list[Any]] = {
     "dbports_addresses": [["192.0.2.10"], ["192.0.2.11", "2001:db8::11"], "{{ ['192.0.2.12'] }}"],
     "dbports_ephemeral_ports": ["20000-30000", "1024-65535"],
     "dbports_filter_outbound": [True, False, "yes", "{{ 1 == 1 }}"],
+    "dbports_networks": [{"a": ["192.0.2.0/24"]}, {"a": ["198.51.100.0/24"], "b": ["203.0.113.0/24"]}],
     "dbports_os": ["linux", "windows", None],
-    "dbports_policy": ["guard", "open", "{{ 'open' if other is defined else 'guard' }}"],
+    "dbports_policy": ["guard", {"x": {"y": 1}}, {"x": {"z": 2}}, "{{ 'open' if other is defined else 'guard' }}"],
     "dbports_servers": [
         [],
         [{"engine": "mssql", "clients": ["g0"]}],
@@ -386,7 +435,9 @@ def generated(choice: random.Random) -> tuple[dict[str, str], list[str], dict[st
     return files, sources, extra
 
 
-def test_generated_inventories(tmp_path: Path) -> None:
+@pytest.mark.parametrize("behaviour", ["replace", "merge"])
+def test_generated_inventories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str) -> None:
+    monkeypatch.setattr(constants, "DEFAULT_HASH_BEHAVIOUR", behaviour)
     seen: dict[str, set[str]] = {key: set() for key in HOST_VARIABLES}
     places = (tmp_path / str(number) for number in itertools.count())
 
@@ -451,7 +502,7 @@ class TestLittleIsRead:
         looked = Looked(monkeypatch)
         plan = build_plan(made.ours())
         assert sorted(plan.hosts) == ["app-1", "app-2", "app-3", "db"]
-        assert plan.hosts["app-2"].addresses == ("198.51.100.2",)
+        assert format_addresses(plan.hosts["app-2"].addresses) == ["198.51.100.2"]
         assert set(looked.hostvars) == {"app-1", "app-2", "app-3"}, "only theirs have templates"
         hosts = {name for name in looked.files if name in made.manager.hosts}
         assert hosts == {"db", "idle-7"}, "only those that have files"
@@ -479,6 +530,44 @@ class TestLittleIsRead:
         assert counts[0] == counts[1] > 0
 
 
+class TestState:
+    """What a run does to its inventory is noticed; what it leaves alone costs no new plan."""
+
+    def test_nothing_happened(self, bundle: Callable[..., Bundle]) -> None:
+        made = bundle({"hosts.yml": YAML}, "hosts.yml")
+        before = inventory_state(made.hostvars)
+        made.ours().declaring()
+        made.variables.set_nonpersistent_facts("db-1", {"ansible_host": "192.0.2.99"})
+        assert inventory_state(made.hostvars) == before
+
+    @pytest.mark.parametrize(
+        "added",
+        [
+            {"host_name": "db-1", "host_vars": {"ansible_host": "192.0.2.11"}},
+            {"host_name": "db-1", "host_vars": {"dbports_servers": []}},
+            {"host_name": "lonely", "groups": ["apps"]},
+            {"host_name": "new"},
+        ],
+    )
+    def test_add_host(self, bundle: Callable[..., Bundle], added: dict[str, Any]) -> None:
+        made = bundle({"hosts.yml": YAML}, "hosts.yml")
+        before = inventory_state(made.hostvars)
+        made.manager.add_dynamic_host(added, {})
+        assert inventory_state(made.hostvars) != before
+
+    def test_group_by(self, bundle: Callable[..., Bundle]) -> None:
+        made = bundle({"hosts.yml": YAML}, "hosts.yml")
+        before = inventory_state(made.hostvars)
+        made.manager.add_dynamic_group(made.manager.hosts["lonely"], {"add_group": "apps", "parent_groups": ["all"]})
+        assert inventory_state(made.hostvars) != before
+
+    def test_refresh_inventory(self, bundle: Callable[..., Bundle]) -> None:
+        made = bundle({"hosts.yml": YAML}, "hosts.yml")
+        before = inventory_state(made.hostvars)
+        made.manager.refresh_inventory()
+        assert inventory_state(made.hostvars) != before
+
+
 class TestFacts:
     """The last resort for a host's address: what was gathered or cached."""
 
@@ -493,7 +582,7 @@ class TestFacts:
         )
         assert made.ours().fact_addresses("app") == ["192.0.2.21", "2001:db8::21"]
         plan = build_plan(made.ours())
-        assert plan.hosts["app"].addresses == ("192.0.2.21", "2001:db8::21")
+        assert format_addresses(plan.hosts["app"].addresses) == ["192.0.2.21", "2001:db8::21"]
         assert plan.inputs["facts"] == {"app": ["192.0.2.21", "2001:db8::21"]}
 
     @pytest.mark.parametrize(

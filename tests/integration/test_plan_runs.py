@@ -152,6 +152,25 @@ class TestTheSamePlan:
         assert again["plan_id"] != whole
         assert "app-3" in (run_playbook.place / "out" / "hosts" / "db-1.json").read_text(encoding="utf-8")
 
+    def test_a_host_that_the_run_gives_another_address_has_it_in_the_plans_after_it(
+        self, run_playbook: Any, whole: str
+    ) -> None:
+        playbook = (
+            PLAN
+            + """
+- hosts: db-1
+  gather_facts: false
+  tasks:
+    - add_host: {name: app-1, dbports_addresses: [192.0.2.99]}
+    - name: plan again
+      dbports.firewall.plan: {plan_dir: out}
+"""
+        )
+        result = run_playbook(playbook, INVENTORY)
+        assert ids(result) == {whole}
+        assert result.of("plan again")[0]["plan_id"] != whole
+        assert "192.0.2.99" in (run_playbook.place / "out" / "hosts" / "app-1.json").read_text(encoding="utf-8")
+
     def test_each_playbook_of_a_run_has_the_group_vars_beside_it(self, run_playbook: Any) -> None:
         for name, policy in (("one", "open"), ("two", "guard")):
             folder = run_playbook.place / name
@@ -301,7 +320,7 @@ class TestErrors:
         assert run_playbook(PLAN, data, "--limit", "db-1").rc == 0
 
     def test_an_emptied_group_is_no_plan(self, run_playbook: Any) -> None:
-        """A controller's job slice keeps groups and empties them (facts/fleet.md)."""
+        """A controller's job slice keeps groups and empties them."""
         data = copy.deepcopy(INVENTORY)
         data["all"]["children"]["apps"]["hosts"] = {}
         result = run_playbook(PLAN, data)

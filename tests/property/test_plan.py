@@ -19,7 +19,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifac
     render_plan,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, plan_summary, table
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import BROADCAST, build_plan

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 

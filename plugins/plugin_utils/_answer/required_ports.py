@@ -14,10 +14,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import cidrs
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import cidrs
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 ICMP_ECHO = {4: ("icmp", 8), 6: ("icmpv6", 128)}

@@ -1,14 +1,17 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible's inventory as the plan reads it: the inventory's own variables alone, and only those that matter.
+"""Ansible's inventory as the plan reads it: only the inventory's own variables, and only those that matter.
 
 Play, role and task variables and facts that a task sets are left out on purpose: the plan is the same whoever asks.
+All private names of Ansible that the collection uses are in this file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.inventory.helpers import get_group_vars, sort_groups
 from ansible.plugins.loader import vars_loader
+from ansible.utils.vars import combine_vars
 from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_path
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import (
@@ -44,7 +48,7 @@ def plain(value: Any, host: str, path: str) -> Any:
         return {str(key): plain(item, host, f"{path}.{key}") for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item, host, f"{path}[{index}]") for index, item in enumerate(value)]
-    raise DbportsError(f"plain data is wanted, not {type(value).__name__}", host=host, path=path)
+    raise DbportsError(f"expected plain data, not {type(value).__name__}", code="wrong_type", host=host, path=path)
 
 
 def has_template(value: Any) -> bool:
@@ -56,6 +60,40 @@ def has_template(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(has_template(item) for item in value)
     return value is not None and not isinstance(value, (bool, int, float))
+
+
+def inventory_hosts(hostvars: Any) -> Container[str]:
+    """Return the names of the hosts of the running play's inventory, the implicit localhost not among them."""
+    hosts: Container[str] = hostvars._inventory.hosts
+    return hosts
+
+
+def inventory_state(hostvars: Any) -> str:
+    """Return what tells one state of the inventory from a later one of the same run.
+
+    ``add_host`` and ``group_by`` may change variables and memberships of hosts that were there before. Ansible keeps a
+    list of all that they did, which only grows; its length costs nothing, while looking at the hosts' variables would
+    cost every action on every host a walk through all hosts. ``refresh_inventory`` makes new objects.
+    """
+    manager = hostvars._inventory
+    state = [
+        id(manager._inventory),
+        hostvars._loader.get_basedir(),  # group_vars and host_vars beside the playbook
+        len(manager._cached_dynamic_hosts),
+        len(manager._cached_dynamic_grouping),
+        len(manager.hosts),
+        sorted((name, id(group), len(group.hosts)) for name, group in manager.groups.items()),
+    ]
+    return hashlib.sha256(json.dumps(state).encode("utf-8")).hexdigest()[:16]
+
+
+def _combined(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Put variables together as Ansible is configured to (``hash_behaviour``), the last part first in rank."""
+    values: dict[str, Any] = {}
+    for part in parts:
+        if part:  # as Ansible does, and most hosts have few of them
+            values = combine_vars(values, part) if values else dict(part)
+    return values
 
 
 class AnsibleInventory:
@@ -88,7 +126,9 @@ class AnsibleInventory:
         }
         found.update(name for name, host in hosts.items() if "dbports_servers" in host.vars)
         found.update(
-            name for name in self._with_files() if name not in found and "dbports_servers" in self._host_files(name)
+            name
+            for name in self._with_files()
+            if name not in found and any("dbports_servers" in part for part in self._host_files(name))
         )
         return found
 
@@ -99,11 +139,13 @@ class AnsibleInventory:
             host = self._manager.hosts.get(name)
             if host is None:
                 return None
-            values = dict(self._group_part(self._telling(host.get_groups())))
-            values.update(self._relevant(host.vars))
-            if self._names_with_files is None or name in self._names_with_files:
-                values.update(self._host_files(name))
-            values.update(self._extra)
+            has_files = self._names_with_files is None or name in self._names_with_files
+            values = _combined(
+                self._group_part(self._telling(host.get_groups())),
+                self._relevant(host.vars),
+                *(self._host_files(name) if has_files else ()),
+                self._extra,
+            )
             for key in GLOBAL_VARIABLES:
                 values.pop(key, None)
             values = self._hosts[name] = {key: self._settle(name, key, values[key]) for key in sorted(values)}
@@ -133,7 +175,7 @@ class AnsibleInventory:
 
     def settings(self) -> dict[str, Any]:
         """See :class:`Inventory`."""
-        values = {**self._group_part([self._manager.groups["all"]]), **self._extra}
+        values = _combined(self._group_part([self._manager.groups["all"]]), self._extra)
         return {key: self._settle("all", key, values[key]) for key in GLOBAL_VARIABLES if key in values}
 
     def size(self) -> int:
@@ -145,7 +187,7 @@ class AnsibleInventory:
         return {key: values[key] for key in _READ if key in values}
 
     def _telling(self, groups: list[Any]) -> list[Any]:
-        """Return the groups that say anything that is read: hosts that differ by their other groups alone are alike."""
+        """Return the groups that say anything that is read: hosts that differ only by their other groups are alike."""
         return [group for group in groups if group.name == "all" or self._group_part([group])]
 
     def _group_part(self, groups: list[Any]) -> dict[str, Any]:
@@ -155,13 +197,13 @@ class AnsibleInventory:
         if part is None:
             everyone = [self._manager.groups["all"]]
             others = sort_groups([group for group in groups if group.name != "all"])
-            part = {}
+            levels = []
             for entry in constants.VARIABLE_PRECEDENCE:
                 wanted = everyone if entry.startswith("all_") else others
                 if wanted is everyone and key and "all" not in key:
                     continue
-                part.update(self._relevant(self._level(entry, wanted)))
-            self._by_groups[key] = part
+                levels.append(self._relevant(self._level(entry, wanted)))
+            part = self._by_groups[key] = _combined(*levels)
         return part
 
     def _level(self, entry: str, groups: list[Any]) -> dict[str, Any]:
@@ -173,11 +215,13 @@ class AnsibleInventory:
             return dict(get_group_vars(groups))
         raise AnsibleError(f"dbports.firewall does not know the variable precedence entry {entry}")
 
-    def _host_files(self, name: str) -> dict[str, Any]:
+    def _host_files(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what a host's files beside the inventory say, and those beside the playbook."""
         host = [self._manager.hosts[name]]
-        values = self._relevant(get_vars_from_inventory_sources(self._loader, self._manager._sources, host, "task"))
-        values.update(self._relevant(get_vars_from_path(self._loader, self._loader.get_basedir(), host, "task")))
-        return values
+        return (
+            self._relevant(get_vars_from_inventory_sources(self._loader, self._manager._sources, host, "task")),
+            self._relevant(get_vars_from_path(self._loader, self._loader.get_basedir(), host, "task")),
+        )
 
     def _with_files(self) -> Iterable[str]:
         if self._names_with_files is None:
@@ -208,5 +252,7 @@ class AnsibleInventory:
                 variables = self._hostvars["localhost" if host == "all" else host]
                 value = variables[key]
             except (AnsibleError, KeyError) as error:
-                raise DbportsError(f"its template cannot be filled in: {error}", host=host, path=key) from None
+                raise DbportsError(
+                    f"its template cannot be filled in: {error}", code="template", host=host, path=key
+                ) from None
         return plain(value, host, key)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 

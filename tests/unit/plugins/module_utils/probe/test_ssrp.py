@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp, ssrp_dac
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 SALES = b"ServerName;HOST1;InstanceName;SALES;IsClustered;No;Version;15.0.2000.5"

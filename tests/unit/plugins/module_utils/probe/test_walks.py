@@ -25,7 +25,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import host_file
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 FILE = Path(__file__).with_name("redis_ping.py")

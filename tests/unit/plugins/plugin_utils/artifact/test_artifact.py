@@ -32,7 +32,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifac
     render_plan,
     write_artifact,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from jsonschema import Draft202012Validator
 

@@ -13,7 +13,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifac
     render_plan,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import RulePeer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 

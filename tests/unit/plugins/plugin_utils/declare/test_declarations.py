@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 GOOD: dict[str, Any] = {

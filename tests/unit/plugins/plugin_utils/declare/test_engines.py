@@ -23,7 +23,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows imp
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engines import check_engine
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -120,7 +120,7 @@ ENGINE = Engine(
 USE_IT = """
 import json
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 hosts = {"db": {"ansible_host": "192.0.2.10", "dbports_servers": [{"engine": "redis", "clients": ["192.0.2.21"]}]}}
