@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import load_artifact, write_artifact
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import load_artifact, write_artifact
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import Report, read_findings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import read_findings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import Report
 
 
 class ActionModule(DbportsAction):
@@ -21,8 +22,8 @@ class ActionModule(DbportsAction):
         """See the module's documentation for what it returns."""
         plan = self.plan(args, task_vars)
         directory = self.directory(args)
-        hosts = [item["host"] for item in plan.index["hosts"]]
-        report = Report(plan.index, plan.plan_id, read_findings(directory, hosts, plan.plan_id))
+        hosts = [host for host, _digest in plan.index.hosts]
+        report = Report(plan.index, read_findings(directory, hosts, plan.plan_id))
         if not self._task.check_mode:
             if not plan.approved:
                 write_artifact(load_artifact(plan.source), directory)
@@ -31,7 +32,7 @@ class ActionModule(DbportsAction):
         return {
             "changed": False,
             "plan_id": plan.plan_id,
-            "counts": report.as_dict()["counts"],
+            "counts": report.counts,
             "unverified": len(report.unverified),
             "report": str(directory / "report.md"),
         }

@@ -9,10 +9,19 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.module_utils._findings import FAIL, judge, probes_of, watched_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import ruleset_arguments
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import forget_findings, write_findings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import watched_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import (
+    HostFindings,
+    forget_findings,
+    returned,
+    write_findings,
+)
 
 
 class ActionModule(DbportsAction):
@@ -30,20 +39,20 @@ class ActionModule(DbportsAction):
         result = self._observe(port_set, args["timeout"], task_vars)
         if result.get("failed"):
             return result
-        findings = judge(port_set, result["observation"])
+        findings = judge(port_set, read_observation(result.get("observation")))
         if args["plan_dir"] and plan.has(host):
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            write_findings(self.directory(args), host, plan.plan_id, now, findings)
+            write_findings(self.directory(args), host, plan.plan_id, HostFindings(now, tuple(findings)))
         counts = Counter(finding.verdict for finding in findings)
         return {
             "changed": False,
             "plan_id": plan.plan_id,
             "counts": dict(counts),
-            "passed": not counts[FAIL],
-            "findings": [finding.as_dict() for finding in findings],
+            "passed": not counts["fail"],
+            "findings": returned(findings),
         }
 
-    def _observe(self, port_set: dict[str, Any], timeout: float, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _observe(self, port_set: PortSet, timeout: float, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Collect what the host shows, in one call."""
         arguments = {
             "ports": watched_ports(port_set),

@@ -6,78 +6,30 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._findings import (
-    CONNECTED,
-    FAIL,
-    OK,
-    STAGES,
-    UNKNOWN,
-    WARN,
-    Finding,
-)
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import host_file, write_text
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import STAGES, Finding, Stage, Verdict
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import HostFindings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, table
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
+    conflict_sentence,
+    sentence,
+    visible,
+)
 
-FINDINGS_SCHEMA = "dbports.findings/1"
 REPORT_SCHEMA = "dbports.report/1"
-FINDINGS = "findings"
-_SEVERITY = (FAIL, UNKNOWN, WARN, OK)
+HEADER = ("server", "endpoint", "port", "configured", "listening", "reachable", "forbidden")
+_SEVERITY: tuple[Verdict, ...] = ("fail", "unknown", "warn", "ok")
+_COUNTED: tuple[Verdict, ...] = ("ok", "fail", "warn", "unknown")
 _SHOWN = 60
 
-HostFindings = Mapping[str, Any]
-"""One host's findings as written: schema, host, plan_id, verified_at, findings."""
-
-
-def findings_file(directory: Path, host: str) -> Path:
-    """Return where a host's findings are kept, below the plan's directory."""
-    return directory / host_file(host).replace("hosts/", f"{FINDINGS}/", 1)
-
-
-def forget_findings(directory: Path, host: str) -> None:
-    """Remove a host's earlier findings, so that a verification that breaks off leaves none."""
-    findings_file(directory, host).unlink(missing_ok=True)
-
-
-def write_findings(directory: Path, host: str, plan_id: str, verified_at: str, findings: Iterable[Finding]) -> None:
-    """Write a host's findings below the plan's directory.
-
-    :param verified_at: when, in UTC, ISO 8601.
-    """
-    data = {
-        "schema": FINDINGS_SCHEMA,
-        "host": host,
-        "plan_id": plan_id,
-        "verified_at": verified_at,
-        "findings": [finding.as_dict() for finding in findings],
-    }
-    path = findings_file(directory, host)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
-    except OSError as error:
-        raise DbportsError(
-            f"the findings cannot be written: {error.strerror}", path="plan_dir", value=str(directory)
-        ) from error
-
-
-def read_findings(directory: Path, hosts: Iterable[str], plan_id: str) -> dict[str, HostFindings]:
-    """Return the findings of the hosts that were verified against this plan, by host."""
-    found: dict[str, HostFindings] = {}
-    for host in hosts:
-        try:
-            data = json.loads(findings_file(directory, host).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(data, dict) and (data.get("schema"), data.get("plan_id")) == (FINDINGS_SCHEMA, plan_id):
-            found[host] = data
-    return found
+_Stages = dict[Stage, list[Finding]]
 
 
 class Report:
@@ -87,33 +39,35 @@ class Report:
     :param verified: findings by host, see :func:`read_findings`.
     """
 
-    def __init__(self, index: Mapping[str, Any], plan_id: str, verified: Mapping[str, HostFindings]) -> None:
+    def __init__(self, index: Index, verified: Mapping[str, HostFindings]) -> None:
         self.index = index
-        self.plan_id = plan_id
         self.verified = verified
-        self.unverified = sorted(item["host"] for item in index["hosts"] if item["host"] not in verified)
-        self.findings = [Finding(**item) for host in sorted(verified) for item in verified[host]["findings"]]
-        self.counts = Counter(finding.verdict for finding in self.findings)
+        self.unverified = sorted(host for host, _digest in index.hosts if host not in verified)
+        self.findings = [finding for host in sorted(verified) for finding in verified[host].findings]
+        self.conflicts = [conflict_sentence(item) for item in index.conflicts]
+        self.warnings = [sentence(item) for item in index.warnings]
+        found = Counter(finding.verdict for finding in self.findings)
+        self.counts = {verdict: found[verdict] for verdict in _SEVERITY}
 
     def problems(self) -> list[Finding]:
         """Return all findings that are not ok, the worst first."""
-        bad = [finding for finding in self.findings if finding.verdict != OK]
+        bad = [finding for finding in self.findings if finding.verdict != "ok"]
         return sorted(bad, key=lambda one: (_SEVERITY.index(one.verdict), one.server, one.endpoint, one.host))
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return one row an endpoint: server, endpoint, port and a word for each stage."""
-        groups: dict[tuple[str, str, str], dict[str, list[Finding]]] = {}
+        groups: dict[tuple[str, str, str], _Stages] = {}
         for finding in self.findings:
             key = (finding.server, finding.endpoint, finding.port)
             groups.setdefault(key, {}).setdefault(finding.stage, []).append(finding)
         return [
-            (*key, *(_word(stages.get(stage, [])) for stage in STAGES if stage != CONNECTED))
+            (*key, *(_word(stages.get(stage, [])) for stage in STAGES if stage != "connected"))
             for key, stages in ((key, _with_connections(groups[key])) for key in sorted(groups))
         ]
 
     def summary(self) -> str:
         """Return the last line of a run."""
-        words = ", ".join(f"{self.counts.get(verdict, 0)} {verdict}" for verdict in (OK, FAIL, WARN, UNKNOWN))
+        words = ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in _COUNTED)
         text = f"{len(self.findings)} findings: {words}"
         return text + (f"; {len(self.unverified)} hosts not verified" if self.unverified else "")
 
@@ -129,13 +83,20 @@ class Report:
         lines += [_problem(finding) for finding in problems[:_SHOWN]]
         if len(problems) > _SHOWN:
             lines.append(f"and {len(problems) - _SHOWN} more, see report.md")
-        return [re.sub(r"[\x00-\x1f\x7f]", "?", line) for line in [*lines, self.summary()]]
+        return [visible(line) for line in [*lines, self.summary()]]
 
     def markdown(self) -> str:
         """Return the report as Markdown."""
-        times = sorted(item["verified_at"] for item in self.verified.values())
+        times = sorted(escape(item.verified_at) for item in self.verified.values())
         span = f"Verified between {times[0]} and {times[-1]}." if times else "Nothing was verified."
-        lines = ["# Report", "", f"Plan `{self.plan_id}` ([plan.md](plan.md)). {span}", "", f"{self.summary()}.", ""]
+        lines = [
+            "# Report",
+            "",
+            f"Plan `{self.index.plan_id}` ([plan.md](plan.md)). {span}",
+            "",
+            f"{self.summary()}.",
+            "",
+        ]
         lines += ["## Endpoints", "", *table(HEADER, self.rows()), ""]
         problems = self.problems()
         if problems:
@@ -154,8 +115,8 @@ class Report:
             ]
         for title, texts in (
             ("Hosts that were not verified", self.unverified),
-            ("Conflicts of the plan", self.index["conflicts"]),
-            ("Warnings of the plan", self.index["warnings"]),
+            ("Conflicts of the plan", self.conflicts),
+            ("Warnings of the plan", self.warnings),
         ):
             if texts:
                 lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]
@@ -176,29 +137,37 @@ class Report:
         """Return the report as data, with its schema."""
         return {
             "schema": REPORT_SCHEMA,
-            "plan_id": self.plan_id,
-            "inputs_id": self.index["inputs_id"],
-            "plan": dict(self.index["counts"]),
-            "counts": {verdict: self.counts.get(verdict, 0) for verdict in _SEVERITY},
-            "conflicts": list(self.index["conflicts"]),
-            "warnings": list(self.index["warnings"]),
+            "plan_id": self.index.plan_id,
+            "inputs_id": self.index.inputs_id,
+            "plan": dict(self.index.counts),
+            "counts": self.counts,
+            "conflicts": self.conflicts,
+            "warnings": self.warnings,
             "unverified": self.unverified,
-            "verified": {host: item["verified_at"] for host, item in sorted(self.verified.items())},
+            "verified": {host: item.verified_at for host, item in sorted(self.verified.items())},
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
     def write(self, directory: Path) -> None:
-        """Write report.md and report.json next to the plan."""
-        write_text(directory / "report.md", self.markdown())
-        write_text(directory / "report.json", json.dumps(self.as_dict(), indent=1, sort_keys=True) + "\n")
+        """Write report.md and report.json next to the plan.
+
+        :raises DbportsError: when the directory cannot be written.
+        """
+        try:
+            write_text(directory / "report.md", self.markdown())
+            write_text(directory / "report.json", json.dumps(self.as_dict(), indent=1, sort_keys=True) + "\n")
+        except OSError as error:
+            raise DbportsError(
+                f"the report cannot be written: {error.strerror}",
+                code="not_written",
+                path="plan_dir",
+                value=str(directory),
+            ) from error
 
 
-HEADER = ("server", "endpoint", "port", "configured", "listening", "reachable", "forbidden")
-
-
-def _with_connections(stages: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
+def _with_connections(stages: _Stages) -> _Stages:
     """Count a connection of a stranger as a forbidden flow that succeeded."""
-    connected = stages.pop(CONNECTED, [])
+    connected = stages.pop("connected", [])
     if connected:
         stages["forbidden"] = stages.get("forbidden", []) + connected
     return stages
@@ -208,7 +177,7 @@ def _word(findings: list[Finding]) -> str:
     """Return how a stage went for an endpoint: ok, or how many of how many, or the worst verdict."""
     if not findings:
         return "-"
-    good = sum(finding.verdict == OK for finding in findings)
+    good = sum(finding.verdict == "ok" for finding in findings)
     if len(findings) == 1:
         return findings[0].verdict
     worst = next(verdict for verdict in _SEVERITY if any(one.verdict == verdict for one in findings))

@@ -9,7 +9,6 @@ The kind is ``redis_ping.py`` of this folder. Runner, engines of users, plan and
 from __future__ import annotations
 
 import importlib.util
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,14 +17,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._findings import judge, probes_of
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import registry
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import ProbeKind
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import host_file
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 FILE = Path(__file__).with_name("redis_ping.py")
@@ -79,16 +79,16 @@ def redis() -> Iterator[str]:
         thread.join()
 
 
-def port_set(host: str) -> dict[str, Any]:
-    """Return a host's file of the plan, as data."""
-    return json.loads(render_plan(build_plan(PlainInventory(INVENTORY))).files[host_file(host)])
+def port_set(host: str) -> PortSet:
+    """Return a host's part of the plan."""
+    return build_plan(PlainInventory(INVENTORY)).hosts[host]
 
 
 def verdict(host: str, probed: str) -> str:
     """Return what is said when all probes of a host have one verdict."""
     planned = port_set(host)
     results = [{**probe, "verdict": probed, "detail": "why", "port": 6379} for probe in probes_of(planned)]
-    (finding,) = judge(planned, {"probes": results})
+    (finding,) = judge(planned, read_observation({"probes": results}))
     return finding.verdict
 
 

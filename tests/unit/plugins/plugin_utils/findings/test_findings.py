@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._findings import judge, probes_of, watched_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import host_file, render_plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import STAGES, VERDICTS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import (
+    ForeignRule,
+    read_observation,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import watched_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 INVENTORY: dict[str, Any] = {
@@ -33,9 +41,9 @@ INVENTORY: dict[str, Any] = {
 }
 
 
-def port_set(host: str) -> dict[str, Any]:
-    """Return a host's file of the plan, as data."""
-    return json.loads(render_plan(build_plan(PlainInventory(INVENTORY))).files[host_file(host)])
+def port_set(host: str) -> PortSet:
+    """Return a host's part of the plan."""
+    return build_plan(PlainInventory(INVENTORY)).hosts[host]
 
 
 def socket(port: int, **other: Any) -> dict[str, Any]:
@@ -56,7 +64,7 @@ def socket(port: int, **other: Any) -> dict[str, Any]:
 
 def verdicts(host: str, **observation: Any) -> dict[tuple[str, str], tuple[str, str]]:
     """Return verdict and reason by stage and endpoint."""
-    found = judge(port_set(host), observation)
+    found = judge(port_set(host), read_observation(observation))
     return {(one.stage, one.endpoint): (one.verdict, one.reason) for one in found}
 
 
@@ -81,8 +89,8 @@ def test_listening_where_and_by_whom_it_should() -> None:
         ({"protocol": "udp"}, "fail", "nobody listens"),
         ({"process": "nginx"}, "fail", "nginx listens instead of sqlservr"),
         ({"process": None, "pid": None}, "unknown", "not visible"),
-        ({"local_address": "127.0.0.1"}, "fail", "listens on 127.0.0.1 alone"),
-        ({"local_address": "198.51.100.9"}, "fail", "listens on 198.51.100.9 alone"),
+        ({"local_address": "127.0.0.1"}, "fail", "listens only on 127.0.0.1, where no client can reach it"),
+        ({"local_address": "198.51.100.9"}, "fail", "listens only on 198.51.100.9"),
         ({"local_address": "192.0.2.10"}, "ok", "192.0.2.10"),
         ({"local_address": "::", "family": "ipv6"}, "ok", "sqlservr"),
         ({"local_address": "::ffff:192.0.2.10", "family": "ipv6"}, "ok", "sqlservr"),
@@ -243,3 +251,64 @@ def test_a_probe_that_was_not_sent_is_not_taken_for_an_answer() -> None:
 def test_only_sockets_of_the_hosts_own_endpoints_matter() -> None:
     assert watched_ports(port_set("db")) == ["1433", "1434", "32768-60999"]
     assert watched_ports(port_set("app")) == []
+
+
+def test_a_connection_is_allowed_when_any_rule_of_its_endpoint_allows_it() -> None:
+    planned = port_set("db")
+    key = next(key for key in planned.rules if key.endpoint == TDS)
+    (peer,) = planned.rules[key].values()
+    other = peer._replace(name="b", addresses=(AddressRange.parse("192.0.2.22"),))
+    planned.rules[key._replace(purpose="another flow")] = {"b": other}
+    connections = [socket(1433, state="ESTABLISHED", remote_address=f"192.0.2.{n}", remote_port=9) for n in (21, 22)]
+    found = judge(planned, read_observation({"sockets": [socket(1433), *connections]}))
+    assert "connected" not in {one.stage for one in found}
+
+
+def test_verdicts_and_stages_are_those_of_the_documentation() -> None:
+    assert VERDICTS == ("ok", "warn", "fail", "unknown")
+    assert STAGES == ("configured", "listening", "connected", "reachable", "forbidden")
+
+
+class TestObservation:
+    """The module's result becomes values, or an error that says where it is wrong."""
+
+    def test_all_of_it(self) -> None:
+        foreign = {"direction": "in", "protocol": "icmp", "ports": "", "verdict": "unknown", "text": "may"}
+        probe = {"id": "a@b", "kind": "tcp", "address": "192.0.2.1", "port": 1, "verdict": "silent", "detail": ""}
+        seen = read_observation(
+            {"sockets": [socket(1433)], "ruleset": {"in_sync": True, "foreign": [foreign]}, "probes": [probe]}
+        )
+        assert seen.sockets
+        assert seen.sockets[0].as_dict() == socket(1433)
+        assert seen.ruleset
+        assert seen.ruleset.foreign == (ForeignRule("in", "icmp", (), "unknown", "may"),)
+        assert (seen.probes[0].id, seen.probes[0].kind, str(seen.probes[0])) == ("a@b", KINDS["tcp"], "silent")
+
+    def test_what_nobody_looked_at(self) -> None:
+        seen = read_observation({})
+        assert (seen.sockets, seen.ruleset, seen.probes) == (None, None, ())
+        assert judge(port_set("db"), seen) == []
+
+    @pytest.mark.parametrize(
+        ("observation", "path"),
+        [
+            (None, "observation"),
+            ({"sockets": {}}, "observation.sockets"),
+            ({"sockets": [5]}, "observation.sockets[0]"),
+            ({"sockets": [socket(0)]}, "observation.sockets[0].local_port"),
+            ({"sockets": [socket(1, local_port=True)]}, "observation.sockets[0].local_port"),
+            ({"sockets": [socket(1), socket(1, local_address="db")]}, "observation.sockets[1].local_address"),
+            ({"sockets": [socket(1, local_address=None)]}, "observation.sockets[0].local_address"),
+            ({"sockets": [socket(1, state="LISTENING")]}, "observation.sockets[0].state"),
+            ({"sockets": [socket(1, process=7)]}, "observation.sockets[0].process"),
+            ({"ruleset": []}, "observation.ruleset"),
+            ({"ruleset": {}}, "observation.ruleset.in_sync"),
+            ({"ruleset": {"in_sync": 1}}, "observation.ruleset.in_sync"),
+            ({"ruleset": {"in_sync": True, "foreign": [{}]}}, "observation.ruleset.foreign[0].direction"),
+            ({"probes": [{"kind": None}]}, "observation.probes[0].kind"),
+        ],
+    )
+    def test_what_the_module_does_not_return(self, observation: Any, path: str) -> None:
+        with pytest.raises(DbportsError) as caught:
+            read_observation(observation)
+        assert (caught.value.code, caught.value.path) == ("unreadable", path)

@@ -1,0 +1,144 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The probes that a host sends, and what their results say of the flows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import Protocol, format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Judgement
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import ProbeResult
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
+    BROADCAST,
+    PortSet,
+    Probe,
+    shown_ports,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
+
+
+class _Check(NamedTuple):
+    """An endpoint to probe: at which addresses, and what the results are to show.
+
+    :param key: its part of the probes' ids.
+    :param required: a flow that does not work is a failure.
+    """
+
+    key: str
+    stage: Literal["reachable", "forbidden"]
+    server: str
+    endpoint: str
+    protocol: Protocol
+    ports: Ports
+    probe: Probe
+    addresses: tuple[AddressRange, ...]
+    required: bool
+    declared: Declared
+
+    def ids(self) -> Iterator[tuple[str, AddressRange]]:
+        """Yield an id for the probe of each address."""
+        for address in self.addresses:
+            yield f"{self.key}@{address}", address
+
+
+def _checks(port_set: PortSet) -> Iterator[_Check]:
+    """Yield what must answer and what must not, at the addresses of the families that the host itself has."""
+    families = {item.family for item in port_set.addresses}
+
+    def usable(addresses: Iterable[AddressRange]) -> tuple[AddressRange, ...]:
+        return tuple(item for item in addresses if item != BROADCAST and item.family in families)
+
+    for number, (rule, peers) in enumerate(port_set.ordered()):
+        if rule.direction == "out" and rule.probe:
+            for name, peer in sorted(peers.items()):
+                yield _Check(
+                    f"reach-{number}-{name}",
+                    "reachable",
+                    name,
+                    rule.endpoint,
+                    rule.protocol,
+                    rule.ports,
+                    rule.probe,
+                    usable(peer.addresses),
+                    rule.need == "required",
+                    peer.declared,
+                )
+    for number, item in enumerate(port_set.forbidden):
+        yield _Check(
+            f"forbid-{number}-{item.host}",
+            "forbidden",
+            item.host,
+            item.endpoint,
+            item.protocol,
+            item.ports,
+            item.probe,
+            usable(item.addresses),
+            True,
+            item.declared,
+        )
+
+
+def probes_of(port_set: PortSet) -> list[dict[str, Any]]:
+    """Return the probes that a host has to send, as the module dbports.firewall.probe takes them.
+
+    Addresses of a family that the host itself does not have are left out.
+    """
+    return [
+        {
+            "id": key,
+            "kind": check.probe.kind,
+            "address": str(address),
+            "ports": format_ports(check.ports),
+            "instance": check.probe.instance,
+        }
+        for check in _checks(port_set)
+        for key, address in check.ids()
+    ]
+
+
+def judge_probes(port_set: PortSet, results: Iterable[ProbeResult]) -> Iterator[Finding]:
+    """Yield a finding for every flow that was to be probed."""
+    by_id = {result.id: result for result in results}
+    for check in _checks(port_set):
+        found = [by_id[key] for key, _address in check.ids() if key in by_id]
+        verdict, reason = _kept_out(found) if check.stage == "forbidden" else _reached(found, check.required)
+        yield Finding(
+            check.stage,
+            verdict,
+            port_set.host,
+            check.server,
+            check.endpoint,
+            shown_ports(check.protocol, check.ports),
+            reason,
+            str(check.declared),
+        )
+
+
+def _reached(results: list[ProbeResult], required: bool) -> Judgement:
+    """One address that answers is enough: a client tries the others of a server in turn."""
+    if not results:
+        return "unknown", "not probed: client and server have no address family in common"
+    answers = [result for result in results if result.verdict == "answers"]
+    if answers:
+        others = [f"{result.address} is {result.verdict}" for result in results if result.verdict != "answers"]
+        return ("warn", f"answers, but {', '.join(others)}") if others else ("ok", str(answers[0]))
+    if all(result.verdict == "unknown" for result in results):
+        return "unknown", str(results[0])
+    return ("fail" if required else "warn"), str(results[0])
+
+
+def _kept_out(results: list[ProbeResult]) -> Judgement:
+    """A TCP connection that is accepted got through, whether or not anything was said on it."""
+    if not results:
+        return "ok", "no address family in common"
+    for result in results:
+        if result.verdict == "answers" or (result.verdict == "silent" and result.kind.silence == "reached"):
+            return "fail", f"reached {result.address}: {result}"
+    if all(result.verdict == "unknown" for result in results):
+        return "unknown", str(results[0])
+    return "ok", str(results[0])

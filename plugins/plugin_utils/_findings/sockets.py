@@ -1,0 +1,113 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host's sockets say of its servers: who listens, and who is connected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatch
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    AddressRange,
+    AddressSet,
+    parse_addresses,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
+    Finding,
+    Judgement,
+    Stage,
+    Verdict,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
+
+_LOOPBACK = parse_addresses(["127.0.0.0/8", "::1"])
+
+
+def watched_ports(port_set: PortSet) -> list[str]:
+    """Return the ports and ranges whose sockets matter: those of the host's own endpoints."""
+    return sorted({str(ports) for endpoint in port_set.endpoints for ports in endpoint.ports})
+
+
+def judge_sockets(port_set: PortSet, sockets: Sequence[Socket]) -> Iterator[Finding]:
+    """Yield a finding for every program that has to listen, and for every connection that is not allowed."""
+    here, own = AddressSet(port_set.addresses), AddressSet([*port_set.addresses, *_LOOPBACK])
+    allowed = _allowed(port_set)
+    for endpoint in port_set.endpoints:
+        mine = [one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint)]
+        if endpoint.ports and endpoint.process:
+            yield _finding(port_set, endpoint, "listening", *_listening(endpoint, mine, here))
+        if endpoint.protocol == "tcp" and endpoint.id in allowed:
+            for remote in _strangers(mine, own, allowed[endpoint.id]):
+                reason = f"{remote} is connected, and the plan does not allow it"
+                yield _finding(port_set, endpoint, "connected", "fail", reason)
+
+
+def _finding(port_set: PortSet, endpoint: Endpoint, stage: Stage, verdict: Verdict, reason: str) -> Finding:
+    ports = shown_ports(endpoint.protocol, endpoint.ports)
+    return Finding(stage, verdict, port_set.host, port_set.host, endpoint.id, ports, reason)
+
+
+def _is_at(one: Socket, endpoint: Endpoint) -> bool:
+    return any(one.local_port in ports for ports in endpoint.ports)
+
+
+def _listening(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet) -> Judgement:
+    """Say whether the expected program listens where clients reach it."""
+    bad: Verdict = "fail" if endpoint.listening == "required" else "warn"
+    expected = " or ".join(endpoint.process)
+    listeners = [one for one in sockets if _is_listener(one)]
+    in_range = any(ports.first != ports.last for ports in endpoint.ports)
+    if in_range:
+        listeners = [one for one in listeners if one.process is None or _is_expected(one, endpoint)]
+    if not listeners:
+        return bad, f"no {expected} listens in this range" if in_range else "nobody listens"
+    named = [one for one in listeners if one.process is not None]
+    if not named:
+        return "unknown", "a process listens, but its name is not visible; run as root"
+    right = [one for one in named if _is_expected(one, endpoint)]
+    if not right:
+        others = ", ".join(sorted({str(one.process) for one in named}))
+        return bad, f"{others} listens instead of {expected}"
+    one = next((one for one in right if _is_reachable(one, here)), None)
+    if one is None:
+        where = ", ".join(sorted({one.local_address for one in right}))
+        return bad, f"{right[0].process} listens only on {where}, where no client can reach it"
+    return "ok", f"{one.process} (pid {one.pid}) on {one.local_address} port {one.local_port}"
+
+
+def _is_listener(one: Socket) -> bool:
+    return one.state == "LISTEN" if one.protocol == "tcp" else one.remote_port is None
+
+
+def _is_expected(one: Socket, endpoint: Endpoint) -> bool:
+    process = str(one.process).lower()
+    process = process[:-4] if process.endswith(".exe") else process
+    return any(fnmatch(process, pattern) for pattern in endpoint.process)
+
+
+def _is_reachable(one: Socket, here: AddressSet) -> bool:
+    bound = AddressRange.of_socket(one.local_address)
+    return bound.first == 0 or here.overlaps(bound)
+
+
+def _allowed(port_set: PortSet) -> dict[str, AddressSet]:
+    """Return who may connect to each endpoint of the host."""
+    allowed: dict[str, list[AddressRange]] = {}
+    for rule, peers in port_set.rules.items():
+        if rule.direction == "in":
+            allowed.setdefault(rule.endpoint, []).extend(item for peer in peers.values() for item in peer.addresses)
+    return {endpoint: AddressSet(ranges) for endpoint, ranges in allowed.items()}
+
+
+def _strangers(sockets: Sequence[Socket], own: AddressSet, allowed: AddressSet) -> Iterator[str]:
+    """Yield address and port of those who are connected and may not be."""
+    listening = {one.local_port for one in sockets if _is_listener(one)}
+    for one in sockets:
+        # A local port without a listener belongs to a connection that the host itself opened.
+        if one.state != "ESTABLISHED" or one.remote_address is None or one.local_port not in listening:
+            continue
+        remote = AddressRange.of_socket(one.remote_address)
+        if not own.overlaps(remote) and not allowed.overlaps(remote):
+            yield f"{remote} port {one.remote_port}"
