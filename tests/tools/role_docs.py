@@ -17,7 +17,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import POLICIES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import KINDS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import gateway_kinds
 
 Spec = dict[str, Any]
 """An option, or options by name, as in an argument spec."""
@@ -197,7 +197,7 @@ def declarations(engines: Iterable[str]) -> Spec:
             "description": [
                 "The gateways between these networks, one dictionary each, set for the group V(all).",
                 "C(name), C(kind) and C(between) are required. C(kind) is one of "
-                f"{', '.join(f'V({kind})' for kind in KINDS)}, and C(between) lists the networks in the "
+                f"{', '.join(f'V({kind})' for kind in gateway_kinds())}, and C(between) lists the networks in the "
                 "order in which packets pass them.",
                 "C(engines) limits a gateway to the flows of some engines.",
                 "Each kind documents its own keys in an entry point, for example "
@@ -306,7 +306,7 @@ def entry_points(role: str, engines: Mapping[str, Engine]) -> dict[str, Spec]:
     return {
         "main": {**main, "options": {**declarations(engines), **main["options"]}},
         **{name: engine_entry(name, engine) for name, engine in sorted(engines.items())},
-        **{f"gateway_{name}": gateway_entry(kind) for name, kind in KINDS.items()},
+        **{f"gateway_{name}": gateway_entry(kind) for name, kind in gateway_kinds().items()},
     }
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Values
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, Ranges, read_label
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peers
@@ -82,26 +82,32 @@ class _Reader:
                 fix=f"Write for example {_EXAMPLE}",
             )
         name, kind = self._name(raw, path), self._kinds[_choice(raw, "kind", tuple(self._kinds), path)]
+        values = self._values(raw, kind, path)
         between = self._between(raw.get("between"), f"{path}.between")
-        values = self._values(raw, kind, between, path)
+        kind.check(values, between, path)
         addresses = self._addresses(raw.get("addresses"), kind, values, between, f"{path}.addresses")
         gateway = Gateway(number, name, kind.name, between, self._listed_engines(raw, path), values, addresses, ())
         if raw.get("mappings") is not None:
             gateway = gateway._replace(mappings=self._mappings(raw["mappings"], gateway))
         return gateway
 
-    def _values(self, raw: Mapping[str, Any], kind: GatewayKind, between: tuple[str, ...], path: str) -> Values:
+    @staticmethod
+    def _values(raw: Mapping[str, Any], kind: GatewayKind, path: str) -> Values:
         own = {option.name for option in kind.options}
         values = read_options({key: raw[key] for key in raw if key in own}, kind.options, path)
-        extra = {key for key, has in (("addresses", kind.addresses(values) != "none"), ("mappings", kind.mappings)) if has}
+        extra = {
+            key for key, has in (("addresses", kind.addresses(values) != "none"), ("mappings", kind.mappings)) if has
+        }
         no_unknown_keys(raw, {*_COMMON, *extra, *own}, path)
-        kind.check(values, between, path)
         return values
 
     def _name(self, raw: Mapping[str, Any], path: str) -> str:
         name = read_label(raw.get("name"), f"{path}.name")
         if name in self._names:
-            raise DbportsError("two gateways have this name", path=f"{path}.name", value=name, fix="Give each its own")
+            fix = "Give each its own name"
+            raise DbportsError(
+                "two gateways have this name", code="duplicate", path=f"{path}.name", value=name, fix=fix
+            )
         self._names.add(name)
         return name
 
@@ -109,7 +115,8 @@ class _Reader:
         known = ", ".join(self._networks.names) or "none are declared"
         if not isinstance(raw, (list, tuple)) or len(raw) < 2:
             raise DbportsError(
-                "a gateway stands between two networks or more",
+                "expected a list of at least two networks",
+                code="missing" if raw is None else "wrong_type",
                 path=path,
                 value=raw,
                 fix=f"List names of dbports_networks ({known}), in the order in which packets meet them",
@@ -117,11 +124,11 @@ class _Reader:
         for index, name in enumerate(raw):
             here = f"{path}[{index}]"
             if name not in self._networks.names:
-                raise DbportsError(
-                    "no such network", path=here, value=name, fix=f"Use names of dbports_networks: {known}"
-                )
+                fix = f"Use names of dbports_networks: {known}"
+                raise DbportsError("no such network", code="unknown_name", path=here, value=name, fix=fix)
             if name in raw[:index]:
-                raise DbportsError("this network is named twice", path=here, value=name, fix="Remove one of the two")
+                fix = "Remove one of the two"
+                raise DbportsError("this network is listed twice", code="duplicate", path=here, value=name, fix=fix)
         return tuple(str(name) for name in raw)
 
     def _listed_engines(self, raw: Mapping[str, Any], path: str) -> tuple[str, ...]:
@@ -131,10 +138,11 @@ class _Reader:
         listed = [listed] if isinstance(listed, str) else listed
         if not isinstance(listed, (list, tuple)) or not listed or any(item not in self._engines for item in listed):
             raise DbportsError(
-                "not a list of engines",
+                "expected a list of engines",
+                code="unknown_name",
                 path=f"{path}.engines",
                 value=listed,
-                fix=f"Use names of {', '.join(sorted(self._engines))}, or remove engines: all go through it",
+                fix=f"List any of {', '.join(sorted(self._engines))}, or remove engines: then all go through it",
             )
         return tuple(str(item) for item in listed)
 
@@ -159,7 +167,7 @@ class _Reader:
             read[network] = tuple(read_address(item, f"{here}[{index}]") for index, item in enumerate(listed))
             if need == "ipv4" and any(item.family != 4 for item in read[network]):
                 raise DbportsError(
-                    "SOCKS 4 carries only IPv4 addresses",
+                    f"a gateway of kind {kind.name} carries only IPv4 addresses",
                     code="not_an_address",
                     path=here,
                     value=listed,
@@ -171,10 +179,11 @@ class _Reader:
         path = f"{gateway.path}.mappings"
         if not isinstance(raw, (list, tuple)):
             raise DbportsError(
-                "not a list of mappings",
+                "expected a list of mappings",
+                code="wrong_type",
                 path=path,
                 value=raw,
-                fix="Write for example [{host: erp-db, protocol: tcp, port: 1433}]",
+                fix=f"Write for example [{_MAPPING_EXAMPLE}]",
             )
         read: list[Publication] = []
         for index, item in enumerate(raw):
@@ -187,10 +196,11 @@ class _Reader:
     def _mapping(self, raw: Any, gateway: Gateway, path: str) -> Publication:
         if not isinstance(raw, Mapping):
             raise DbportsError(
-                "a mapping is a dictionary with host or address, protocol and port",
+                "expected a dictionary with host or address, protocol and port",
+                code="wrong_type",
                 path=path,
                 value=raw,
-                fix="Write for example {host: erp-db, protocol: tcp, port: 1433}",
+                fix=f"Write for example {_MAPPING_EXAMPLE}",
             )
         no_unknown_keys(raw, set(_MAPPING_KEYS), path)
         protocol: Protocol = "tcp" if _choice(raw, "protocol", ("tcp", "udp"), path) == "tcp" else "udp"
@@ -198,7 +208,8 @@ class _Reader:
         public = _ports(raw, "public_port", path) if raw.get("public_port") is not None else ports
         if public.last - public.first != ports.last - ports.first:
             raise DbportsError(
-                f"as many ports are needed outside as inside, where there are {ports}",
+                f"port and public_port need the same number of ports, and port is {ports}",
+                code="contradiction",
                 path=f"{path}.public_port",
                 value=raw.get("public_port"),
                 fix="Write ranges of the same length",
@@ -215,8 +226,9 @@ class _Reader:
         found = {name: wanted for name, items in outside.items() if wanted in items}
         if not found:
             known = ", ".join(str(item) for items in outside.values() for item in items)
+            fix = f"Use one of {known}"
             raise DbportsError(
-                "not an outside address of this gateway", path=path, value=raw, fix=f"Use one of {known}"
+                "not an outside address of this gateway", code="not_a_choice", path=path, value=raw, fix=fix
             )
         return found
 
@@ -224,7 +236,11 @@ class _Reader:
         """Return the one inside address that a mapping leads to."""
         if (raw.get("host") is None) == (raw.get("address") is None):
             raise DbportsError(
-                "a mapping leads to a host or to an address", path=path, value=dict(raw), fix="Write one of the two"
+                "a mapping leads either to a host or to an address",
+                code="missing" if raw.get("host") is None else "contradiction",
+                path=path,
+                value=dict(raw),
+                fix="Write one of the two",
             )
         key = "host" if raw.get("host") is not None else "address"
         value, here = raw[key], f"{path}.{key}"
@@ -235,7 +251,8 @@ class _Reader:
                 addresses = self._peers.host(value).addresses
             except (DbportsError, TypeError):
                 raise DbportsError(
-                    "no such host in the inventory, or none with an address",
+                    "no such host in the inventory, or it has no address",
+                    code="unknown_name",
                     path=here,
                     value=value,
                     fix="Name an inventory host, or write address instead",
@@ -244,7 +261,8 @@ class _Reader:
         fitting = [item for item in inside if item.family in families]
         if not fitting:
             raise DbportsError(
-                f"it has no address in network {gateway.values['inside']} of the family that is published",
+                f"it has no address of the published family in network {gateway.values['inside']}",
+                code="contradiction",
                 path=here,
                 value=value,
                 fix="Correct the address, or dbports_networks",
@@ -255,7 +273,9 @@ class _Reader:
 def _choice(raw: Mapping[str, Any], key: str, choices: tuple[str, ...], path: str) -> str:
     value = raw.get(key)
     if not isinstance(value, str) or value not in choices:
-        raise DbportsError(f"not a {key}", path=f"{path}.{key}", value=value, fix=f"Use one of {', '.join(choices)}")
+        code: ErrorCode = "missing" if value is None else "not_a_choice"
+        fix = f"Use one of {', '.join(choices)}"
+        raise DbportsError(f"not a {key} that is known", code=code, path=f"{path}.{key}", value=value, fix=fix)
     return str(value)
 
 
@@ -278,6 +298,7 @@ def _no_overlap(mapping: Publication, other: Publication) -> None:
     raise DbportsError(
         f"{mapping.protocol} {both} of {', '.join(map(str, sorted(shared)))} is published by {other.path} already"
         f"{browser if mapping.protocol == 'udp' and 1434 in both else ''}",
+        code="duplicate",
         path=f"{mapping.path}.public_port",
         value=str(one),
         fix="Publish another port, or another public_address",

@@ -5,16 +5,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Union
+from typing import ClassVar, NamedTuple, Optional, Union
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import GatewayBehaviour
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import GatewayBehaviour, Option
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow
-from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
+from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES, dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Gateway, GatewayKind, Peer, ServerDeclaration
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
+    Gateway,
+    GatewayKind,
+    Peer,
+    ServerDeclaration,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Probe, RuleKey
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
+
+
+OS_OPTION = Option(
+    "os", "str", "Its operating system, which determines its source ports.", choices=tuple(DYNAMIC_RANGES)
+)
 
 
 class FlowRequest(NamedTuple):
@@ -54,7 +64,7 @@ class Dropped(NamedTuple):
 class Hop(NamedTuple):
     """A flow's destination before and behind one gateway.
 
-    :param note: what clients have to know of it.
+    :param note: what clients have to know of it, in the place of what gateways behind it say; None for nothing new.
     :param used: the paths of the mappings that it needs.
     :param serves: the gateway makes the server reachable by this flow.
     :param claims: the addresses and ports of the gateway that lead to one server only, from this network.
@@ -62,7 +72,7 @@ class Hop(NamedTuple):
 
     before: Side
     behind: Side
-    note: str = ""
+    note: Optional[str] = None
     used: frozenset[str] = frozenset()
     serves: bool = False
     claims: bool = False
@@ -98,7 +108,7 @@ class Device:
     @property
     def guessed(self) -> str:
         """Its name when the range of its own source ports is not known, else nothing."""
-        return "" if self.gateway.values["os"] else self.gateway.name
+        return "" if self.gateway.values.get("os") else self.gateway.name
 
     def stands_between(self, a: str, b: str, behaviour: GatewayBehaviour) -> bool:
         """Tell whether flows of this behaviour from one of its networks to another go through it."""

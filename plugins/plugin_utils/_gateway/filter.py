@@ -15,7 +15,7 @@ class Filter(Device):
 
     kind = GatewayKind(
         "filter",
-        (Option("stateful", "bool", "It tracks connections; without that it needs rules for the replies too.", True),),
+        (Option("stateful", "bool", "Whether it tracks connections. If not, it also needs rules for replies.", True),),
     )
     rewrites = False
 

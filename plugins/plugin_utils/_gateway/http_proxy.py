@@ -8,16 +8,22 @@ from __future__ import annotations
 from typing import Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import GatewayBehaviour, Option, Values
-from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, Dropped, FlowRequest, Hop, Side
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import (
+    OS_OPTION,
+    Device,
+    Dropped,
+    FlowRequest,
+    Hop,
+    Side,
+)
 
 
 def _check(values: Values, between: tuple[str, ...], path: str) -> None:
     if values["mode"] is None:
         raise DbportsError(
-            "whether it understands HTTP or only passes bytes on decides whether a tunnel works",
+            "a tunnel works only through a proxy that passes bytes on, not through one that understands HTTP",
             code="missing",
             path=f"{path}.mode",
             value=None,
@@ -31,9 +37,16 @@ class HttpProxy(Device):
     kind = GatewayKind(
         "http_proxy",
         (
-            Option("mode", "str", "http: it understands HTTP; tcp: it passes bytes on.", choices=("http", "tcp")),
-            Option("port", "port", "Where clients reach it, in mode tcp; absent, the port of the server's tunnel."),
-            Option("os", "str", "Its operating system, which decides its source ports.", choices=tuple(DYNAMIC_RANGES)),
+            Option(
+                "mode",
+                "str",
+                "With http, it understands HTTP; with tcp, it only forwards bytes.",
+                choices=("http", "tcp"),
+            ),
+            Option(
+                "port", "port", "The port at which clients reach it in mode tcp. If omitted, the port of the tunnel."
+            ),
+            OS_OPTION,
         ),
         addresses=lambda values: "optional" if values["mode"] == "http" else "any",
         check=_check,

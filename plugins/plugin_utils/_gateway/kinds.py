@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.filter import Filter
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.http_proxy import HttpProxy
@@ -14,5 +15,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.socks im
 DEVICES: dict[str, type[Device]] = {device.kind.name: device for device in (Filter, Socks, Nat, HttpProxy)}
 """By the ``kind`` that users write."""
 
-KINDS = {name: device.kind for name, device in DEVICES.items()}
-"""What each kind lets users declare."""
+
+def gateway_kinds() -> dict[str, GatewayKind]:
+    """Return what each kind lets users declare, by its name."""
+    return {name: device.kind for name, device in DEVICES.items()}

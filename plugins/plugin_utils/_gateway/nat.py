@@ -12,7 +12,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind, Publication
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, Dropped, FlowRequest, Hop, Side
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import (
+    Device,
+    Dropped,
+    FlowRequest,
+    Hop,
+    Side,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import shown_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
 
@@ -20,8 +26,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements
 def _check(values: Values, between: tuple[str, ...], path: str) -> None:
     if values["inside"] not in between:
         raise DbportsError(
-            "which network it hides has to be said",
-            code="missing",
+            "inside has to name the network that it hides",
+            code="missing" if values["inside"] is None else "unknown_name",
             path=f"{path}.inside",
             value=values["inside"],
             fix=f"Name one of {', '.join(between)}",
@@ -35,7 +41,7 @@ class Nat(Device):
         "nat",
         (
             Option("inside", "str", "The network whose addresses it hides; the others are outside."),
-            Option("source_nat", "bool", "A published server sees the device and not the client.", True),
+            Option("source_nat", "bool", "A published server sees the device instead of the client.", True),
         ),
         addresses=lambda values: "any",
         mappings=True,
@@ -80,7 +86,9 @@ class Nat(Device):
             same = [
                 item for item in mappings if item.address == first.address and item.public.get(a) == first.public[a]
             ]
-            public = [found for found in (_published(same, request.key.protocol, item) for item in behind.ports) if found]
+            public = [
+                found for found in (_published(same, request.key.protocol, item) for item in behind.ports) if found
+            ]
             if len(public) == len(behind.ports):
                 ports = tuple(item for item, _mapping in public)
                 note, base = self._check_ports(request, same, ports)

@@ -102,7 +102,9 @@ class GatewayRecord:
                     errors.setdefault(str(found), found)
                 elif found not in warnings:
                     warnings.append(found)
-        plans = [collector.plan(self._unused(device.gateway)) for device, collector in zip(self._devices, self._collectors)]
+        plans = [
+            collector.plan(self._unused(device.gateway)) for device, collector in zip(self._devices, self._collectors)
+        ]
         return plans, warnings, list(errors.values())
 
     def _unused(self, gateway: Gateway) -> Iterator[PlanWarning]:

@@ -15,11 +15,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges, as_networks
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declarations, Peer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, Dropped, FlowRequest, Side
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import DEVICES
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.statements import Permit, StatementKey, as_networks
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.statements import Permit, StatementKey
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports, Published
 
 _Route = tuple[Device, ...]
@@ -82,7 +82,7 @@ class Router:
         self.devices: _Route = tuple(DEVICES[gateway.kind](gateway) for gateway in declarations.gateways)
         self._networks = declarations.networks
         self._range_declared = declarations.range_declared
-        self._routes: dict[tuple[str, str, str, bool], _Route] = {}
+        self._routes: dict[tuple[str, str, str, GatewayBehaviour], _Route] = {}
         self._paths: dict[tuple[object, ...], Union[Path, Dropped]] = {}
 
     def route_flow(self, request: FlowRequest) -> Routed:
@@ -121,7 +121,7 @@ class Router:
 
     def _route(self, a: str, b: str, engine: str, behaviour: GatewayBehaviour) -> _Route:
         """Return the gateways from one network to another, in the order in which packets meet them."""
-        key = (a, b, engine, bool(behaviour.http))
+        key = (a, b, engine, behaviour)
         found = self._routes.get(key)
         if found is None:
             found = self._routes[key] = self._find_route(a, b, engine, behaviour)
@@ -141,8 +141,8 @@ class Router:
         if len(set(forward)) > 1 and any(device.rewrites for device in route):
             other = route[forward.index(not forward[0])].gateway
             raise DbportsError(
-                f"{route[0].gateway.name} names {a} and {b} in the other order, so that nobody can tell which one comes "
-                "first",
+                f"{route[0].gateway.name} names {a} and {b} in the other order, so that nobody can tell which one "
+                "comes first",
                 code="ambiguous_route",
                 path=f"{other.path}.between",
                 value=list(other.between),
@@ -172,7 +172,7 @@ def _find_path(request: FlowRequest, route: _Route, a: str, target: Ranges) -> U
         narrowed = (hop.behind if side == behind else side for side in path.sides)
         path = Path(
             (hop.before, *narrowed),
-            hop.note or path.note,
+            path.note if hop.note is None else hop.note,
             path.used | hop.used,
             path.serves | ({device.gateway.number} if hop.serves else set()),
             (*path.claims, *([(device, a, hop.before.ports)] if hop.claims else [])),

@@ -8,11 +8,17 @@ from __future__ import annotations
 from typing import Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Option
-from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.gateways import VARIABLE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, Dropped, FlowRequest, Hop, Side
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import (
+    OS_OPTION,
+    Device,
+    Dropped,
+    FlowRequest,
+    Hop,
+    Side,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Probe
 
 
@@ -22,8 +28,8 @@ class Socks(Device):
     kind = GatewayKind(
         "socks",
         (
-            Option("port", "port", "Where it listens for SOCKS 4.", 1080),
-            Option("os", "str", "Its operating system, which decides its source ports.", choices=tuple(DYNAMIC_RANGES)),
+            Option("port", "port", "The port on which it listens for SOCKS 4.", 1080),
+            OS_OPTION,
         ),
         addresses=lambda values: "ipv4",
     )

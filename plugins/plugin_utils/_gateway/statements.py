@@ -8,23 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, merge_addresses, of_family
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    AddressRange,
+    merge_addresses,
+    of_family,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Need
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import Protocol
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges, cidrs
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges, as_networks
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Family, GatewayPlan, Ports, Published, Statement, StatementKind
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import (
+    Family,
+    GatewayPlan,
+    Ports,
+    Published,
+    Statement,
+    StatementKind,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import PlanWarning
 
 ANY = {4: AddressRange.parse("0.0.0.0/0"), 6: AddressRange.parse("::/0")}
 _FAMILIES: dict[int, Family] = {4: "ipv4", 6: "ipv6"}
 _ECHO = {(4, "request"): 8, (4, "reply"): 0, (6, "request"): 128, (6, "reply"): 129}
 _TOO_BIG: dict[int, tuple[int, int | None]] = {4: (3, 4), 6: (2, None)}
-
-
-def as_networks(ranges: Iterable[AddressRange]) -> Ranges:
-    """Return the same addresses as networks, which is all that devices know."""
-    return tuple(AddressRange.parse(text) for text in cidrs(ranges))
 
 
 class StatementKey(NamedTuple):

@@ -10,7 +10,11 @@ from collections.abc import Iterable
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, os_family
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import ErrorList, PlanError, read_declarations
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import (
+    ErrorList,
+    PlanError,
+    read_declarations,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
     Declarations,
     Declared,
@@ -20,7 +24,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
     ServerDeclaration,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import FlowRequest
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import KINDS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import gateway_kinds
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.record import GatewayRecord
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.router import HostRule, Router
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import Inventory
@@ -50,7 +54,7 @@ def build_plan(inventory: Inventory) -> Plan:
 
     :raises PlanError: with every error that was found; there is no partial plan.
     """
-    declarations = read_declarations(inventory, KINDS)
+    declarations = read_declarations(inventory, gateway_kinds())
     errors = ErrorList()
     for error in declarations.errors:
         errors.keep(error)
@@ -152,9 +156,7 @@ class _Builder:
                     for keys in received:
                         self._connect(FlowRequest(declaration, flow, keys[0], initiator, there), keys[1], declared)
 
-    def _received(
-        self, declaration: ServerDeclaration, flow: ResolvedFlow, own: _Keys, responder: Peer
-    ) -> list[_Keys]:
+    def _received(self, declaration: ServerDeclaration, flow: ResolvedFlow, own: _Keys, responder: Peer) -> list[_Keys]:
         """Return a flow as a responder receives it: at its own ports, where these are known, or not at all."""
         if responder.name == declaration.host.name:
             return [own] if _receives(flow, declaration.server.values["host_os"]) else []

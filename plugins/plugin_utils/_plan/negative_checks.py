@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import ErrorList
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declarations, Declared, Peer, ServerDeclaration
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
+    Declarations,
+    Declared,
+    Peer,
+    ServerDeclaration,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.router import Router
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import NegativeCheck, PortSet, Probe
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import PlanWarning

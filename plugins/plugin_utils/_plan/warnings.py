@@ -9,9 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declarations, DeclaredFlow, Peer, PeerSet, ServerDeclaration
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
+    Declarations,
+    DeclaredFlow,
+    Peer,
+    PeerSet,
+    ServerDeclaration,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import FlowPorts, PlanWarning
 

@@ -9,8 +9,19 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, Plan, PortSet
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
+    Endpoint,
+    Plan,
+    PortSet,
+    Probe,
+    shown_ports,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 LINUX, WINDOWS, OLD_WINDOWS, ANY = "32768-60999", "49152-65535", "1025-5000", "1024-65535"
@@ -34,10 +45,17 @@ def plan_of(servers: str, **hosts: dict[str, Any]) -> Plan:
 def rules(host: PortSet, direction: str) -> dict[str, dict[str, str]]:
     """Return a host's rules as ``{"flow protocol ports": {peer: source ports}}``."""
     return {
-        f"{head.flow} {head.protocol} {head.ports}".strip(): {name: ref.source_ports for name, ref in peers.items()}
-        for head, peers in host.rules.items()
-        if head.direction == direction
+        f"{key.flow} {shown_ports(key.protocol, key.ports)}": {
+            name: str(peer.source_ports or "") for name, peer in peers.items()
+        }
+        for key, peers in host.rules.items()
+        if key.direction == direction
     }
+
+
+def reasons(plan: Plan) -> list[str]:
+    """Return the codes of a plan's warnings, of an engine's the engine's own."""
+    return [item.reason if item.code == "engine" else item.code for item in plan.warnings]
 
 
 def endpoints(host: PortSet) -> dict[str, Endpoint]:
@@ -46,7 +64,7 @@ def endpoints(host: PortSet) -> dict[str, Endpoint]:
 
 
 class Test602Sql:
-    """facts/602sql.md: sockets of server and client, and the table of rules that make operations work."""
+    """Sockets of server and client, and the rules that make operations work (observed on 602SQL 11.0.1)."""
 
     def test_the_server_lets_its_clients_in(self) -> None:
         plan = plan_of("- {engine: sql602, clients: [apps]}")
@@ -77,15 +95,17 @@ class Test602Sql:
 
     def test_a_broadcast_goes_out_to_everybody(self) -> None:
         host = plan_of("- {engine: sql602, clients: [app-01]}").hosts["app-01"]
-        sent = {head.flow: ref.addresses for head, peers in host.rules.items() for ref in peers.values()}
-        assert sent["search_broadcast"] == ("192.0.2.10", "255.255.255.255")
-        assert sent["search"] == ("192.0.2.10",)
+        sent = {
+            key.flow: format_addresses(peer.addresses) for key, peers in host.rules.items() for peer in peers.values()
+        }
+        assert sent["search_broadcast"] == ["192.0.2.10", "255.255.255.255"]
+        assert sent["search"] == ["192.0.2.10"]
 
     def test_port_base_moves_everything_but_broadcast_and_announcements(self) -> None:
         plan = plan_of("- {engine: sql602, clients: [app-01], port_base: 6001}")
         assert sorted(rules(plan.hosts["db"], "in")) == ["connect tcp 6002", "interrupt udp 6001", "search udp 6001"]
         assert sorted(rules(plan.hosts["app-01"], "in")) == ["announcement udp 5002"]
-        assert [text for text in plan.warnings if "broadcast" in text and "6001" in text]
+        assert "search_beyond_broadcast" in reasons(plan)
 
     def test_the_largest_port_base(self) -> None:
         plan = plan_of("- {engine: sql602, clients: [app-01], port_base: 65534}")
@@ -115,7 +135,7 @@ class Test602Sql:
 
     def test_a_search_without_announcements_finds_nothing(self) -> None:
         plan = plan_of("- {engine: sql602, clients: [apps], announcements: false}")
-        assert [text for text in plan.warnings if "work together" in text]
+        assert "search_without_announcements" in reasons(plan)
 
     def test_tunnel_web_and_ping_only_when_asked_for(self) -> None:
         plan = plan_of("- {engine: sql602, clients: [app-01], http_tunnel_port: 8090, web_port: 8091, ping: true}")
@@ -127,7 +147,7 @@ class Test602Sql:
 
     def test_only_the_connection_is_required(self) -> None:
         host = plan_of("- {engine: sql602, clients: [app-01], ping: true}").hosts["db"]
-        assert {head.flow for head in host.rules if head.need == "required"} == {"connect"}
+        assert {key.flow for key in host.rules if key.need == "required"} == {"connect"}
 
     def test_endpoints_name_the_program(self) -> None:
         found = endpoints(plan_of("- {engine: sql602, clients: [app-01]}").hosts["db"])
@@ -143,7 +163,7 @@ class Test602Sql:
 
 
 class TestMssql:
-    """facts/mssql.md, section 1."""
+    """The Database Engine, by Configure the Windows Firewall to allow SQL Server access."""
 
     def test_the_three_line_declaration(self) -> None:
         plan = plan_of("- engine: mssql\n  clients: [apps]")
@@ -181,12 +201,13 @@ class TestMssql:
             f"tds tcp {ports}": {"app-01": LINUX},
             "browser udp 1434": {"app-01": LINUX},
         }
-        needs = {head.flow: head.need for head in plan.hosts["db"].rules}
+        needs = {key.flow: key.need for key in plan.hosts["db"].rules}
         assert needs == {"tds": "required", "browser": "required"}
-        warning = next(text for text in plan.warnings if "dynamic" in text)
-        assert "SALES" in warning
-        assert "TCP Dynamic Ports" in warning, "it says how to fix the port"
-        assert "KB 287932" in warning
+        warning = next(item for item in plan.warnings if item.reason == "dynamic_port")
+        assert warning.path == "dbports_servers[0].instances[0].tcp_port"
+        assert "SALES" in warning.text
+        assert "TCP Dynamic Ports" in warning.text, "it says how to fix the port"
+        assert "KB 287932" in warning.text
 
     def test_the_servers_own_os_beats_that_of_the_host(self) -> None:
         plan = plan_of("- {engine: mssql, clients: [app-01], os: windows, instances: [{name: SALES}]}")
@@ -208,7 +229,7 @@ class TestMssql:
 
     def test_browser_for_the_default_instance_is_useless(self) -> None:
         plan = plan_of("- {engine: mssql, clients: [app-01], browser: true}")
-        assert [text for text in plan.warnings if "UDP 1434 need not be open" in text]
+        assert "browser_unused" in reasons(plan)
 
     def test_only_clients_of_named_instances_ask_browser(self) -> None:
         plan = plan_of(
@@ -234,21 +255,21 @@ class TestMssql:
 
     def test_a_probe_asks_for_the_instance(self) -> None:
         host = plan_of("- {engine: mssql, clients: [app-01], instances: [{name: SALES}]}").hosts["app-01"]
-        assert {head.flow: head.probe for head in host.rules} == {
-            "tds": ("tds", "SALES"),
-            "browser": ("ssrp", "SALES"),
+        assert {key.flow: key.probe for key in host.rules} == {
+            "tds": Probe("tds", "SALES"),
+            "browser": Probe("ssrp", "SALES"),
         }
 
     def test_two_instances_are_two_endpoints(self) -> None:
         host = plan_of("- {engine: mssql, clients: [app-01], instances: [{}, {name: B, tcp_port: 1500}]}").hosts["db"]
-        assert {name: item.ports for name, item in endpoints(host).items()} == {
+        assert {name: format_ports(item.ports) for name, item in endpoints(host).items()} == {
             "mssql/MSSQLSERVER/tds": "1433",
             "mssql/B/tds": "1500",
         }
 
 
 class TestPeers:
-    """Who is meant, and from which ports they come (facts/ephemeral_ports.md)."""
+    """Who is meant, and from which ports they come."""
 
     @pytest.mark.parametrize(
         ("variables", "ports"),
@@ -283,15 +304,15 @@ class TestPeers:
             db={"dbports_addresses": ["192.0.2.10", "2001:DB8::10"]},
             **{"app-01": {"dbports_addresses": ["2001:db8:0:0::21"]}},
         )
-        assert plan.hosts["db"].addresses == ("192.0.2.10", "2001:db8::10")
+        assert format_addresses(plan.hosts["db"].addresses) == ["192.0.2.10", "2001:db8::10"]
         (inbound,) = plan.hosts["db"].rules.values()
-        assert inbound["app-01"].addresses == ("2001:db8::21",)
+        assert format_addresses(inbound["app-01"].addresses) == ["2001:db8::21"]
         (outbound,) = plan.hosts["app-01"].rules.values()
-        assert outbound["db"].addresses == ("192.0.2.10", "2001:db8::10")
+        assert format_addresses(outbound["db"].addresses) == ["192.0.2.10", "2001:db8::10"]
 
     def test_ansible_host_is_an_address_where_it_is_one(self) -> None:
         plan = plan_of("- {engine: mssql, clients: [extra]}", extra={"ansible_host": "198.51.100.5"})
-        assert plan.hosts["extra"].addresses == ("198.51.100.5",)
+        assert format_addresses(plan.hosts["extra"].addresses) == ["198.51.100.5"]
 
     def test_a_host_may_be_named_by_its_address(self) -> None:
         plan = plan_of("- {engine: mssql, clients: [198.51.100.5]}", **{"198.51.100.5": {"dbports_os": "windows"}})
@@ -321,9 +342,9 @@ class TestPeers:
     def test_a_client_named_twice_is_one_peer(self) -> None:
         plan = plan_of("- {engine: mssql, clients: [app-01, apps]}")
         (peers,) = plan.hosts["db"].rules.values()
-        assert {name: ref.declared for name, ref in peers.items()} == {
-            "app-01": "db: dbports_servers[0].clients[0]",
-            "app-02": "db: dbports_servers[0].clients[1]",
+        assert {name: peer.declared for name, peer in peers.items()} == {
+            "app-01": Declared("db", "dbports_servers[0].clients[0]"),
+            "app-02": Declared("db", "dbports_servers[0].clients[1]"),
         }
 
     def test_an_empty_group_by_permission_is_guarded_for_nobody(self) -> None:
@@ -352,13 +373,13 @@ class TestPeers:
             "[{engine: mssql, clients: [apps], dac: remote, instances: [{name: A}]},"
             " {engine: sql602, clients: [apps], ping: true, web_port: 81, http_tunnel_port: 82}]"
         )
-        heads = [head for host in plan.hosts.values() for head in host.rules]
-        assert len(heads) > 20
-        for head in heads:
-            assert head.purpose, head
-            assert head.citation, head
-            assert head.need in ("required", "optional")
-            assert "{" not in head.purpose
+        keys = [key for host in plan.hosts.values() for key in host.rules]
+        assert len(keys) > 20
+        for key in keys:
+            assert key.purpose, key
+            assert key.citation, key
+            assert key.need in ("required", "optional")
+            assert "{" not in key.purpose
 
 
 class TestForbidden:
@@ -378,9 +399,11 @@ class TestForbidden:
             "other": ["mssql/MSSQLSERVER/tds"],
         }
         item = plan.hosts["other"].forbidden[0]
-        assert (item.host, item.addresses, item.protocol, item.ports) == ("db", ("192.0.2.10",), "tcp", "1433")
-        assert item.probe == ("tds", "MSSQLSERVER")
-        assert item.declared == "db: dbports_servers[0].forbidden_clients[1]"
+        assert (item.host, format_addresses(item.addresses)) == ("db", ["192.0.2.10"])
+        assert shown_ports(item.protocol, item.ports) == "tcp 1433"
+        assert item.probe == Probe("tds", "MSSQLSERVER")
+        assert item.declared == Declared("db", "dbports_servers[0].forbidden_clients[1]")
+        assert not item.sampled
 
     def test_a_forbidden_group_with_the_server_in_it(self) -> None:
         plan = plan_of("- {engine: mssql, clients: [198.51.100.1], forbidden_clients: [everyone]}")
@@ -393,6 +416,7 @@ class TestForbidden:
         )
         seen = {name: [item.host for item in host.forbidden] for name, host in plan.hosts.items() if host.forbidden}
         assert seen == {"app-01": ["other"], "app-02": ["db"]}
+        assert all(item.sampled for host in plan.hosts.values() for item in host.forbidden)
 
     def test_a_client_in_a_declared_network_is_not_forbidden(self) -> None:
         plan = plan_of(
@@ -425,7 +449,7 @@ class TestConflicts:
 
     def test_two_602sql_servers_on_one_port_base(self) -> None:
         plan = plan_of("[{engine: sql602, clients: [app-01]}, {engine: sql602, clients: [app-01]}]")
-        assert sorted(text.rsplit("want ")[1] for text in plan.conflicts) == ["tcp 5002", "udp 5001"]
+        assert sorted(shown_ports(item.protocol, (item.ports,)) for item in plan.conflicts) == ["tcp 5002", "udp 5001"]
 
     def test_servers_side_by_side(self) -> None:
         plan = plan_of(
@@ -444,24 +468,22 @@ class TestConflicts:
             "[{engine: sql602, clients: [app-01]}, {engine: mssql, clients: [app-01], instances: [{tcp_port: 5002}]}]"
         )
         (conflict,) = plan.conflicts
-        assert conflict.startswith("db: ")
-        assert "tcp 5002" in conflict
-        assert "sql602/connect" in conflict
-        assert "mssql/MSSQLSERVER/tds" in conflict
+        assert set(conflict.owners) == {"sql602/connect", "mssql/MSSQLSERVER/tds"}
+        assert conflict._replace(owners=("", "")) == Conflict("db", ("", ""), "tcp", PortRange(5002, 5002), None)
 
     def test_a_port_inside_a_short_range(self) -> None:
         plan = plan_of(
             "[{engine: sql602, clients: [app-01]},"
             " {engine: mssql, clients: [app-01], instances: [{tcp_port: 5000-5010}]}]"
         )
-        assert [text for text in plan.conflicts if "tcp 5002" in text]
+        assert ("tcp", PortRange(5002, 5002)) in {(item.protocol, item.ports) for item in plan.conflicts}
 
     def test_two_instances_on_one_port(self) -> None:
         plan = plan_of("- {engine: mssql, clients: [app-01], instances: [{}, {name: B, tcp_port: 1433}]}")
-        assert [text for text in plan.conflicts if "tcp 1433" in text]
+        assert ("tcp", PortRange(1433, 1433)) in {(item.protocol, item.ports) for item in plan.conflicts}
 
     def test_the_tunnel_and_the_web_interface_share_a_socket(self) -> None:
-        """602SQL serves both from one socket when the ports are equal (facts/602sql.md)."""
+        """602SQL serves both from one socket when the ports are equal (observed on 11.0.1)."""
         plan = plan_of("- {engine: sql602, clients: [app-01], http_tunnel_port: 80, web_port: 80}")
         assert plan.conflicts == []
 
@@ -478,8 +500,7 @@ class TestConflicts:
             other={"dbports_servers": [{"engine": "sql602", "clients": ["app-01"], "port_base": 5002}]},
         )
         (conflict,) = plan.conflicts
-        assert conflict.startswith("other: ")
-        assert "udp 5002" in conflict
+        assert (conflict.host, conflict.protocol, conflict.ports) == ("other", "udp", PortRange(5002, 5002))
 
     def test_dynamic_instances_are_in_nobodys_way(self) -> None:
         plan = plan_of("- {engine: mssql, clients: [app-01], instances: [{name: A}, {name: B}]}")
@@ -491,11 +512,13 @@ def test_counts() -> None:
     assert plan.counts() == {"hosts": 3, "servers": 2, "flows": 4, "warnings": 0, "conflicts": 0}
 
 
-def test_warnings_are_told_by_the_host_and_path_they_come_from() -> None:
+def test_a_warning_names_the_host_and_path_it_comes_from() -> None:
     plan = plan_of("[{engine: mssql, clients: [apps]}, {engine: sql602, search: false, clients: [apps]}]")
     (warning,) = plan.warnings
-    assert warning.startswith("db: dbports_servers[1]: ")
-    assert plan.hosts["db"].warnings == [warning[len("db: ") :]]
+    assert (warning.code, warning.host) == ("engine", "db")
+    assert warning.path.startswith("dbports_servers[1]")
+    assert plan.hosts["db"].warnings == [warning]
+    assert sentence(warning) == f"db: {warning.path}: {warning.text}"
 
 
 def test_work_grows_with_relations_not_with_their_square() -> None:

@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, parse_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Settings
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, FlowPorts, PlanWarning
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.conflicts import find_conflicts
 
@@ -24,7 +29,7 @@ ADDRESSES = {
 }
 
 
-def warnings(servers: str, **hosts: dict[str, Any]) -> list[str]:
+def warnings(servers: str, **hosts: dict[str, Any]) -> list[PlanWarning]:
     """Plan for a host db with these servers (YAML) and return its warnings; ``hosts`` adds variables."""
     merged = {name: {"dbports_addresses": found, **hosts.get(name, {})} for name, found in ADDRESSES.items()}
     merged["db"]["dbports_servers"] = yaml.safe_load(servers)
@@ -32,7 +37,7 @@ def warnings(servers: str, **hosts: dict[str, Any]) -> list[str]:
 
 
 class TestFixedPortInTheDynamicRange:
-    """facts/ephemeral_ports.md: a port there can be taken by an outgoing connection before the service starts."""
+    """A port there can be taken by an outgoing connection before the service starts."""
 
     SERVER = "- {engine: mssql, clients: [app-4], instances: [{tcp_port: %s}]}"
 
@@ -50,8 +55,10 @@ class TestFixedPortInTheDynamicRange:
     )
     def test_warned_of_with_the_way_to_reserve_it(self, variables: dict[str, Any], port: int, command: str) -> None:
         (warning,) = warnings(self.SERVER % port, db=variables)
-        assert f"tcp {port} (mssql/MSSQLSERVER/tds)" in warning
-        assert command in warning
+        assert warning.code == "fixed_port_in_dynamic_range"
+        assert warning.flows == (FlowPorts("mssql/MSSQLSERVER/tds", "tds", "tcp", (PortRange(port, port),)),)
+        assert f"tcp {port} (mssql/MSSQLSERVER/tds)" in sentence(warning)
+        assert command in sentence(warning)
 
     @pytest.mark.parametrize(
         ("variables", "port"),
@@ -78,7 +85,7 @@ class TestFixedPortInTheDynamicRange:
     def test_one_setting_for_all_ports_of_a_host(self) -> None:
         """ip_local_reserved_ports is set as a whole: two commands would undo each other."""
         (warning,) = warnings(self.SERVER % "[50000, 50001, 50010]", db={"dbports_os": "linux"})
-        assert "ip_local_reserved_ports=50000-50001,50010" in warning
+        assert "ip_local_reserved_ports=50000-50001,50010" in sentence(warning)
 
     def test_a_client_that_receives_on_a_fixed_port(self) -> None:
         """602SQL announcements arrive at UDP 5002 of the client."""
@@ -87,25 +94,22 @@ class TestFixedPortInTheDynamicRange:
         hosts["app-4"]["dbports_ephemeral_ports"] = "5000-9999"
         plan = build_plan(PlainInventory({"hosts": hosts}))
         (warning,) = plan.hosts["app-4"].warnings
-        assert "udp 5002" in warning
+        assert [shown_ports(flow.protocol, flow.ports) for flow in warning.flows] == ["udp 5002"]
 
 
 class TestNoCommonFamily:
     def test_an_ipv6_client_of_an_ipv4_server(self) -> None:
         (warning,) = warnings("- {engine: mssql, clients: [app-4, app-6, both]}")
-        assert "db (IPv4)" in warning
-        assert "app-6 (IPv6)" in warning
-        assert "app-4" not in warning
-        assert "both" not in warning
+        assert (warning.code, warning.peers, warning.others) == ("no_common_family", ("db",), ("app-6",))
+        assert "db (IPv4) and app-6 (IPv6)" in sentence(warning)
 
     def test_an_ipv4_client_of_an_ipv6_server(self) -> None:
         (warning,) = warnings("- {engine: mssql, clients: [app-4, app-6]}", db={"dbports_addresses": ["2001:db8::10"]})
-        assert "app-4 (IPv4)" in warning
-        assert "db (IPv6)" in warning
+        assert (warning.peers, warning.others) == (("app-4",), ("db",))
 
     def test_a_network(self) -> None:
         (warning,) = warnings("- {engine: mssql, clients: [198.51.100.0/24, '2001:db8:1::/48']}")
-        assert "2001:db8:1::/48 (IPv6)" in warning
+        assert warning.others == ("2001:db8:1::/48",)
 
     def test_once_for_all_flows_of_a_server(self) -> None:
         assert len(warnings("- {engine: sql602, clients: [apps]}")) == 1
@@ -125,9 +129,10 @@ class TestClosedInstances:
             "- {engine: mssql, clients: [app-4, both], instances: [{}, {name: PAY, tcp_port: 1500, connect_by: name,"
             " clients: [both]}]}"
         )
-        (warning,) = [text for text in found if "closed" in text]
-        assert "instance PAY is closed to app-4," in warning
-        assert "instances[1].clients" in warning
+        (warning,) = [item for item in found if item.code == "closed_instance"]
+        assert (warning.peers, warning.others) == (("app-4",), ("PAY",))
+        assert warning.path == "dbports_servers[0].instances[1].clients"
+        assert "instance PAY is closed to app-4," in sentence(warning)
 
     def test_not_where_nobody_names_it(self) -> None:
         assert (
@@ -159,8 +164,8 @@ class TestConflictsByAddress:
     """Two programs can have one port on two addresses of a host, and not on one."""
 
     @staticmethod
-    def conflicts(*addresses: str | None) -> list[str]:
-        host = PortSet("db", ("192.0.2.10", "192.0.2.11"), Settings("guard", False))
+    def conflicts(*addresses: str | None) -> list[Conflict]:
+        host = PortSet("db", parse_addresses(["192.0.2.10", "192.0.2.11"]), Settings("guard", False))
         host.endpoints = [
             Endpoint(
                 f"mssql/I{n}/tds",
@@ -168,8 +173,8 @@ class TestConflictsByAddress:
                 "mssql",
                 f"I{n}",
                 "tcp",
-                "1433",
-                address,
+                (PortRange(1433, 1433),),
+                address and AddressRange.parse(address),
                 ("sqlservr",),
                 "required",
                 "",
@@ -183,15 +188,15 @@ class TestConflictsByAddress:
         assert self.conflicts("192.0.2.10", "192.0.2.11") == []
 
     def test_on_one_address(self) -> None:
-        (text,) = self.conflicts("192.0.2.10", "192.0.2.10")
-        assert text.endswith("both want tcp 1433 on 192.0.2.10")
+        (conflict,) = self.conflicts("192.0.2.10", "192.0.2.10")
+        assert conflict.address == AddressRange.parse("192.0.2.10")
+        assert conflict_sentence(conflict).endswith("both want tcp 1433 on 192.0.2.10")
 
     def test_all_addresses_hold_each(self) -> None:
-        (text,) = self.conflicts("192.0.2.10", None)
-        assert "mssql/I0/tds" in text
-        assert "mssql/I1/tds" in text
+        (conflict,) = self.conflicts("192.0.2.10", None)
+        assert set(conflict.owners) == {"mssql/I0/tds", "mssql/I1/tds"}
 
-    def test_each_pair_is_told(self) -> None:
+    def test_each_pair_is_one(self) -> None:
         assert len(self.conflicts("192.0.2.10", "192.0.2.11", None)) == 2
 
 
@@ -204,23 +209,24 @@ HALF: dict[str, Any] = {
 class TestHalfAnInventory:
     """A plan from half an inventory looks valid and shuts real clients out."""
 
-    def error(self, **data: Any) -> str:
+    def error(self, **data: Any) -> DbportsError:
         with pytest.raises(PlanError) as caught:
             build_plan(PlainInventory({"hosts": HALF, **data}))
-        return str(caught.value)
+        (error,) = caught.value.errors
+        return error
 
     def test_fewer_hosts_than_expected(self) -> None:
-        text = self.error(groups={"apps": ["app"]}, vars={"dbports_expected_hosts": 3})
-        assert "only 2 hosts" in text
-        assert "dbports_expected_hosts" in text
+        error = self.error(groups={"apps": ["app"]}, vars={"dbports_expected_hosts": 3})
+        assert (error.code, error.path) == ("incomplete_inventory", "dbports_expected_hosts")
+        assert "only 2 hosts" in error.reason
 
     def test_an_emptied_group(self) -> None:
-        text = self.error(groups={"apps": []})
-        assert "db: dbports_servers[0].clients[0]" in text
-        assert "allow_empty" in text
+        error = self.error(groups={"apps": []})
+        assert (error.code, error.host, error.path) == ("empty_group", "db", "dbports_servers[0].clients[0]")
+        assert "allow_empty" in (error.fix or "")
 
     def test_a_lost_group(self) -> None:
-        assert "no such host or group" in self.error()
+        assert self.error().code == "unknown_name"
 
     def test_all_expected_hosts_are_there(self) -> None:
         plan = build_plan(
@@ -239,6 +245,6 @@ def test_the_checks_grow_with_the_relations() -> None:
         }
     groups = {"apps": [name for name in hosts if name.startswith("app")]}
     plan = build_plan(PlainInventory({"hosts": hosts, "groups": groups}))
-    texts = [text for name in hosts for text in plan.hosts[name].warnings]
+    texts = [sentence(item) for name in hosts for item in plan.hosts[name].warnings]
     assert len(texts) == 100
     assert all("and 994 more" in text and len(text) < 400 for text in texts)
