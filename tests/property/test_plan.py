@@ -11,18 +11,18 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
-    INDEX,
-    LIMIT,
-    MARKDOWN,
-    host_file,
-    render_plan,
-)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import INDEX, LIMIT, host_file
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, plan_summary, table
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import BROADCAST, build_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import BROADCAST, Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import (
+    escape,
+    plan_markdown,
+    plan_summary,
+    table,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -117,7 +117,7 @@ def test_the_order_of_the_inventory_does_not_matter(inventory: dict[str, Any], d
         except PlanError as other:
             assert sorted(map(str, other.errors)) == sorted(map(str, error.errors))
             return
-        raise AssertionError("the same declarations are refused in one order alone") from error
+        raise AssertionError("the same declarations are refused in only one order") from error
     assert render_plan(build_plan(PlainInventory(shuffled))) == before
 
 
@@ -306,7 +306,8 @@ def test_hostile_names_are_refused_or_stay_in_their_place(db: str, app: str, ser
         assert all(error.path and error.fix for error in refused.errors)
         return
     artifact = render_plan(plan)
-    markdown = reads(MARKDOWN_READER.parse(artifact.files[MARKDOWN]))
+    page = plan_markdown(plan, artifact.plan_id, artifact.inputs_id)
+    markdown = reads(MARKDOWN_READER.parse(page))
     assert not {"html_block", "html_inline", "link_open", "image", "fence", "code_block"} & set(markdown)
     assert markdown.count("tr_open") * 6 == markdown.count("td_open") + markdown.count("th_open")
     assert markdown.count("table_open") == 2
@@ -318,7 +319,7 @@ def test_hostile_names_are_refused_or_stay_in_their_place(db: str, app: str, ser
         data = json.loads(artifact.files[host_file(name)])
         assert data["host"] == name
     assert [item["host"] for item in json.loads(artifact.files[INDEX])["hosts"]] == sorted([db, app])
-    for text in artifact.files.values():
+    for text in (page, *artifact.files.values()):
         text.encode("utf-8")
     for line in plan_summary(plan, artifact.plan_id):
         assert not [char for char in line if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")]

@@ -29,9 +29,29 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared, Settings
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, NegativeCheck, PeerKind, PortSet, Probe, RuleKey, RulePeer
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Family, GatewayPlan, Ports, Published, Statement, StatementKind
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, FlowPorts, PlanWarning, WarningCode
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
+    Endpoint,
+    NegativeCheck,
+    PeerKind,
+    PortSet,
+    Probe,
+    RuleKey,
+    RulePeer,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import (
+    Family,
+    GatewayPlan,
+    Ports,
+    Published,
+    Statement,
+    StatementKind,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import (
+    Conflict,
+    FlowPorts,
+    PlanWarning,
+    WarningCode,
+)
 
 Source = Union[Path, TextStore]
 """Where a plan is read from: a directory that people review, or what a run keeps."""
@@ -148,11 +168,21 @@ def _load(text: str, schema: str, name: str, read: Callable[[_Data], T]) -> T:
         data = json.loads(text)
         if data["schema"] == schema:
             return read(data)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        pass
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        pass  # whatever is in it, it was not written by this release
     raise DbportsError(
-        f"{name} is not a file of a plan that this release reads ({schema})", code="unreadable_plan", path="plan_dir"
+        f"{name} is not a file of a plan that this release reads ({schema})",
+        code="unreadable_plan",
+        path="plan_dir",
+        fix="Plan and review again",
     )
+
+
+def _exactly(kind: type[T], value: Any) -> T:
+    """Return a value of this type; ``true`` is no number here."""
+    if type(value) is not kind:
+        raise TypeError(kind.__name__)
+    return value
 
 
 def _one_of(value: Any, choices: tuple[T, ...]) -> T:
@@ -170,158 +200,195 @@ _STATEMENT_KINDS: tuple[StatementKind, ...] = get_args(StatementKind)
 _WARNING_CODES: tuple[WarningCode, ...] = get_args(WarningCode)
 
 
-def _ranges(texts: Any) -> Ranges:
-    return tuple(AddressRange.parse(text) for text in texts)
+def _text(value: Any) -> str:
+    return _exactly(str, value)
 
 
-def _ports(text: str) -> Ports:
-    return parse_ports(text) if text else ()
+def _flag(value: Any) -> bool:
+    return _exactly(bool, value)
 
 
-def _probe(data: _Data | None) -> Probe | None:
-    return Probe(data["kind"], data["instance"]) if data else None
+def _list(value: Any) -> list[Any]:
+    return _exactly(list, value)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(_text(item) for item in _list(value))
+
+
+def _ranges(value: Any) -> Ranges:
+    return tuple(AddressRange.parse(item) for item in _list(value))
+
+
+def _address(value: Any) -> AddressRange | None:
+    return None if value is None else AddressRange.parse(value)
+
+
+def _range(value: Any) -> PortRange:
+    return PortRange.parse(_text(value))
+
+
+def _ports(value: Any) -> Ports:
+    return () if value == "" else parse_ports(_text(value))
+
+
+def _protocol(value: Any) -> Protocol:
+    return _one_of(value, _PROTOCOLS)
+
+
+def _probe(data: _Data) -> Probe:
+    instance = data["instance"]
+    return Probe(_text(data["kind"]), None if instance is None else _text(instance))
 
 
 def _declared(data: _Data) -> Declared:
-    return Declared(data["host"], data["path"])
+    return Declared(_text(data["host"]), _text(data["path"]))
 
 
 def _flow(data: _Data) -> FlowPorts:
-    return FlowPorts(data["endpoint"], data["name"], _one_of(data["protocol"], _PROTOCOLS), _ports(data["ports"]))
+    return FlowPorts(_text(data["endpoint"]), _text(data["name"]), _protocol(data["protocol"]), _ports(data["ports"]))
 
 
 def _warning(data: _Data) -> PlanWarning:
+    """Read a warning, of which empty fields are left out."""
     return PlanWarning(
         _one_of(data["code"], _WARNING_CODES),
-        data["host"],
-        data.get("path", ""),
-        tuple(data.get("peers", ())),
-        tuple(data.get("others", ())),
-        tuple(_flow(item) for item in data.get("flows", ())),
-        data.get("gateway", ""),
-        data.get("kind", ""),
-        tuple(data.get("networks", ())),
-        data.get("reason", ""),
-        data.get("text", ""),
+        _text(data["host"]),
+        _text(data.get("path", "")),
+        _names(data.get("peers", [])),
+        _names(data.get("others", [])),
+        tuple(_flow(item) for item in _list(data.get("flows", []))),
+        _text(data.get("gateway", "")),
+        _text(data.get("kind", "")),
+        _names(data.get("networks", [])),
+        _text(data.get("reason", "")),
+        _text(data.get("text", "")),
         _ports(data.get("ports", "")),
     )
 
 
+def _warnings(data: _Data) -> list[PlanWarning]:
+    return [_warning(item) for item in _list(data["warnings"])]
+
+
 def _conflict(data: _Data) -> Conflict:
-    first, second = data["owners"]
-    address = AddressRange.parse(data["address"]) if data["address"] else None
-    ports = PortRange.parse(data["ports"])
-    return Conflict(data["host"], (first, second), _one_of(data["protocol"], _PROTOCOLS), ports, address)
+    first, second = _names(data["owners"])
+    protocol = _protocol(data["protocol"])
+    return Conflict(_text(data["host"]), (first, second), protocol, _range(data["ports"]), _address(data["address"]))
 
 
 def _index(data: _Data, plan_id: str) -> Index:
     return Index(
         plan_id,
-        data["inputs_id"],
-        data["counts"],
-        tuple((item["host"], item["sha256"]) for item in data["hosts"]),
-        tuple((item["gateway"], item["sha256"]) for item in data["gateways"]),
-        tuple(_conflict(item) for item in data["conflicts"]),
-        tuple(_warning(item) for item in data["warnings"]),
+        _text(data["inputs_id"]),
+        {name: _exactly(int, number) for name, number in _exactly(dict, data["counts"]).items()},
+        tuple((_text(item["host"]), _text(item["sha256"])) for item in _list(data["hosts"])),
+        tuple((_text(item["gateway"]), _text(item["sha256"])) for item in _list(data["gateways"])),
+        tuple(_conflict(item) for item in _list(data["conflicts"])),
+        tuple(_warnings(data)),
     )
 
 
 def _port_set(data: _Data) -> PortSet:
-    settings = Settings(_one_of(data["settings"]["policy"], _POLICIES), data["settings"]["filter_outbound"])
+    settings = data["settings"]
     return PortSet(
-        data["host"],
+        _text(data["host"]),
         _ranges(data["addresses"]),
-        settings,
-        [_endpoint(item) for item in data["endpoints"]],
-        {_key(item): {peer["name"]: _peer(peer) for peer in item["peers"]} for item in data["rules"]},
-        [_check(item) for item in data["forbidden"]],
-        [_warning(item) for item in data["warnings"]],
+        Settings(_one_of(settings["policy"], _POLICIES), _flag(settings["filter_outbound"])),
+        [_endpoint(item) for item in _list(data["endpoints"])],
+        {_key(item): {peer.name: peer for peer in map(_peer, _list(item["peers"]))} for item in _list(data["rules"])},
+        [_check(item) for item in _list(data["forbidden"])],
+        _warnings(data),
     )
 
 
 def _endpoint(data: _Data) -> Endpoint:
     return Endpoint(
-        data["id"],
-        data["engine"],
-        data["server"],
-        data["instance"],
-        _one_of(data["protocol"], _PROTOCOLS),
+        _text(data["id"]),
+        _text(data["engine"]),
+        _text(data["server"]),
+        _text(data["instance"]),
+        _protocol(data["protocol"]),
         _ports(data["ports"]),
-        AddressRange.parse(data["address"]) if data["address"] else None,
-        tuple(data["process"]),
+        _address(data["address"]),
+        _names(data["process"]),
         _one_of(data["listening"], _NEEDS),
-        data["purpose"],
-        data["shared"],
+        _text(data["purpose"]),
+        _flag(data["shared"]),
     )
 
 
 def _key(data: _Data) -> RuleKey:
     return RuleKey(
         _one_of(data["direction"], _DIRECTIONS),
-        data["endpoint"],
-        data["flow"],
-        _one_of(data["protocol"], _PROTOCOLS),
+        _text(data["endpoint"]),
+        _text(data["flow"]),
+        _protocol(data["protocol"]),
         _ports(data["ports"]),
-        data["purpose"],
+        _text(data["purpose"]),
         _one_of(data["need"], _NEEDS),
-        data["citation"],
-        data["unsolicited"],
-        _probe(data["probe"]),
+        _text(data["citation"]),
+        _flag(data["unsolicited"]),
+        None if data["probe"] is None else _probe(data["probe"]),
     )
 
 
 def _peer(data: _Data) -> RulePeer:
-    source_ports = PortRange.parse(data["source_ports"]) if data["source_ports"] else None
+    source_ports = None if data["source_ports"] is None else _range(data["source_ports"])
     kind = _one_of(data["kind"], _PEER_KINDS)
-    return RulePeer(data["name"], kind, _ranges(data["addresses"]), source_ports, _declared(data["declared"]))
+    return RulePeer(_text(data["name"]), kind, _ranges(data["addresses"]), source_ports, _declared(data["declared"]))
 
 
 def _check(data: _Data) -> NegativeCheck:
     return NegativeCheck(
-        data["endpoint"],
-        data["host"],
+        _text(data["endpoint"]),
+        _text(data["host"]),
         _ranges(data["addresses"]),
-        _one_of(data["protocol"], _PROTOCOLS),
+        _protocol(data["protocol"]),
         _ports(data["ports"]),
-        Probe(data["probe"]["kind"], data["probe"]["instance"]),
+        _probe(data["probe"]),
         _declared(data["declared"]),
-        data["sampled"],
+        _flag(data["sampled"]),
     )
 
 
 def _gateway(data: _Data) -> GatewayPlan:
     return GatewayPlan(
-        data["gateway"],
-        data["kind"],
-        tuple(data["between"]),
-        data["stateful"],
+        _text(data["gateway"]),
+        _text(data["kind"]),
+        _names(data["between"]),
+        _flag(data["stateful"]),
         tuple((name, _ranges(items)) for name, items in data["addresses"].items()),
-        data["note"],
-        tuple(_statement(item) for item in data["statements"]),
-        tuple(_warning(item) for item in data["warnings"]),
+        _text(data["note"]),
+        tuple(_statement(item) for item in _list(data["statements"])),
+        tuple(_warnings(data)),
     )
 
 
 def _statement(data: _Data) -> Statement:
     published = data["published"]
     return Statement(
-        data["gateway"],
-        data["from"],
-        data["to"],
+        _text(data["gateway"]),
+        _text(data["from"]),
+        _text(data["to"]),
         _one_of(data["kind"], _STATEMENT_KINDS),
         _one_of(data["family"], _FAMILIES),
-        _one_of(data["protocol"], _PROTOCOLS),
+        _protocol(data["protocol"]),
         _ranges(data["source"]),
         _ports(data["source_ports"]),
         _ranges(data["destination"]),
         _ports(data["destination_ports"]),
-        data["established"],
-        data["icmp_type"],
-        data["icmp_code"],
-        Published(_ranges(published["addresses"]), _ports(published["ports"])) if published else None,
-        data["host"],
-        data["endpoint"],
+        _flag(data["established"]),
+        _number(data["icmp_type"]),
+        _number(data["icmp_code"]),
+        None if published is None else Published(_ranges(published["addresses"]), _ports(published["ports"])),
+        _text(data["host"]),
+        _text(data["endpoint"]),
         _one_of(data["need"], _NEEDS),
-        data["reason"],
-        data["citation"],
+        _text(data["reason"]),
+        _text(data["citation"]),
     )
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else _exactly(int, value)

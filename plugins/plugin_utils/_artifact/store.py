@@ -28,12 +28,16 @@ def diff_artifact(artifact: Artifact, directory: Path) -> list[dict[str, str]]:
     names = sorted(set(artifact.files) | set(_present(directory)))
     diffs = []
     for name in names:
-        path = directory / name
-        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        before = _text_at(directory / name)
         after = artifact.files.get(name, "")
         if before != after:
             diffs.append({"before": before, "after": after, "before_header": name, "after_header": name})
     return diffs
+
+
+def _text_at(path: Path) -> str:
+    """Return what a file holds now, empty where there is none; what is no UTF-8 is shown as ``\\xff``."""
+    return path.read_text(encoding="utf-8", errors="backslashreplace") if path.is_file() else ""
 
 
 def _present(directory: Path) -> Iterator[str]:
@@ -75,7 +79,7 @@ def _write_changed(directory: Path, name: str, text: str, present: bool) -> None
     if not present:
         with place.open("w", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
-    elif not place.is_file() or place.read_text(encoding="utf-8") != text:
+    elif not place.is_file() or _text_at(place) != text:
         write_text(place, text)
 
 
@@ -102,5 +106,5 @@ def load_artifact(source: Source) -> Artifact:
     if isinstance(source, TextStore):
         files = source.read_all()
     else:
-        files = {name: (source / name).read_text(encoding="utf-8") for name in _present(source)}
+        files = {name: _text_at(source / name) for name in _present(source)}
     return Artifact(files, index.plan_id, index.inputs_id, index.counts)

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 
 class TextStore:
@@ -20,6 +21,9 @@ class TextStore:
     def exists(self) -> bool:
         """Tell whether it has been written."""
         return self.path.is_file()
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     def write(self, texts: Mapping[str, str]) -> None:
         """Write all texts; a reader sees all of them or none."""
@@ -36,15 +40,24 @@ class TextStore:
     def read(self, name: str) -> str:
         """Return one text.
 
-        :raises FileNotFoundError: when there is none of that name.
+        :raises OSError: when there is none of that name, or nothing has been written.
         """
-        with closing(sqlite3.connect(self.path)) as database:
-            row = database.execute("SELECT text FROM texts WHERE name = ?", (name,)).fetchone()
-        if row is None:
+        rows = self._select("SELECT text FROM texts WHERE name = ?", name)
+        if not rows:
             raise FileNotFoundError(name)
-        return bytes(row[0]).decode("utf-8")
+        return bytes(rows[0][0]).decode("utf-8")
 
     def read_all(self) -> dict[str, str]:
-        """Return all texts by name."""
-        with closing(sqlite3.connect(self.path)) as database:
-            return {name: bytes(text).decode("utf-8") for name, text in database.execute("SELECT * FROM texts")}
+        """Return all texts by name.
+
+        :raises OSError: when nothing has been written.
+        """
+        return {name: bytes(text).decode("utf-8") for name, text in self._select("SELECT * FROM texts")}
+
+    def _select(self, query: str, *values: str) -> list[Any]:
+        """Return the rows of a query; reading never makes the file, which would then seem to be written."""
+        try:
+            with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+                return database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise OSError(f"{self.path}: {error}") from error

@@ -26,7 +26,15 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
     host_file,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, NegativeCheck, Plan, PortSet, Probe, RuleKey, RulePeer
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
+    Endpoint,
+    NegativeCheck,
+    Plan,
+    PortSet,
+    Probe,
+    RuleKey,
+    RulePeer,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Statement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, FlowPorts, PlanWarning
 
@@ -131,7 +139,7 @@ def _endpoint_order(item: Endpoint) -> tuple[Any, ...]:
 
 
 def _check_order(item: NegativeCheck) -> tuple[Any, ...]:
-    return (*item[:5], item.probe.kind, item.probe.instance or "", item.declared)
+    return (*item[:5], item.probe.kind, item.probe.instance or "", *item[6:])
 
 
 def _texts(ranges: Ranges) -> list[str]:

@@ -11,28 +11,41 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import artifact as artifact_module
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact import store, write
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import (
     HOSTS,
     INDEX,
     LIMIT,
-    MARKDOWN,
-    Artifact,
-    diff_artifact,
+    VERSION,
     host_file,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_host, read_index
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import (
+    PAGE,
+    diff_artifact,
     load_artifact,
-    read_host,
-    read_index,
-    render_plan,
     write_artifact,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import (
+    Artifact,
+    render_host,
+    render_plan,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import (
+    FlowPorts,
+    PlanWarning,
+    WarningCode,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import plan_markdown
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from jsonschema import Draft202012Validator
 
@@ -78,9 +91,17 @@ PLANS = {
 }
 
 
+def with_page(inventory: dict[str, Any]) -> Artifact:
+    """Return an inventory's plan as a run keeps it: its files and the page for readers."""
+    plan = build_plan(PlainInventory(inventory))
+    artifact = render_plan(plan)
+    page = plan_markdown(plan, artifact.plan_id, artifact.inputs_id)
+    return replace(artifact, files={**artifact.files, PAGE: page})
+
+
 def rendered(text: str) -> Artifact:
-    """Return the artifact of an inventory in YAML."""
-    return render_plan(build_plan(PlainInventory(yaml.safe_load(text))))
+    """Return the plan of an inventory in YAML."""
+    return with_page(yaml.safe_load(text))
 
 
 @pytest.fixture
@@ -110,7 +131,7 @@ class TestSchema:
         for name in named:
             host.validate(json.loads(artifact.files[name]))
 
-    @pytest.mark.parametrize("name", ["plan-index.schema.json", "plan-host.schema.json"])
+    @pytest.mark.parametrize("name", ["plan-index.schema.json", "plan-host.schema.json", "plan-gateway.schema.json"])
     def test_the_schemas_are_schemas_and_strict(self, name: str) -> None:
         schema = json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
         Draft202012Validator.check_schema(schema)
@@ -126,7 +147,18 @@ class TestSchema:
         assert len(objects(schema)) >= 3
         for node in objects(schema):
             assert node["additionalProperties"] is False
-            assert sorted(node["required"]) == sorted(node["properties"])
+            if node is not schema["$defs"]["warning"]:
+                assert sorted(node["required"]) == sorted(node["properties"])
+
+    def test_a_warning_is_the_same_in_all_of_them(self) -> None:
+        """Its fields are those of the model; only its code and host are never empty."""
+        texts = (path.read_text(encoding="utf-8") for path in sorted(SCHEMAS.glob("plan-*.schema.json")))
+        first, *others = (json.loads(text)["$defs"]["warning"] for text in texts)
+        assert len(others) == 2
+        assert others == [first, first]
+        assert list(first["properties"]) == list(PlanWarning._fields)
+        assert first["properties"]["code"]["enum"] == list(get_args(WarningCode))
+        assert first["properties"]["flows"]["items"]["required"] == list(FlowPorts._fields)
 
     @pytest.mark.parametrize(
         ("path", "value"),
@@ -140,7 +172,12 @@ class TestSchema:
             (("settings", "policy"), "deny"),
             (("addresses",), ["db.example.org"]),
             (("endpoints", 0, "id"), "tds"),
-            (("schema",), "dbports.plan-host/2"),
+            (("rules", 0, "peers", 0, "declared"), "db: dbports_servers[0].clients[0]"),
+            (("rules", 0, "peers", 0, "kind"), "group"),
+            (("rules", 0, "peers", 0, "source_ports"), ""),
+            (("warnings",), ["a sentence"]),
+            (("warnings",), [{"code": "engine", "host": "db", "peers": []}]),
+            (("schema",), "dbports.plan-host/1"),
         ],
     )
     def test_a_file_of_another_form_is_not(self, path: tuple[Any, ...], value: Any) -> None:
@@ -167,7 +204,7 @@ class TestCanonical:
     def test_names_of_all_languages_are_escaped_in_the_data(self) -> None:
         text = LARGE.replace("app-01", "br\u00fccke-\u6570\u636e")
         for name, content in rendered(text).files.items():
-            assert content.isascii() or name in (MARKDOWN, LIMIT)
+            assert content.isascii() or name in (PAGE, LIMIT)
 
     def test_no_times_and_no_paths(self, tmp_path: Path) -> None:
         first, second = rendered(LARGE), rendered(LARGE)
@@ -231,14 +268,14 @@ class TestCanonical:
 
     def test_another_release_is_another_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
         before = rendered(SMALL)
-        monkeypatch.setattr(artifact_module, "VERSION", "0.2.0")
+        monkeypatch.setattr(write, "VERSION", "0.2.0")
         after = rendered(SMALL)
         assert before.inputs_id != after.inputs_id
         assert before.plan_id != after.plan_id
 
     def test_the_version_is_that_of_the_collection(self) -> None:
         galaxy = yaml.safe_load((SCHEMAS.parents[1] / "galaxy.yml").read_text(encoding="utf-8"))
-        assert galaxy["version"] == artifact_module.VERSION
+        assert galaxy["version"] == VERSION
 
 
 NAMES = [
@@ -275,28 +312,16 @@ class TestNames:
 
     @pytest.mark.parametrize("name", NAMES)
     def test_stays_inside_and_comes_back(self, name: str, tmp_path: Path) -> None:
-        artifact = render_plan(
-            build_plan(
-                PlainInventory(
-                    {
-                        "hosts": {
-                            name: {
-                                "dbports_addresses": ["192.0.2.10"],
-                                "dbports_servers": [{"engine": "mssql", "clients": ["192.0.2.21"]}],
-                            }
-                        },
-                    }
-                )
-            )
-        )
+        server = {"engine": "mssql", "clients": ["192.0.2.21"]}
+        artifact = with_page({"hosts": {name: {"dbports_addresses": ["192.0.2.10"], "dbports_servers": [server]}}})
         plan_dir = tmp_path / "in" / "plan"
         write_artifact(artifact, plan_dir)
         written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
         assert len(written) == 4
         (own,) = [path for path in written if path.startswith("in/plan/hosts/") and path.endswith(".json")]
         assert not Path(own).name.startswith(".")
-        index, _plan_id = read_index(plan_dir, artifact.plan_id)
-        assert read_host(plan_dir, index, name)["host"] == name
+        index = read_index(plan_dir, artifact.plan_id)
+        assert read_host(plan_dir, index, name).host == name
 
     def test_two_names_are_two_files(self) -> None:
         assert len({host_file(name) for name in NAMES}) == len(NAMES)
@@ -309,11 +334,11 @@ class TestNames:
         }
         artifact = render_plan(build_plan(PlainInventory({"hosts": hosts})))
         write_artifact(artifact, tmp_path)
-        index, _plan_id = read_index(tmp_path, None)
+        index = read_index(tmp_path, None)
         for number, name in enumerate(NAMES, 1):
-            assert read_host(tmp_path, index, name)["addresses"] == [f"198.51.100.{number}"]
+            assert read_host(tmp_path, index, name).addresses == (AddressRange.parse(f"198.51.100.{number}"),)
         validator = Draft202012Validator(json.loads((SCHEMAS / "plan-index.schema.json").read_text(encoding="utf-8")))
-        validator.validate(index)
+        validator.validate(json.loads(artifact.files[INDEX]))
 
     def test_a_name_cannot_take_another_line_of_the_limit(self) -> None:
         hosts = {
@@ -331,26 +356,27 @@ class TestRefused:
 
     def test_the_plan_that_was_approved(self, plan_dir: Path) -> None:
         artifact = rendered(SMALL)
-        index, plan_id = read_index(plan_dir, artifact.plan_id)
-        assert plan_id == artifact.plan_id
-        assert read_host(plan_dir, index, "db") == json.loads(artifact.files[host_file("db")])
+        index = read_index(plan_dir, artifact.plan_id)
+        assert index.plan_id == artifact.plan_id
+        assert render_host(read_host(plan_dir, index, "db")) == artifact.files[host_file("db")]
 
     def test_another_plan_id(self, plan_dir: Path) -> None:
         with pytest.raises(DbportsError) as caught:
             read_index(plan_dir, "0" * 64)
-        assert (caught.value.path, caught.value.value) == ("plan_id", "0" * 64)
+        assert (caught.value.code, caught.value.path, caught.value.value) == ("other_plan", "plan_id", "0" * 64)
         assert rendered(SMALL).plan_id in caught.value.reason
         assert caught.value.fix
 
     def test_a_changed_index(self, plan_dir: Path) -> None:
         text = (plan_dir / INDEX).read_text(encoding="utf-8")
         (plan_dir / INDEX).write_text(text.replace("192", "193") + " ", encoding="utf-8")
-        with pytest.raises(DbportsError, match="not the approved plan"):
+        with pytest.raises(DbportsError, match="not the approved plan") as caught:
             read_index(plan_dir, rendered(SMALL).plan_id)
+        assert caught.value.code == "other_plan"
 
     @pytest.mark.parametrize("change", ["byte", "peer", "space", "other host's file"])
     def test_a_changed_host_file(self, plan_dir: Path, change: str) -> None:
-        index, _plan_id = read_index(plan_dir, rendered(SMALL).plan_id)
+        index = read_index(plan_dir, rendered(SMALL).plan_id)
         path = plan_dir / host_file("db")
         text = path.read_text(encoding="utf-8")
         changed = {
@@ -363,44 +389,53 @@ class TestRefused:
         path.write_text(changed, encoding="utf-8")
         with pytest.raises(DbportsError) as caught:
             read_host(plan_dir, index, "db")
-        assert caught.value.host == "db"
+        assert (caught.value.code, caught.value.host) == ("changed_plan", "db")
         assert "changed after the plan was made" in caught.value.reason
         assert caught.value.fix
-        assert read_host(plan_dir, index, "app-01")["host"] == "app-01", "only that host is in trouble"
+        assert read_host(plan_dir, index, "app-01").host == "app-01", "only that host is in trouble"
 
     def test_a_missing_host_file(self, plan_dir: Path) -> None:
-        index, _plan_id = read_index(plan_dir, None)
+        index = read_index(plan_dir, None)
         (plan_dir / host_file("db")).unlink()
         with pytest.raises(DbportsError) as caught:
             read_host(plan_dir, index, "db")
-        assert (caught.value.host, caught.value.path) == ("db", "plan_dir")
+        assert (caught.value.code, caught.value.host, caught.value.path) == ("changed_plan", "db", "plan_dir")
         assert "missing" in caught.value.reason
 
     def test_a_host_that_is_not_in_the_plan_is_no_empty_port_set(self, plan_dir: Path) -> None:
-        index, _plan_id = read_index(plan_dir, None)
+        index = read_index(plan_dir, None)
         with pytest.raises(DbportsError) as caught:
             read_host(plan_dir, index, "app-03")
-        assert caught.value.host == "app-03"
+        assert (caught.value.code, caught.value.host) == ("not_in_plan", "app-03")
         assert "not in the plan" in caught.value.reason
         assert "--limit" in (caught.value.fix or "")
 
     def test_no_plan(self, tmp_path: Path) -> None:
         for directory in (tmp_path, tmp_path / "nowhere"):
-            with pytest.raises(DbportsError, match="no plan in this directory"):
+            with pytest.raises(DbportsError, match="no plan in this directory") as caught:
                 read_index(directory, None)
+            assert caught.value.code == "no_plan"
 
-    @pytest.mark.parametrize("text", ["", "[]", "{", '{"schema":"dbports.plan-index/2"}', "null", "\udcff"])
+    @pytest.mark.parametrize("text", ["", "[]", "{", '{"schema":"dbports.plan-index/2"}', "null", "[" * 100000])
     def test_a_file_that_is_no_index(self, text: str, plan_dir: Path) -> None:
-        (plan_dir / INDEX).write_bytes(text.encode("utf-8", "surrogateescape"))
-        with pytest.raises(DbportsError):
+        (plan_dir / INDEX).write_text(text, encoding="utf-8")
+        with pytest.raises(DbportsError) as caught:
             read_index(plan_dir, None)
+        assert (caught.value.code, caught.value.path) == ("unreadable_plan", "plan_dir")
+
+    def test_an_index_that_is_no_text(self, plan_dir: Path) -> None:
+        (plan_dir / INDEX).write_bytes(b"\xff")
+        with pytest.raises(DbportsError) as caught:
+            read_index(plan_dir, None)
+        assert caught.value.code == "no_plan"
 
     def test_a_link_in_place_of_a_host_file_cannot_show_another_text(self, plan_dir: Path) -> None:
-        index, _plan_id = read_index(plan_dir, None)
+        index = read_index(plan_dir, None)
         (plan_dir / host_file("db")).unlink()
         (plan_dir / host_file("db")).symlink_to(plan_dir / host_file("app-01"))
-        with pytest.raises(DbportsError, match="was changed"):
+        with pytest.raises(DbportsError, match="was changed") as caught:
             read_host(plan_dir, index, "db")
+        assert caught.value.code == "changed_plan"
 
 
 class TestWriting:
@@ -436,7 +471,7 @@ class TestWriting:
     def test_the_diff_is_of_files_that_change_alone(self, plan_dir: Path) -> None:
         after = rendered(SMALL.replace("192.0.2.21", "192.0.2.121"))
         names = [item["after_header"] for item in diff_artifact(after, plan_dir)]
-        assert names == [host_file("app-01"), host_file("db"), INDEX, MARKDOWN]
+        assert names == [host_file("app-01"), host_file("db"), INDEX, PAGE]
         assert diff_artifact(after, plan_dir) == diff_artifact(after, plan_dir), "looking changes nothing"
 
     def test_a_run_that_is_broken_off_leaves_the_old_index_or_a_plan_that_is_refused(
@@ -453,18 +488,20 @@ class TestWriting:
                 try:
                     write_artifact(new, plan_dir)
                 except DbportsError as error:
+                    assert error.code == "not_written"
                     assert "No space left" in error.reason
                 else:
                     assert done[-1] == INDEX
                     assert load_artifact(plan_dir) == new
                     return
             assert INDEX not in done
-            index, plan_id = read_index(plan_dir, old.plan_id)
-            assert plan_id == old.plan_id
+            index = read_index(plan_dir, old.plan_id)
+            assert index.plan_id == old.plan_id
             for name in ("db", "app-01", "app-02"):
                 try:
-                    assert read_host(plan_dir, index, name) == json.loads(old.files[host_file(name)])
+                    assert render_host(read_host(plan_dir, index, name)) == old.files[host_file(name)]
                 except DbportsError as error:
+                    assert error.code == "changed_plan"
                     assert "was changed" in error.reason
             assert not [path for path in plan_dir.rglob("*") if ".dbports-" in path.name], "no litter"
         pytest.fail("writing never came to its end")
@@ -474,8 +511,8 @@ class TestWriting:
     ) -> None:
         """Two hosts of a play write the same plan at once."""
         smaller = rendered(SMALL.replace("[app-01, app-02]", "[app-01]"))
-        present = list(artifact_module._present(plan_dir))
-        monkeypatch.setattr(artifact_module, "_present", lambda directory: iter(present))
+        present = list(store._present(plan_dir))
+        monkeypatch.setattr(store, "_present", lambda directory: iter(present))
         (plan_dir / host_file("app-02")).unlink()
         write_artifact(smaller, plan_dir)
         assert not (plan_dir / host_file("app-02")).exists()
@@ -484,13 +521,22 @@ class TestWriting:
         (tmp_path / "file").write_text("", encoding="utf-8")
         with pytest.raises(DbportsError) as caught:
             write_artifact(rendered(SMALL), tmp_path / "file" / "plan")
-        assert (caught.value.path, caught.value.value) == ("plan_dir", str(tmp_path / "file" / "plan"))
+        assert (caught.value.code, caught.value.path) == ("not_written", "plan_dir")
+        assert caught.value.value == str(tmp_path / "file" / "plan")
+
+    def test_a_file_that_is_no_text_is_written_anew(self, plan_dir: Path) -> None:
+        for name in (INDEX, host_file("db")):
+            (plan_dir / name).write_bytes(b"\xff\x00")
+        assert [item["before"] for item in diff_artifact(rendered(SMALL), plan_dir)] == ["\\xff\x00"] * 2
+        write_artifact(rendered(SMALL), plan_dir)
+        assert load_artifact(plan_dir) == rendered(SMALL)
 
     def test_a_name_longer_than_a_file_name(self, tmp_path: Path) -> None:
         data = copy.deepcopy(yaml.safe_load(SMALL))
         data["hosts"]["x" * 300] = data["hosts"].pop("db")
-        with pytest.raises(DbportsError, match="cannot be written"):
-            write_artifact(render_plan(build_plan(PlainInventory(data))), tmp_path / "plan")
+        with pytest.raises(DbportsError, match="cannot be written") as caught:
+            write_artifact(with_page(data), tmp_path / "plan")
+        assert caught.value.code == "not_written"
         assert not (tmp_path / "plan" / INDEX).exists()
 
     def test_files_are_for_everybody_to_read(self, plan_dir: Path) -> None:

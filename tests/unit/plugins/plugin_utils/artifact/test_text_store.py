@@ -6,13 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import _peer_line as peer_line
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
-    canonical,
-    load_artifact,
-    render_plan,
-)
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import canonical
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_index
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import load_artifact
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import _peer_line as peer_line
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import RulePeer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
@@ -41,7 +44,37 @@ def test_a_text_that_is_not_there(tmp_path: Path) -> None:
         pack.read("b")
 
 
+def test_reading_what_was_never_written_writes_nothing(tmp_path: Path) -> None:
+    """An empty file in its place would say to the other forks that the plan is there."""
+    pack = TextStore(tmp_path / "run.plan")
+    for read in (lambda: pack.read("a"), pack.read_all):
+        with pytest.raises(OSError, match=r"run\.plan"):
+            read()
+    with pytest.raises(DbportsError) as caught:
+        read_index(pack, None)
+    assert (caught.value.code, caught.value.value) == ("no_plan", str(tmp_path / "run.plan"))
+    assert not pack.exists()
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "run.plan").write_text("damaged " * 100, encoding="utf-8")
+    with pytest.raises(DbportsError) as caught:
+        read_index(TextStore(tmp_path / "run.plan"), None)
+    assert caught.value.code == "no_plan"
+
+
 @pytest.mark.parametrize("text", ["plain", 'quo"te', "back\\slash", "line\nfeed", "žába", "\x7f\x00", "\U0001f40d"])
-def test_a_peers_line_is_canonical(text: str) -> None:
-    ref = RulePeer(text, (text, "192.0.2.1"), text, text)
-    assert peer_line(ref) == canonical(ref._asdict())
+@pytest.mark.parametrize("source_ports", ["1024-65535", "123", None])
+def test_a_peers_line_is_canonical(text: str, source_ports: str | None) -> None:
+    addresses = ["192.0.2.1", "2001:db8::/64"]
+    ports = PortRange.parse(source_ports) if source_ports else None
+    ref = RulePeer(text, "network", tuple(map(AddressRange.parse, addresses)), ports, Declared(text, text))
+    assert peer_line(ref) == canonical(
+        {
+            "name": text,
+            "kind": "network",
+            "addresses": addresses,
+            "source_ports": source_ports,
+            "declared": {"host": text, "path": text},
+        }
+    )
