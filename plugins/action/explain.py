@@ -1,15 +1,17 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell why a port is open or closed; documented with the module of the same name."""
+"""Explain why a port is open or closed; documented with the module of the same name."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import PlanView, explain
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import explain
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.question import PlanView
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.explanation import answer_data
 
 
 class ActionModule(DbportsAction):
@@ -28,6 +30,6 @@ class ActionModule(DbportsAction):
         view = PlanView(
             lambda name: plan.host(name) if plan.has(name) else None, AnsibleInventory(task_vars["hostvars"])
         )
-        answer = explain(view, args["host"], args["port"], args["peer"])
+        answer = answer_data(explain(view, args["host"], args["port"], args["peer"]))
         self.show("explain", answer["lines"])
         return {"changed": False, "plan_id": plan.plan_id, **answer}

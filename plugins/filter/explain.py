@@ -74,6 +74,12 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import explain_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import as_filter
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.explanation import answer_data
+
+
+def _explain(data: Any, host: str, port: Any, peer: str | None = None) -> dict[str, Any]:
+    """Return the answer as plain data."""
+    return answer_data(explain_data(data, host, port, peer))
 
 
 class FilterModule:
@@ -81,4 +87,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return it by its name."""
-        return {"explain": as_filter("explain", explain_data)}
+        return {"explain": as_filter("explain", _explain)}

@@ -62,7 +62,7 @@ def test_the_playbook_prints_rules_sources_and_declarations(run_playbook: Callab
     assert result.rc == 0, result.text
     assert "tcp 1433 on erp-db: open to 1 peer, refused to everyone else" in result.stdout
     assert "KB 287932" in result.stdout
-    assert "app-01 (192.0.2.21), since erp-db: dbports_servers[0].clients[0]" in result.stdout
+    assert "app-01 (192.0.2.21), declared by erp-db: dbports_servers[0].clients[0]" in result.stdout
     assert result.stdout.count("tcp 1433 on erp-db: open") == 1, "told once, not by every host"
 
 

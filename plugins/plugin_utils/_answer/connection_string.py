@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Values
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import ALLOWED, explain, view_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import explain
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.question import view_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.reasons import REASONS, Reason
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.required_ports import (
     Planned,
     chosen_host,
@@ -23,7 +25,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.required_
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import read_declarations
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import ServerDeclaration
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import KINDS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import gateway_kinds
 
 ENGINE = "mssql"
 DEFAULT_INSTANCE = "MSSQLSERVER"
@@ -122,7 +124,7 @@ def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[ServerDe
     """Return the server and the instance that are meant."""
     found = [
         (relation, item)
-        for relation in read_declarations(planned.inventory, KINDS).servers
+        for relation in read_declarations(planned.inventory, gateway_kinds()).servers
         if relation.host.name == host and relation.server.engine.name == ENGINE
         for item in relation.server.instances
     ]
@@ -163,12 +165,16 @@ def _allowed(planned: Planned, host: str, flows: list[ResolvedFlow], client: str
     """Return the spots that a client may reach and has the family for; those of a gateway where one stands between."""
     view = view_of(planned.plan, planned.inventory)
     answers = [explain(view, host, f"{flow.ports[0].first}/tcp", client) for flow in flows]
-    if all(answer["verdict"] != ALLOWED for answer in answers):
+    if all(answer.verdict != "allowed" for answer in answers):
+        reasons = answers[0].reasons
+        lists = [str(place) for item in reasons if item.code == "not_declared" for place in item.declared]
         raise DbportsError(
-            f"the plan does not let this client in: {'; '.join(item['text'] for item in answers[0]['reasons'])}",
+            f"the plan does not let this client in: {'; '.join(dict.fromkeys(map(_in_short, reasons)))}",
+            code="contradiction",
             host=host,
             path="client",
             value=client,
+            fix=f"If it should be a client, add it to {', '.join(lists)}" if lists else None,
         )
     own = planned.plan.hosts.get(client)
     if own is None:
@@ -185,6 +191,11 @@ def _allowed(planned: Planned, host: str, flows: list[ResolvedFlow], client: str
         }
         spots = sorted(gateways, key=lambda spot: (str(spot.address), spot.port or 0)) or spots
     return [spot for spot in spots if spot.address.family in families] or spots
+
+
+def _in_short(reason: Reason) -> str:
+    about = f" ({', '.join(reason.endpoints)})" if reason.endpoints else ""
+    return f"{REASONS[reason.code]}{about}"
 
 
 def _target(instance: Values, spots: list[_Spot], address: str | None) -> Target:

@@ -83,7 +83,7 @@ def test_a_client_that_the_plan_does_not_let_in(client: str) -> None:
 
 def test_a_client_of_one_instance_alone() -> None:
     assert connection_string(SITE, "sqlcmd", instance="HR", client="192.0.2.99") == "tcp:192.0.2.10,1501"
-    with pytest.raises(DbportsError, match="is declared for mssql/MSSQLSERVER/tds"):
+    with pytest.raises(DbportsError, match=r"is declared for another endpoint of the host \(mssql/MSSQLSERVER/tds\)"):
         connection_string(SITE, "sqlcmd", instance="HR", client="app-01")
 
 

@@ -10,14 +10,13 @@ from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import (
-    REASONS,
-    explain,
-    explain_data,
-    view_of,
-)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import explain
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import explain_data as answer_from
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.question import view_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.reasons import REASONS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.explanation import answer_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 INVENTORY: dict[str, Any] = {
@@ -45,6 +44,11 @@ INVENTORY: dict[str, Any] = {
     },
     "groups": {"apps": ["app-01", "app-02"]},
 }
+
+
+def explain_data(data: dict[str, Any], host: str, port: str, peer: str | None = None) -> dict[str, Any]:
+    """Return the whole answer as users get it."""
+    return answer_data(answer_from(data, host, port, peer))
 
 
 def ask(port: str, peer: str | None = None, host: str = "erp-db", **server: Any) -> dict[str, Any]:
@@ -75,7 +79,12 @@ class TestWhyIsItOpen:
             }
         ]
         text = "\n".join(answer["lines"])
-        for part in ("udp 1434 on erp-db", "1 peer", rule["citation"], "app-01 (192.0.2.21), since erp-db: dbports"):
+        for part in (
+            "udp 1434 on erp-db",
+            "1 peer",
+            rule["citation"],
+            "app-01 (192.0.2.21), declared by erp-db: dbports",
+        ):
             assert part in text
 
     def test_all_rules_of_one_port(self) -> None:
@@ -92,7 +101,7 @@ class TestWhyIsItOpen:
         answer = ask("5002/udp")
         assert answer["rules"] == []
         assert [rule["flow"] for rule in answer["outbound"]] == ["announcement"]
-        assert [line for line in answer["lines"] if "to app-02 (192.0.2.22), since erp-db" in line]
+        assert [line for line in answer["lines"] if "to app-02 (192.0.2.22), declared by erp-db" in line]
 
     def test_a_clients_own_port(self) -> None:
         (rule,) = ask("5002/udp", host="app-02")["rules"]
@@ -110,7 +119,7 @@ class TestWhyIsItOpen:
         data["hosts"].update({f"app-{n:03}": {"ansible_host": f"203.0.113.{n + 10}"} for n in range(200)})
         lines = explain_data(data, "erp-db", "1433/tcp")["lines"]
         assert len(lines) < 8
-        assert [line for line in lines if "and 190 more, since erp-db: dbports_servers[0].clients[0]" in line]
+        assert [line for line in lines if "and 190 more, declared by erp-db: dbports_servers[0].clients[0]" in line]
 
     @pytest.mark.parametrize("port", ["1434/udp", "udp/1434", " 1434/UDP "])
     def test_ways_to_write_a_port(self, port: str) -> None:
@@ -118,12 +127,14 @@ class TestWhyIsItOpen:
 
     @pytest.mark.parametrize("port", ["", "x", "0/tcp", "65536", "1434/sctp", "1434/", "1433-1434/tcp", "-1", "1/icmp"])
     def test_no_port(self, port: str) -> None:
-        with pytest.raises(DbportsError, match="not a port"):
+        with pytest.raises(DbportsError, match="not a port") as caught:
             ask(port)
+        assert caught.value.code == "not_a_port"
 
     def test_no_host(self) -> None:
-        with pytest.raises(DbportsError, match="no such host"):
+        with pytest.raises(DbportsError, match="no such host") as caught:
             ask("1433/tcp", host="erp-bd")
+        assert caught.value.code == "unknown_name"
 
 
 class TestWhyCanItNotReachIt:
@@ -161,7 +172,7 @@ class TestWhyCanItNotReachIt:
 
     def test_another_instance_is_named(self) -> None:
         texts = [item["text"] for item in ask("50000/tcp", "app-02")["reasons"] if item["code"] == "other_endpoint"]
-        wanted = "app-02 is declared for mssql/MSSQLSERVER/tds (tcp 1433) since erp-db: dbports_servers[0].clients[0]"
+        wanted = "app-02 is declared for mssql/MSSQLSERVER/tds (tcp 1433) by erp-db: dbports_servers[0].clients[0]"
         assert wanted in texts
 
     def test_it_says_where_to_declare(self) -> None:
@@ -235,7 +246,7 @@ def test_the_answers_agree_with_the_plan() -> None:
     allowed = set()
     for _initiator, responder, protocol, port in {(None, *flow[1:]) for flow in flows if flow[1] in plan.hosts}:
         for peer in [*INVENTORY["hosts"], "198.51.100.0/24"]:
-            if explain(view, responder, f"{port}/{protocol}", peer)["verdict"] == "allowed":
+            if explain(view, responder, f"{port}/{protocol}", peer).verdict == "allowed":
                 allowed.add((peer, responder, protocol, port))
     # two-homes is in the plan under the network that holds it, and by no name
     assert {flow for flow in allowed if flow[0] != "two-homes"} == {flow for flow in flows if flow[1] in plan.hosts}
@@ -291,3 +302,118 @@ class TestGateways:
     def test_who_is_behind_it_without_a_name(self) -> None:
         answer = self.ask("5002/tcp", "192.0.2.5")
         assert (answer["verdict"], codes(answer)) == ("unknown", ["through_gateway"])
+
+    def test_two_servers_behind_one_gateway(self) -> None:
+        """The client's rule for the gateway names one declaration only; that is no reason to call the other refused."""
+        server = [{"engine": "sql602", "clients": ["app"]}]
+        data = {
+            "hosts": {
+                "db-1": {"ansible_host": "198.51.100.10", "dbports_servers": server},
+                "db-2": {"ansible_host": "198.51.100.11", "dbports_servers": server},
+                "app": {"ansible_host": "192.0.2.21"},
+            },
+            "vars": self.NETWORKS,
+        }
+        answer = explain_data(data, "db-2", "5002/tcp", "app")
+        assert (answer["verdict"], codes(answer)) == ("unknown", ["through_gateway"])
+
+    def test_outbound_rules_that_allow_the_gateway(self) -> None:
+        """A published port is the server's own number here: the rule for the gateway is one for the server."""
+        mapping = {"host": "db", "protocol": "tcp", "port": 1433}
+        nat = {**self.NETWORKS["dbports_gateways"][0], "kind": "nat", "inside": "dc", "mappings": [mapping]}
+        data = {
+            "hosts": {
+                "db": {"ansible_host": "198.51.100.10", "dbports_servers": [{"engine": "mssql", "clients": ["app"]}]},
+                "app": {"ansible_host": "192.0.2.21", "dbports_filter_outbound": True},
+            },
+            "vars": {**self.NETWORKS, "dbports_gateways": [nat]},
+        }
+        answer = explain_data(data, "db", "1433/tcp", "app")
+        assert (answer["verdict"], codes(answer)) == ("allowed", ["through_gateway"])
+
+    def test_in_the_servers_own_network_nothing_is_lost(self) -> None:
+        server = {"engine": "sql602", "clients": ["app"]}
+        data = {
+            "hosts": {
+                "db": {"ansible_host": "198.51.100.10", "dbports_servers": [server]},
+                "app": {"ansible_host": "192.0.2.21"},
+                "near": {"ansible_host": "198.51.100.77"},
+            },
+            "vars": self.NETWORKS,
+        }
+        assert codes(explain_data(data, "db", "5001/udp", "near")) == ["not_declared"]
+        assert codes(explain_data(data, "db", "5001/udp", "app")) == ["lost_on_gateway"]
+
+
+class TestNamesAreNotWords:
+    """A name that is also a word of a sentence, or holds what separates words, means itself and nothing else."""
+
+    CLIENTS: ClassVar[list[str]] = [f"app-{number}" for number in range(8)]
+
+    def ask(self, peer: str, *more: str) -> dict[str, Any]:
+        """Ask for the Browser: everybody but app-0 is a client of the server, and may name an instance closed to it."""
+        server = {
+            "engine": "mssql",
+            "clients": self.CLIENTS,
+            "instances": [{}, {"name": "SALES", "clients": ["app-0"]}],
+        }
+        data = {
+            "hosts": {
+                "db": {"ansible_host": "192.0.2.10", "dbports_servers": [server]},
+                **{
+                    name: {"ansible_host": f"192.0.2.{number}"}
+                    for number, name in enumerate([*self.CLIENTS, *more], 21)
+                },
+            }
+        }
+        return explain_data(data, "db", "1434/udp", peer)
+
+    @pytest.mark.parametrize("name", ["server", "instance", "SALES", "clients", "it"])
+    def test_a_host_named_like_a_word_of_a_warning(self, name: str) -> None:
+        assert codes(self.ask(name, name)) == ["not_declared"]
+
+    @pytest.mark.parametrize("name", CLIENTS[1:])
+    def test_every_client_that_a_warning_is_about(self, name: str) -> None:
+        assert codes(self.ask(name)) == ["other_endpoint", "not_declared", "warning"]
+
+    def test_a_network_named_like_a_word_of_a_warning(self) -> None:
+        """The device answers for its own address, says the reason, not the host behind it."""
+        nat = {
+            "name": "nat1",
+            "kind": "nat",
+            "between": ["office", "dc"],
+            "inside": "dc",
+            "addresses": {"office": ["192.0.2.1"], "dc": ["198.51.100.1"]},
+            "mappings": [{"host": "db", "protocol": "tcp", "port": 5002}],
+        }
+        networks = {"office": ["192.0.2.0/24"], "dc": ["198.51.100.0/24"], "host": ["203.0.113.0/24"]}
+        server = {"engine": "sql602", "clients": ["app"], "ping": True}
+        data = {
+            "hosts": {
+                "db": {"ansible_host": "198.51.100.10", "dbports_servers": [server]},
+                "app": {"ansible_host": "192.0.2.21"},
+                "far": {"ansible_host": "203.0.113.9"},
+            },
+            "vars": {"dbports_networks": networks, "dbports_gateways": [nat]},
+        }
+        assert codes(explain_data(data, "db", "icmp", "app")) == ["lost_on_gateway", "icmp"]
+        assert codes(explain_data(data, "db", "icmp", "far")) == ["not_declared", "icmp"]
+
+    def test_a_host_with_a_colon_in_its_name(self) -> None:
+        """What "db: two" declares is not declared by db."""
+        data = {
+            "hosts": {
+                "db": {"ansible_host": "198.51.100.10", "dbports_servers": [{"engine": "sql602", "clients": ["far"]}]},
+                "db: two": {
+                    "ansible_host": "198.51.100.11",
+                    "dbports_servers": [{"engine": "sql602", "clients": ["app"]}],
+                },
+                "app": {"ansible_host": "192.0.2.21"},
+                "far": {"ansible_host": "203.0.113.9"},
+            },
+            "vars": TestGateways.NETWORKS,
+        }
+        assert "through_gateway" in codes(explain_data(data, "db: two", "5002/tcp", "app"))
+        answer = explain_data(data, "db", "5002/tcp", "app")
+        assert (answer["verdict"], codes(answer)) == ("refused", ["not_declared"])
+        assert "add it to db: dbports_servers[0].clients" in answer["reasons"][0]["text"]

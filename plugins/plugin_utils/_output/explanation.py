@@ -1,0 +1,200 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The answer to why a port is open: as plain data, with a sentence for each reason, and as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import Answer
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.question import AskedPeer
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.reasons import Reason, ReasonCode, Verdict
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import RuleKey, RulePeer, shown_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import shown_peer
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import listed, sentence, visible
+
+_SHOWN = 10
+_Rule = tuple[RuleKey, tuple[RulePeer, ...]]
+
+
+def answer_data(answer: Answer) -> dict[str, Any]:
+    """Return an answer as plain data.
+
+    :returns: ``host``, ``port``, ``peer``, ``policy``, ``open`` (somebody may reach it), ``rules`` (inbound, with
+        their peers), ``outbound`` (what the host itself sends to this port elsewhere), ``verdict`` and ``reasons``
+        about the peer (empty without one; a reason has ``code`` and ``text``), and ``lines`` for readers.
+    """
+    asked = answer.peer
+    reasons = [{"code": item.code, "text": _text(item, answer, asked)} for item in answer.reasons] if asked else []
+    return {
+        "host": answer.question.host,
+        "port": str(answer.question),
+        "peer": asked.name if asked else "",
+        "policy": answer.policy,
+        "open": any(peers for _key, peers in answer.inbound),
+        "rules": [_rule_data(rule) for rule in answer.inbound],
+        "outbound": [_rule_data(rule) for rule in answer.outbound],
+        "verdict": answer.verdict or "",
+        "reasons": reasons,
+        "lines": [visible(line) for line in _lines(answer, [item["text"] for item in reasons])],
+    }
+
+
+def _rule_data(rule: _Rule) -> dict[str, Any]:
+    key, peers = rule
+    return {
+        "endpoint": key.endpoint,
+        "flow": key.flow,
+        "protocol": key.protocol,
+        "ports": format_ports(key.ports),
+        "purpose": key.purpose,
+        "need": key.need,
+        "citation": key.citation,
+        "peers": [
+            {
+                "name": peer.name,
+                "addresses": format_addresses(peer.addresses),
+                "source_ports": str(peer.source_ports or ""),
+                "declared": str(peer.declared),
+            }
+            for peer in peers
+        ],
+    }
+
+
+def _lines(answer: Answer, reasons: list[str]) -> Iterator[str]:
+    """Yield what readers get: the rules with source, declarations and peers, then the verdict and its reasons."""
+    yield _heading(answer)
+    for rule in answer.inbound:
+        yield from _rule_lines(rule, "for")
+    for rule in answer.outbound:
+        yield f"{answer.question.host} itself sends to {shown_ports(rule[0].protocol, rule[0].ports)}:"
+        yield from _rule_lines(rule, "to")
+    if answer.peer and answer.verdict:
+        yield f"{_VERDICTS[answer.verdict].format(peer=_shown(answer.peer))}:"
+        yield from (f"  - {text}" for text in reasons)
+
+
+def _heading(answer: Answer) -> str:
+    where = f"{answer.question} on {answer.question.host}"
+    if not answer.inbound:
+        return f"{where}: no server of the plan uses it, so nothing is opened or closed there"
+    count = len({peer.name for _key, peers in answer.inbound for peer in peers})
+    to = f"{count or 'no'} peer{'' if count == 1 else 's'}"
+    guarded = answer.policy == "guard" and answer.question.port is not None
+    return f"{where}: open to {to}, refused to {'everyone else' if guarded else 'nobody by this collection'}"
+
+
+def _rule_lines(rule: _Rule, word: str) -> Iterator[str]:
+    """Yield one rule: its source, and its peers by the declarations that name them."""
+    key, peers = rule
+    yield f"  {key.endpoint}: {key.purpose} ({key.need}, {shown_ports(key.protocol, key.ports)})"
+    yield f"    source: {key.citation}"
+    groups: dict[str, list[str]] = {}
+    for peer in peers:
+        groups.setdefault(str(peer.declared), []).append(shown_peer(peer))
+    for declared, names in groups.items():
+        yield f"    {word} {listed(names, _SHOWN)}, declared by {declared}"
+    if not groups:
+        yield f"    {word} nobody: no client is declared"
+
+
+def _shown(peer: AskedPeer) -> str:
+    """Return the peer that is asked about with its addresses; a network has no other name."""
+    texts = format_addresses(peer.addresses)
+    return f"{peer.name} ({', '.join(texts)})" if texts and texts != [peer.name] else peer.name
+
+
+_VERDICTS: dict[Verdict, str] = {
+    "allowed": "{peer} may reach it",
+    "partly": "Only a part of {peer} may reach it",
+    "refused": "{peer} may not reach it",
+    "unguarded": "{peer} is neither allowed nor refused by this collection",
+    "unknown": "Nothing is known about {peer}",
+}
+
+
+def _text(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
+    """Return a reason as a sentence without a full stop."""
+    return visible(_SENTENCES[reason.code](reason, answer, peer))
+
+
+def _from(reason: Reason) -> str:
+    return f"declared by {', '.join(map(str, reason.declared))}"
+
+
+def _ports(reason: Reason) -> str:
+    return shown_ports(reason.protocol, reason.ports)
+
+
+def _declared(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
+    name = f", as {reason.names[0]}" if reason.names else ""
+    return f"{reason.purpose} ({reason.endpoints[0]}), {_from(reason)}{name}"
+
+
+def _not_declared(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
+    where = listed(map(str, reason.declared), _SHOWN) or "the clients of the server"
+    return (
+        f"{peer.name} is not among those declared for {', '.join(reason.endpoints)}; if it should be, add it to {where}"
+    )
+
+
+def _other_endpoint(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
+    places = ", ".join(map(str, reason.declared))
+    return f"{peer.name} is declared for {reason.endpoints[0]} ({_ports(reason)}) by {places}"
+
+
+def _families(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
+    addresses = ", ".join(map(str, reason.addresses))
+    return f"{_shown(peer)} has no address of the family of {answer.question.host} ({addresses})"
+
+
+def _gateway(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
+    (name,) = reason.names
+    if not reason.endpoints:
+        return f"{name} is let in for those behind it, and the plan does not say here who they are"
+    if not reason.addresses:
+        sent = f"{_ports(reason)} of {answer.question.host}, which sees {name} in its place"
+    else:
+        sent = f"{_ports(reason)} of {name} ({', '.join(map(str, reason.addresses))}), which forwards it"
+    return f"{peer.name} sends it to {sent} ({reason.endpoints[0]}), {_from(reason)}"
+
+
+def _warning(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
+    return sentence(reason.warning) if reason.warning else ""
+
+
+_SENTENCES: dict[ReasonCode, Callable[[Reason, Answer, AskedPeer], str]] = {
+    "declared": _declared,
+    "not_declared": _not_declared,
+    "not_in_networks": lambda reason, answer, peer: f"{_shown(peer)} is in none of {listed(reason.names, _SHOWN)}",
+    "other_endpoint": _other_endpoint,
+    "forbidden": lambda reason, answer, peer: f"{reason.endpoints[0]} is forbidden to {peer.name}, {_from(reason)}",
+    "no_common_family": _families,
+    "partly_in_networks": lambda reason, answer, peer: f"only a part of {_shown(peer)} is allowed",
+    "nothing_planned": lambda reason, answer, peer: (
+        f"no server of the plan uses {answer.question} on {answer.question.host}; this collection neither opens nor "
+        "closes it"
+    ),
+    "through_gateway": _gateway,
+    "lost_on_gateway": _warning,
+    "outbound": lambda reason, answer, peer: (
+        f"{peer.name} guards its own traffic to {answer.question} and may not send it to {answer.question.host} "
+        "(dbports_filter_outbound)"
+    ),
+    "warning": _warning,
+    "open_policy": lambda reason, answer, peer: (
+        f"{answer.question.host} has the policy open: nobody is refused here, the host's other rules decide"
+    ),
+    "icmp": lambda reason, answer, peer: "echo requests are accepted from clients and refused to nobody",
+    "itself": lambda reason, answer, peer: f"the collection does not guard the traffic of {peer.name} to itself",
+    "unknown_host": lambda reason, answer, peer: (
+        f"{peer.name} is neither an inventory host nor an IP address or network"
+    ),
+    "group": lambda reason, answer, peer: f"{peer.name} is a group; ask for one of its hosts",
+    "no_address": lambda reason, answer, peer: f"{peer.name} has no known address; set its dbports_addresses",
+}
