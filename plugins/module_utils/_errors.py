@@ -101,4 +101,6 @@ class DbportsError(ValueError):
         if self.value is not ...:
             shown = repr(self.value)
             text += f" (got {shown if len(shown) <= 120 else shown[:117] + '...'})"
-        return f"{text}. {self.fix}." if self.fix else f"{text}."
+        if self.fix:
+            text += f". {self.fix}"
+        return text if text.endswith("?") else f"{text}."

@@ -367,7 +367,7 @@ def _check_conditions(
                 code="unknown_name",
                 path=where,
                 value=condition,
-                fix=f"Perhaps {near[0]} is meant" if near else "Write option, !option or option=value",
+                fix=f"Did you mean {near[0]}?" if near else "Write option, !option or option=value",
             )
         if equals and choices.get(name) and wanted not in map(str, choices[name]):
             raise DbportsError(

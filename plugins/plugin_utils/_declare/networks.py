@@ -143,7 +143,7 @@ def _read_network(name: Any, listed: Any, owners: dict[AddressRange, str]) -> Ra
         other = owners.setdefault(network, name)
         if other != name:
             raise DbportsError(
-                f"this is also network {other}",
+                f"this is network {other} as well",
                 code="duplicate",
                 path=here,
                 value=text,

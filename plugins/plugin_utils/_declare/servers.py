@@ -112,6 +112,8 @@ def _elsewhere(key: str, value: Any, engine: Engine, path: str) -> str:
     """Return how to write a key at the level that it belongs to."""
     shown = json.dumps(value) if isinstance(value, (bool, int, float)) else str(value)
     written = f"{key}: {shown if isinstance(value, (str, int, float)) and len(shown) <= 40 else '...'}"
+    if key == "options":
+        return "Write its options directly in the instance"
     if key in _keys(engine):
         return f"Write {written} beside engine: {engine.name}"
     return f"Write it as an option of an instance: instances: [{{{written}}}]"

@@ -34,7 +34,7 @@ def is_pinned(key: Any) -> bool:
 
 
 def no_unknown_keys(raw: Mapping[str, Any], known: Iterable[str], path: str) -> None:
-    """Refuse keys that mean nothing here, with the one that was perhaps meant.
+    """Refuse keys that mean nothing here, and ask whether a similar one was meant.
 
     :raises DbportsError: for the first of them.
     """
@@ -43,7 +43,7 @@ def no_unknown_keys(raw: Mapping[str, Any], known: Iterable[str], path: str) -> 
         if isinstance(key, str) and key in names:
             continue
         near = difflib.get_close_matches(str(key), names, 1)
-        fix = f"Perhaps {near[0]} is meant" if near else f"Known keys: {', '.join(names)}"
+        fix = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(names)}"
         raise unknown_key(key, raw[key], path, fix)
 
 
@@ -100,7 +100,7 @@ def read_bool(value: Any, path: str) -> bool:
     word = str(value).lower() if isinstance(value, (str, int)) else ""
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
-    raise DbportsError("not true or false", code="not_a_choice", path=path, value=value, fix="Write true or false")
+    raise DbportsError("not true or false", code="wrong_type", path=path, value=value, fix="Write true or false")
 
 
 def read_address(value: Any, path: str) -> AddressRange:

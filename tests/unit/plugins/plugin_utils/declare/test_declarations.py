@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
@@ -49,6 +49,7 @@ class Case(NamedTuple):
     servers: str
     path: str
     value: Any
+    code: ErrorCode
     reason: str
     fix: str
     host: str = "db"
@@ -56,13 +57,22 @@ class Case(NamedTuple):
 
 SERVERS = [
     # Keys and types
-    Case("a server that is a word", "- mssql", SERVER, "mssql", "a server is a dictionary", "engine: mssql"),
-    Case("no engine", "- clients: [app_servers]", f"{SERVER}.engine", ABSENT, "no engine", "mysql, oracle"),
+    Case(
+        "a server that is a word",
+        "- mssql",
+        SERVER,
+        "mssql",
+        "wrong_type",
+        "expected a dictionary with engine",
+        "engine: mssql",
+    ),
+    Case("no engine", "- clients: [app_servers]", f"{SERVER}.engine", ABSENT, "missing", "no engine", "mysql, oracle"),
     Case(
         "an unknown engine",
         "- {engine: adabas, clients: [app-01]}",
         f"{SERVER}.engine",
         "adabas",
+        "unknown_name",
         "no such engine",
         "mysql, oracle",
     ),
@@ -71,6 +81,7 @@ SERVERS = [
         "- {engine: [mssql], clients: [app-01]}",
         f"{SERVER}.engine",
         ["mssql"],
+        "unknown_name",
         "no such engine",
         "mssql",
     ),
@@ -79,6 +90,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], portbase: 6001}",
         f"{SERVER}.portbase",
         6001,
+        "unknown_key",
         "unknown key",
         "port_base",
     ),
@@ -87,6 +99,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], instances: [{name: A}]}",
         f"{SERVER}.instances",
         [{"name": "A"}],
+        "unknown_key",
         "unknown key",
         "Known keys",
     ),
@@ -95,6 +108,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{nmae: SALES}]}",
         f"{SERVER}.instances[0].nmae",
         "SALES",
+        "unknown_key",
         "unknown key",
         "name",
     ),
@@ -103,6 +117,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], options: {brwoser: true}}",
         f"{SERVER}.options.brwoser",
         True,
+        "unknown_key",
         "unknown key",
         "browser",
     ),
@@ -111,14 +126,79 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], options: [browser]}",
         f"{SERVER}.options",
         ["browser"],
+        "wrong_type",
         "dictionary",
         "browser",
+    ),
+    Case(
+        "an option of an instance beside engine",
+        "- {engine: mssql, clients: [app-01], tcp_port: 1500}",
+        f"{SERVER}.tcp_port",
+        1500,
+        "unknown_key",
+        "unknown key",
+        "instances: [{tcp_port: 1500}]",
+    ),
+    Case(
+        "a misspelt option of an instance beside engine",
+        "- {engine: mssql, clients: [app-01], tcp_prt: 1500-1502}",
+        f"{SERVER}.tcp_prt",
+        "1500-1502",
+        "unknown_key",
+        "unknown key",
+        "instances: [{tcp_port: 1500-1502}]",
+    ),
+    Case(
+        "an option of an instance below options",
+        "- {engine: mssql, clients: [app-01], options: {listen: [{address: 192.0.2.10, tcp_port: 1500}]}}",
+        f"{SERVER}.options.listen",
+        [{"address": "192.0.2.10", "tcp_port": 1500}],
+        "unknown_key",
+        "unknown key",
+        "instances: [{listen: ...}]",
+    ),
+    Case(
+        "a key of the server below options",
+        "- {engine: mssql, clients: [app-01], options: {forbidden_clients: [app-02]}}",
+        f"{SERVER}.options.forbidden_clients",
+        ["app-02"],
+        "unknown_key",
+        "unknown key",
+        "forbidden_clients: ... beside engine: mssql",
+    ),
+    Case(
+        "an option of the server in an instance",
+        "- {engine: mssql, clients: [app-01], instances: [{name: SALES, browser: true}]}",
+        f"{SERVER}.instances[0].browser",
+        True,
+        "unknown_key",
+        "unknown key",
+        "browser: true beside engine: mssql",
+    ),
+    Case(
+        "an option below the options of an instance",
+        "- {engine: mssql, clients: [app-01], instances: [{options: {tcp_port: 1500}}]}",
+        f"{SERVER}.instances[0].options",
+        {"tcp_port": 1500},
+        "unknown_key",
+        "unknown key",
+        "directly in the instance",
+    ),
+    Case(
+        "an address that only means something on its host",
+        "- {engine: sql602, clients: [app-01], server_ip_addr: 'fe80::1%eth0'}",
+        f"{SERVER}.server_ip_addr",
+        "fe80::1%eth0",
+        "not_an_address",
+        "not an IPv4 or IPv6 address",
+        "without a zone id",
     ),
     Case(
         "a key that is a number",
         "- {engine: mssql, clients: [app-01], 1433: true}",
         f"{SERVER}.1433",
         True,
+        "unknown_key",
         "unknown key",
         "Known keys",
     ),
@@ -127,6 +207,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], ping: perhaps}",
         f"{SERVER}.ping",
         "perhaps",
+        "wrong_type",
         "not true or false",
         "true or false",
     ),
@@ -135,6 +216,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], browser: []}",
         f"{SERVER}.browser",
         [],
+        "wrong_type",
         "not true or false",
         "true or false",
     ),
@@ -143,6 +225,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], dac: everybody}",
         f"{SERVER}.dac",
         "everybody",
+        "not_a_choice",
         "not a value for dac",
         "off, local, remote",
     ),
@@ -151,6 +234,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], version: 2018}",
         f"{SERVER}.version",
         2018,
+        "not_a_choice",
         "not a value for version",
         "2017, 2019",
     ),
@@ -159,6 +243,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], os: beos}",
         f"{SERVER}.os",
         "beos",
+        "not_a_choice",
         "not a value for os",
         "linux, windows",
     ),
@@ -168,6 +253,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], port_base: 0}",
         f"{SERVER}.port_base",
         0,
+        "not_a_port",
         "from 1 to 65535",
         "port",
     ),
@@ -176,6 +262,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{tcp_port: 65536}]}",
         f"{SERVER}.instances[0].tcp_port",
         65536,
+        "not_a_port",
         "from 1 to 65535",
         "dynamic",
     ),
@@ -184,6 +271,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], port_base: 65535}",
         f"{SERVER}.port_base",
         65535,
+        "out_of_range",
         "PORTBASE+1, which must exist",
         "65534",
     ),
@@ -192,7 +280,8 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], port_base: 5001-5003}",
         f"{SERVER}.port_base",
         "5001-5003",
-        "one port is wanted",
+        "not_a_port",
+        "expected one port",
         "one port",
     ),
     Case(
@@ -200,6 +289,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], web_port: 80.5}",
         f"{SERVER}.web_port",
         80.5,
+        "not_a_port",
         "not a port",
         "port",
     ),
@@ -208,6 +298,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], http_tunnel_port: true}",
         f"{SERVER}.http_tunnel_port",
         True,
+        "not_a_port",
         "not a port",
         "port",
     ),
@@ -216,6 +307,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{tcp_port: any}]}",
         f"{SERVER}.instances[0].tcp_port",
         "any",
+        "not_a_port",
         "not a port",
         "dynamic",
     ),
@@ -224,6 +316,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{tcp_port: []}]}",
         f"{SERVER}.instances[0].tcp_port",
         [],
+        "empty",
         "at least one port",
         "dynamic",
     ),
@@ -232,6 +325,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{tcp_port: 1500-1433}]}",
         f"{SERVER}.instances[0].tcp_port",
         "1500-1433",
+        "not_a_port",
         "a range goes upwards",
         "port",
     ),
@@ -241,6 +335,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], name: 'a\"b'}",
         f"{SERVER}.name",
         'a"b',
+        "not_a_name",
         "without slashes, quotes",
         "name",
     ),
@@ -249,6 +344,7 @@ SERVERS = [
         '- {engine: mssql, clients: [app-01], name: "a\\nb"}',
         f"{SERVER}.name",
         "a\nb",
+        "not_a_name",
         "printable",
         "name",
     ),
@@ -257,6 +353,7 @@ SERVERS = [
         '- {engine: mssql, clients: [app-01], name: "a\\u009bb"}',
         f"{SERVER}.name",
         "a\x9bb",
+        "not_a_name",
         "printable",
         "name",
     ),
@@ -265,6 +362,7 @@ SERVERS = [
         '- {engine: mssql, clients: [app-01], name: "a\\u202eb"}',
         f"{SERVER}.name",
         "a\u202eb",
+        "not_a_name",
         "printable",
         "name",
     ),
@@ -273,6 +371,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], name: 7}",
         f"{SERVER}.name",
         7,
+        "not_a_name",
         "a name has",
         "name",
     ),
@@ -281,6 +380,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{name: ../SALES}]}",
         f"{SERVER}.instances[0].name",
         "../SALES",
+        "not_a_name",
         "without slashes",
         "name",
     ),
@@ -289,6 +389,7 @@ SERVERS = [
         f"- {{engine: mssql, clients: [app-01], name: {'x' * 65}}}",
         f"{SERVER}.name",
         "x" * 65,
+        "not_a_name",
         "1 to 64",
         "name",
     ),
@@ -297,6 +398,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{name: ''}]}",
         f"{SERVER}.instances[0].name",
         "",
+        "not_a_name",
         "1 to 64",
         "name",
     ),
@@ -305,6 +407,7 @@ SERVERS = [
         "[{engine: mssql, clients: [app-01], name: a}, {engine: sql602, clients: [app-01], name: a}]",
         "dbports_servers[1].name",
         "a",
+        "duplicate",
         "two servers of one host",
         "Give each its own",
     ),
@@ -313,6 +416,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{name: Sales, tcp_port: 1500}, {name: SALES}]}",
         f"{SERVER}.instances[1].name",
         "SALES",
+        "duplicate",
         "two instances",
         "Give each its own",
     ),
@@ -321,6 +425,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{tcp_port: 1500}, {tcp_port: 1501}]}",
         f"{SERVER}.instances[1].name",
         "MSSQLSERVER",
+        "duplicate",
         "two instances",
         "Give each its own",
     ),
@@ -330,6 +435,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: []}",
         f"{SERVER}.instances",
         [],
+        "empty",
         "at least one instance",
         "instances",
     ),
@@ -338,7 +444,8 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: {name: SALES}}",
         f"{SERVER}.instances",
         {"name": "SALES"},
-        "instances is a list",
+        "wrong_type",
+        "expected a list",
         "instances",
     ),
     Case(
@@ -346,17 +453,27 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [SALES]}",
         f"{SERVER}.instances[0]",
         "SALES",
-        "an instance is a dictionary",
+        "wrong_type",
+        "expected a dictionary",
         "name: SALES",
     ),
     # Clients
-    Case("no clients", "- engine: mssql", f"{SERVER}.clients", ABSENT, "nobody is named", "List hosts, groups"),
+    Case(
+        "no clients",
+        "- engine: mssql",
+        f"{SERVER}.clients",
+        ABSENT,
+        "no_clients",
+        "no client is allowed",
+        "List hosts, groups",
+    ),
     Case(
         "an empty list of clients",
         "- {engine: mssql, clients: []}",
         f"{SERVER}.clients",
         [],
-        "nobody is named",
+        "no_clients",
+        "no client is allowed",
         "List hosts, groups",
     ),
     Case(
@@ -364,7 +481,8 @@ SERVERS = [
         "- {engine: mssql, clients: }",
         f"{SERVER}.clients",
         None,
-        "clients is a list",
+        "wrong_type",
+        "expected a list of clients",
         "List hosts, groups",
     ),
     Case(
@@ -372,7 +490,8 @@ SERVERS = [
         "- {engine: mssql, clients: {name: app-01}}",
         f"{SERVER}.clients",
         {"name": "app-01"},
-        "clients is a list",
+        "wrong_type",
+        "expected a list of clients",
         "List hosts, groups",
     ),
     Case(
@@ -380,7 +499,8 @@ SERVERS = [
         "- {engine: mssql, instances: [{clients: [app-01]}, {name: B, tcp_port: 1500}]}",
         f"{SERVER}.clients",
         ABSENT,
-        "nobody is named",
+        "no_clients",
+        "no client is allowed",
         "List hosts, groups",
     ),
     Case(
@@ -388,7 +508,8 @@ SERVERS = [
         "- {engine: mssql, instances: [{clients: []}]}",
         f"{SERVER}.instances[0].clients",
         [],
-        "nobody is named",
+        "no_clients",
+        "no client is allowed",
         "List hosts, groups",
     ),
     Case(
@@ -396,7 +517,8 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01, 21]}",
         f"{SERVER}.clients[1]",
         21,
-        "a client is a host",
+        "wrong_type",
+        "expected a host, group",
         "name",
     ),
     Case(
@@ -404,7 +526,8 @@ SERVERS = [
         "- {engine: mssql, clients: [' ']}",
         f"{SERVER}.clients[0]",
         " ",
-        "a client is a host",
+        "wrong_type",
+        "expected a host, group",
         "name",
     ),
     Case(
@@ -412,7 +535,8 @@ SERVERS = [
         "- {engine: mssql, clients: [app_server]}",
         f"{SERVER}.clients[0]",
         "app_server",
-        "no such host or group",
+        "unknown_name",
+        "neither an inventory host or group",
         "app_servers",
     ),
     Case(
@@ -420,7 +544,8 @@ SERVERS = [
         "- {engine: mssql, clients: [www.example.org]}",
         f"{SERVER}.clients[0]",
         "www.example.org",
-        "no such host or group",
+        "unknown_name",
+        "neither an inventory host or group",
         "an address",
     ),
     Case(
@@ -428,7 +553,8 @@ SERVERS = [
         "- {engine: mssql, instances: [{clients: [app-01, nobody-here]}]}",
         f"{SERVER}.instances[0].clients[1]",
         "nobody-here",
-        "no such host or group",
+        "unknown_name",
+        "neither an inventory host or group",
         "an address",
     ),
     Case(
@@ -436,6 +562,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01, empty]}",
         f"{SERVER}.clients[1]",
         "empty",
+        "empty_group",
         "has no hosts",
         "allow_empty: true",
     ),
@@ -444,6 +571,7 @@ SERVERS = [
         "- {engine: mssql, clients: [{name: empty, alow_empty: true}]}",
         f"{SERVER}.clients[0].alow_empty",
         True,
+        "unknown_key",
         "unknown key",
         "allow_empty",
     ),
@@ -452,6 +580,7 @@ SERVERS = [
         "- {engine: mssql, clients: [{name: empty, allow_empty: sometimes}]}",
         f"{SERVER}.clients[0].allow_empty",
         "sometimes",
+        "wrong_type",
         "not true or false",
         "true or false",
     ),
@@ -460,6 +589,7 @@ SERVERS = [
         "- {engine: mssql, clients: [192.0.2.21/24]}",
         f"{SERVER}.clients[0]",
         "192.0.2.21/24",
+        "not_an_address",
         "not an IPv4 or IPv6",
         "192.0.2.0/24",
     ),
@@ -468,6 +598,7 @@ SERVERS = [
         "- {engine: mssql, clients: [192.0.2]}",
         f"{SERVER}.clients[0]",
         "192.0.2",
+        "not_an_address",
         "not an IPv4 or IPv6",
         "192.0.2.0/24",
     ),
@@ -476,6 +607,7 @@ SERVERS = [
         "- {engine: mssql, clients: ['fe80::1%eth0']}",
         f"{SERVER}.clients[0]",
         "fe80::1%eth0",
+        "not_an_address",
         "not an IPv4 or IPv6",
         "2001:db8::/64",
     ),
@@ -484,6 +616,7 @@ SERVERS = [
         "- {engine: mssql, clients: [{name: 192.0.2.0/24, os: beos}]}",
         f"{SERVER}.clients[0].os",
         "beos",
+        "not_a_choice",
         "not a known operating system",
         "linux",
     ),
@@ -492,6 +625,7 @@ SERVERS = [
         "- {engine: mssql, clients: [{name: app_servers, os: linux}]}",
         f"{SERVER}.clients[0].os",
         "linux",
+        "contradiction",
         "an address or network",
         "dbports_os",
     ),
@@ -500,6 +634,7 @@ SERVERS = [
         "- {engine: mssql, clients: [lost]}",
         "dbports_addresses",
         ABSENT,
+        "no_address",
         "never resolved",
         "ansible_host",
         host="lost",
@@ -509,6 +644,7 @@ SERVERS = [
         "- {engine: mssql, clients: [strays]}",
         "dbports_addresses",
         ABSENT,
+        "no_address",
         "no address is known",
         "gather facts",
         host="lost",
@@ -519,6 +655,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], source_port: 1024}",
         f"{SERVER}.source_port",
         1024,
+        "source_port",
         "KB 287932",
         "Remove source_port",
     ),
@@ -527,6 +664,7 @@ SERVERS = [
         "- {engine: mssql, clients: [{name: app-01, client_source_ports: 1024}]}",
         f"{SERVER}.clients[0].client_source_ports",
         1024,
+        "source_port",
         "a new, unused",
         "Remove client_source_ports",
     ),
@@ -535,6 +673,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{client_port: 1024}]}",
         f"{SERVER}.instances[0].client_port",
         1024,
+        "source_port",
         "a new, unused",
         "Remove client_port",
     ),
@@ -544,6 +683,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{name: SALES, tcp_port: dynamic, connect_by: port}]}",
         f"{SERVER}.instances[0].connect_by",
         "port",
+        "contradiction",
         "a port that changes",
         "IPAll",
     ),
@@ -552,6 +692,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], instances: [{connect_by: name}]}",
         f"{SERVER}.instances[0].connect_by",
         "name",
+        "contradiction",
         "never asked for the default instance",
         "Remove connect_by",
     ),
@@ -560,6 +701,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], browser: false, instances: [{name: SALES}]}",
         f"{SERVER}.browser",
         False,
+        "missing",
         "UDP 1434",
         "browser: true",
     ),
@@ -568,6 +710,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], minimum: true, http_tunnel_port: 8080}",
         f"{SERVER}.http_tunnel_port",
         8080,
+        "contradiction",
         "means only TCP PORTBASE+1",
         "Remove minimum",
     ),
@@ -576,6 +719,7 @@ SERVERS = [
         "- {engine: sql602, clients: [app-01], minimum: true, web_port: 8080}",
         f"{SERVER}.web_port",
         8080,
+        "contradiction",
         "means only TCP PORTBASE+1",
         "Remove minimum",
     ),
@@ -584,6 +728,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app_servers], forbidden_clients: [app-02]}",
         f"{SERVER}.forbidden_clients[0]",
         "app-02",
+        "contradiction",
         "forbidden at once",
         "one of the two",
     ),
@@ -592,6 +737,7 @@ SERVERS = [
         "- {engine: mssql, clients: [192.0.2.16/28], forbidden_clients: [app-02]}",
         f"{SERVER}.forbidden_clients[0]",
         "app-02",
+        "contradiction",
         "forbidden at once",
         "one of the two",
     ),
@@ -600,6 +746,7 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], forbidden_clients: [198.51.100.0/24]}",
         f"{SERVER}.forbidden_clients[0]",
         "198.51.100.0/24",
+        "unknown_name",
         "only inventory hosts",
         "host or group",
     ),
@@ -608,7 +755,8 @@ SERVERS = [
         "- {engine: mssql, clients: [app-01], forbidden_clients: [nobody-here]}",
         f"{SERVER}.forbidden_clients[0]",
         "nobody-here",
-        "no such host or group",
+        "unknown_name",
+        "neither an inventory host or group",
         "inventory host",
     ),
     # dbports_servers itself
@@ -617,10 +765,19 @@ SERVERS = [
         "{engine: mssql}",
         "dbports_servers",
         {"engine": "mssql"},
-        "not a list of servers",
+        "wrong_type",
+        "expected a list of servers",
         "engine",
     ),
-    Case("servers that are nothing", "null", "dbports_servers", None, "not a list of servers", "engine"),
+    Case(
+        "servers that are nothing",
+        "null",
+        "dbports_servers",
+        None,
+        "wrong_type",
+        "expected a list of servers",
+        "engine",
+    ),
 ]
 
 HOSTS = [
@@ -631,6 +788,7 @@ HOSTS = [
         ["db.example.org"],
         "dbports_addresses[0]",
         "db.example.org",
+        "not_an_address",
         "not an IPv4 or IPv6 address",
         "address",
     ),
@@ -641,6 +799,7 @@ HOSTS = [
         ["192.0.2.0/24"],
         "dbports_addresses[0]",
         "192.0.2.0/24",
+        "not_an_address",
         "not an IPv4 or IPv6 address",
         "address",
     ),
@@ -651,6 +810,7 @@ HOSTS = [
         ["192.0.2.10", "127.0.0.1"],
         "dbports_addresses[1]",
         "127.0.0.1",
+        "unreachable_address",
         "do not reach",
         "that its peers see",
     ),
@@ -661,6 +821,7 @@ HOSTS = [
         ["::1"],
         "dbports_addresses[0]",
         "::1",
+        "unreachable_address",
         "do not reach",
         "that its peers see",
     ),
@@ -671,6 +832,7 @@ HOSTS = [
         "::",
         "dbports_addresses[0]",
         "::",
+        "unreachable_address",
         "do not reach",
         "that its peers see",
     ),
@@ -681,6 +843,7 @@ HOSTS = [
         [],
         "dbports_addresses",
         [],
+        "wrong_type",
         "list of the host's addresses",
         "address",
     ),
@@ -691,6 +854,7 @@ HOSTS = [
         3221225994,
         "dbports_addresses",
         3221225994,
+        "wrong_type",
         "list of the host's addresses",
         "address",
     ),
@@ -701,6 +865,7 @@ HOSTS = [
         "debian",
         "dbports_os",
         "debian",
+        "not_a_choice",
         "not a known operating system",
         "linux",
     ),
@@ -711,6 +876,7 @@ HOSTS = [
         ["linux"],
         "dbports_os",
         ["linux"],
+        "not_a_choice",
         "not a known operating system",
         "linux",
     ),
@@ -721,6 +887,7 @@ HOSTS = [
         1024,
         "dbports_ephemeral_ports",
         1024,
+        "source_port",
         "KB 287932",
         "32768-60999",
     ),
@@ -731,6 +898,7 @@ HOSTS = [
         "4000-4000",
         "dbports_ephemeral_ports",
         "4000-4000",
+        "source_port",
         "a new, unused",
         "32768-60999",
     ),
@@ -741,10 +909,21 @@ HOSTS = [
         "high ones",
         "dbports_ephemeral_ports",
         "high ones",
+        "not_a_port",
         "not a port",
         "32768-60999",
     ),
-    ("an unknown policy", "db", "dbports_policy", "deny", "dbports_policy", "deny", "not a policy", "guard or open"),
+    (
+        "an unknown policy",
+        "db",
+        "dbports_policy",
+        "deny",
+        "dbports_policy",
+        "deny",
+        "not_a_choice",
+        "not a policy",
+        "guard or open",
+    ),
     (
         "a policy that is a list",
         "app-01",
@@ -752,6 +931,7 @@ HOSTS = [
         ["guard"],
         "dbports_policy",
         ["guard"],
+        "not_a_choice",
         "not a policy",
         "guard or open",
     ),
@@ -762,6 +942,7 @@ HOSTS = [
         "both",
         "dbports_filter_outbound",
         "both",
+        "wrong_type",
         "not true or false",
         "true or false",
     ),
@@ -780,22 +961,22 @@ def test_server(case: Case) -> None:
     inventory = copy.deepcopy(GOOD)
     inventory["hosts"]["db"]["dbports_servers"] = yaml.safe_load(textwrap.dedent(case.servers))
     error = one_error(inventory)
-    assert (error.host, error.path, error.value) == (case.host, case.path, case.value)
+    assert (error.code, error.host, error.path, error.value) == (case.code, case.host, case.path, case.value)
     assert case.reason in error.reason
     assert case.fix in (error.fix or "")
 
 
 @pytest.mark.parametrize(
-    ("host", "variable", "written", "path", "value", "reason", "fix"),
+    ("host", "variable", "written", "path", "value", "code", "reason", "fix"),
     [row[1:] for row in HOSTS],
     ids=[row[0] for row in HOSTS],
 )
-def test_host(host: str, variable: str, written: Any, path: str, value: Any, reason: str, fix: str) -> None:
+def test_host(host: str, variable: str, written: Any, path: str, value: Any, code: str, reason: str, fix: str) -> None:
     inventory = copy.deepcopy(GOOD)
     inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "mssql", "clients": ["app_servers"]}]
     inventory["hosts"][host][variable] = written
     error = one_error(inventory)
-    assert (error.host, error.path, error.value) == (host, path, value)
+    assert (error.code, error.host, error.path, error.value) == (code, host, path, value)
     assert reason in error.reason
     assert fix in (error.fix or "")
 
@@ -839,7 +1020,7 @@ def test_expected_hosts_that_are_no_number(expected: Any) -> None:
     inventory["vars"]["dbports_expected_hosts"] = expected
     error = one_error(inventory)
     assert (error.path, error.value) == ("dbports_expected_hosts", expected)
-    assert "not a number of hosts" in error.reason
+    assert "expected a number of hosts" in error.reason
     assert "number" in (error.fix or "")
 
 
@@ -903,8 +1084,8 @@ def test_an_error_is_a_sentence_with_everything_in_it() -> None:
     with pytest.raises(PlanError) as caught:
         build_plan(PlainInventory(inventory))
     assert str(caught.value) == (
-        "db: dbports_servers[0].clients[0]: no such host or group in the inventory, and no address or network "
-        "(got 'app_server'). Perhaps app_servers is meant."
+        "db: dbports_servers[0].clients[0]: neither an inventory host or group nor an IP address or network "
+        "(got 'app_server'). Did you mean app_servers?"
     )
 
 

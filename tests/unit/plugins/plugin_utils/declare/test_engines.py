@@ -17,12 +17,16 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import resolve_flows
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engines import check_engine
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import read_server
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
@@ -259,11 +263,11 @@ BAD = [
     Bad("default_os", "beos", "default_os", "not a known value"),
     Bad("flows", [], "flows", "list of flows"),
     Bad("flows", {"sql": 1}, "flows", "list of flows"),
-    Bad("flows", ["sql"], "flows[0]", "not a dictionary"),
+    Bad("flows", ["sql"], "flows[0]", "expected a dictionary"),
     Bad("flows", [SIMPLE, SIMPLE], "flows[1].name", "two flows have this name"),
     Bad("options", [], "flows[0].port", "neither a port nor an option"),
     Bad("options", ["port"], "options", "dictionary of options"),
-    Bad("options.port", 9088, "options.port", "not a dictionary"),
+    Bad("options.port", 9088, "options.port", "expected a dictionary"),
     Bad("options.port.typ", "port", "options.port.typ", "unknown key"),
     Bad("options.port.type", "prot", "options.port.type", "not a known value"),
     Bad("options.port.type", ..., "options.port.type", "not a known value"),
@@ -273,17 +277,17 @@ BAD = [
     Bad("options.port.maximum", 0, "options.port.maximum", "not a port"),
     Bad("options.port.maximum", 9000, "options.port.default", "at most 9000"),
     Bad("options.mode.default", "fast", "options.mode.default", "not a value for mode"),
-    Bad("options.mode.choices", "plain", "options.mode.choices", "not a list"),
+    Bad("options.mode.choices", "plain", "options.mode.choices", "expected a list"),
     Bad("options.partners.default", ["app"], "options.partners.default", "no default"),
-    Bad("options.clients", {"type": "clients"}, "options.clients", "meaning of its own"),
-    Bad("options.engine", {"type": "str"}, "options.engine", "meaning of its own"),
-    Bad("options.server", {"type": "clients"}, "options.server", "meaning of its own"),
-    Bad("options.os", {"type": "str"}, "options.os", "meaning of its own"),
-    Bad("options.source_port", {"type": "port"}, "options.source_port", "meaning of its own"),
-    Bad("options.Port", {"type": "port"}, "options.Port", "small letters"),
-    Bad("flows.0.name", "SQL", "flows[0].name", "small letters"),
-    Bad("flows.0.name", "a/b", "flows[0].name", "small letters"),
-    Bad("flows.0.name", ..., "flows[0].name", "small letters"),
+    Bad("options.clients", {"type": "clients"}, "options.clients", "reserved"),
+    Bad("options.engine", {"type": "str"}, "options.engine", "reserved"),
+    Bad("options.server", {"type": "clients"}, "options.server", "reserved"),
+    Bad("options.os", {"type": "str"}, "options.os", "reserved"),
+    Bad("options.source_port", {"type": "port"}, "options.source_port", "reserved"),
+    Bad("options.Port", {"type": "port"}, "options.Port", "lowercase letters"),
+    Bad("flows.0.name", "SQL", "flows[0].name", "lowercase letters"),
+    Bad("flows.0.name", "a/b", "flows[0].name", "lowercase letters"),
+    Bad("flows.0.name", ..., "flows[0].name", "lowercase letters"),
     Bad("flows.0.prot", 1, "flows[0].prot", "unknown key"),
     Bad("flows.0.purpose", ..., "flows[0].purpose", "one line of text"),
     Bad("flows.0.citation", "", "flows[0].citation", "one line of text"),
@@ -295,25 +299,25 @@ BAD = [
     Bad("flows.0.port", "mode", "flows[0].port", "neither a port nor an option"),
     Bad("flows.0.port", 0, "flows[0].port", "neither a port nor an option"),
     Bad("flows.0.port", "65535+1", "flows[0].port", "neither a port nor an option"),
-    Bad("flows.0.port", "port+x", "flows[0].port", "after + a number"),
-    Bad("flows.0.port", "port+0", "flows[0].port", "after + a number"),
+    Bad("flows.0.port", "port+x", "flows[0].port", "a number after +"),
+    Bad("flows.0.port", "port+0", "flows[0].port", "a number after +"),
     Bad("flows.0.port", [9088], "flows[0].port", "no port"),
     Bad("flows.0.port", True, "flows[0].port", "no port"),
     Bad("flows.0.need", "maybe", "flows[0].need", "not a known value"),
     Bad("flows.0.when", "prot", "flows[0].when[0]", "names no option"),
     Bad("flows.0.when", ["port", "!tls"], "flows[0].when[1]", "names no option"),
     Bad("flows.0.when", "mode=fast", "flows[0].when[0]", "mode is never fast"),
-    Bad("flows.0.when", {"mode": "tls"}, "flows[0].when", "not a list of words"),
+    Bad("flows.0.when", {"mode": "tls"}, "flows[0].when", "expected a list of words"),
     Bad("flows.0.initiator", "port", "flows[0].initiator", "neither server nor an option of type clients"),
     Bad("flows.0.initiator", "partner", "flows[0].initiator", "neither server nor an option of type clients"),
     Bad("flows.0.initiator", ["partners"], "flows[0].initiator", "neither server nor an option of type clients"),
-    Bad("flows.0.initiator", "server", "flows[0].responder", "both ends are the same"),
-    Bad("flows.0.responder", "clients", "flows[0].responder", "both ends are the same"),
+    Bad("flows.0.initiator", "server", "flows[0].responder", "both sides are the same"),
+    Bad("flows.0.responder", "clients", "flows[0].responder", "both sides are the same"),
     Bad("flows.0.responder", "nobody", "flows[0].responder", "neither server nor an option of type clients"),
-    Bad("flows.0.mesh", True, "flows[0].mesh", "at both ends"),
+    Bad("flows.0.mesh", True, "flows[0].mesh", "on both sides"),
     Bad("flows.0.mesh", "perhaps", "flows[0].mesh", "true or false"),
     Bad("flows.0.probe", "tds", "flows[0].probe", "not a probe"),
-    Bad("flows.0.process", 5, "flows[0].process", "not a list of words"),
+    Bad("flows.0.process", 5, "flows[0].process", "expected a list of words"),
     Bad("flows.0.address", "nowhere", "flows[0].address", "no option has this name"),
 ]
 
@@ -338,7 +342,7 @@ def test_udp_has_no_tcp_probe() -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("mssql", "the collection has an engine of this name"), ("My-SQL", "small letters"), (5, "letters")],
+    [("mssql", "the collection has an engine of this name"), ("My-SQL", "lowercase letters"), (5, "letters")],
 )
 def test_names(name: Any, reason: str) -> None:
     with pytest.raises(PlanError) as caught:
@@ -354,3 +358,53 @@ def test_not_a_dictionary(value: Any) -> None:
     with pytest.raises(PlanError) as caught:
         build_plan(PlainInventory(data))
     assert "dbports_engines" in {error.path for error in caught.value.errors}
+
+
+@pytest.mark.parametrize(
+    ("written", "warnings"),
+    [
+        ("{engine: mssql, clients: [app]}", []),
+        (
+            "{engine: mssql, clients: [app], edition: express, instances: [{name: A, tcp_port: 1500}, {name: B}]}",
+            [
+                ("tcp_disabled", "edition"),
+                ("dynamic_port", "instances[1].tcp_port"),
+                ("tcp_disabled", "edition"),
+            ],
+        ),
+        (
+            "{engine: mssql, clients: [app], os: linux, browser: true}",
+            [("browser_unused", "browser"), ("no_browser_on_linux", "browser")],
+        ),
+        (
+            "{engine: sql602, clients: [app], port_base: 6001, announcements: false}",
+            [("search_without_announcements", "search"), ("search_beyond_broadcast", "port_base")],
+        ),
+        ("{engine: firebird, clients: [app], events: true}", [("dynamic_port", "aux_port")]),
+    ],
+)
+def test_warnings_are_values(written: str, warnings: list[tuple[str, str]]) -> None:
+    server = read_server(yaml.safe_load(written), "dbports_servers[0]", builtin_engines(), ())
+    assert [(item.code, item.path) for item in server.warnings] == warnings
+    assert all(item.text for item in server.warnings)
+
+
+def test_what_is_read_has_types() -> None:
+    """An address is read once: whoever asks later finds a value and no text."""
+    written = (
+        "{engine: mssql, clients: [app], rpc_ports: 5000-5100, instances: [{listen: [{address: '::ffff:192.0.2.10', "
+        "tcp_port: 1500}], dac: remote, dac_port: 1435}, {name: B, fci_addresses: ['2001:DB8:0::10']}]}"
+    )
+    server = read_server(yaml.safe_load(written), "dbports_servers[0]", builtin_engines(), ())
+    one, other = server.instances
+    (listen,) = one["listen"]
+    assert listen == {"address": AddressRange.parse("192.0.2.10"), "ports": (PortRange(1500, 1500),)}
+    assert other["fci_addresses"] == (AddressRange.parse("2001:db8::10"),)
+    assert one["dac_port"] == PortRange(1435, 1435)
+    assert server.values["rpc_ports"] == (PortRange(5000, 5100),)
+    flows = list(resolve_flows(server.engine, server.values, server.instances, PortRange(49152, 65535)))
+    ids = {flow.endpoint: flow.address for flow in flows if flow.spec.probe == "tds"}
+    assert ids == {
+        "mssql/MSSQLSERVER/tds@192.0.2.10": AddressRange.parse("192.0.2.10"),
+        "mssql/B/fci@2001:db8::10": AddressRange.parse("2001:db8::10"),
+    }
