@@ -83,7 +83,7 @@ def test_explain_on_data(run_playbook: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("'x' | dbports.firewall.required_ports", "dbports.firewall.required_ports: a dictionary is wanted"),
+        ("'x' | dbports.firewall.required_ports", "dbports.firewall.required_ports: expected a dictionary"),
         ("site | dbports.firewall.required_ports(hosts='x')", "unexpected keyword argument 'hosts'"),
         ("{'engine': 'mssql'} | dbports.firewall.flows", "dbports_servers[0].clients: nobody is named who may connect"),
         ("site | dbports.firewall.explain('erp-db')", "missing a required argument: 'port'"),

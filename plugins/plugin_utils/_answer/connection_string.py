@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ _CONNECTING = ("fci", "tds", "tds_hidden")
 """The flows by which clients connect: a failover cluster instance is reached at its own address."""
 
 _NOBODY = "192.0.2.0/24"
-"""Stands for the clients of a server that is asked for its connection string alone."""
+"""Stands for the clients of a server of which only the connection string is asked for."""
 
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", re.ASCII)
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9 _]*", re.ASCII)
@@ -85,14 +84,20 @@ def connection_string(
     :raises DbportsError: when the plan does not let the client in, or something cannot be written.
     """
     if driver not in DRIVERS:
-        raise DbportsError("not a driver", path="driver", value=driver, fix=f"Use one of {', '.join(DRIVERS)}")
+        raise DbportsError(
+            "not a driver", code="not_a_choice", path="driver", value=driver, fix=f"Use one of {', '.join(DRIVERS)}"
+        )
     planned = _plan(data, address)
     name = chosen_host(planned, host)
-    relation, found = _instance(planned, name, instance)
-    flows = _flows(relation, found["name"])
+    declaration, found = _instance(planned, name, instance)
+    flows = _flows(declaration, found["name"])
     if not flows:
         raise DbportsError(
-            "this instance does not listen on TCP", host=name, path=relation.server.path, value=found["name"]
+            "this instance does not listen on TCP",
+            code="contradiction",
+            host=name,
+            path=declaration.server.path,
+            value=found["name"],
         )
     spots = _spots(planned, name, flows)
     if client is not None:
@@ -100,22 +105,30 @@ def connection_string(
     return DRIVERS[driver].write(_target(found, spots, address), _pairs(driver, options or {}))
 
 
-def _flows(relation: ServerDeclaration, instance: str) -> list[ResolvedFlow]:
+def _flows(declaration: ServerDeclaration, instance: str) -> list[ResolvedFlow]:
     """Return the flows by which clients connect to an instance, of the kind that comes first."""
-    own = [item.flow for item in relation.flows if item.flow.instance == instance]
+    own = [item.flow for item in declaration.flows if item.flow.instance == instance]
     kinds = ([flow for flow in own if flow.spec.name == name] for name in _CONNECTING)
     return next((flows for flows in kinds if flows), [])
 
 
 def _plan(data: Any, address: str | None) -> Planned:
-    """Plan; a server that is asked for its connection string alone may have no clients yet."""
+    """Plan; a single server may have no clients yet."""
     if not isinstance(data, Mapping) or "engine" not in data:
         return plan_of(data)
     if data["engine"] != ENGINE:
-        raise DbportsError(f"connection strings are written for {ENGINE} only", path="engine", value=data["engine"])
+        raise DbportsError(
+            f"connection strings are written for {ENGINE} only",
+            code="not_a_choice",
+            path="engine",
+            value=data["engine"],
+        )
     if address is None:
         raise DbportsError(
-            "a single server has no address", path="address", fix="Set address to what the client writes"
+            "address is required with a single server",
+            code="missing",
+            path="address",
+            fix="Set address to the name or address that the client connects to",
         )
     return plan_of(data if data.get("clients") else {**data, "clients": [_NOBODY]})
 
@@ -123,19 +136,21 @@ def _plan(data: Any, address: str | None) -> Planned:
 def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[ServerDeclaration, Values]:
     """Return the server and the instance that are meant."""
     found = [
-        (relation, item)
-        for relation in read_declarations(planned.inventory, gateway_kinds()).servers
-        if relation.host.name == host and relation.server.engine.name == ENGINE
-        for item in relation.server.instances
+        (declaration, item)
+        for declaration in read_declarations(planned.inventory, gateway_kinds()).servers
+        if declaration.host.name == host and declaration.server.engine.name == ENGINE
+        for item in declaration.server.instances
     ]
-    names = [item["name"] for _relation, item in found]
+    names = [item["name"] for _declaration, item in found]
     key = (wanted or DEFAULT_INSTANCE).upper()
     same = [pair for pair in found if pair[1]["name"].upper() == key]
     if not same and wanted is None and len(found) == 1:
         same = found
     if not same:
+        unclear = wanted is None and bool(names)
         raise DbportsError(
-            "no such instance" if wanted else "one instance has to be named",
+            "instance is required unless there is a default instance or only one" if unclear else "no such instance",
+            code="missing" if unclear else "unknown_name",
             host=host,
             path="instance",
             value=wanted if wanted else ...,
@@ -206,15 +221,16 @@ def _target(instance: Values, spots: list[_Spot], address: str | None) -> Target
 
 def _read_address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text.strip("[]")))
-    except ValueError:
+        return str(AddressRange.address(text.strip("[]")))
+    except DbportsError:
         if _HOST.fullmatch(text):
             return text
     raise DbportsError(
         "neither a host name nor an address",
+        code="not_an_address",
         path="address",
         value=text,
-        fix="Write a name or an address alone: port and instance follow from the declarations",
+        fix="Write only a name or an address: port and instance follow from the declarations",
     )
 
 
@@ -225,15 +241,16 @@ def _pairs(driver: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
         name = str(key)
         if not _KEY.fullmatch(name) or name.replace(" ", "").lower() in _OWN_KEYS:
             raise DbportsError(
-                "not a keyword to give here",
+                "not a keyword that can be set here",
+                code="not_a_name",
                 path=f"options.{name}",
-                fix="Where to connect to follows from the declarations; a keyword has letters, digits and spaces",
+                fix="Use letters, digits and spaces; where to connect to follows from the declarations",
             )
         if not isinstance(value, (str, int)):
-            raise DbportsError("text, a number or a boolean is wanted", path=f"options.{name}")
+            raise DbportsError("expected text, a number or a boolean", code="wrong_type", path=f"options.{name}")
         text = DRIVERS[driver].booleans[int(value)] if isinstance(value, bool) else str(value)
         if not text.isprintable():
-            raise DbportsError("control characters cannot be written", path=f"options.{name}")
+            raise DbportsError("control characters cannot be written", code="cannot_encode", path=f"options.{name}")
         pairs.append((name, text))
     return pairs
 
@@ -277,7 +294,7 @@ def _dotnet(target: Target, pairs: list[tuple[str, str]]) -> str:
 
 
 def _jdbc(target: Target, pairs: list[tuple[str, str]]) -> str:
-    """IPv6 addresses are read in serverName alone, without brackets (Building the connection URL)."""
+    """IPv6 addresses are read only in serverName, without brackets (Building the connection URL)."""
     six = ":" in target.address
     where = [("serverName", target.address)] if six else []
     place = "" if six else target.address
@@ -292,7 +309,9 @@ def _jdbc(target: Target, pairs: list[tuple[str, str]]) -> str:
 
 def _sqlcmd(target: Target, pairs: list[tuple[str, str]]) -> str:
     if pairs:
-        raise DbportsError("sqlcmd has options of its own for these", path="options", fix="Write for example -d erp")
+        raise DbportsError(
+            "sqlcmd has its own options for these", code="contradiction", path="options", fix="Write for example -d erp"
+        )
     return target.tcp()
 
 

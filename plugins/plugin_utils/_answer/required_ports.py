@@ -24,14 +24,14 @@ ICMP_ECHO = {4: ("icmp", 8), 6: ("icmpv6", 128)}
 """By address family: the protocol and the ICMP type of an echo request, which stands where a port would."""
 
 _STAND_IN = ("192.0.2.1", "2001:db8::1")
-"""Addresses of a server whose own nobody needs: documentation networks, of both families, never shown."""
+"""Stand for the addresses of a server where nobody needs them: one of each family, never shown."""
 
 
 class Planned(NamedTuple):
     """A plan of plain data, and what it was made from.
 
     :param host: the one host that declares servers, or None where there are several or none.
-    :param nameless: the host stands for a single server whose addresses were not told.
+    :param nameless: the host stands for a single server whose addresses were not given.
     """
 
     plan: Plan
@@ -48,7 +48,8 @@ def plan_of(data: Any, addresses: Iterable[str] | None = None) -> Planned:
     """
     if not isinstance(data, Mapping):
         raise DbportsError(
-            "a dictionary is wanted, with hosts, groups and vars or of one server",
+            "expected a dictionary: an inventory with hosts, groups and vars, or one server",
+            code="wrong_type",
             value=data,
             fix="Write for example {engine: mssql, clients: [198.51.100.0/24]}",
         )
@@ -61,7 +62,8 @@ def plan_of(data: Any, addresses: Iterable[str] | None = None) -> Planned:
         inventory = PlainInventory({"hosts": {str(name): host}})
     elif addresses is not None:
         raise DbportsError(
-            "only a single server is given addresses here",
+            "only a single server takes addresses here",
+            code="contradiction",
             path="addresses",
             value=list(addresses),
             fix="Set dbports_addresses of the host",
@@ -79,12 +81,13 @@ def chosen_host(planned: Planned, host: str | None) -> str:
     """
     if host is not None:
         if planned.inventory.host(host) is None:
-            raise DbportsError("no such host", path="host", value=host)
+            raise DbportsError("no such host", code="unknown_name", path="host", value=host)
         return host
     if planned.host is None:
         names = sorted(planned.inventory.declaring())
         raise DbportsError(
-            "one host has to be named",
+            "host is required unless exactly one host declares servers",
+            code="missing",
             path="host",
             fix=f"Name one of {', '.join(names[:10])}" if names else "Declare dbports_servers on a host",
         )
@@ -113,7 +116,9 @@ def required_ports(data: Any, host: str | None = None, direction: str = "in") ->
     :raises DbportsError: when the data cannot be planned, or no host or several could be meant.
     """
     if direction not in ("in", "out"):
-        raise DbportsError("not a direction", path="direction", value=direction, fix="Write in or out")
+        raise DbportsError(
+            "not a direction", code="not_a_choice", path="direction", value=direction, fix="Use in or out"
+        )
     planned = plan_of(data)
     port_set = planned.plan.hosts.get(chosen_host(planned, host))
     found: dict[tuple[str, int, int], _Entry] = {}

@@ -77,8 +77,9 @@ def test_a_client_gets_an_address_of_its_family(driver: str, instance: str | Non
 
 @pytest.mark.parametrize("client", ["other", "192.0.2.99"])
 def test_a_client_that_the_plan_does_not_let_in(client: str) -> None:
-    with pytest.raises(DbportsError, match=r"does not let this client in: .*not among those declared"):
+    with pytest.raises(DbportsError, match=r"does not let this client in: .*not among those declared") as caught:
         connection_string(SITE, "odbc", client=client)
+    assert caught.value.code == "contradiction"
 
 
 def test_a_client_of_one_instance_alone() -> None:
@@ -92,6 +93,13 @@ def test_a_single_server() -> None:
     named = {**ONE, "instances": [{"name": "SALES", "tcp_port": 14330}]}
     assert connection_string(named, "sqlcmd", address="192.0.2.7") == "tcp:192.0.2.7,14330", "the only instance"
     assert connection_string(named, "sqlcmd", address="[2001:DB8::7]") == "tcp:[2001:db8::7],14330"
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "192.0.2.0/24", "192.0.2.7/32"])
+def test_one_address_that_means_the_same_everywhere(address: str) -> None:
+    with pytest.raises(DbportsError) as caught:
+        connection_string(ONE, "sqlcmd", address=address)
+    assert caught.value.code == "not_an_address"
 
 
 def test_odbc_drivers_come_first() -> None:
@@ -110,30 +118,36 @@ def test_booleans_are_written_in_the_drivers_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "arguments", "message"),
+    ("data", "arguments", "message", "code"),
     [
-        (ONE, {"driver": "oledb", "address": "db"}, "Use one of odbc"),
-        (ONE, {"driver": "odbc"}, "Set address"),
-        ({"engine": "sql602"}, {"driver": "odbc", "address": "db"}, "mssql only"),
-        (ONE, {"driver": "odbc", "address": "db;Database=x"}, "neither a host name nor an address"),
-        (ONE, {"driver": "jdbc", "address": "db:1433/x"}, "neither a host name nor an address"),
-        (ONE, {"driver": "odbc", "address": "tcp:db,1433"}, "neither a host name nor an address"),
-        (ONE, {"driver": "odbc", "address": "db", "options": {"Server": "x"}}, "not a keyword"),
-        (ONE, {"driver": "odbc", "address": "db", "options": {"Data Source": "x"}}, "not a keyword"),
-        (ONE, {"driver": "jdbc", "address": "db", "options": {"portNumber": 1}}, "not a keyword"),
-        (ONE, {"driver": "odbc", "address": "db", "options": {"A=B;C": "x"}}, "not a keyword"),
-        (ONE, {"driver": "odbc", "address": "db", "options": {"PWD": "a\nb"}}, "control characters"),
-        (ONE, {"driver": "odbc", "address": "db", "options": {"PWD": ["a"]}}, "text, a number"),
-        (ONE, {"driver": "sqlcmd", "address": "db", "options": {"Database": "erp"}}, "-d erp"),
-        (SITE, {"driver": "odbc", "instance": "NOPE"}, "Name one of MSSQLSERVER, SALES, PAY, HR"),
-        (SITE, {"driver": "odbc", "host": "app-01"}, "one instance has to be named"),
-        (SITE, {"driver": "odbc", "host": "nope"}, "no such host"),
-        ({**ONE, "instances": [{"name": "A"}, {"name": "B"}]}, {"driver": "odbc", "address": "db"}, "Name one of A, B"),
+        (ONE, {"driver": "oledb", "address": "db"}, "Use one of odbc", "not_a_choice"),
+        (ONE, {"driver": "odbc"}, "Set address", "missing"),
+        ({"engine": "sql602"}, {"driver": "odbc", "address": "db"}, "mssql only", "not_a_choice"),
+        (ONE, {"driver": "odbc", "address": "db;Database=x"}, "neither a host name nor an address", "not_an_address"),
+        (ONE, {"driver": "jdbc", "address": "db:1433/x"}, "neither a host name nor an address", "not_an_address"),
+        (ONE, {"driver": "odbc", "address": "tcp:db,1433"}, "neither a host name nor an address", "not_an_address"),
+        (ONE, {"driver": "odbc", "address": "db", "options": {"Server": "x"}}, "not a keyword", "not_a_name"),
+        (ONE, {"driver": "odbc", "address": "db", "options": {"Data Source": "x"}}, "not a keyword", "not_a_name"),
+        (ONE, {"driver": "jdbc", "address": "db", "options": {"portNumber": 1}}, "not a keyword", "not_a_name"),
+        (ONE, {"driver": "odbc", "address": "db", "options": {"A=B;C": "x"}}, "not a keyword", "not_a_name"),
+        (ONE, {"driver": "odbc", "address": "db", "options": {"PWD": "a\nb"}}, "control characters", "cannot_encode"),
+        (ONE, {"driver": "odbc", "address": "db", "options": {"PWD": ["a"]}}, "text, a number", "wrong_type"),
+        (ONE, {"driver": "sqlcmd", "address": "db", "options": {"Database": "erp"}}, "-d erp", "contradiction"),
+        (SITE, {"driver": "odbc", "instance": "NOPE"}, "Name one of MSSQLSERVER, SALES, PAY, HR", "unknown_name"),
+        (SITE, {"driver": "odbc", "host": "app-01"}, "no such instance", "unknown_name"),
+        (SITE, {"driver": "odbc", "host": "nope"}, "no such host", "unknown_name"),
+        (
+            {**ONE, "instances": [{"name": "A"}, {"name": "B"}]},
+            {"driver": "odbc", "address": "db"},
+            "Name one of A, B",
+            "missing",
+        ),
     ],
 )
-def test_errors(data: Any, arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(DbportsError, match=message):
+def test_errors(data: Any, arguments: dict[str, Any], message: str, code: str) -> None:
+    with pytest.raises(DbportsError, match=message) as caught:
         connection_string(data, **arguments)
+    assert caught.value.code == code
 
 
 def read_braced(text: str) -> dict[str, str]:

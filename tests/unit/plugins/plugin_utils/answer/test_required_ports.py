@@ -102,15 +102,15 @@ def test_no_rule_without_peers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "host", "message"),
+    ("data", "host", "message", "code"),
     [
-        ("mssql", None, "a dictionary is wanted"),
-        ({"engine": "mssql"}, None, "nobody is named"),
-        ({"engine": "mssql", "clients": ["app_servers"]}, None, "no such host or group"),
-        ({"engine": "mssqll", "clients": ["192.0.2.5"]}, None, "no such engine"),
-        ({"hosts": {"a": {}}, "group": {}}, None, "hosts, groups and vars"),
-        (SITE, "dbx", "no such host"),
-        ({"hosts": {"a": {}}}, None, "one host has to be named"),
+        ("mssql", None, "expected a dictionary", "wrong_type"),
+        ({"engine": "mssql"}, None, "no client is allowed", "no_clients"),
+        ({"engine": "mssql", "clients": ["app_servers"]}, None, "neither an inventory host or group", "unknown_name"),
+        ({"engine": "mssqll", "clients": ["192.0.2.5"]}, None, "no such engine", "unknown_name"),
+        ({"hosts": {"a": {}}, "group": {}}, None, "hosts, groups and vars", "unknown_key"),
+        (SITE, "dbx", "no such host", "unknown_name"),
+        ({"hosts": {"a": {}}}, None, "host is required", "missing"),
         (
             {
                 "hosts": {
@@ -123,17 +123,21 @@ def test_no_rule_without_peers() -> None:
             },
             None,
             "Name one of a, b",
+            "missing",
         ),
     ],
 )
-def test_errors(data: Any, host: str | None, message: str) -> None:
-    with pytest.raises(DbportsError, match=message):
+def test_errors(data: Any, host: str | None, message: str, code: str) -> None:
+    with pytest.raises(DbportsError, match=message) as caught:
         required_ports(data, host)
+    (error,) = getattr(caught.value, "errors", (caught.value,))
+    assert error.code == code
 
 
 def test_a_wrong_direction() -> None:
-    with pytest.raises(DbportsError, match="not a direction"):
+    with pytest.raises(DbportsError, match="not a direction") as caught:
         required_ports(SITE, direction="both")
+    assert caught.value.code == "not_a_choice"
 
 
 def test_flows_are_plain_and_complete() -> None:
@@ -156,8 +160,9 @@ def test_a_single_server_shows_no_address_that_nobody_gave() -> None:
 
 
 def test_addresses_belong_to_a_single_server() -> None:
-    with pytest.raises(DbportsError, match="only a single server"):
+    with pytest.raises(DbportsError, match="only a single server") as caught:
         plain_flows(SITE, ["203.0.113.5"])
+    assert caught.value.code == "contradiction"
 
 
 def test_networks_hold_exactly_the_addresses() -> None:

@@ -9,7 +9,7 @@ import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ UNREAD = {"collection", "file", "action"}
 JUNK = (None, True, 5, 1.5, "\x00", [], ["x", 5], {}, {"x": 5})
 
 
-@lru_cache(maxsize=None)
+@cache
 def plans() -> dict[str, Plan]:
     """Return the plans of all scenarios that can be planned, by title."""
     found = {}
