@@ -15,7 +15,8 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import render_plan, write_artifact
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_artifact
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import current_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import builder

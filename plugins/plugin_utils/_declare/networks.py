@@ -18,7 +18,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     merge_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from netaddr import IPAddress, IPNetwork, IPSet, iprange_to_cidrs
+
+try:
+    from netaddr import IPAddress, IPNetwork, IPSet, iprange_to_cidrs
+except ImportError:  # a controller on which nobody has installed the requirements yet
+    HAS_NETADDR = False
+else:
+    HAS_NETADDR = True
 
 VARIABLE = "dbports_networks"
 Ranges = tuple[AddressRange, ...]
@@ -43,9 +49,16 @@ class Networks:
     every pair of peers, and a bisection over thousands of segments costs a microsecond, the algebra of sets a hundred.
 
     :param named: CIDR networks by name; one inside another is the other's no longer.
+    :raises DbportsError: where netaddr is missing.
     """
 
     def __init__(self, named: Mapping[str, Ranges]) -> None:
+        if not HAS_NETADDR:
+            raise DbportsError(
+                "the Python package netaddr is missing on the controller",
+                code="program_missing",
+                fix="Install the collection's requirements.txt with the pip of the Python that runs Ansible",
+            )
         self.names = tuple(named)
         self._segments = sorted(_segments([(item, name) for name, ranges in named.items() for item in ranges]))
         self._starts = [(item.family, item.first) for item in self._segments]
