@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import render_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan, statement_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from hypothesis import assume, given, settings
@@ -62,7 +63,7 @@ HOSTS = {
 }
 CLIENTS = [*HOSTS, "192.0.2.60-192.0.2.66", "192.0.2.0/24", "2001:db8::/31"]
 UNANSWERED = {"search", "search_broadcast", "interrupt", "announcement"}
-"""facts/602sql.md: an announcement comes from a new port, a break gets no answer, an announcement neither."""
+"""Observed on 602SQL 11.0.1: an announcement comes from a new port, a break gets no answer, an announcement neither."""
 
 systems = st.sampled_from([None, "linux", "windows", "windows_2003"])
 clients = st.lists(st.sampled_from(CLIENTS), min_size=1, max_size=3, unique=True)
@@ -178,7 +179,7 @@ def answer(box: Box) -> Box:
 
 def statements(plan: Plan, *kinds: str) -> list[Box]:
     """Return the boxes of the filter's statements of some kinds."""
-    return [box_of(item.as_dict()) for item in plan.gateways[0].statements if item.kind in kinds]
+    return [box_of(statement_data(item)) for item in plan.gateways[0].statements if item.kind in kinds]
 
 
 def set_stateful(inventory: dict[str, Any], stateful: bool) -> dict[str, Any]:
@@ -292,11 +293,11 @@ def test_flows_are_counted_once_however_they_are_rewritten(
     plan = planned(inventory)
     flows = flows_of(plan)
     assert plan.flows == len(flows)
-    seen = {"o1": "198.51.100.1", "d2": "192.0.2.1"}
+    seen = {"o1": AddressRange.parse("198.51.100.1"), "d2": AddressRange.parse("192.0.2.1")}
     for name, other in seen.items():
-        for head, peers in plan.hosts[name].rules.items() if name in plan.hosts else ():
-            assert other not in {address for ref in peers.values() for address in ref.addresses}, head
-    assert {item.gateway.name for item in plan.gateways} == {"fw", "box", "fw2"}
+        for key, peers in plan.hosts[name].rules.items() if name in plan.hosts else ():
+            assert other not in {address for peer in peers.values() for address in peer.addresses}, key
+    assert {item.name for item in plan.gateways} == {"fw", "box", "fw2"}
 
 
 REPLY: dict[str, Any] = {
@@ -311,7 +312,7 @@ REPLY: dict[str, Any] = {
 
 
 class TestTheEvaluator:
-    """A list that is wrong must be told: by one address, one port or one flag."""
+    """A list that is wrong must be noticed: by one address, one port or one flag."""
 
     def test_equal_lists_in_other_words(self) -> None:
         halves = [
@@ -344,7 +345,7 @@ class TestTheEvaluator:
             assert (admits([one], packet), admits([other], packet)) == (mine, theirs)
 
     def test_established_is_two_flags_and_no_state(self) -> None:
-        """facts/perimeter.md 1: ACK or RST; SYN with ACK passes, SYN alone does not."""
+        """ACK or RST (Dell N-Series User Guide); SYN with ACK passes, a packet with only SYN does not."""
         client, server = int(ipaddress.ip_address("192.0.2.1")), int(ipaddress.ip_address("198.51.100.10"))
         passed = {
             flags for flags in range(8) if admits([box_of(REPLY)], Packet(4, "tcp", server, 1433, client, 40000, flags))

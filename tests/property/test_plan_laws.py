@@ -11,18 +11,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, parse_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import render_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import (
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
-    PlainInventory,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import BROADCAST, build_plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import BROADCAST, Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +34,8 @@ GROUPS = ["apps", "everyone"]
 NETWORKS = ["203.0.113.0/28", "203.0.113.77", "198.51.100.4-198.51.100.9", "2001:db8:1::/64"]
 SHARED_ADDRESSES = ["192.0.2.100", "2001:db8::100"]
 """Addresses of no host, as those of clusters and listeners are."""
+
+SHARED = set(parse_addresses(SHARED_ADDRESSES))
 
 EXAMPLES = 15
 """So many inventories for each law and each ten flows of an engine; other engines come along in each."""
@@ -190,11 +194,11 @@ def plan_of(inventory: dict[str, Any]) -> Plan:
 def permissions(plan: Plan) -> set[tuple[Any, ...]]:
     """Return what a plan permits, as packets see it: host, direction, protocol, ports, the peer and its addresses."""
     return {
-        (name, head.direction, head.endpoint, head.flow, head.protocol, head.ports, ref.name, address, ref.source_ports)
+        (name, key.direction, key.endpoint, key.flow, key.protocol, key.ports, peer.name, address, peer.source_ports)
         for name, host in plan.hosts.items()
-        for head, peers in host.rules.items()
-        for ref in peers.values()
-        for address in ref.addresses
+        for key, peers in host.rules.items()
+        for peer in peers.values()
+        for address in peer.addresses
     }
 
 
@@ -262,18 +266,19 @@ def test_server_and_client_side_agree(engine: str, first: int, data: st.DataObje
     plan = plan_of(data.draw(plannable(engine, first)))
     sides: dict[str, dict[tuple[Any, ...], set[str]]] = {"in": {}, "out": {}}
     for name, host in plan.hosts.items():
-        for head, peers in host.rules.items():
-            for ref in peers.values():
-                assert ref.name != name, "no host is its own peer"
-                assert ref.name in plan.hosts or ref.name in HOSTS + NETWORKS or "." in ref.name or ":" in ref.name
-                assert not set(ref.addresses) & set(host.addresses)
-                initiator, responder = (name, ref.name) if head.direction == "out" else (ref.name, name)
-                meaning = (*head[1:-1], ref.source_ports, ref.declared)
-                place = sides[head.direction].setdefault((initiator, responder, *meaning), set())
-                place.update(ref.addresses)
+        for key, peers in host.rules.items():
+            for peer in peers.values():
+                assert peer.name != name, "no host is its own peer"
+                assert peer.name in plan.hosts or peer.name in HOSTS + NETWORKS or "." in peer.name or ":" in peer.name
+                assert not set(peer.addresses) & set(host.addresses)
+                assert peer.kind == ("host" if peer.name in HOSTS else "network")
+                initiator, responder = (name, peer.name) if key.direction == "out" else (peer.name, name)
+                meaning = (*key[1:-1], peer.source_ports, peer.declared)
+                place = sides[key.direction].setdefault((initiator, responder, *meaning), set())
+                place.update(peer.addresses)
     for flow, addresses in sides["in"].items():
         initiator, responder = flow[:2]
-        assert initiator in plan.hosts or addresses == {initiator}
+        assert initiator in plan.hosts or addresses == {AddressRange.parse(initiator)}
         if initiator in plan.hosts:
             assert flow in sides["out"], flow
             assert addresses == set(plan.hosts[initiator].addresses)
@@ -281,7 +286,7 @@ def test_server_and_client_side_agree(engine: str, first: int, data: st.DataObje
         _initiator, responder = flow[:2]
         if responder in plan.hosts:
             assert flow in sides["in"], flow
-            assert addresses - {BROADCAST} - set(plan.hosts[responder].addresses) <= set(SHARED_ADDRESSES)
+            assert addresses - {BROADCAST} - set(plan.hosts[responder].addresses) <= SHARED
 
 
 @every_engine
@@ -293,10 +298,11 @@ def test_the_union_of_all_port_sets_is_the_flows(engine: str, first: int, data: 
     listed = Counter(tuple(flow[key] for key in keys) for flow in flows_of(plan))
     own: Counter[tuple[Any, ...]] = Counter()
     for name, host in plan.hosts.items():
-        for head, peers in host.rules.items():
-            for ref in peers.values():
-                ends = (name, ref.name) if head.direction == "out" else (ref.name, name)
-                own[(*ends, head.endpoint, head.flow, head.protocol, head.ports, ref.source_ports, ref.declared)] += 1
+        for key, peers in host.rules.items():
+            for peer in peers.values():
+                ends = (name, peer.name) if key.direction == "out" else (peer.name, name)
+                named = (key.endpoint, key.flow, key.protocol, format_ports(key.ports))
+                own[(*ends, *named, str(peer.source_ports or ""), str(peer.declared))] += 1
     assert set(own) == set(listed)
     # Who is no host has no port set: such a flow stands in one, every other in two.
     assert all(own[flow] == number * sum(end in plan.hosts for end in flow[:2]) for flow, number in listed.items())
@@ -314,11 +320,10 @@ def test_every_inbound_rule_belongs_to_what_its_host_said_or_is_named_in(
     plan = plan_of(inventory)
     for host in plan.hosts.values():
         for peers in host.rules.values():
-            for ref in peers.values():
-                declaring, _colon, path = ref.declared.partition(": ")
-                steps = re.findall(r"\w+", path)
+            for peer in peers.values():
+                steps = re.findall(r"\w+", peer.declared.path)
                 assert steps[0] == "dbports_servers"
-                place: Any = inventory["hosts"][declaring]["dbports_servers"]
+                place: Any = inventory["hosts"][peer.declared.host]["dbports_servers"]
                 for step in steps[1:]:
                     place = place[int(step)] if isinstance(place, list) else place[step]
 

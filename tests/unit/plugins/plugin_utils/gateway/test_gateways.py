@@ -15,21 +15,27 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import explain, view_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.artifact import (
-    gateway_file,
-    read_gateway,
-    read_index,
-    render_plan,
-    write_artifact,
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    AddressRange,
+    format_addresses,
+    parse_addresses,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import explain
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.question import view_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import gateway_file
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index, read_gateway, read_index
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_artifact
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import PlainInventory
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, Probe
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports, Published, Statement
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import plan_markdown
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from jsonschema import Draft202012Validator
 
@@ -60,7 +66,7 @@ def plan_of(gateways: str, servers: str = "", networks: str = NETWORKS, **hosts:
     return build_plan(PlainInventory(inventory(gateways, servers, networks, **hosts)))
 
 
-def errors_of(gateways: str, servers: str = "", networks: str = NETWORKS, **hosts: Any) -> list[DbportsError]:
+def errors_of(gateways: str, servers: str = "", networks: str = NETWORKS, **hosts: Any) -> tuple[DbportsError, ...]:
     """Return why such an inventory cannot be planned."""
     with pytest.raises(PlanError) as caught:
         plan_of(gateways, servers, networks, **hosts)
@@ -69,18 +75,37 @@ def errors_of(gateways: str, servers: str = "", networks: str = NETWORKS, **host
 
 def lines(plan: Plan, name: str) -> list[str]:
     """Return a gateway's statements in short."""
-    (found,) = [item for item in plan.gateways if item.gateway.name == name]
+    (found,) = [item for item in plan.gateways if item.name == name]
     return [
-        f"{item.kind} {item.protocol_text()} {','.join(item.source)}:{item.source_ports} -> "
-        f"{','.join(item.destination)}:{item.destination_ports}"
+        f"{item.kind} {protocol_text(item)} {shown(item.source, item.source_ports)} -> "
+        f"{shown(item.destination, item.destination_ports)}"
         for item in found.statements
     ]
+
+
+def shown(addresses: Ranges, ports: Ports) -> str:
+    """Return one side of a statement in short."""
+    return f"{','.join(format_addresses(addresses))}:{format_ports(ports)}"
+
+
+def protocol_text(item: Statement) -> str:
+    """Return a statement's protocol in short: ``tcp established``, ``icmp 3/4``."""
+    if item.icmp_type is not None:
+        code = "" if item.icmp_code is None else f"/{item.icmp_code}"
+        return f"{'icmpv6' if item.family == 'ipv6' else 'icmp'} {item.icmp_type}{code}"
+    return f"{item.protocol} established" if item.established else item.protocol
+
+
+def published(addresses: str, ports: int) -> Published:
+    """Return what clients use in the place of a destination."""
+    return Published(parse_addresses([addresses]), (PortRange(ports, ports),))
 
 
 class Case(NamedTuple):
     """A declaration and the one error that it leads to."""
 
     gateways: str
+    code: ErrorCode
     path: str
     reason: str
     fix: str
@@ -89,107 +114,177 @@ class Case(NamedTuple):
 
 G = "dbports_gateways[0]"
 CASES = {
-    "networks are a dictionary": Case("[]", "dbports_networks", "not a dictionary", "office:", "[192.0.2.0/24]"),
-    "a network without addresses": Case("[]", "dbports_networks.a", "not a list", "office:", "{a: []}"),
-    "a network's name": Case("[]", "dbports_networks.a b", "not a name", "letter first", "{'a b': [192.0.2.0/24]}"),
-    "host bits": Case("[]", "dbports_networks.a[0]", "not an IPv4", "192.0.2.0/24", "{a: [192.0.2.1/24]}"),
-    "a range": Case("[]", "dbports_networks.a[0]", "prefix", "192.0.2.1, ", "{a: [192.0.2.1-192.0.2.5]}"),
-    "one network, two names": Case(
-        "[]", "dbports_networks.b[0]", "network a as well", "one of the two", "{a: [192.0.2.0/24], b: [192.0.2.0/24]}"
+    "networks are a dictionary": Case(
+        "[]", "wrong_type", "dbports_networks", "expected a dictionary", "office:", "[192.0.2.0/24]"
     ),
-    "not a list": Case("{name: fw}", "dbports_gateways", "not a list", "kind: filter"),
-    "not a dictionary": Case("[fw]", G, "a gateway is a dictionary", "name: fw-1"),
-    "no name": Case("[{kind: filter, between: [office, dc]}]", f"{G}.name", "not a name", "letters"),
-    "a name for a shell": Case("[{name: 'a;b', kind: filter}]", f"{G}.name", "not a name", "letters"),
-    "two of one name": Case(f"[{ACL}, {ACL}]", "dbports_gateways[1].name", "two gateways", "its own"),
-    "no kind": Case("[{name: fw, between: [office, dc]}]", f"{G}.kind", "not a kind", "filter, socks, nat"),
-    "an unknown kind": Case("[{name: fw, kind: vpn, between: [office, dc]}]", f"{G}.kind", "not a kind", "filter"),
+    "a network without addresses": Case(
+        "[]", "wrong_type", "dbports_networks.a", "expected a list", "office:", "{a: []}"
+    ),
+    "a network's name": Case(
+        "[]", "not_a_name", "dbports_networks.a b", "not a name", "letter first", "{'a b': [192.0.2.0/24]}"
+    ),
+    "host bits": Case(
+        "[]", "not_an_address", "dbports_networks.a[0]", "not an IPv4", "192.0.2.0/24", "{a: [192.0.2.1/24]}"
+    ),
+    "a range": Case(
+        "[]", "not_an_address", "dbports_networks.a[0]", "prefix", "192.0.2.1, ", "{a: [192.0.2.1-192.0.2.5]}"
+    ),
+    "one network, two names": Case(
+        "[]",
+        "duplicate",
+        "dbports_networks.b[0]",
+        "also network a",
+        "one of the two",
+        "{a: [192.0.2.0/24], b: [192.0.2.0/24]}",
+    ),
+    "not a list": Case("{name: fw}", "wrong_type", "dbports_gateways", "expected a list", "kind: filter"),
+    "not a dictionary": Case("[fw]", "wrong_type", G, "expected a dictionary", "name: fw-1"),
+    "no name": Case("[{kind: filter, between: [office, dc]}]", "not_a_name", f"{G}.name", "not a name", "letters"),
+    "a name for a shell": Case("[{name: 'a;b', kind: filter}]", "not_a_name", f"{G}.name", "not a name", "letters"),
+    "two of one name": Case(f"[{ACL}, {ACL}]", "duplicate", "dbports_gateways[1].name", "two gateways", "its own"),
+    "no kind": Case("[{name: fw, between: [office, dc]}]", "missing", f"{G}.kind", "not a kind", "filter, socks, nat"),
+    "an unknown kind": Case(
+        "[{name: fw, kind: vpn, between: [office, dc]}]", "not_a_choice", f"{G}.kind", "not a kind", "filter"
+    ),
+    "between is almost written": Case(
+        "[{name: fw, kind: filter, betwen: [office, dc]}]", "unknown_key", f"{G}.betwen", "unknown", "between"
+    ),
     "a key that is almost one": Case(
-        "[{name: fw, kind: filter, between: [office, dc], statefull: true}]", f"{G}.statefull", "unknown", "stateful"
+        "[{name: fw, kind: filter, between: [office, dc], statefull: true}]",
+        "unknown_key",
+        f"{G}.statefull",
+        "unknown",
+        "stateful",
     ),
     "another kind's key": Case(
-        "[{name: fw, kind: filter, between: [office, dc], mappings: []}]", f"{G}.mappings", "unknown", "Known keys"
+        "[{name: fw, kind: filter, between: [office, dc], mappings: []}]",
+        "unknown_key",
+        f"{G}.mappings",
+        "unknown",
+        "Known keys",
     ),
     "stateful is no word": Case(
-        "[{name: fw, kind: filter, between: [office, dc], stateful: maybe}]", f"{G}.stateful", "not true", "true"
+        "[{name: fw, kind: filter, between: [office, dc], stateful: maybe}]",
+        "not_a_choice",
+        f"{G}.stateful",
+        "not true",
+        "true",
     ),
-    "between one": Case("[{name: fw, kind: filter, between: [office]}]", f"{G}.between", "two networks", "office, dc"),
+    "between one": Case(
+        "[{name: fw, kind: filter, between: [office]}]", "wrong_type", f"{G}.between", "two networks", "office, dc"
+    ),
+    "between nothing": Case("[{name: fw, kind: filter}]", "missing", f"{G}.between", "two networks", "office, dc"),
     "between nowhere": Case(
-        "[{name: fw, kind: filter, between: [office, moon]}]", f"{G}.between[1]", "no such network", "office, dc"
+        "[{name: fw, kind: filter, between: [office, moon]}]",
+        "unknown_name",
+        f"{G}.between[1]",
+        "no such network",
+        "office, dc",
     ),
     "between itself": Case(
-        "[{name: fw, kind: filter, between: [office, office]}]", f"{G}.between[1]", "twice", "Remove"
+        "[{name: fw, kind: filter, between: [office, office]}]", "duplicate", f"{G}.between[1]", "twice", "Remove"
     ),
     "an unknown engine": Case(
-        "[{name: fw, kind: filter, between: [office, dc], engines: [msql]}]", f"{G}.engines", "engines", "mssql"
+        "[{name: fw, kind: filter, between: [office, dc], engines: [msql]}]",
+        "unknown_name",
+        f"{G}.engines",
+        "engines",
+        "mssql",
     ),
     "socks without addresses": Case(
-        "[{name: s, kind: socks, between: [office, dc]}]", f"{G}.addresses", "own", "dc: ..."
+        "[{name: s, kind: socks, between: [office, dc]}]", "missing", f"{G}.addresses", "own", "dc: ..."
     ),
     "an address missing": Case(
         "[{name: s, kind: socks, between: [office, dc], addresses: {office: 192.0.2.1}}]",
+        "missing",
         f"{G}.addresses.dc",
         "own address in this network",
         "dc: ...",
     ),
     "an address elsewhere": Case(
         "[{name: s, kind: socks, between: [office, dc], addresses: {office: 192.0.2.1, moon: 192.0.2.2}}]",
+        "unknown_key",
         f"{G}.addresses.moon",
         "unknown",
         "Known keys: dc, office",
     ),
     "socks by IPv6": Case(
         "[{name: s, kind: socks, between: [office, dc], addresses: {office: 192.0.2.1, dc: '2001:db8:d::1'}}]",
+        "not_an_address",
         f"{G}.addresses.dc",
-        "IPv4 addresses alone",
+        "only IPv4 addresses",
         "IPv4",
     ),
-    "a port too high": Case(f"[{SOCKS[:-1]}, port: 70000}}]", f"{G}.port", "a number from 1", "one port"),
+    "a port too high": Case(f"[{SOCKS[:-1]}, port: 70000}}]", "not_a_port", f"{G}.port", "a number from 1", "one port"),
     "nat without inside": Case(
-        f"[{{{DC_NAT.replace('inside: dc, ', '')}}}]", f"{G}.inside", "which network it hides", "office, dc"
+        f"[{{{DC_NAT.replace('inside: dc, ', '')}}}]",
+        "missing",
+        f"{G}.inside",
+        "the network that it hides",
+        "office, dc",
     ),
     "a proxy without mode": Case(
-        "[{name: p, kind: http_proxy, between: [office, dc]}]", f"{G}.mode", "HTTP", "mode: tcp"
+        "[{name: p, kind: http_proxy, between: [office, dc]}]", "missing", f"{G}.mode", "HTTP", "mode: tcp"
     ),
-    "a mapping that is none": Case(f"[{{{DC_NAT}, mappings: [db]}}]", f"{G}.mappings[0]", "dictionary", "host:"),
+    "nat with a network that it does not touch": Case(
+        f"[{{{DC_NAT.replace('inside: dc', 'inside: moon')}}}]", "unknown_name", f"{G}.inside", "hides", "office, dc"
+    ),
+    "mappings are a list": Case(f"[{{{DC_NAT}, mappings: db}}]", "wrong_type", f"{G}.mappings", "list", "host: erp-db"),
+    "a mapping that is none": Case(
+        f"[{{{DC_NAT}, mappings: [db]}}]", "wrong_type", f"{G}.mappings[0]", "dictionary", "host:"
+    ),
     "a mapping to nothing": Case(
-        f"[{{{DC_NAT}, mappings: [{{protocol: tcp, port: 1433}}]}}]", f"{G}.mappings[0]", "host or to an address", "one"
+        f"[{{{DC_NAT}, mappings: [{{protocol: tcp, port: 1433}}]}}]",
+        "missing",
+        f"{G}.mappings[0]",
+        "host or to an address",
+        "one",
     ),
     "a mapping to two": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, address: 198.51.100.10, protocol: tcp, port: 1433}}]}}]",
+        "contradiction",
         f"{G}.mappings[0]",
         "host or to an address",
         "one",
     ),
     "a mapping to nobody": Case(
         f"[{{{DC_NAT}, mappings: [{{host: dbb, protocol: tcp, port: 1433}}]}}]",
+        "unknown_name",
         f"{G}.mappings[0].host",
         "no such host",
         "inventory host",
     ),
     "a mapping outwards": Case(
         f"[{{{DC_NAT}, mappings: [{{host: app-01, protocol: tcp, port: 1433}}]}}]",
+        "contradiction",
         f"{G}.mappings[0].host",
-        "no address in network dc",
+        "in network dc",
         "dbports_networks",
     ),
     "a mapping of icmp": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, protocol: icmp, port: 1433}}]}}]",
+        "not_a_choice",
         f"{G}.mappings[0].protocol",
         "not a protocol",
         "tcp, udp",
     ),
     "a mapping without port": Case(
-        f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp}}]}}]", f"{G}.mappings[0].port", "not a port", "1433"
+        f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp}}]}}]",
+        "not_a_port",
+        f"{G}.mappings[0].port",
+        "not a port",
+        "1433",
     ),
     "more outside than inside": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp, port: 1433, public_port: 1-9}}]}}]",
+        "contradiction",
         f"{G}.mappings[0].public_port",
-        "as many ports",
+        "the same number of ports",
         "same length",
     ),
     "another's address": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp, port: 1433, public_address: 192.0.2.9}}]}}]",
+        "not_a_choice",
         f"{G}.mappings[0].public_address",
         "not an outside address",
         "192.0.2.1",
@@ -197,6 +292,7 @@ CASES = {
     "two hosts with Browser on one address": Case(
         f"[{{{DC_NAT}, mappings: [{{host: db, protocol: udp, port: 1434}}, "
         "{address: 198.51.100.11, protocol: udp, port: 1434}]}]",
+        "duplicate",
         f"{G}.mappings[1].public_port",
         "one public address serves one host with SQL Server Browser",
         "another",
@@ -207,13 +303,13 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_a_wrong_declaration_names_path_and_fix(case: Case) -> None:
     (error,) = errors_of(case.gateways, networks=case.networks)
-    assert error.path == case.path
+    assert (error.code, error.path) == (case.code, case.path)
     assert case.reason in error.reason
     assert error.fix is not None
     assert case.fix in error.fix
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_there_at_once() -> None:
     found = errors_of("[fw, {name: x, kind: filter, between: [office]}]", "[{engine: mssql}]")
     assert [error.path for error in found] == [
         "dbports_gateways[0]",
@@ -259,10 +355,10 @@ class TestNetworks:
         ],
     )
     def test_the_longest_prefix(self, address: str, owner: str) -> None:
-        assert self.NAMED.parts((address,)) == {owner: (AddressRange.parse(address),)}
+        assert self.NAMED.parts(parse_addresses([address])) == {owner: (AddressRange.parse(address),)}
 
     def test_what_spans_several_is_split(self) -> None:
-        parts = self.NAMED.parts(("192.0.2.60-192.0.2.130", "2001:db8::/31", "2001:db8::1"))
+        parts = self.NAMED.parts(parse_addresses(["192.0.2.60-192.0.2.130", "2001:db8::/31"]))
         assert {name: [str(item) for item in items] for name, items in parts.items()} == {
             "site": ["192.0.2.60/30", "192.0.2.128-192.0.2.130"],
             "box": ["192.0.2.64"],
@@ -273,7 +369,7 @@ class TestNetworks:
 
 
 class TestFilters:
-    """facts/perimeter.md section 1: request, reply, unrelated datagram, ICMP errors."""
+    """Request, reply, unrelated datagram, ICMP errors."""
 
     def test_without_tracking_replies_go_to_the_range_of_the_clients_system(self) -> None:
         assert lines(plan_of(f"[{ACL}]"), "fw") == [
@@ -345,15 +441,15 @@ class TestFilters:
         servers = "[{engine: mssql, clients: [wide, app-01]}]"
         assert plan_of(f"[{ACL}]", servers, wide=wide).warnings == []
         (warning,) = plan_of(f"[{ACL}]", servers, wide=unknown).warnings
-        assert warning.startswith("fw: answers to wide are permitted")
+        assert (warning.code, warning.host, warning.peers) == ("unknown_source_ports", "fw", ("wide",))
 
-    def test_what_a_gateway_sends_from_is_known_of_a_translator_and_told_of_others(self) -> None:
-        """facts/perimeter.md section 1: with address translation in front the range is 1024-65535."""
+    def test_what_a_gateway_sends_from_is_known_of_a_translator_and_warned_of_with_others(self) -> None:
+        """With address translation in front the range is 1024-65535."""
         behind = ACL.replace("fw", "behind")
         assert plan_of(f"[{{{OFFICE_NAT}}}, {behind}]").warnings == []
         servers = "[{engine: sql602, minimum: true, clients: [app-01]}]"
         (warning,) = plan_of(f"[{SOCKS}, {behind}]", servers).warnings
-        assert warning.startswith("behind: answers to s are permitted")
+        assert (warning.code, warning.host, warning.peers) == ("unknown_source_ports", "behind", ("s",))
         assert plan_of(f"[{SOCKS[:-1]}, os: linux}}, {behind}]", servers).warnings == []
 
     def test_only_the_engines_that_are_named_go_through(self) -> None:
@@ -402,7 +498,7 @@ class TestWays:
         )
         assert "relay tcp 192.0.2.21: -> 192.0.2.2:7002" in lines(plan, "s")
         (statement,) = plan.gateways[1].statements
-        assert statement.published == (("192.0.2.2",), "7002")
+        assert statement.published == published("192.0.2.2", 7002)
         assert [(flow["initiator"], flow["initiator_addresses"], flow["responder"]) for flow in flows_of(plan)] == [
             ("n", ["198.51.100.2"], "db"),
             ("app-01", ["192.0.2.21"], "s"),
@@ -412,8 +508,8 @@ class TestWays:
         mapping = "{host: db, protocol: tcp, port: 1433, public_port: 21433}"
         plan = plan_of(f"[{{{DC_NAT}, mappings: [{mapping}]}}]")
         assert lines(plan, "n") == ["request tcp 192.0.2.21,192.0.2.22: -> 198.51.100.10:1433"]
-        assert plan.gateways[0].statements[0].published == (("192.0.2.1",), "21433")
-        assert "after the destination was translated" in plan.gateways[0].heading()["note"]
+        assert plan.gateways[0].statements[0].published == published("192.0.2.1", 21433)
+        assert "after the destination was translated" in plan.gateways[0].note
 
     def test_gateways_that_name_networks_in_different_orders(self) -> None:
         (error,) = errors_of(
@@ -424,7 +520,7 @@ class TestWays:
         assert "one order" in (error.fix or "")
 
     def test_the_device_has_the_addresses_of_all_its_clients_families(self) -> None:
-        """A client by IPv4 alone and one by IPv6 alone: the server lets the device in by both."""
+        """A client with only IPv4 and one with only IPv6: the server lets the device in by both."""
         plan = plan_of(
             "[{name: n, kind: nat, inside: office, between: [office, dc], "
             "addresses: {office: [192.0.2.1, '2001:db8:a::1'], dc: [198.51.100.1, '2001:db8:d::1']}}]",
@@ -437,7 +533,8 @@ class TestWays:
             six={"ansible_host": "2001:db8:a::6"},
         )
         (peers,) = plan.hosts["db"].rules.values()
-        assert set(peers["n"].addresses) == {"198.51.100.1", "2001:db8:d::1"}
+        assert format_addresses(peers["n"].addresses) == ["198.51.100.1", "2001:db8:d::1"]
+        assert peers["n"].kind == "gateway"
         assert list(peers) == ["n"]
         assert plan.flows == len(flows_of(plan)) == 3
 
@@ -453,7 +550,9 @@ class TestWays:
             six={"ansible_host": "2001:db8:a::6"},
         )
         assert flows_of(plan) == []
-        assert any("no address family in common" in text for text in plan.warnings)
+        (warning,) = plan.warnings
+        assert (warning.code, warning.gateway, warning.networks) == ("lost_on_gateway", "s", ("dc", "office"))
+        assert "no address family in common" in warning.reason
 
     def test_an_instance_behind_translation_with_a_dynamic_port_needs_its_whole_range(self) -> None:
         servers = "[{engine: mssql, os: windows, clients: [app-01], instances: [{name: A}]}]"
@@ -473,12 +572,15 @@ class TestWays:
         servers = "[{engine: mssql, clients: [app-01], instances: [{tcp_port: 1433}, {name: B, tcp_port: 14331}]}]"
         plan = plan_of(f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp, port: 1433}}]}}]", servers)
         assert [flow["ports"] for flow in flows_of(plan)] == ["1433", "1433"]
-        assert [text for text in plan.warnings if "tds (tcp 14331) of db is not published by n" in text]
+        (warning,) = [item for item in plan.warnings if item.code == "not_published"]
+        assert (warning.host, warning.peers, warning.gateway) == ("db", ("db",), "n")
+        assert "tds (tcp 14331) of db is not published by n" in sentence(warning)
 
-    def test_a_mapping_that_nothing_uses_is_told(self) -> None:
+    def test_a_mapping_that_nothing_uses_is_warned_of(self) -> None:
         mappings = "{host: db, protocol: tcp, port: 1433}, {host: db, protocol: tcp, port: 3389}"
         (warning,) = plan_of(f"[{{{DC_NAT}, mappings: [{mappings}]}}]").warnings
-        assert warning.startswith("n: dbports_gateways[0].mappings[1] publishes tcp 3389")
+        assert (warning.code, warning.path) == ("unused_mapping", "dbports_gateways[0].mappings[1]")
+        assert sentence(warning).startswith("n: dbports_gateways[0].mappings[1] publishes tcp 3389")
 
     def test_one_port_of_a_relay_leads_to_one_server(self) -> None:
         proxy = (
@@ -501,8 +603,8 @@ class TestWays:
     def test_ping_reaches_the_device_that_publishes_and_passes_the_one_that_hides_clients(self) -> None:
         quiet = "search: false, interrupt: false, announcements: false"
         servers = f"[{{engine: sql602, ping: true, {quiet}, clients: [app-01]}}]"
-        published = plan_of(f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp, port: 5002}}]}}]", servers)
-        assert any("ping (icmp) does not pass" in text for text in published.warnings)
+        outside = plan_of(f"[{{{DC_NAT}, mappings: [{{host: db, protocol: tcp, port: 5002}}]}}]", servers)
+        assert any("ping (icmp) does not pass" in sentence(item) for item in outside.warnings)
         hiding = plan_of(f"[{{{OFFICE_NAT}}}]", servers)
         assert [flow["flow"] for flow in flows_of(hiding)].count("ping") == 2
 
@@ -510,23 +612,35 @@ class TestWays:
         sql602 = "[{engine: sql602, minimum: true, clients: [app-01]}]"
 
         def probes(plan: Plan) -> list[tuple[str, Any]]:
-            return [(head.ports, head.probe) for head in plan.hosts["app-01"].rules]
+            return [(format_ports(key.ports), key.probe) for key in plan.hosts["app-01"].rules]
 
-        assert probes(plan_of(f"[{SOCKS}]", sql602)) == [("1080", ("tcp", None))]
+        assert probes(plan_of(f"[{SOCKS}]", sql602)) == [("1080", Probe("tcp", None))]
         mapping = "{host: db, protocol: tcp, port: 5002, public_port: 7002}"
         plan = plan_of(f"[{{{DC_NAT}, mappings: [{mapping}]}}]", sql602)
-        assert probes(plan) == [("7002", ("sql602_connect", None))]
-        (head,) = plan.hosts["app-01"].rules
-        assert head.purpose.endswith("through n (clients register port 7001)")
+        assert probes(plan) == [("7002", Probe("sql602_connect", None))]
+        (key,) = plan.hosts["app-01"].rules
+        assert key.purpose.endswith("through n (clients register port 7001)")
+
+    def test_behind_two_translators_the_outer_one_says_which_port_clients_register(self) -> None:
+        """The inner one moves the server's ports, the outer one moves them back: nothing is left to say."""
+        inner = DC_NAT.replace("name: n", "name: inner").replace("office: 192.0.2.1", "office: 198.51.100.99")
+        plan = plan_of(
+            f"[{{{DC_NAT}, mappings: [{{address: 198.51.100.99, protocol: tcp, port: 7002, public_port: 5002}}]}}, "
+            f"{{{inner}, mappings: [{{host: db, protocol: tcp, port: 5002, public_port: 7002}}]}}]",
+            "[{engine: sql602, minimum: true, clients: [app-01]}]",
+        )
+        (key,) = plan.hosts["app-01"].rules
+        assert format_ports(key.ports) == "5002"
+        assert key.purpose.endswith("through n")
 
 
 class TestExplained:
-    """Who stands behind a device is told from who does not get through at all."""
+    """Who stands behind a device is another case than who does not get through at all."""
 
     def verdict(self, gateways: str, servers: str, peer: str) -> tuple[str, set[str]]:
         data = PlainInventory(inventory(gateways, servers))
         answer = explain(view_of(build_plan(data), data), "db", "1433/tcp", peer)
-        return answer["verdict"], {reason["code"] for reason in answer["reasons"]}
+        return answer.verdict or "", {reason.code for reason in answer.reasons}
 
     def test_behind_a_device_that_hides_it(self) -> None:
         servers = "[{engine: mssql, clients: [app-01]}]"
@@ -550,7 +664,13 @@ class TestForbidden:
     def test_behind_the_device_of_a_client_it_is_not(self) -> None:
         plan = plan_of(f"[{{{OFFICE_NAT}}}]", self.SERVERS)
         assert "app-02" not in plan.hosts
-        assert [text for text in plan.warnings if "app-02 stands behind n with clients of this server" in text]
+        (warning,) = plan.warnings
+        assert (warning.code, warning.host, warning.path) == (
+            "behind_translation",
+            "db",
+            "dbports_servers[0].forbidden_clients[0]",
+        )
+        assert (warning.peers, warning.gateway) == (("app-02",), "n")
 
     def test_nobody_else_is_sampled_behind_it(self) -> None:
         server = {"engine": "mssql", "clients": ["app-02", "near"]}
@@ -575,7 +695,8 @@ class TestArtifact:
             "dc: 198.51.100.3}, engines: [postgresql]}]"
         )
         servers = "[{engine: mssql, clients: [app-01, app-02]}, {engine: sql602, ping: true, clients: [app-01]}]"
-        artifact = render_plan(plan_of(gateways, servers))
+        plan = plan_of(gateways, servers)
+        artifact = render_plan(plan)
         names = [name for name in artifact.files if name.startswith("gateways/")]
         assert names == [f"gateways/{name}.json" for name in ("fw", "s", "n", "p")]
         for name in names:
@@ -583,7 +704,7 @@ class TestArtifact:
             schema.validate(data)
             rows = [line for line in artifact.files[name].splitlines() if line.startswith(' {"action"')]
             assert len(rows) == len(data["statements"])
-        assert "## Gateway fw" in artifact.files["plan.md"]
+        assert "## Gateway fw" in plan_markdown(plan, artifact.plan_id, artifact.inputs_id)
 
     def test_without_gateways_the_index_says_so(self) -> None:
         data = inventory("[]")
@@ -592,19 +713,23 @@ class TestArtifact:
         assert json.loads(render_plan(build_plan(PlainInventory(data))).files["index.json"])["gateways"] == []
 
     def test_it_is_read_back_and_refused_when_it_was_changed(self, tmp_path: Path) -> None:
-        artifact = render_plan(plan_of(f"[{ACL}]"))
+        plan = plan_of(f"[{ACL}]")
+        artifact = render_plan(plan)
         write_artifact(artifact, tmp_path)
-        index, _plan_id = read_index(tmp_path, artifact.plan_id)
-        assert len(read_gateway(tmp_path, index, "fw")["statements"]) == 6
-        with pytest.raises(DbportsError, match="not in the plan"):
-            read_gateway(tmp_path, index, "fw2")
+        index = read_index(tmp_path, artifact.plan_id)
+        assert read_gateway(tmp_path, index, "fw") == plan.gateways[0]
+        assert len(plan.gateways[0].statements) == 6
+        assert self.refused(tmp_path, index, "fw2") == "not_in_plan"
         path = tmp_path / gateway_file("fw")
         path.write_text(path.read_text(encoding="utf-8").replace("1433", "1434"), encoding="utf-8")
-        with pytest.raises(DbportsError, match="changed"):
-            read_gateway(tmp_path, index, "fw")
+        assert self.refused(tmp_path, index, "fw") == "changed_plan"
         path.unlink()
-        with pytest.raises(DbportsError, match="missing"):
-            read_gateway(tmp_path, index, "fw")
+        assert self.refused(tmp_path, index, "fw") == "changed_plan"
+
+    def refused(self, place: Path, index: Index, name: str) -> ErrorCode:
+        with pytest.raises(DbportsError) as caught:
+            read_gateway(place, index, name)
+        return caught.value.code
 
     def test_a_gateway_that_is_gone_leaves_no_file(self, tmp_path: Path) -> None:
         write_artifact(render_plan(plan_of(f"[{ACL}]")), tmp_path)
