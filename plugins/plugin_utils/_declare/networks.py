@@ -156,7 +156,7 @@ def _read_network(name: Any, listed: Any, owners: dict[AddressRange, str]) -> Ra
         other = owners.setdefault(network, name)
         if other != name:
             raise DbportsError(
-                f"this is network {other} as well",
+                f"this is also network {other}",
                 code="duplicate",
                 path=here,
                 value=text,
