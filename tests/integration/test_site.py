@@ -261,7 +261,7 @@ def test_wrong_declarations_stop_every_host(site: Site) -> None:
     site.server["clients"] = ["ap"]
     said = " ".join(site.fails("site").split())
     assert "db: dbports_servers[0].clients[0]" in said
-    assert "no such host or group" in said
+    assert "neither an inventory host or group nor an IP address or network" in said
     assert site.ruleset("db") == ""
 
 
