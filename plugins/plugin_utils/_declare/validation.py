@@ -100,7 +100,7 @@ def read_bool(value: Any, path: str) -> bool:
     word = str(value).lower() if isinstance(value, (str, int)) else ""
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
-    raise DbportsError("not true or false", code="wrong_type", path=path, value=value, fix="Write true or false")
+    raise DbportsError("not true or false", code="not_a_choice", path=path, value=value, fix="Write true or false")
 
 
 def read_address(value: Any, path: str) -> AddressRange:
