@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import copy
 import json
+import tempfile
 import unicodedata
-from pathlib import PurePosixPath
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import INDEX, LIMIT, host_file
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import (
+    INDEX,
+    LIMIT,
+    digest,
+    host_file,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index, read_host, read_index
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_artifact
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_host, render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import BROADCAST, Plan
@@ -199,6 +209,60 @@ def test_who_must_not_reach_a_port_is_not_let_in(inventory: dict[str, Any]) -> N
             ]
             assert len(permitted) == 1
             assert name not in permitted[0]
+
+
+@given(inventories())
+def test_what_is_written_is_read_back(inventory: dict[str, Any]) -> None:
+    plan = planned(inventory)
+    artifact = render_plan(plan)
+    with tempfile.TemporaryDirectory() as folder:
+        write_artifact(artifact, Path(folder))
+        index = read_index(Path(folder), artifact.plan_id)
+        assert list(index.warnings) == plan.warnings
+        assert list(index.conflicts) == plan.conflicts
+        for name, host in plan.hosts.items():
+            back = read_host(Path(folder), index, name)
+            assert set(back.endpoints) == set(host.endpoints)
+            assert set(back.forbidden) == set(host.forbidden)
+            assert replace(back, endpoints=host.endpoints, forbidden=host.forbidden) == host
+            assert render_host(back) == artifact.files[host_file(name)]
+
+
+junk = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12), st.sampled_from(NETWORKS)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(inventories(), junk, st.data())
+def test_a_file_of_any_content_is_read_or_refused(inventory: dict[str, Any], value: Any, data: st.DataObject) -> None:
+    """What is read has values of its model's types, so that it can be written and read again."""
+    files = render_plan(planned(inventory)).files
+    file = data.draw(st.sampled_from(sorted(name for name in files if name.endswith(".json"))))
+    document = {"": json.loads(files[file])}
+    place: Any = document
+    key: Any = ""
+    while isinstance(place[key], (dict, list)) and place[key] and data.draw(st.booleans()):
+        place = place[key]
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+    place[key] = value
+    text = json.dumps(document[""])
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / (INDEX if file == INDEX else host_file("h"))
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+        try:
+            if file == INDEX:
+                read_index(Path(folder), digest(text))
+                return
+            index = Index("", "", {}, (("h", digest(text)),), (), (), ())
+            again = render_host(read_host(Path(folder), index, "h"))
+        except DbportsError as error:
+            assert error.code == "unreadable_plan"
+            return
+        place.write_text(again, encoding="utf-8")
+        assert render_host(read_host(Path(folder), replace(index, hosts=(("h", digest(again)),)), "h")) == again
 
 
 hostile = st.one_of(

@@ -101,7 +101,8 @@ def shown_ports(protocol: str, ports: Ports) -> str:
 
 
 def _order(rule: tuple[RuleKey, Any]) -> tuple[Any, ...]:
-    return (*rule[0][:-1], rule[0].probe or ("", ""))
+    probe = rule[0].probe
+    return (*rule[0][:-1], (probe.kind, probe.instance or "") if probe else ("", ""))
 
 
 @dataclass

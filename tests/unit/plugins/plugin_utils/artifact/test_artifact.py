@@ -194,6 +194,21 @@ class TestSchema:
 class TestCanonical:
     """The same plan is the same text, and a changed flow is a changed line."""
 
+    def test_one_flow_to_two_servers_with_and_without_a_named_instance(self) -> None:
+        """The rules differ only in the instance that the probe asks for, and one of them has none."""
+        servers: dict[str, Any] = {
+            "a": {"engine": "mssql", "clients": ["app"], "browser": True},
+            "b": {"engine": "mssql", "clients": ["app"], "instances": [{"name": "SALES"}]},
+        }
+        hosts: dict[str, Any] = {
+            name: {"ansible_host": f"192.0.2.{number}", "dbports_servers": [server]}
+            for number, (name, server) in enumerate(servers.items(), 10)
+        }
+        artifact = with_page({"hosts": {**hosts, "app": {"ansible_host": "192.0.2.21"}}})
+        rules = json.loads(artifact.files[host_file("app")])["rules"]
+        probes = [rule["probe"]["instance"] for rule in rules if rule["flow"] == "browser"]
+        assert probes == [None, "SALES"]
+
     def test_text_is_ascii_with_line_feeds_and_ends_with_one(self) -> None:
         for name, text in rendered(LARGE).files.items():
             assert text.isascii(), name

@@ -211,3 +211,14 @@ def test_a_gateway_that_is_not_in_the_plan(tmp_path: Path) -> None:
         read_gateway(tmp_path, replace(EMPTY, gateways=(("fw1", ""), ("fw2", ""))), "fw3")
     assert (caught.value.code, caught.value.path, caught.value.value) == ("not_in_plan", "gateway", "fw3")
     assert "fw1, fw2" in (caught.value.fix or "")
+
+
+def test_checks_that_differ_only_in_why_they_were_chosen_have_one_order() -> None:
+    host = next(host for plan in plans().values() for host in plan.hosts.values() if host.forbidden)
+    checks = [
+        host.forbidden[0]._replace(endpoint=f"mssql/e{number}/tds", sampled=sampled)
+        for number in range(8)
+        for sampled in (True, False)
+    ]
+    written = json.loads(render_host(replace(host, forbidden=checks)))["forbidden"]
+    assert [item["sampled"] for item in written] == [False, True] * 8
