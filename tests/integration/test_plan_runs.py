@@ -297,7 +297,7 @@ class TestErrors:
         result = run_playbook(PLAN, wrong, "--limit", "idle")
         assert result.rc != 0
         (failure,) = result.of("plan")
-        assert "db-1: dbports_servers[0].clients[0]: no such host or group" in failure["msg"]
+        assert "db-1: dbports_servers[0].clients[0]: neither an inventory host or group" in failure["msg"]
         assert "db-2: dbports_servers[0].port_base: at most 65534" in failure["msg"]
         assert "Traceback" not in result.text
         assert not (run_playbook.place / "out").exists()
