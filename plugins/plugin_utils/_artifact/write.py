@@ -12,7 +12,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import (
     GATEWAY_SCHEMA,
     HOST_SCHEMA,
@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
     host_file,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Endpoint,
     NegativeCheck,
@@ -169,13 +170,26 @@ def _key_line(key: RuleKey) -> str:
 
 def _peer_line(peer: RulePeer) -> str:
     """Return a peer as canonical JSON, put together here because most of a plan is this."""
-    addresses = ",".join(_quoted(str(item)) for item in peer.addresses)
-    source_ports = "null" if peer.source_ports is None else f'"{peer.source_ports}"'
     return (
-        f'{{"addresses":[{addresses}],'
-        f'"declared":{{"host":{_quoted(peer.declared.host)},"path":{_quoted(peer.declared.path)}}},'
-        f'"kind":"{peer.kind}","name":{_quoted(peer.name)},"source_ports":{source_ports}}}'
+        f'{{"addresses":{_addresses_text(peer.addresses)},"declared":{_declared_text(peer.declared)},'
+        f'"kind":"{peer.kind}","name":{_quoted(peer.name)},"source_ports":{_source_ports_text(peer.source_ports)}}}'
     )
+
+
+@lru_cache(maxsize=65536)
+def _addresses_text(addresses: Ranges) -> str:
+    """Return a list of addresses as JSON; a peer is in as many rules as it has flows."""
+    return canonical(_texts(addresses))
+
+
+@lru_cache(maxsize=4096)
+def _declared_text(declared: Declared) -> str:
+    return canonical(declared._asdict())
+
+
+@lru_cache(maxsize=4096)
+def _source_ports_text(ports: PortRange | None) -> str:
+    return canonical(ports and str(ports))
 
 
 def _probe(probe: Probe | None) -> dict[str, Any] | None:

@@ -8,7 +8,11 @@ from __future__ import annotations
 import difflib
 from typing import Any, get_args
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    AddressRange,
+    AddressSet,
+    parse_addresses,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES, dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Policy
@@ -20,11 +24,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protoc
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 _RANGE_FIX = "Write the range of the operating system, such as 32768-60999"
-_NOT_OTHERS = (
-    (AddressRange.parse("0.0.0.0"), AddressRange.parse("::")),
-    (AddressRange.parse("127.0.0.0/8"), AddressRange.parse("::1")),
-    (AddressRange.parse("224.0.0.0/4"), AddressRange.parse("ff00::/8")),
-)
+_NOT_OTHERS = AddressSet(parse_addresses(["0.0.0.0", "127.0.0.0/8", "224.0.0.0/4", "::", "::1", "ff00::/8"]))
 """Unspecified, loopback and multicast addresses, under which no other host reaches a host."""
 
 
@@ -179,7 +179,7 @@ def _host_address(text: Any, path: str) -> AddressRange:
         raise DbportsError(
             "not an IPv4 or IPv6 address", code="not_an_address", path=path, value=text, fix=fix
         ) from None
-    if any(address.overlaps(item) for pair in _NOT_OTHERS for item in pair):
+    if _NOT_OTHERS.overlaps(address):
         raise DbportsError(
             "other hosts do not reach a host under this address",
             code="unreachable_address",

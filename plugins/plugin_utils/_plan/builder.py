@@ -149,12 +149,18 @@ class _Builder:
             if received and responder.name == host:
                 # Guarded also while it has no clients.
                 self._port_set(responder).rules.setdefault(own[0], {})
+            others = [
+                (peer, server_side if peer.name == host else declared)
+                for peer, declared in initiators
+                if peer.name != responder.name
+            ]
             there = _at(responder, host, flow)
-            for initiator, client_side in initiators:
-                if initiator.name != responder.name:
-                    declared = server_side if initiator.name == host else client_side
-                    for keys in received:
-                        self._connect(FlowRequest(declaration, flow, keys[0], initiator, there), keys[1], declared)
+            for keys in received if others else ():
+                if self._router.devices:
+                    for initiator, declared in others:
+                        self._cross(FlowRequest(declaration, flow, keys[0], initiator, there), keys, declared)
+                else:
+                    self._connect(flow, keys, others, there)
 
     def _received(self, declaration: ServerDeclaration, flow: ResolvedFlow, own: _Keys, responder: Peer) -> list[_Keys]:
         """Return a flow as a responder receives it: at its own ports, where these are known, or not at all."""
@@ -171,15 +177,14 @@ class _Builder:
             return [_keys(flow._replace(ports=(dynamic_range(system).ports,)))]
         return [own]
 
-    def _connect(self, request: FlowRequest, outbound: RuleKey, declared: Declared) -> None:
+    def _cross(self, request: FlowRequest, keys: _Keys, declared: Declared) -> None:
         """Let two peers see each other, or the gateways in their places."""
-        if self._router.devices:
-            routed = self._router.route_flow(request)
-            self._record.add(request, routed)
-            if routed.rules is not None:
-                self._add_rules(routed.rules, request, outbound, declared)
-                return
-        self._pair(request, outbound, declared)
+        routed = self._router.route_flow(request)
+        self._record.add(request, routed)
+        if routed.rules is None:
+            self._connect(request.flow, keys, [(request.initiator, declared)], request.responder)
+        else:
+            self._add_rules(routed.rules, request, keys[1], declared)
 
     def _add_rules(
         self, rules: Iterable[HostRule], request: FlowRequest, outbound: RuleKey, declared: Declared
@@ -200,19 +205,22 @@ class _Builder:
             self.flows += new and not rule.pair
         self.flows += direct
 
-    def _pair(self, request: FlowRequest, outbound: RuleKey, declared: Declared) -> None:
-        initiator, responder = request.initiator, request.responder
-        new = False
-        source = initiator.source_ports if request.key.ports else None
-        if responder.is_host:
-            peer = RulePeer(initiator.name, _kind(initiator), initiator.addresses, source, declared)
-            new = self._port_set(responder).add(request.key, peer)
-        if initiator.is_host:
-            broadcast = request.flow.spec.broadcast
-            addresses = (*responder.addresses, BROADCAST) if broadcast else responder.addresses
-            peer = RulePeer(responder.name, _kind(responder), addresses, source, declared)
-            new = self._port_set(initiator).add(outbound, peer) or new
-        self.flows += new  # every node of a cluster may declare what joins it to the others
+    def _connect(self, flow: ResolvedFlow, keys: _Keys, initiators: _Side, responder: Peer) -> None:
+        """Let initiators and a responder see each other as they are; most of a plan's time is spent here."""
+        inbound, outbound = keys
+        own = self._port_set(responder) if responder.is_host else None
+        admitted = {} if own is None else own.rules.setdefault(inbound, {})
+        addresses = (*responder.addresses, BROADCAST) if flow.spec.broadcast else responder.addresses
+        kind = _kind(responder)
+        for initiator, declared in initiators:
+            name, ports = initiator.name, initiator.source_ports if inbound.ports else None
+            new = own is not None and name not in admitted
+            if new:
+                admitted[name] = RulePeer(name, _kind(initiator), initiator.addresses, ports, declared)
+            if initiator.is_host:
+                peer = RulePeer(responder.name, kind, addresses, ports, declared)
+                new = self._port_set(initiator).add(outbound, peer) or new
+            self.flows += new  # every node of a cluster may declare what joins it to the others
 
     def finish(self) -> list[GatewayPlan]:
         """Return what gateways have to permit; what was noticed on the way goes to the hosts' warnings."""
