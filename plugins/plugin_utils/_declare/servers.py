@@ -100,15 +100,17 @@ def _check_keys(raw: Mapping[str, Any], engine: Engine, known: set[str], path: s
 
     :param known: the keys of this level.
     """
-    levels = known | _keys(engine) | _instance_keys(engine)
+    if known.issuperset(raw):
+        return
+    levels = sorted(known | _keys(engine) | _instance_keys(engine))
     for key in raw:
-        near = None if key in known else next(iter(difflib.get_close_matches(str(key), sorted(levels), 1)), None)
-        if near is not None and near not in known:
-            raise unknown_key(key, raw[key], path, _elsewhere(near, raw[key], engine, path))
+        near = [] if key in known else difflib.get_close_matches(str(key), levels, 1)
+        if near and near[0] not in known:
+            raise unknown_key(key, raw[key], path, _elsewhere(near[0], raw[key], engine))
     no_unknown_keys(raw, known, path)
 
 
-def _elsewhere(key: str, value: Any, engine: Engine, path: str) -> str:
+def _elsewhere(key: str, value: Any, engine: Engine) -> str:
     """Return how to write a key at the level that it belongs to."""
     shown = json.dumps(value) if isinstance(value, (bool, int, float)) else str(value)
     written = f"{key}: {shown if isinstance(value, (str, int, float)) and len(shown) <= 40 else '...'}"
