@@ -45,9 +45,9 @@ def resolve_flows(
     :param instances: the values of its instances; a flow of each instance sees the server's values too.
     :param dynamic: the range from which the server's host takes dynamic ports.
     """
+    together = [_together(server, item) for item in instances]
     for spec in engine.flows:
-        scopes = [_together(server, item) for item in instances] if spec.each == "instance" else [server]
-        for values in scopes:
+        for values in together if spec.each == "instance" else [server]:
             if not holds(spec.when, values):
                 continue
             for item in values[spec.spread] if spec.spread else ({},):

@@ -26,7 +26,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
     host_file,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared, Settings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Endpoint,
     NegativeCheck,
@@ -125,8 +125,8 @@ def render_host(host: PortSet) -> str:
         [
             ("schema", canonical(HOST_SCHEMA)),
             ("host", canonical(host.host)),
-            ("addresses", canonical(_texts(host.addresses))),
-            ("settings", canonical(host.settings._asdict())),
+            ("addresses", _addresses_text(host.addresses)),
+            ("settings", _settings_text(host.settings)),
             ("endpoints", _lines(canonical(_endpoint(item)) for item in sorted(host.endpoints, key=_endpoint_order))),
             ("rules", _lines(rules)),
             ("forbidden", _lines(canonical(_check(item)) for item in sorted(set(host.forbidden), key=_check_order))),
@@ -180,6 +180,11 @@ def _peer_line(peer: RulePeer) -> str:
 def _addresses_text(addresses: Ranges) -> str:
     """Return a list of addresses as JSON; a peer is in as many rules as it has flows."""
     return canonical(_texts(addresses))
+
+
+@lru_cache(maxsize=64)
+def _settings_text(settings: Settings) -> str:
+    return canonical(settings._asdict())
 
 
 @lru_cache(maxsize=4096)
