@@ -14,7 +14,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store i
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked
-
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
 
 

@@ -7,28 +7,34 @@
 same declarations out of a dictionary, at a tenth, at all and at ten times of the hosts, to see that it grows linearly.
 ``terms`` compiles the same terms to nftables with aerleon; ``addresses`` reads and merges networks with netaddr.
 Ratios hold from machine to machine, seconds do not.
+
+``BASE=/path/to/checkout`` measures another commit's tree too: both make and write the text of the same plan in turns,
+each turn in a process of its own, and the ratio of their medians is printed, in processor time.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import gc
 import importlib
 import ipaddress
 import json
 import logging
+import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
 CORE = "ansible_collections.dbports.firewall.plugins.module_utils"
 UTILS = "ansible_collections.dbports.firewall.plugins.plugin_utils"
 SERVERS = 20
@@ -62,34 +68,75 @@ def ansible_inventory(data: dict[str, Any]) -> dict[str, Any]:
     return {"all": {"hosts": data["hosts"], "children": groups}}
 
 
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Measure as a run does its work: while a plan grows, nothing of it is garbage."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def seconds(work: Callable[[], Any], rounds: int) -> tuple[float, Any]:
     """Return the median time of some work, and what it returned last."""
     times, found = [], None
     for _round in range(rounds):
         del found
-        gc.collect()
-        start = time.perf_counter()
-        found = work()
-        times.append(time.perf_counter() - start)
+        with collector_paused():
+            start = time.perf_counter()
+            found = work()
+            times.append(time.perf_counter() - start)
     return statistics.median(times), found
+
+
+def found_in(name: str, *modules: str) -> Any:
+    """Return what a tree calls so, in the first of these modules that it has; rooms move from commit to commit."""
+    for module in modules:
+        with contextlib.suppress(ImportError, AttributeError):
+            return getattr(importlib.import_module(f"{UTILS}.{module}"), name)
+    raise LookupError(f"{name} is in none of {', '.join(modules)}")
+
+
+def planner() -> tuple[Any, Any]:
+    """Return the class of plain inventories and the function that plans one."""
+    inventory = found_in("PlainInventory", "_inventory.plain_inventory", "_inventory.protocol", "_inventory")
+    return inventory, found_in("build_plan", "_plan.builder", "_plan")
+
+
+def renderer() -> Callable[[Any], Any]:
+    """Return what writes a plan as text, the page for readers included."""
+    render = found_in("render_plan", "_artifact.write", "_artifact.artifact", "_artifact")
+    page = found_in("plan_markdown", "_output.markdown", "_markdown")
+
+    def whole(plan: Any) -> Any:
+        artifact = render(plan)
+        if "plan.md" in artifact.files:
+            return artifact
+        text = page(plan, artifact.plan_id, artifact.inputs_id)
+        return dataclasses.replace(artifact, files={**artifact.files, "plan.md": text})
+
+    return whole
 
 
 def plan_parts(read: Callable[[], Any], rounds: int) -> tuple[dict[str, float], Any]:
     """Time what a run does with its inventory: flows, files as text, files on disk, and one host's file read back."""
-    artifacts = importlib.import_module(f"{UTILS}._artifact.artifact")
+    store = importlib.import_module(f"{UTILS}._artifact.store")
+    reader = importlib.import_module(f"{UTILS}._artifact.read")
+    _inventory, build = planner()
+    render = renderer()
     times = {}
-    build = importlib.import_module(f"{UTILS}._plan.builder").build_plan
     times["plan"], plan = seconds(lambda: build(read()), rounds)
-    times["render"], artifact = seconds(lambda: artifacts.render_plan(plan), rounds)
+    times["render"], artifact = seconds(lambda: render(plan), rounds)
     folders = [Path(tempfile.mkdtemp(prefix="dbports-bench-")) for _round in range(rounds)]
     left = iter(folders)
-    times["write"], _none = seconds(lambda: artifacts.write_artifact(artifact, next(left)), rounds)
-    times["rewrite"], _none = seconds(lambda: artifacts.write_artifact(artifact, folders[0]), rounds)
+    times["write"], _none = seconds(lambda: store.write_artifact(artifact, next(left)), rounds)
+    times["rewrite"], _none = seconds(lambda: store.write_artifact(artifact, folders[0]), rounds)
     name = max(plan.hosts)
 
     def one_host() -> Any:
-        index, _plan_id = artifacts.read_index(folders[0], None)
-        return artifacts.read_host(folders[0], index, name)
+        return reader.read_host(folders[0], reader.read_index(folders[0], None), name)
 
     times["one host"], _host = seconds(one_host, rounds)
     for folder in folders:
@@ -110,10 +157,43 @@ def show(title: str, times: dict[str, float], plan: Any) -> None:
 
 def bench_plan(hosts: int, rounds: int) -> None:
     """Plan a tenth, all and ten times of the hosts."""
-    plain = importlib.import_module(f"{UTILS}._inventory.plain_inventory").PlainInventory
+    plain, _build = planner()
     for size, times in ((hosts // 10, rounds), (hosts, rounds), (hosts * 10, 1)):
         data = declarations(size)
         show("plan", *plan_parts(lambda data=data: plain(data), times))
+    if os.environ.get("BASE"):
+        compare(Path(os.environ["BASE"]), hosts, rounds)
+
+
+def turn(hosts: int) -> dict[str, float]:
+    """Plan once and return the seconds of processor time of planning and of writing the text."""
+    plain, build = planner()
+    render = renderer()
+    data = declarations(hosts)
+    render(build(plain(declarations(100))))  # what is made once in a process does not count
+    with collector_paused():
+        start = time.process_time()
+        plan = build(plain(data))
+        planned = time.process_time()
+        render(plan)
+        return {"plan": planned - start, "render": time.process_time() - planned}
+
+
+def compare(base: Path, hosts: int, rounds: int) -> None:
+    """Measure this tree and another one in turns."""
+    taken: dict[Path, list[dict[str, float]]] = {ROOT: [], base: []}
+    for _round in range(max(rounds, 3)):
+        for root, turns in taken.items():
+            command = [sys.executable, __file__, "--turn", str(root), "--hosts", str(hosts)]
+            done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+            turns.append(json.loads(done.stdout))
+    mine, theirs = (
+        {part: statistics.median(item[part] for item in turns) for part in ("plan", "render")}
+        for turns in taken.values()
+    )
+    parts = "  ".join(f"{part} {mine[part]:.3f} and {theirs[part]:.3f}" for part in mine)
+    ratio = sum(mine.values()) / sum(theirs.values())
+    print(f"plan: {hosts:,} hosts here and in {base}: ratio {ratio:.2f}  ({parts})")
 
 
 def bench_inventory(hosts: int, rounds: int) -> None:
@@ -163,8 +243,7 @@ def bench_terms(hosts: int, rounds: int) -> None:
     logging.disable(logging.WARNING)
     wish = importlib.import_module(f"{CORE}._firewall.decide").DesiredState
     encode = importlib.import_module(f"{CORE}._firewall.nftables.encode").encode
-    plain = importlib.import_module(f"{UTILS}._inventory.plain_inventory").PlainInventory
-    build = importlib.import_module(f"{UTILS}._plan.builder").build_plan
+    plain, build = planner()
     count = max(hosts // 10, 10)
     peers = [[f"10.{number >> 8}.{number & 255}.{2 * last + 1}" for last in range(10)] for number in range(count)]
     ports = [1024 + number for number in range(count)]
@@ -184,13 +263,13 @@ def bench_terms(hosts: int, rounds: int) -> None:
         plan = build(plain(own))
         rules = [
             {
-                "direction": head.direction,
-                "protocol": head.protocol,
-                "ports": [head.ports],
-                "peers": [address for ref in found.values() for address in ref.addresses],
-                "purpose": head.purpose,
+                "direction": key.direction,
+                "protocol": key.protocol,
+                "ports": [str(item) for item in key.ports],
+                "peers": [str(address) for peer in found.values() for address in peer.addresses],
+                "purpose": key.purpose,
             }
-            for head, found in plan.hosts["db"].rules.items()
+            for key, found in plan.hosts["db"].rules.items()
         ]
         return str(encode(wish.from_arguments({"rules": rules, "persist": False}).ruleset))
 
@@ -258,8 +337,13 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--turn", type=Path, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
+    sys.path.insert(0, str((wanted.turn or ROOT) / "tests"))
     importlib.import_module("conftest")  # makes the checkout importable as the collection
+    if wanted.turn:
+        print(json.dumps(turn(wanted.hosts)))
+        return
     for part in wanted.parts.split(","):
         PARTS[part](wanted.hosts, wanted.rounds)
 

@@ -130,6 +130,6 @@ def test_a_fork_reads_its_own_host_alone(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(place))
         plan = current_plan(hostvars_of(declarations(size), place))
         name = f"s{size // 4 - 1}"
-        assert plan.host(name)["host"] == name
+        assert plan.host(name).host == name
         counts.append(steps(lambda plan=plan, name=name: plan.host(name)))
     assert counts[2] <= counts[1] + 100, "some comparisons more, and not 1,600"

@@ -87,9 +87,7 @@ class _Reader:
         self._settings = inventory.settings()
         self._peers = Peers(inventory)
         self._errors = ErrorList()
-        own, self._refused = read_engines(
-            self._settings.get("dbports_engines"), builtin_engines(), self._errors.keep
-        )
+        own, self._refused = read_engines(self._settings.get("dbports_engines"), builtin_engines(), self._errors.keep)
         self._engines: dict[str, Engine] = {**builtin_engines(), **own}
         self._known: dict[tuple[str, _Refs], PeerSet] = {}
         self._meshes: dict[int, PeerSet] = {}
@@ -100,9 +98,7 @@ class _Reader:
         networks, gateways = self._read_gateways()
         found = self._errors.collecting_errors
         declaring = [
-            name
-            for name in sorted(self._inventory.declaring())
-            if found(name, self._peers.host, name) is not None
+            name for name in sorted(self._inventory.declaring()) if found(name, self._peers.host, name) is not None
         ]
         servers = tuple(item for name in declaring for item in self._servers(name))
         variables = self._peers.variables
@@ -134,9 +130,7 @@ class _Reader:
         if raw is not None and not (isinstance(raw, Mapping) and len(named) == len(raw)):
             return networks, ()  # what gateways say of a refused network would be an error of its own
         declared = self._settings.get("dbports_gateways")
-        return networks, read_gateways(
-            declared, self._kinds, networks, self._peers, self._engines, self._errors.keep
-        )
+        return networks, read_gateways(declared, self._kinds, networks, self._peers, self._engines, self._errors.keep)
 
     def _check_size(self) -> None:
         expected, path = self._settings.get("dbports_expected_hosts"), "dbports_expected_hosts"

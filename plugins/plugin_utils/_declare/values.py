@@ -172,7 +172,7 @@ class GatewayKind(NamedTuple):
     """What a kind of gateway lets users declare beside name, kind, between and engines.
 
     :param addresses: given its values, which addresses of its own it needs.
-    :param mappings: whether it publishes endpoints.
+    :param mappings: whether it publishes endpoints; then it has an option inside, the network that they are in.
     :param check: given its values, the networks and its path, raises DbportsError for values that do not fit.
     """
 

@@ -21,7 +21,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Probe, RuleKey
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
 
-
 OS_OPTION = Option(
     "os", "str", "Its operating system, which determines its source ports.", choices=tuple(DYNAMIC_RANGES)
 )

@@ -9,12 +9,23 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, PortSet, RulePeer, shown_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Ports, Statement
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, listed, sentence, visible
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
+    Plan,
+    PortSet,
+    RulePeer,
+    shown_ports,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Ports, Statement
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
+    conflict_sentence,
+    listed,
+    sentence,
+    visible,
+)
+
 
 @lru_cache(maxsize=4096)
 def escape(text: str) -> str:
@@ -86,8 +97,14 @@ def _host_section(host: PortSet) -> list[str]:
 
 def shown_peer(peer: RulePeer) -> str:
     """Return a peer with its addresses; a network has no other name."""
-    texts = format_addresses(peer.addresses)
-    return peer.name if peer.name in texts else f"{peer.name} ({', '.join(texts)})"
+    return _named(peer.name, peer.addresses)
+
+
+@lru_cache(maxsize=65536)
+def _named(name: str, addresses: Ranges) -> str:
+    """Return a name with addresses; a host is a peer in as many rules as it has flows."""
+    texts = format_addresses(addresses)
+    return name if name in texts else f"{name} ({', '.join(texts)})"
 
 
 def _gateway_section(plan: GatewayPlan) -> list[str]:

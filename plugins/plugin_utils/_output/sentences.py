@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterable
 
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports, merge_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import shown_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, FlowPorts, PlanWarning, WarningCode
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import (
+    Conflict,
+    FlowPorts,
+    PlanWarning,
+    WarningCode,
+)
 
 _SHOWN = 6
 _NETSH = "netsh int ipv4 add excludedportrange protocol={protocol} startport={first} numberofports={count}"
