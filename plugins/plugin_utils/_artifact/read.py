@@ -180,7 +180,7 @@ def _load(text: str, schema: str, name: str, read: Callable[[_Data], T]) -> T:
 
 def _exactly(kind: type[T], value: Any) -> T:
     """Return a value of this type; ``true`` is no number here."""
-    if type(value) is not kind:
+    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         raise TypeError(kind.__name__)
     return value
 
