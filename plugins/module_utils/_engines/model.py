@@ -96,6 +96,8 @@ class FlowSpec:
     :param protocol: tcp, udp or icmp.
     :param port: where the responder receives: a number, a range, an option's name, either with ``+n``, or
         ``dynamic`` for the dynamic range of the server's operating system (RPC); empty for icmp.
+    :param source_port: where the initiator sends from, if the protocol determines it (IKE, corosync): one port or
+        range, written like ``port``; empty where the operating system chooses.
     :param initiator: ``server``, or the option of type ``clients`` whose hosts send first.
     :param responder: ``server``, or such an option.
     :param when: conditions that must all hold: ``option``, ``!option`` or ``option=value``.
@@ -126,6 +128,7 @@ class FlowSpec:
     port: str
     purpose: str
     citation: str
+    source_port: str = ""
     initiator: str = "clients"
     responder: str = "server"
     when: tuple[str, ...] = ()

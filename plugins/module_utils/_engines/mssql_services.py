@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     EngineWarning,
     FlowSpec,
+    GatewayBehaviour,
     Option,
     Values,
     written,
@@ -139,18 +142,38 @@ def _callback(name: str, port: str, what: str) -> FlowSpec:
     )
 
 
-def _ipsec(name: str, port: str, what: str) -> FlowSpec:
-    return FlowSpec(
+_IKE = "Windows Server 2003, Configuring Firewalls: UDP source and destination port 500, with NAT-T 4500"
+_SAME_IKE = GatewayBehaviour(
+    same_port=(),
+    same_port_reason="IKE asks on UDP 500, and on UDP 4500 once it has noticed the translation",
+    same_port_fix="Publish UDP 500 and 4500 as themselves",
+)
+
+
+def _ipsec(name: str, port: str, what: str) -> tuple[FlowSpec, FlowSpec]:
+    """Return both directions: clients ask first, and later either side renews the keys."""
+    asked = FlowSpec(
         name,
         "udp",
         port,
         f"Clients and server agree on IPsec keys{what}",
-        f"{FIREWALL}: IPsec",
+        f"{FIREWALL}: IPsec; {_IKE}",
+        source_port=port,
         initiator="all_clients",
         when=("ipsec",),
-        both_ways=True,
         shared=True,
+        through=_SAME_IKE,
     )
+    renewed = replace(
+        asked,
+        name=f"{name}_renewal",
+        purpose=f"The server renews IPsec keys with its clients{what}",
+        citation=f"{asked.citation}; RFC 7296, 2.8",
+        initiator="server",
+        responder="all_clients",
+        need="optional",
+    )
+    return asked, renewed
 
 
 FILES = (
@@ -199,8 +222,8 @@ FILES = (
         shared=True,
         probe="tcp",
     ),
-    _ipsec("ipsec", "500", ""),
-    _ipsec("ipsec_nat", "4500", " through address translation"),
+    *_ipsec("ipsec", "500", ""),
+    *_ipsec("ipsec_nat", "4500", " through address translation"),
 )
 
 TRANSACTIONS = (

@@ -19,7 +19,8 @@ class ResolvedFlow(NamedTuple):
 
     ``initiators`` and ``responders`` are ``None`` for the server itself, else the client references. ``dynamic``: the
     ports are the dynamic range of the server's host; another host's are its own. ``same_port``: a gateway has to
-    publish the very same ports; ``base``: the port that clients register and count these from.
+    publish the very same ports; ``base``: the port that clients register and count these from; ``source``: where the
+    initiator sends from, None where its operating system chooses.
     """
 
     spec: FlowSpec
@@ -34,6 +35,7 @@ class ResolvedFlow(NamedTuple):
     dynamic: bool
     same_port: bool = False
     base: tuple[PortRange, ...] = ()
+    source: PortRange | None = None
 
 
 def resolve_flows(
@@ -82,11 +84,12 @@ def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], dynamic: Po
         is_dynamic,
         spec.through.same_port is not None and holds(spec.through.same_port, values),
         _ports(spec.through.counted_from, values, dynamic)[0],
+        _ports(spec.source_port, values, dynamic)[0][0] if spec.source_port else None,
     )
 
 
 def _ports(port: str, values: Mapping[str, Any], dynamic: PortRange) -> tuple[tuple[PortRange, ...], bool]:
-    """Compute destination ports: ``1434``, an option's name or either with ``+n``; none for ICMP.
+    """Compute ports: ``1434``, an option's name or either with ``+n``; none for ICMP.
 
     :returns: the ports, and whether they are the dynamic range.
     """

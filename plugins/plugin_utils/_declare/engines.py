@@ -43,6 +43,7 @@ _FLOW_KEYS = {
     "name",
     "protocol",
     "port",
+    "source_port",
     "purpose",
     "citation",
     "initiator",
@@ -145,13 +146,14 @@ def _completed(engine: Engine) -> Engine:
     by_name = {option.name: option for option in engine.options}
     flows = []
     for flow in engine.flows:
-        name, _plus, offset = str(flow.port).partition("+")
-        option = by_name.get(name)
-        if option is not None and option.default is None and name not in flow.when:
-            flow = dataclasses.replace(flow, when=(*flow.when, name))
-        last = MAX_PORT - int(offset) if offset.isdecimal() else MAX_PORT
-        if option is not None and 0 < last < option.maximum:
-            by_name[name] = dataclasses.replace(option, maximum=last, why=f"flow {flow.name} needs port {flow.port}")
+        for port in (str(flow.port), str(flow.source_port)):
+            name, _plus, offset = port.partition("+")
+            option = by_name.get(name)
+            if option is not None and option.default is None and name not in flow.when:
+                flow = dataclasses.replace(flow, when=(*flow.when, name))
+            last = MAX_PORT - int(offset) if offset.isdecimal() else MAX_PORT
+            if option is not None and 0 < last < option.maximum:
+                by_name[name] = dataclasses.replace(option, maximum=last, why=f"flow {flow.name} needs port {port}")
         flows.append(flow)
     options = tuple(by_name[option.name] for option in engine.options)
     return dataclasses.replace(engine, options=options, flows=tuple(flows))
@@ -195,7 +197,6 @@ def _read_option(name: Any, raw: Any, path: str) -> Option:
 def _read_flow(raw: Any, path: str, source: str) -> FlowSpec:
     _dictionary(raw, _FLOW_KEYS, path, "{name: sql, port: 9088, purpose: Clients connect}")
     protocol = raw.get("protocol", "tcp")
-    port = raw.get("port", "")
     responder = raw.get("responder", "server")
     switches: dict[str, Any] = {key: read_bool(raw[key], f"{path}.{key}") for key in _SWITCHES if key in raw}
     # A TCP port of the server is proved by a connection, unless the user says that nothing may be sent there.
@@ -209,7 +210,8 @@ def _read_flow(raw: Any, path: str, source: str) -> FlowSpec:
     return FlowSpec(
         name=raw.get("name", ""),
         protocol=protocol,
-        port=str(port) if isinstance(port, int) and not isinstance(port, bool) else port,
+        port=_port_text(raw.get("port", "")),
+        source_port=_port_text(raw.get("source_port", "")),
         purpose=_text(raw.get("purpose"), f"{path}.purpose", "Write what it is needed for"),
         citation=_text(raw.get("citation", source), f"{path}.citation", "Name the document that says so"),
         initiator=raw.get("initiator", "clients"),
@@ -221,6 +223,10 @@ def _read_flow(raw: Any, path: str, source: str) -> FlowSpec:
         address=raw.get("address", ""),
         **switches,
     )
+
+
+def _port_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def check_engine(engine: Engine) -> None:
@@ -291,7 +297,9 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
         _text(text, f"{path}.{key}", "Every flow says what it is for and who says so")
     if flow.probe is not None:
         _one_of(flow.probe, kinds_for(flow.protocol), f"{path}.probe")
-    _check_port(flow, f"{path}.port", types)
+    _check_port(flow.protocol, flow.port, f"{path}.port", types)
+    if flow.source_port != "":
+        _check_port(flow.protocol, flow.source_port, f"{path}.source_port", types, single=True)
     for end, key in ((flow.initiator, "initiator"), (flow.responder, "responder")):
         if end != "server" and (not isinstance(end, str) or types.get(end) != "clients"):
             known = sorted(name for name, kind in types.items() if kind == "clients")
@@ -322,34 +330,36 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
         raise DbportsError("no option has this name", code="unknown_name", path=f"{path}.address", value=flow.address)
 
 
-def _check_port(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
-    port = flow.port
-    if not isinstance(port, str) or bool(port) == (flow.protocol == "icmp"):
-        reason = "ICMP has no ports" if flow.protocol == "icmp" else "no port"
+def _check_port(protocol: str, port: Any, path: str, types: Mapping[str, str], single: bool = False) -> None:
+    """Check a port expression; ``single``: it has to be one port or range, and the same for every peer."""
+    if not isinstance(port, str) or bool(port) == (protocol == "icmp"):
+        reason = "ICMP has no ports" if protocol == "icmp" else "no port"
         raise DbportsError(
             reason, code="not_a_port", path=path, value=port, fix="Write a port, a range or the name of an option"
         )
-    if not port or port == "dynamic":
+    if not port or (port == "dynamic" and not single):
         return
+    allowed = ("port",) if single else ("port", "ports")
     name, plus, offset = port.partition("+")
     if plus and not (offset.isascii() and offset.isdecimal() and 0 < int(offset) < MAX_PORT):
         raise DbportsError(
             "expected a number after +", code="wrong_type", path=path, value=port, fix="Write for example port+1"
         )
-    if types.get(name) in ("port", "ports"):
+    if types.get(name) in allowed:
         return
     try:
         shift = int(offset or 0)
-        for item in parse_ports(name):
+        for item in [PortRange.parse(name)] if single else parse_ports(name):
             PortRange(item.first + shift, item.last + shift)
     except DbportsError:
-        known = sorted(key for key, kind in types.items() if kind in ("port", "ports"))
+        known = sorted(key for key, kind in types.items() if kind in allowed)
+        words = "a range, " if single else "a range, dynamic, "
         raise DbportsError(
             "neither a port nor an option that is one",
             code="not_a_port",
             path=path,
             value=port,
-            fix=f"Use a number from 1 to {MAX_PORT}, a range, dynamic, or one of {', '.join(known) or 'no options'}",
+            fix=f"Use a number from 1 to {MAX_PORT}, {words}or one of {', '.join(known) or 'no options'}",
         ) from None
 
 

@@ -40,6 +40,11 @@ class FlowRequest(NamedTuple):
         """What the flow is like on its way through gateways."""
         return self.flow.spec.through
 
+    @property
+    def source_ports(self) -> PortRange:
+        """Where the initiator sends from."""
+        return self.flow.source or self.initiator.source_ports
+
 
 class Side(NamedTuple):
     """One side of a flow as it looks on one stretch of its way; ``device`` where it is a gateway."""
@@ -121,7 +126,7 @@ class Device:
         """
         return Hop(behind, behind)
 
-    def source(self, before: Side, b: str) -> Side:
+    def source(self, request: FlowRequest, before: Side, b: str) -> Side:
         """Return how a flow's initiator looks behind it, in network b."""
         return Side(self.gateway.addresses[b], (self.source_ports,), self)
 

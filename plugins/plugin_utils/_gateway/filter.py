@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Option
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, Side
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, FlowRequest, Side
 
 
 class Filter(Device):
@@ -24,6 +24,6 @@ class Filter(Device):
         """Whether it needs rules for replies."""
         return not self.gateway.values["stateful"]
 
-    def source(self, before: Side, b: str) -> Side:
+    def source(self, request: FlowRequest, before: Side, b: str) -> Side:
         """Return the initiator, which looks the same behind a filter."""
         return before

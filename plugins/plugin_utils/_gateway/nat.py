@@ -10,7 +10,7 @@ from typing import Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import GatewayBehaviour, Option, Values
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange, Protocol, format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind, Publication
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import (
     Device,
@@ -21,6 +21,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device i
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import shown_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
+
+_ANY_PORT = PortRange(1, MAX_PORT)
 
 
 def _check(values: Values, between: tuple[str, ...], path: str) -> None:
@@ -62,11 +64,16 @@ class Nat(Device):
         """Tell whether one of the networks is the hidden one."""
         return self.gateway.values["inside"] in (a, b)
 
-    def source(self, before: Side, b: str) -> Side:
-        """Return the device, unless it leaves the sources of published flows as they are."""
+    def source(self, request: FlowRequest, before: Side, b: str) -> Side:
+        """Return the device, unless it leaves the sources of published flows as they are.
+
+        It keeps a port that the protocol determines, or takes any other: iptables-extensions(8), SNAT (Linux stays
+        below 512 with port 500); RFC 3715, 2.1 d (IKE responders must accept other source ports than 500).
+        """
         if self.gateway.values["inside"] == b and not self.gateway.values["source_nat"]:
             return before
-        return super().source(before, b)
+        behind = super().source(request, before, b)
+        return behind._replace(ports=(_ANY_PORT,)) if request.flow.source else behind
 
     def destination(self, request: FlowRequest, behind: Side, a: str, route: tuple[Device, ...]) -> Union[Hop, Dropped]:
         """Return the published address and ports, where the flow comes from outside."""

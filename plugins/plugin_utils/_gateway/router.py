@@ -94,7 +94,7 @@ class Router:
         sources = self._networks.parts(request.initiator.addresses)
         targets = self._networks.parts(request.responder.addresses)
         routes = [(a, b, self._route(a, b, engine, behaviour)) for a in sources for b in targets]
-        crossing = _Crossing(request, self.guessed(request.initiator))
+        crossing = _Crossing(request, "" if request.flow.source else self.guessed(request.initiator))
         rewritten = False
         for a, b, route in routes:
             if any(device.rewrites for device in route):
@@ -197,7 +197,7 @@ class _Crossing:
         self._direct[0].extend(source)
         self._direct[1].extend(target)
         if route and not self._request.flow.spec.broadcast:  # a router passes no broadcast on
-            key = self._key(a, b, (self._request.initiator.source_ports,), self._request.key.ports)
+            key = self._key(a, b, (self._request.source_ports,), self._request.key.ports)
             self._permits += [Permit(device, key, source, target, self._guessed) for device in route]
 
     def add_path(self, route: _Route, between: tuple[str, str], source: Ranges, path: Union[Path, Dropped]) -> None:
@@ -205,9 +205,9 @@ class _Crossing:
         if isinstance(path, Dropped):
             self._dropped.append((path, between))
             return
-        sources = [Side(source, (self._request.initiator.source_ports,), None)]
+        sources = [Side(source, (self._request.source_ports,), None)]
         for device in route:
-            sources.append(device.source(sources[-1], between[1]))
+            sources.append(device.source(self._request, sources[-1], between[1]))
         families = {4, 6}.intersection(*({item.family for item in side.addresses} for side in (*path.sides, *sources)))
         if not families:
             first = next(device for device in route if device.rewrites)
@@ -219,7 +219,7 @@ class _Crossing:
         self._paths.append(path)
         self._permits += self._along(route, between, sources, sides)
         request = self._request
-        first_ports = request.initiator.source_ports
+        first_ports = request.source_ports
         self._visible_side("out", sides[0], request.responder.name, first_ports, sides[0].ports, path.note)
         last = sources[-1]
         self._visible_side("in", last, request.initiator.name, last.ports[0], request.key.ports, "")
@@ -276,7 +276,7 @@ class _Crossing:
         """Yield what both ends' rules have to name."""
         request, ports = self._request, self._request.key.ports
         initiator, responder = request.initiator, request.responder
-        source = initiator.source_ports if ports else None
+        source = request.source_ports if ports else None
         if self._direct[0]:
             into, out = (as_networks(merge_addresses(items)) for items in self._direct)
             yield HostRule(responder, "in", initiator.name, into, source, ports, None, "", True)

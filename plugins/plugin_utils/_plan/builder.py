@@ -213,7 +213,7 @@ class _Builder:
         addresses = (*responder.addresses, BROADCAST) if flow.spec.broadcast else responder.addresses
         kind = _kind(responder)
         for initiator, declared in initiators:
-            name, ports = initiator.name, initiator.source_ports if inbound.ports else None
+            name, ports = initiator.name, (flow.source or initiator.source_ports) if inbound.ports else None
             new = own is not None and name not in admitted
             if new:
                 admitted[name] = RulePeer(name, _kind(initiator), initiator.addresses, ports, declared)

@@ -228,6 +228,21 @@ class TestUserEngine:
         other = build_plan(PlainInventory(inventory(changed("flows.0.purpose", "Something else")))).inputs
         assert one != other
 
+    @pytest.mark.parametrize(
+        ("written", "server", "seen"),
+        [(500, {}, "500"), ("500-501", {}, "500-501"), ("port+1", {}, "9089"), ("back", {"back": 7000}, "7000")],
+    )
+    def test_where_a_protocol_sends_from(self, written: Any, server: dict[str, Any], seen: str) -> None:
+        engine = changed("flows.0.source_port", written)
+        engine["options"]["back"] = {"type": "port"}
+        (flow,) = flows_of(build_plan(PlainInventory(inventory(engine, **server))))
+        assert flow["source_ports"] == seen
+
+    def test_a_source_port_that_is_no_option_s_value_yet_means_no_flow(self) -> None:
+        engine = changed("flows.0.source_port", "back")
+        engine["options"]["back"] = {"type": "port"}
+        assert lines(inventory(engine)) == []
+
     def test_a_server_of_it_has_the_same_errors_as_any_other(self) -> None:
         with pytest.raises(PlanError) as caught:
             build_plan(PlainInventory(inventory(GOOD, prot=1)))
@@ -303,6 +318,12 @@ BAD = [
     Bad("flows.0.port", "port+0", "flows[0].port", "a number after +"),
     Bad("flows.0.port", [9088], "flows[0].port", "no port"),
     Bad("flows.0.port", True, "flows[0].port", "no port"),
+    Bad("flows.0.source_port", "prot", "flows[0].source_port", "neither a port nor an option"),
+    Bad("flows.0.source_port", "dynamic", "flows[0].source_port", "neither a port nor an option"),
+    Bad("flows.0.source_port", "500,4500", "flows[0].source_port", "neither a port nor an option"),
+    Bad("flows.0.source_port", "port+x", "flows[0].source_port", "a number after +"),
+    Bad("flows.0.source_port", 0, "flows[0].source_port", "neither a port nor an option"),
+    Bad("flows.0.source_port", False, "flows[0].source_port", "no port"),
     Bad("flows.0.need", "maybe", "flows[0].need", "not a known value"),
     Bad("flows.0.when", "prot", "flows[0].when[0]", "names no option"),
     Bad("flows.0.when", ["port", "!tls"], "flows[0].when[1]", "names no option"),

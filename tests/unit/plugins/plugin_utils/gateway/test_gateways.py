@@ -401,6 +401,38 @@ class TestFilters:
         found = lines(plan_of(f"[{ACL}]", "[{engine: mssql, clients: [app-01], instances: [{name: A}]}]"), "fw")
         assert "reply udp 198.51.100.10:1434 -> 192.0.2.21:32768-60999" in found
 
+    def test_a_source_port_of_the_protocol_counts_in_both_directions(self) -> None:
+        server = "[{engine: mssql, clients: [app-01], ipsec: true}]"
+        statements = [line for line in lines(plan_of(f"[{ACL}]", server), "fw") if " udp " in line]
+        ends = [("192.0.2.21", "198.51.100.10"), ("198.51.100.10", "192.0.2.21")]
+        assert sorted(statements) == sorted(
+            f"{kind} udp {a}:{port} -> {b}:{port}"
+            for kind in ("request", "reply")
+            for a, b in ends
+            for port in (500, 4500)
+        )
+
+    def test_a_source_port_of_the_protocol_is_no_guess(self) -> None:
+        wide = {"ansible_host": "192.0.2.30"}
+        plan = plan_of(f"[{ACL}]", "[{engine: mssql, clients: [wide], ipsec: true}]", wide=wide)
+        assert "request udp 192.0.2.30:500 -> 198.51.100.10:500" in lines(plan, "fw")
+        assert "reply udp 198.51.100.10:500 -> 192.0.2.30:500" in lines(plan, "fw")
+
+    def test_a_translator_keeps_a_source_port_of_the_protocol_or_takes_any(self) -> None:
+        server = "[{engine: mssql, clients: [app-01], ipsec: true}]"
+        plan = plan_of(f"[{ACL}, {{{OFFICE_NAT}}}]", server)
+        seen = {(flow["initiator"], flow["ports"]): flow["source_ports"] for flow in flows_of(plan)}
+        assert (seen["app-01", "500"], seen["n", "500"], seen["n", "1433"]) == ("500", "1-65535", "1024-65535")
+
+    def test_ike_is_published_at_its_own_ports(self) -> None:
+        server = "[{engine: mssql, clients: [app-01], ipsec: true}]"
+        mapping = "mappings: [{host: db, protocol: tcp, port: 1433}, {host: db, protocol: udp, port: 500%s}]"
+        (error,) = errors_of(f"[{{{DC_NAT}, {mapping % ', public_port: 1500'}}}]", server)
+        assert (error.code, error.path) == ("cannot_pass", f"{G}.mappings")
+        (error,) = errors_of(f"[{{{DC_NAT}, {mapping % ''}}}]", server)
+        assert (error.code, error.path) == ("not_published", f"{G}.mappings")
+        assert "port: 4500" in (error.fix or "")
+
     def test_echo_and_its_reply_by_family(self) -> None:
         plan = plan_of(
             f"[{ACL}]",
