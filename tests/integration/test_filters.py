@@ -85,7 +85,7 @@ def test_explain_on_data(run_playbook: Callable[..., Any]) -> None:
     [
         ("'x' | dbports.firewall.required_ports", "dbports.firewall.required_ports: expected a dictionary"),
         ("site | dbports.firewall.required_ports(hosts='x')", "unexpected keyword argument 'hosts'"),
-        ("{'engine': 'mssql'} | dbports.firewall.flows", "dbports_servers[0].clients: no client is allowed"),
+        ("{'engine': 'mssql'} | dbports.firewall.flows", "dbports_servers[0].clients: no clients are declared"),
         ("site | dbports.firewall.explain('erp-db')", "missing a required argument: 'port'"),
         (
             "site | dbports.firewall.connection_string('odbc', client='192.0.2.9')",

@@ -145,7 +145,8 @@ def declarations(engines: Iterable[str]) -> Spec:
                 "C(name) is the server's name on its host; the default is the name of the engine.",
                 "C(clients) lists who may connect: inventory hosts, groups, addresses and networks, IPv4 or IPv6. An "
                 "entry can also be a dictionary with C(name) and C(allow_empty) (the group may be empty) or C(os) (the "
-                "operating system behind an address).",
+                "operating system behind an address). An empty list says that no other host connects: the ports are "
+                "guarded, and only the other nodes, replicas or partners that are declared are admitted.",
                 "C(forbidden_clients) lists inventory hosts and groups for which verify has to show that they get no "
                 "answer.",
                 "The options of the engine stand next to these keys, or below C(options). Each engine documents its "

@@ -5,7 +5,8 @@
 
 A scenario holds ``title``, ``source`` (who says so), ``inventory`` (hosts, groups, vars) and either ``flows``, the full
 set, or ``error``. A flow is one line, ``app-01 -> erp-db tcp 1433 required tds``: initiator, responder, protocol, ports
-(``-`` for ICMP), need and the flow's name. ``warnings`` and ``conflicts`` hold a part of each sentence, one for every
+(``-`` for ICMP), need and the flow's name. ``guarded`` are the ports that are guarded and to which nobody is admitted:
+``erp-db udp 5001 search``. ``warnings`` and ``conflicts`` hold a part of each sentence, one for every
 sentence there is; ``source_ports`` the source ports of the flows that begin with a text.
 """
 
@@ -17,14 +18,16 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
-KEYS = {"title", "source", "inventory", "flows", "error", "source_ports", "warnings", "conflicts"}
+KEYS = {"title", "source", "inventory", "flows", "guarded", "error", "source_ports", "warnings", "conflicts"}
 FEWEST = 60
 """So many deployments are promised."""
 
@@ -45,6 +48,16 @@ def line(flow: dict[str, Any]) -> str:
     """Return a flow as a scenario writes it."""
     ends = f"{flow['initiator']} -> {flow['responder']}"
     return f"{ends} {flow['protocol']} {flow['ports'] or '-'} {flow['need']} {flow['flow']}"
+
+
+def guarded(plan: Plan) -> list[str]:
+    """Return the rules of a plan that admit nobody, as a scenario writes them."""
+    return [
+        f"{host} {key.protocol} {format_ports(key.ports)} {key.flow}"
+        for host, port_set in plan.hosts.items()
+        for key, peers in port_set.rules.items()
+        if key.direction == "in" and key.ports and not peers
+    ]
 
 
 def differences(expected: list[str], planned: list[str]) -> str:
@@ -72,6 +85,7 @@ def misfits(scenario: dict[str, Any]) -> str:
     flows = flows_of(plan)
     problems = [
         differences(scenario["flows"], [line(flow) for flow in flows]),
+        differences(scenario.get("guarded", []), guarded(plan)),
         unmatched(scenario.get("warnings", []), [sentence(item) for item in plan.warnings]),
         unmatched(scenario.get("conflicts", []), [conflict_sentence(item) for item in plan.conflicts]),
     ]
@@ -118,6 +132,7 @@ SMALL: dict[str, Any] = {
         }
     },
     "flows": ["app -> db tcp 5002 required connect"],
+    "guarded": ["db udp 5001 unused_udp"],
     "source_ports": {"app -> db tcp 5002": "32768-60999"},
 }
 
@@ -138,6 +153,7 @@ class TestTheTest:
             ({"flows": ["app -> db tcp 5002 required connect"] * 2}, "-app -> db tcp 5002 required connect"),
             ({"source_ports": {"app -> db tcp 5002": "1024-65535"}}, "from 32768-60999"),
             ({"source_ports": {"app -> db tcp 500": "32768-60999"}}, "no such flow"),
+            ({"guarded": []}, "+db udp 5001 unused_udp"),
             ({"warnings": ["beware"]}, "nothing says: beware"),
             ({"conflicts": ["both want"]}, "nothing says: both want"),
         ],

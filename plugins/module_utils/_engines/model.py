@@ -98,9 +98,11 @@ class FlowSpec:
         ``dynamic`` for the dynamic range of the server's operating system (RPC); empty for icmp.
     :param source_port: where the initiator sends from, if the protocol determines it (IKE, corosync): one port or
         range, written like ``port``; empty where the operating system chooses.
-    :param initiator: ``server``, or the option of type ``clients`` whose hosts send first.
+    :param initiator: ``server``, the option of type ``clients`` whose hosts send first, or ``nobody``: the server
+        listens there, the port is guarded, and nobody is admitted.
     :param responder: ``server``, or such an option.
-    :param when: conditions that must all hold: ``option``, ``!option`` or ``option=value``.
+    :param when: conditions that must all hold: ``option``, ``!option`` or ``option=value``. An empty list of clients
+        is a value: what it belongs to is there, for nobody.
     :param each: ``server``: once; ``instance``: for every instance.
     :param need: ``required``: without it clients cannot work; ``optional``: one operation fails without it.
     :param process: patterns (fnmatch, without .exe) of the program that listens; empty where it is the kernel.
@@ -213,7 +215,7 @@ def holds(conditions: tuple[str, ...], values: Mapping[str, Any]) -> bool:
     for condition in conditions:
         name, equals, wanted = condition.partition("=")
         value = values.get(name.lstrip("!"))
-        met = str(value) == wanted if equals else bool(value)
+        met = str(value) == wanted if equals else bool(value) or value == ()
         if met == condition.startswith("!"):
             return False
     return True

@@ -315,8 +315,9 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
 
 
 def _together(server: Values, instances: list[Values], name: str) -> tuple[Any, ...]:
-    """Return the clients of all instances, each entry once; the server's where no instance has any."""
-    return tuple(dict.fromkeys(ref for item in instances for ref in item[name] or server[name])) or server[name]
+    """Return the clients of all instances, each entry once; the server's where there is no instance."""
+    own = [server[name] if item[name] is None else item[name] for item in instances]
+    return tuple(dict.fromkeys(ref for refs in own or [server[name]] for ref in refs))
 
 
 def _settle_port(instance: Values, index: int, browser: bool | None) -> list[EngineWarning]:
@@ -439,7 +440,8 @@ def _settle_dac(server: Values, instance: Values, index: int) -> list[EngineWarn
     remote = instance["dac"] == "remote"
     instance["dac_ports"] = instance["dac_port"] or (PortRange(1434, 1434) if is_default(instance) else "dynamic")
     instance["dac_by_browser"] = remote and instance["dac_ports"] == "dynamic"
-    instance["dac_clients"] = instance["dac_clients"] or instance["clients"] or server["clients"]
+    given = (instance["dac_clients"], instance["clients"], server["clients"])
+    instance["dac_clients"] = next(clients for clients in given if clients is not None)
     if not remote:
         return []
     path = where(instance, index, "dac")

@@ -271,7 +271,8 @@ def normalize_instance(server: Values, instance: Values, index: int, others: lis
     :param others: the server's other instances.
     :raises DbportsError: for what cannot be.
     """
-    instance["mirroring_members"] = (instance["mirroring_partners"] or ()) + (instance["mirroring_witness"] or ())
+    partners = instance["mirroring_partners"]
+    instance["mirroring_members"] = None if partners is None else partners + (instance["mirroring_witness"] or ())
     instance["ag_listeners"] = tuple({"address": item} for item in instance["ag_listener_addresses"] or ())
 
     def wrong(option: str, reason: str, fix: str) -> DbportsError:

@@ -285,7 +285,7 @@ def normalize_instance(server: Values, instance: Values, index: int) -> list[Eng
     by_web = instance["replication_web_sync"] and instance["replication_snapshot"] == "ftp"
     readers = instance["replication_web_sync"] if by_web else instance["replication_subscribers"]
     # A push agent runs where the share is, unless that is on another host: then its agent is the one that reads.
-    instance["snapshot_readers"] = readers if pulls or by_web else ()
+    instance["snapshot_readers"] = readers if pulls or by_web else None
     instance["smb_ports"] = "139,445" if server["netbios"] else "445"
     if instance["replication_snapshot"] == "ftp" and instance["snapshot_readers"]:
         return [

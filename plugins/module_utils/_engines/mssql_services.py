@@ -452,7 +452,8 @@ def normalize_server(server: Values) -> list[EngineWarning]:
     _versions(server)
     server["rpc"] = server["rpc_ports"] or "dynamic"
     for name in ("analysis_clients", "reporting_clients"):
-        server[name] = server[name] or server["all_clients"]
+        if server[name] is None:
+            server[name] = server["all_clients"]
     named = bool(server["analysis_instance"]) and server["analysis_instance"].upper() != "MSSQLSERVER"
     server["analysis_named"] = bool(server["analysis_services"]) and named
     if server["analysis_port"] is None:

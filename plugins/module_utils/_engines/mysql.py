@@ -161,7 +161,7 @@ FLOWS = (
 
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Say who uses the administrative port; see :class:`Engine`."""
-    server["admin_users"] = server["admin_clients"] or server["clients"]
+    server["admin_users"] = server["clients"] if server["admin_clients"] is None else server["admin_clients"]
     return []
 
 

@@ -139,7 +139,7 @@ FLOWS = (
 
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Say who administers and refuse an observer that observes nothing; see :class:`Engine`."""
-    server["admin_users"] = server["admin_clients"] or server["clients"]
+    server["admin_users"] = server["clients"] if server["admin_clients"] is None else server["admin_clients"]
     if server["data_guard_observers"] and not server["data_guard_members"]:
         raise DbportsError(
             "there are no members to observe",

@@ -72,7 +72,13 @@ OPTIONS = (
     Option("smtp_servers", "clients", "Addresses of the mail servers that the server sends to (TCP 25)."),
     Option("pop3_servers", "clients", "Addresses of the mail servers that the server fetches from (TCP 110)."),
     Option("dns_servers", "clients", "Addresses of the name servers that the server asks for mail servers (port 53)."),
-    Option("minimum", "bool", "Plan only TCP PORTBASE+1, which is enough to connect and work.", False),
+    Option(
+        "minimum",
+        "bool",
+        "Admit clients only to TCP PORTBASE+1, which is enough to connect and work. UDP PORTBASE, where the server "
+        "listens all the same, is guarded.",
+        False,
+    ),
 )
 
 FLOWS = (
@@ -125,6 +131,18 @@ FLOWS = (
         process=("602sql*",),
         broadcast=True,
         through=_SEARCH,
+    ),
+    FlowSpec(
+        "unused_udp",
+        "udp",
+        "port_base",
+        "No client searches or interrupts, and UDP PORTBASE still listens: anyone could interrupt queries",
+        f"{_SEEN}: UDP PORTBASE is open unless TCPIPCommunication is 0, and a break trusts the address that it names",
+        initiator="nobody",
+        when=("!search", "!interrupt", "!tunnel_only"),
+        need="optional",
+        process=("602sql*",),
+        probe="sql602_search",
     ),
     FlowSpec(
         "announcement",

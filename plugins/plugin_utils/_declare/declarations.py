@@ -192,7 +192,7 @@ class _Reader:
             server,
             tuple(self._flow(host.name, own, flow) for flow in flows),
             self._peer_set(host.name, server.values["clients"]),
-            tuple(self._peer_set(host.name, refs) if refs else None for refs in instances),
+            tuple(None if refs is None else self._peer_set(host.name, refs) for refs in instances),
             tuple((ref, self._resolve(host.name, ref)) for ref in server.forbidden),
         )
 

@@ -32,7 +32,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validati
 NEEDS = ("required", "optional")
 EACH = ("server", "instance")
 NO_PROBE = "none"
-RESERVED = frozenset({"server", "os", "host_os", "dynamic", "probe_instance"})
+NOBODY = "nobody"
+RESERVED = frozenset({"server", NOBODY, "os", "host_os", "dynamic", "probe_instance"})
 """Names that users cannot give to options, because they mean something else where options are looked up."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
@@ -301,14 +302,15 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
     if flow.source_port != "":
         _check_port(flow.protocol, flow.source_port, f"{path}.source_port", types, single=True)
     for end, key in ((flow.initiator, "initiator"), (flow.responder, "responder")):
-        if end != "server" and (not isinstance(end, str) or types.get(end) != "clients"):
+        sides = ("server", NOBODY) if key == "initiator" else ("server",)
+        if end not in sides and (not isinstance(end, str) or types.get(end) != "clients"):
             known = sorted(name for name, kind in types.items() if kind == "clients")
             raise DbportsError(
                 "neither server nor an option of type clients",
                 code="not_a_choice",
                 path=f"{path}.{key}",
                 value=end,
-                fix=f"Use server, {', '.join(known)}",
+                fix=f"Use {', '.join((*sides, *known))}",
             )
     if flow.initiator == flow.responder and not (flow.mesh and flow.initiator != "server"):
         raise DbportsError(

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, EngineWarning, Values
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
-    no_clients,
+    CLIENTS_FIX,
     no_unknown_keys,
     read_clients,
     read_name,
@@ -51,10 +51,9 @@ def read_server(
     values["host_os"] = values.get("os") or os or engine.default_os
     values["clients"] = read_clients(raw["clients"], f"{path}.clients") if "clients" in raw else ()
     instances = _read_instances(raw, engine, path)
-    covered = engine.outbound or (instances and all(item.get("clients") for item in instances))
-    if not values["clients"] and not covered:
-        raise no_clients(f"{path}.clients")
-    forbidden = raw.get("forbidden_clients")
+    covered = engine.outbound or (instances and all(item["clients"] is not None for item in instances))
+    if "clients" not in raw and not covered:
+        raise DbportsError("no clients are declared", code="no_clients", path=f"{path}.clients", fix=CLIENTS_FIX)
     warnings = _normalize(engine, values, instances, path)
     return Server(
         engine,
@@ -62,7 +61,7 @@ def read_server(
         path,
         values,
         tuple(instances),
-        read_clients(forbidden, f"{path}.forbidden_clients") if forbidden else (),
+        read_clients(raw.get("forbidden_clients") or (), f"{path}.forbidden_clients"),
         tuple(warnings),
     )
 

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[^\"\\/]{1,64}")
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 _LISTEN_EXAMPLE = "[{address: 192.0.2.10, tcp_port: 1433}]"
-CLIENTS_FIX = "List hosts, groups, addresses or networks"
+CLIENTS_FIX = "List hosts, groups, addresses or networks, or write [] if no other host connects"
 PINNED_REASON = (
     "the source port of a client cannot be chosen: each connection takes a new, unused one (KB 287932: "
     "limiting them would defeat the purpose of having the client allocate a new, unused dynamic port)"
@@ -120,22 +120,14 @@ def read_address(value: Any, path: str) -> AddressRange:
 def read_clients(value: Any, path: str) -> tuple[ClientRef, ...]:
     """Read a list of hosts, groups, addresses and networks; whether they exist is for others to ask.
 
-    :raises DbportsError: when it is no list, is empty or has an entry of another form.
+    :returns: an entry each; nothing for an empty list, which says that no other host connects.
+    :raises DbportsError: when it is no list or has an entry of another form.
     """
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, (list, tuple)):
         raise DbportsError("expected a list of clients", code="wrong_type", path=path, value=value, fix=CLIENTS_FIX)
-    if not value:
-        raise no_clients(path, value)
     return tuple(_read_client(item, f"{path}[{index}]") for index, item in enumerate(value))
-
-
-def no_clients(path: str, value: Any = ...) -> DbportsError:
-    """Return the error for a server that nobody may connect to."""
-    return DbportsError(
-        "no client is allowed; name at least one", code="no_clients", path=path, value=value, fix=CLIENTS_FIX
-    )
 
 
 def _read_client(item: Any, path: str) -> ClientRef:

@@ -14,6 +14,7 @@ WarningCode = Literal[
     "engine",
     "fixed_port_in_dynamic_range",
     "closed_instance",
+    "nobody_admitted",
     "no_common_family",
     "behind_translation",
     "lost_on_gateway",

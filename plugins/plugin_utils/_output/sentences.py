@@ -138,6 +138,7 @@ _SENTENCES: dict[WarningCode, Callable[[PlanWarning], str]] = {
     "engine": lambda warning: warning.text,
     "fixed_port_in_dynamic_range": _dynamic,
     "closed_instance": _closed,
+    "nobody_admitted": lambda warning: "no other host may connect to this server: its ports are guarded for nobody",
     "no_common_family": _families,
     "behind_translation": _hidden,
     "lost_on_gateway": _lost,

@@ -32,6 +32,7 @@ def add_warnings(declarations: Declarations, hosts: Mapping[str, PortSet]) -> No
         warnings = hosts[declaration.host.name].warnings
         warnings += families.warnings(declaration)
         warnings += closed_instances(declaration)
+        warnings += closed_server(declaration, hosts[declaration.host.name])
         if declaration.server.values.get("os"):
             systems[declaration.host.name] = declaration.server.values["os"]
     for name, port_set in hosts.items():
@@ -86,6 +87,16 @@ def closed_instances(declaration: ServerDeclaration) -> Iterator[PlanWarning]:
             yield PlanWarning(
                 "closed_instance", declaration.host.name, path, peers=tuple(shut), others=(instance["name"],)
             )
+
+
+def closed_server(declaration: ServerDeclaration, port_set: PortSet) -> list[PlanWarning]:
+    """Return the warning of a server to which no other host may connect, by its clients or anything else."""
+    server = declaration.server
+    own = {item.flow.endpoint for item in declaration.flows}
+    admitted = (peers for key, peers in port_set.rules.items() if key.direction == "in" and key.endpoint in own)
+    if server.engine.outbound or server.values["clients"] or any(admitted):
+        return []
+    return [PlanWarning("nobody_admitted", declaration.host.name, f"{server.path}.clients")]
 
 
 def _covered(admitted: PeerSet, peer: Peer) -> bool:

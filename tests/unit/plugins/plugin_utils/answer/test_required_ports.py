@@ -105,7 +105,7 @@ def test_no_rule_without_peers() -> None:
     ("data", "host", "message", "code"),
     [
         ("mssql", None, "expected a dictionary", "wrong_type"),
-        ({"engine": "mssql"}, None, "no client is allowed", "no_clients"),
+        ({"engine": "mssql"}, None, "no clients are declared", "no_clients"),
         ({"engine": "mssql", "clients": ["app_servers"]}, None, "neither an inventory host or group", "unknown_name"),
         ({"engine": "mssqll", "clients": ["192.0.2.5"]}, None, "no such engine", "unknown_name"),
         ({"hosts": {"a": {}}, "group": {}}, None, "hosts, groups and vars", "unknown_key"),

@@ -111,9 +111,9 @@ class Test602Sql:
         plan = plan_of("- {engine: sql602, clients: [app-01], port_base: 65534}")
         assert "connect tcp 65535" in rules(plan.hosts["db"], "in")
 
-    def test_minimum_is_one_port(self) -> None:
+    def test_minimum_admits_clients_to_one_port_and_guards_the_other(self) -> None:
         plan = plan_of("- {engine: sql602, clients: [app-01], minimum: true}")
-        assert rules(plan.hosts["db"], "in") == {"connect tcp 5002": {"app-01": LINUX}}
+        assert rules(plan.hosts["db"], "in") == {"connect tcp 5002": {"app-01": LINUX}, "unused_udp udp 5001": {}}
         assert rules(plan.hosts["db"], "out") == {}
         assert rules(plan.hosts["app-01"], "in") == {}
         assert rules(plan.hosts["app-01"], "out") == {"connect tcp 5002": {"db": LINUX}}
