@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import ipaddress
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,12 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan, statement_data
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.codec import codec
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Statement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -179,7 +182,9 @@ def answer(box: Box) -> Box:
 
 def statements(plan: Plan, *kinds: str) -> list[Box]:
     """Return the boxes of the filter's statements of some kinds."""
-    return [box_of(statement_data(item)) for item in plan.gateways[0].statements if item.kind in kinds]
+    return [
+        box_of(json.loads(codec(Statement).write(item))) for item in plan.gateways[0].statements if item.kind in kinds
+    ]
 
 
 def set_stateful(inventory: dict[str, Any], stateful: bool) -> dict[str, Any]:

@@ -10,13 +10,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args
+from typing import Any, TypeVar, Union
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Need
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction, Policy
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, parse_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.codec import codec, exactly
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import (
     GATEWAY_SCHEMA,
     HOST_SCHEMA,
@@ -28,30 +25,16 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared, Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Endpoint,
     NegativeCheck,
-    PeerKind,
     PortSet,
-    Probe,
     RuleKey,
     RulePeer,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import (
-    Family,
-    GatewayPlan,
-    Ports,
-    Published,
-    Statement,
-    StatementKind,
-)
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import (
-    Conflict,
-    FlowPorts,
-    PlanWarning,
-    WarningCode,
-)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, PlanWarning
 
 Source = Union[Path, TextStore]
 """Where a plan is read from: a directory that people review, or what a run keeps."""
@@ -117,9 +100,7 @@ def read_host(source: Source, index: Index, name: str) -> PortSet:
             value=str(source),
             fix="Plan again with this host, or leave it out with --limit",
         )
-    file = host_file(name)
-    text = _checked(source, file, wanted, "host", name)
-    return _load(text, HOST_SCHEMA, file, _port_set)
+    return _checked(source, host_file(name), wanted, HOST_SCHEMA, _port_set, name)
 
 
 def read_gateway(source: Source, index: Index, name: str) -> GatewayPlan:
@@ -137,26 +118,29 @@ def read_gateway(source: Source, index: Index, name: str) -> GatewayPlan:
             value=name,
             fix=f"Name one of its gateways: {known}",
         )
-    file = gateway_file(name)
-    return _load(_checked(source, file, wanted, "gateway", None), GATEWAY_SCHEMA, file, _gateway)
+    found: GatewayPlan = _checked(source, gateway_file(name), wanted, GATEWAY_SCHEMA, codec(GatewayPlan).read)
+    return found
 
 
-def _checked(source: Source, file: str, wanted: str, what: str, host: str | None) -> str:
-    """Return a file that is what the index says."""
-    text = _read(source, file, f"the plan's file of this {what} is missing", "changed_plan", host)
+def _checked(
+    source: Source, file: str, wanted: str, schema: str, read: Callable[[_Data], T], host: str | None = None
+) -> T:
+    """Return what is in a file that is the one which the index names."""
+    what = f"the plan's file of this {'host' if host else 'gateway'}"
+    text = _read(source, file, f"{what} is missing", "changed_plan", host)
     if digest(text) != wanted:
         raise DbportsError(
-            f"the plan's file of this {what} was changed after the plan was made",
+            f"{what} was changed after the plan was made",
             code="changed_plan",
             host=host,
             path="plan_dir",
             value=f"{source}/{file}",
             fix="Plan and review again",
         )
-    return text
+    return _load(text, schema, file, read)
 
 
-def _read(source: Source, name: str, missing: str, code: Any, host: str | None = None) -> str:
+def _read(source: Source, name: str, missing: str, code: ErrorCode, host: str | None = None) -> str:
     try:
         return source.read(name) if isinstance(source, TextStore) else (source / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -178,217 +162,35 @@ def _load(text: str, schema: str, name: str, read: Callable[[_Data], T]) -> T:
     )
 
 
-def _exactly(kind: type[T], value: Any) -> T:
-    """Return a value of this type; ``true`` is no number here."""
-    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-        raise TypeError(kind.__name__)
-    return value
+def _read_all(kind: Any, data: _Data, name: str) -> list[Any]:
+    return [codec(kind).read(item) for item in exactly(list, data[name])]
 
 
-def _one_of(value: Any, choices: tuple[T, ...]) -> T:
-    """Return the choice that a value is."""
-    return choices[choices.index(value)]
-
-
-_DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
-_FAMILIES: tuple[Family, ...] = get_args(Family)
-_NEEDS: tuple[Need, ...] = get_args(Need)
-_PEER_KINDS: tuple[PeerKind, ...] = get_args(PeerKind)
-_POLICIES: tuple[Policy, ...] = get_args(Policy)
-_PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
-_STATEMENT_KINDS: tuple[StatementKind, ...] = get_args(StatementKind)
-_WARNING_CODES: tuple[WarningCode, ...] = get_args(WarningCode)
-
-
-def _text(value: Any) -> str:
-    return _exactly(str, value)
-
-
-def _flag(value: Any) -> bool:
-    return _exactly(bool, value)
-
-
-def _list(value: Any) -> list[Any]:
-    return _exactly(list, value)
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return tuple(_text(item) for item in _list(value))
-
-
-def _ranges(value: Any) -> Ranges:
-    return tuple(AddressRange.parse(item) for item in _list(value))
-
-
-def _address(value: Any) -> AddressRange | None:
-    return None if value is None else AddressRange.parse(value)
-
-
-def _range(value: Any) -> PortRange:
-    return PortRange.parse(_text(value))
-
-
-def _ports(value: Any) -> Ports:
-    return () if value == "" else parse_ports(_text(value))
-
-
-def _protocol(value: Any) -> Protocol:
-    return _one_of(value, _PROTOCOLS)
-
-
-def _probe(data: _Data) -> Probe:
-    instance = data["instance"]
-    return Probe(_text(data["kind"]), None if instance is None else _text(instance))
-
-
-def _declared(data: _Data) -> Declared:
-    return Declared(_text(data["host"]), _text(data["path"]))
-
-
-def _flow(data: _Data) -> FlowPorts:
-    return FlowPorts(_text(data["endpoint"]), _text(data["name"]), _protocol(data["protocol"]), _ports(data["ports"]))
-
-
-def _warning(data: _Data) -> PlanWarning:
-    """Read a warning, of which empty fields are left out."""
-    return PlanWarning(
-        _one_of(data["code"], _WARNING_CODES),
-        _text(data["host"]),
-        _text(data.get("path", "")),
-        _names(data.get("peers", [])),
-        _names(data.get("others", [])),
-        tuple(_flow(item) for item in _list(data.get("flows", []))),
-        _text(data.get("gateway", "")),
-        _text(data.get("kind", "")),
-        _names(data.get("networks", [])),
-        _text(data.get("reason", "")),
-        _text(data.get("text", "")),
-        _ports(data.get("ports", "")),
-    )
-
-
-def _warnings(data: _Data) -> list[PlanWarning]:
-    return [_warning(item) for item in _list(data["warnings"])]
-
-
-def _conflict(data: _Data) -> Conflict:
-    first, second = _names(data["owners"])
-    protocol = _protocol(data["protocol"])
-    return Conflict(_text(data["host"]), (first, second), protocol, _range(data["ports"]), _address(data["address"]))
+def _digests(data: _Data, what: str) -> tuple[tuple[str, str], ...]:
+    entries = exactly(list, data[f"{what}s"])
+    return tuple((exactly(str, item[what]), exactly(str, item["sha256"])) for item in entries)
 
 
 def _index(data: _Data, plan_id: str) -> Index:
     return Index(
         plan_id,
-        _text(data["inputs_id"]),
-        {name: _exactly(int, number) for name, number in _exactly(dict, data["counts"]).items()},
-        tuple((_text(item["host"]), _text(item["sha256"])) for item in _list(data["hosts"])),
-        tuple((_text(item["gateway"]), _text(item["sha256"])) for item in _list(data["gateways"])),
-        tuple(_conflict(item) for item in _list(data["conflicts"])),
-        tuple(_warnings(data)),
+        exactly(str, data["inputs_id"]),
+        {name: exactly(int, number) for name, number in exactly(dict, data["counts"]).items()},
+        _digests(data, "host"),
+        _digests(data, "gateway"),
+        tuple(_read_all(Conflict, data, "conflicts")),
+        tuple(_read_all(PlanWarning, data, "warnings")),
     )
 
 
 def _port_set(data: _Data) -> PortSet:
-    settings = data["settings"]
+    rules = exactly(list, data["rules"])
     return PortSet(
-        _text(data["host"]),
-        _ranges(data["addresses"]),
-        Settings(_one_of(settings["policy"], _POLICIES), _flag(settings["filter_outbound"])),
-        [_endpoint(item) for item in _list(data["endpoints"])],
-        {_key(item): {peer.name: peer for peer in map(_peer, _list(item["peers"]))} for item in _list(data["rules"])},
-        [_check(item) for item in _list(data["forbidden"])],
-        _warnings(data),
+        exactly(str, data["host"]),
+        codec(Ranges).read(data["addresses"]),
+        codec(Settings).read(data["settings"]),
+        _read_all(Endpoint, data, "endpoints"),
+        {codec(RuleKey).read(rule): {peer.name: peer for peer in _read_all(RulePeer, rule, "peers")} for rule in rules},
+        _read_all(NegativeCheck, data, "forbidden"),
+        _read_all(PlanWarning, data, "warnings"),
     )
-
-
-def _endpoint(data: _Data) -> Endpoint:
-    return Endpoint(
-        _text(data["id"]),
-        _text(data["engine"]),
-        _text(data["server"]),
-        _text(data["instance"]),
-        _protocol(data["protocol"]),
-        _ports(data["ports"]),
-        _address(data["address"]),
-        _names(data["process"]),
-        _one_of(data["listening"], _NEEDS),
-        _text(data["purpose"]),
-        _flag(data["shared"]),
-    )
-
-
-def _key(data: _Data) -> RuleKey:
-    return RuleKey(
-        _one_of(data["direction"], _DIRECTIONS),
-        _text(data["endpoint"]),
-        _text(data["flow"]),
-        _protocol(data["protocol"]),
-        _ports(data["ports"]),
-        _text(data["purpose"]),
-        _one_of(data["need"], _NEEDS),
-        _text(data["citation"]),
-        _flag(data["unsolicited"]),
-        None if data["probe"] is None else _probe(data["probe"]),
-    )
-
-
-def _peer(data: _Data) -> RulePeer:
-    source_ports = None if data["source_ports"] is None else _range(data["source_ports"])
-    kind = _one_of(data["kind"], _PEER_KINDS)
-    return RulePeer(_text(data["name"]), kind, _ranges(data["addresses"]), source_ports, _declared(data["declared"]))
-
-
-def _check(data: _Data) -> NegativeCheck:
-    return NegativeCheck(
-        _text(data["endpoint"]),
-        _text(data["host"]),
-        _ranges(data["addresses"]),
-        _protocol(data["protocol"]),
-        _ports(data["ports"]),
-        _probe(data["probe"]),
-        _declared(data["declared"]),
-        _flag(data["sampled"]),
-    )
-
-
-def _gateway(data: _Data) -> GatewayPlan:
-    return GatewayPlan(
-        _text(data["gateway"]),
-        _text(data["kind"]),
-        _names(data["between"]),
-        _flag(data["stateful"]),
-        tuple((name, _ranges(items)) for name, items in data["addresses"].items()),
-        _text(data["note"]),
-        tuple(_statement(item) for item in _list(data["statements"])),
-        tuple(_warnings(data)),
-    )
-
-
-def _statement(data: _Data) -> Statement:
-    published = data["published"]
-    return Statement(
-        _text(data["gateway"]),
-        _text(data["from"]),
-        _text(data["to"]),
-        _one_of(data["kind"], _STATEMENT_KINDS),
-        _one_of(data["family"], _FAMILIES),
-        _protocol(data["protocol"]),
-        _ranges(data["source"]),
-        _ports(data["source_ports"]),
-        _ranges(data["destination"]),
-        _ports(data["destination_ports"]),
-        _flag(data["established"]),
-        _number(data["icmp_type"]),
-        _number(data["icmp_code"]),
-        None if published is None else Published(_ranges(published["addresses"]), _ports(published["ports"])),
-        _text(data["host"]),
-        _text(data["endpoint"]),
-        _one_of(data["need"], _NEEDS),
-        _text(data["reason"]),
-        _text(data["citation"]),
-    )
-
-
-def _number(value: Any) -> int | None:
-    return None if value is None else _exactly(int, value)

@@ -9,11 +9,11 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import canonical
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import load_artifact
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import _peer_line as peer_line
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
@@ -69,7 +69,7 @@ def test_a_peers_line_is_canonical(text: str, source_ports: str | None) -> None:
     addresses = ["192.0.2.1", "2001:db8::/64"]
     ports = PortRange.parse(source_ports) if source_ports else None
     ref = RulePeer(text, "network", tuple(map(AddressRange.parse, addresses)), ports, Declared(text, text))
-    assert peer_line(ref) == canonical(
+    assert codec(RulePeer).write(ref) == canonical(
         {
             "name": text,
             "kind": "network",
