@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -22,3 +24,6 @@ def _mount_collection() -> None:
 
 
 _mount_collection()
+# No test measures time: a busy machine is slower, and nothing is wrong then.
+settings.register_profile("dbports", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dbports")

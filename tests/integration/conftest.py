@@ -22,7 +22,7 @@ init_plugin_loader()  # before any test imports the collection, which Ansible's 
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-TIMEOUT = 120
+TIMEOUT = 600
 """Seconds after which a run is taken for hanging."""
 
 

@@ -46,7 +46,7 @@ EXTRA = {
     "ansible_python_interpreter": sys.executable,
     "ansible_become": False,
     "dbports_persist": False,
-    "dbports_probe_timeout": 0.6,
+    "dbports_probe_timeout": 2,
     "dbports_explain_host": "erp-db",
     "dbports_explain_port": "1433/tcp",
 }

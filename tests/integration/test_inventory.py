@@ -441,7 +441,7 @@ def test_generated_inventories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     seen: dict[str, set[str]] = {key: set() for key in HOST_VARIABLES}
     places = (tmp_path / str(number) for number in itertools.count())
 
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=60, derandomize=True, database=None)
     @given(st.randoms(use_true_random=True))
     def compare(choice: random.Random) -> None:
         files, sources, extra = generated(choice)

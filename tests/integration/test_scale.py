@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import builder
 
-MORE = 1.03
-"""Three percent more than twice is not linear any more; sorting runs in C and is not counted."""
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from counting import assert_linear, steps
 
 
 def declarations(clients: int) -> dict[str, Any]:
@@ -51,30 +51,6 @@ def hostvars_of(data: dict[str, Any], place: Path) -> HostVars:
     loader.set_basedir(str(place))
     manager = InventoryManager(loader=loader, sources=[str(source)])
     return HostVars(manager, VariableManager(loader=loader, inventory=manager), loader)
-
-
-def steps(work: Callable[[], object]) -> int:
-    """Return how many lines of Python run meanwhile; each turn of a loop counts, also within one line."""
-    count = 0
-
-    def note(_frame: object, event: str, _argument: object) -> Any:
-        nonlocal count
-        count += event == "line"
-        return note
-
-    before = sys.gettrace()
-    sys.settrace(note)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
-
-
-def assert_linear(counts: Iterable[int]) -> None:
-    """Every count is of twice as much work as the one before."""
-    small, middle, large = counts
-    assert large - middle <= 2 * MORE * (middle - small), (small, middle, large)
 
 
 class CountingInventory(PlainInventory):

@@ -64,7 +64,7 @@ class Site:
                     "ansible_python_interpreter": sys.executable,
                     "dbports_persist": False,
                     "dbports_os": "linux",
-                    "dbports_probe_timeout": 0.6,
+                    "dbports_probe_timeout": 2,
                     **self.variables,
                 },
                 "hosts": {
@@ -88,7 +88,7 @@ class Site:
             *arguments,
         ]
         return subprocess.run(
-            command, cwd=self.place, env=environ, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=self.place, env=environ, capture_output=True, text=True, timeout=600, check=False
         )
 
     def ok(self, playbook: str, *arguments: str) -> dict[str, int]:
@@ -202,7 +202,7 @@ def test_apply_warns_of_a_foreign_chain_that_still_drops(site: Site) -> None:
 def test_verify_finds_a_server_that_does_not_listen_and_a_wrong_process(site: Site) -> None:
     site.server = {"engine": "mssql", "clients": ["app"], "instances": [{}, {"name": "SALES", "tcp_port": 14330}]}
     site.lab.hosts["db"].popen(
-        [sys.executable, "-c", "import socket,time; s=socket.create_server(('', 14330));time.sleep(60)"]
+        [sys.executable, "-c", "import socket,time; s=socket.create_server(('', 14330));time.sleep(600)"]
     )
     site.lab.hosts["db"].wait_for("tcp/14330")
     site.ok("apply")
@@ -215,7 +215,7 @@ def test_verify_finds_a_server_that_does_not_listen_and_a_wrong_process(site: Si
 
 def test_verify_finds_a_connection_that_the_plan_does_not_allow(site: Site) -> None:
     code = (
-        "import socket,time; s=socket.create_connection(('192.0.2.10', 1433)); print('in', flush=True); time.sleep(60)"
+        "import socket,time; s=socket.create_connection(('192.0.2.10', 1433)); print('in', flush=True); time.sleep(600)"
     )
     process = site.lab.hosts["intruder"].popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout.readline() == "in\n"

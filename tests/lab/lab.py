@@ -147,7 +147,7 @@ class LabHost:
         env = {**os.environ, **options.pop("env", {}), "PYTHONPATH": self.import_path}
         return self.run([sys.executable, *what, *arguments], env=env, **options)
 
-    def wait_for(self, *sockets: str, seconds: float = 10) -> None:
+    def wait_for(self, *sockets: str, seconds: float = 120) -> None:
         """Wait until this host has sockets bound, each as ``tcp/1433`` (listening) or ``udp/1434``.
 
         :raises TimeoutError: when they are not all there in time.
@@ -166,7 +166,7 @@ class LabHost:
         """End the host and all that runs on it; again is harmless."""
         if self._holder.stdin and not self._holder.stdin.closed:
             self._holder.stdin.close()
-            self._holder.wait(10)
+            self._holder.wait(120)
         if self._holder.stdout:
             self._holder.stdout.close()
 
@@ -200,7 +200,7 @@ def _ip(arguments: str) -> None:
 
 def _run(argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
     wanted = options.pop("check", True)
-    settings = {"capture_output": True, "text": True, "timeout": 60, **options}
+    settings = {"capture_output": True, "text": True, "timeout": 300, **options}
     done: subprocess.CompletedProcess[str] = subprocess.run(argv, check=False, **settings)
     if wanted and done.returncode:
         raise CommandError(done.returncode, argv, done.stdout, done.stderr)

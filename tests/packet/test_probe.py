@@ -37,6 +37,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import
 json.dump(run_probes(json.load(sys.stdin), float(sys.argv[1])), sys.stdout)
 """
 
+PATIENT = 30
+"""Seconds for a probe that gets an answer: it takes what it takes, also on a busy machine."""
+
+BRIEF = 1
+"""Seconds for a probe that gets none: it waits for all of them."""
+
 EVERYTHING = [
     ("tcp", "1433", None),
     ("tds", "1433", None),
@@ -71,7 +77,7 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-def run(host: LabHost, probes: list[dict[str, Any]], timeout: float = 1) -> list[dict[str, Any]]:
+def run(host: LabHost, probes: list[dict[str, Any]], timeout: float = PATIENT) -> list[dict[str, Any]]:
     """Run probes on a host; each gets an id when it has none."""
     values = [{"id": str(number), "instance": None, **probe} for number, probe in enumerate(probes)]
     done = host.python(PROBE, str(timeout), input=json.dumps(values))
@@ -81,10 +87,10 @@ def run(host: LabHost, probes: list[dict[str, Any]], timeout: float = 1) -> list
 
 
 def one(lab: Lab, kind: str, ports: str = "", instance: str | None = None, **more: Any) -> dict[str, Any]:
-    """Run one probe, from the client unless ``host`` says another one."""
-    host = lab.hosts[more.pop("host", "app-01")]
+    """Run one probe, from the client unless ``host`` says another one, for PATIENT seconds unless ``timeout`` does."""
+    host, timeout = lab.hosts[more.pop("host", "app-01")], more.pop("timeout", PATIENT)
     probe = {"kind": kind, "address": SERVER, "ports": ports, "instance": instance}
-    return run(host, [{**probe, **more}])[0]
+    return run(host, [{**probe, **more}], timeout)[0]
 
 
 def load(host: LabHost, hook: str, *rules: str) -> None:
@@ -112,7 +118,7 @@ def test_an_endpoint_answers(lab: Lab, kind: str, ports: str, instance: str | No
     result = one(lab, kind, ports, instance)
     assert result["verdict"] == "answers", result
     assert result["port"] == (int(ports) if ports else None)
-    assert result["milliseconds"] < 1000
+    assert result["milliseconds"] < 1000 * PATIENT
 
 
 @pytest.mark.parametrize("kind", ["tcp", "tds", "ssrp", "icmp_echo"])
@@ -136,7 +142,7 @@ def test_an_endpoint_answers_over_ipv6(lab: Lab, kind: str) -> None:
 def test_a_port_without_a_listener_refuses(lab: Lab, kind: str, ports: str, instance: str | None) -> None:
     result = one(lab, kind, ports, instance)
     assert result["verdict"] == "refused", result
-    assert result["milliseconds"] < 900
+    assert result["milliseconds"] < 900 * PATIENT, "it waited although it had its answer"
 
 
 DROPPED = {"ssrp": "silent", "ssrp_dac": "silent", "sql602_search": "silent", "icmp_echo": "silent"}
@@ -145,9 +151,9 @@ DROPPED = {"ssrp": "silent", "ssrp_dac": "silent", "sql602_search": "silent", "i
 @pytest.mark.parametrize(("kind", "ports", "instance"), EVERYTHING)
 def test_a_firewall_drops(lab: Lab, rules: Any, kind: str, ports: str, instance: str | None) -> None:
     rules("drop")
-    result = one(lab, kind, ports, instance)
+    result = one(lab, kind, ports, instance, timeout=BRIEF)
     assert result["verdict"] == DROPPED.get(kind, "filtered"), result
-    assert result["milliseconds"] < 1300
+    assert result["milliseconds"] >= 900 * BRIEF
 
 
 @pytest.mark.parametrize(("kind", "ports", "instance"), EVERYTHING)
@@ -157,7 +163,7 @@ def test_a_firewall_says_that_it_is_prohibited(
     rules("reject with icmpx type admin-prohibited")
     result = one(lab, kind, ports, instance)
     assert result["verdict"] == "filtered", result
-    assert result["milliseconds"] < 900
+    assert result["milliseconds"] < 900 * PATIENT, "it waited although it had its answer"
 
 
 @pytest.mark.parametrize("kind", ["tcp", "tds", "ssrp", "icmp_echo"])
@@ -167,7 +173,7 @@ def test_icmp_errors_are_heard_over_ipv6_too(lab: Lab, rules: Any, kind: str, re
     rules(f"reject with icmpx type {reason}")
     result = one(lab, kind, ports, address=SERVER6)
     assert result["verdict"] == verdict
-    assert result["milliseconds"] < 900
+    assert result["milliseconds"] < 900 * PATIENT, "it waited although it had its answer"
 
 
 @pytest.mark.parametrize(("kind", "ports", "instance"), EVERYTHING)
@@ -178,7 +184,7 @@ def test_a_reject_is_a_refusal(lab: Lab, rules: Any, kind: str, ports: str, inst
 
 @pytest.mark.parametrize("kind", ["tds", "sql602_connect", "http_tunnel"])
 def test_a_mute_listener_is_silent_and_a_stranger_unknown(lab: Lab, kind: str) -> None:
-    assert one(lab, kind, "7000")["verdict"] == "silent"
+    assert one(lab, kind, "7000", timeout=BRIEF)["verdict"] == "silent"
     assert one(lab, kind, "7001")["verdict"] == "unknown"
 
 
@@ -197,7 +203,7 @@ def test_the_browser_names_the_port_of_an_administrator_connection(lab: Lab) -> 
 
 @pytest.mark.parametrize("instance", ["UNHEARD", "X"])
 def test_the_browser_is_silent_about_unknown_and_hidden_instances(lab: Lab, instance: str) -> None:
-    assert one(lab, "ssrp", "1434", instance)["verdict"] == "silent"
+    assert one(lab, "ssrp", "1434", instance, timeout=BRIEF)["verdict"] == "silent"
 
 
 def test_the_browser_names_the_port_of_an_instance_and_none_of_the_default_one(lab: Lab) -> None:
@@ -210,12 +216,12 @@ def test_a_dynamic_instance_is_found_through_the_browser(lab: Lab) -> None:
     assert (result["verdict"], result["port"]) == ("answers", 50123)
     stray = one(lab, "tds", "49152-65535", "STRAY")
     assert (stray["verdict"], stray["port"]) == ("unknown", 999)
-    assert one(lab, "tds", "49152-65535", "UNHEARD")["verdict"] == "unknown"
+    assert one(lab, "tds", "49152-65535", "UNHEARD", timeout=BRIEF)["verdict"] == "unknown"
 
 
 def test_a_dynamic_instance_behind_a_closed_browser_is_unknown(lab: Lab, rules: Any) -> None:
     rules("udp dport 1434 drop")
-    result = one(lab, "tds", "49152-65535", "SALES")
+    result = one(lab, "tds", "49152-65535", "SALES", timeout=BRIEF)
     assert result["verdict"] == "unknown"
     assert "UDP 1434" in result["detail"]
 
@@ -246,14 +252,14 @@ def test_the_search_needs_the_clients_inbound_rule(lab: Lab) -> None:
     unload(client)
     load(client, "input", "ct state established,related accept", "udp sport 5001 accept", "drop")
     try:
-        assert one(lab, "sql602_search", "5001")["verdict"] == "silent"
+        assert one(lab, "sql602_search", "5001", timeout=BRIEF)["verdict"] == "silent"
     finally:
         unload(client)
 
 
 def test_a_search_beside_a_running_client_names_another_port(lab: Lab) -> None:
     client = lab.hosts["app-01"]
-    code = "import socket,time\ns=socket.socket(2,2)\ns.bind(('',5002))\ntime.sleep(60)"
+    code = "import socket,time\ns=socket.socket(2,2)\ns.bind(('',5002))\ntime.sleep(600)"
     holder = client.popen([sys.executable, "-c", code])
     try:
         client.wait_for("udp/5002")
@@ -288,4 +294,4 @@ def test_a_hundred_dead_probes_take_little_longer_than_one(lab: Lab, rules: Any)
     probes = [{"kind": "tcp", "address": SERVER, "ports": str(port)} for port in range(2000, 2100)]
     results = run(lab.hosts["app-01"], probes, timeout=0.3)
     assert {item["verdict"] for item in results} == {"filtered"}
-    assert {item["milliseconds"] // 300 for item in results} == {1}
+    assert all(300 <= item["milliseconds"] < 300 * 100 / 2 for item in results)

@@ -68,18 +68,18 @@ def test_hosts_of_different_networks_meet_and_rules_stay_on_their_host(lab: Lab)
     server, client = lab.hosts["erp-db"], lab.hosts["app-01"]
     server.popen([sys.executable, str(LAB / "stand_ins.py"), "mssql"])
     server.wait_for("tcp/1433")
-    connect = "import socket; socket.create_connection(('192.0.2.10', 1433), 1)"
-    client.python(connect)
+    connect = "import socket, sys; socket.create_connection(('192.0.2.10', 1433), float(sys.argv[1]))"
+    client.python(connect, "60")
     rules = "table inet t {\nchain c {\ntype filter hook input priority 0; policy drop;\n}\n}\n"
     server.run(["nft", "-f", "-"], input=rules)
     assert client.run(["nft", "list", "ruleset"]).stdout == ""
     with pytest.raises(CommandError):
-        client.python(connect)
+        client.python(connect, "1")
 
 
 def test_a_lab_leaves_no_process_and_no_interface() -> None:
     with Lab() as lab:
         host = lab.host("erp-db", ["192.0.2.10/24"])
-        process = host.popen(["sleep", "60"])
-    assert process.wait(5) == -9
+        process = host.popen(["sleep", "600"])
+    assert process.wait(120) == -9
     assert [name for _index, name in socket.if_nameindex()] == ["lo"]

@@ -18,7 +18,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     merge_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, as_networks, cidrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 MAPPED = netaddr.IPNetwork("::ffff:0:0/96")
@@ -61,7 +61,6 @@ def read(text: str) -> netaddr.IPSet:
     return netaddr.IPSet([text])
 
 
-@settings(deadline=None)
 @given(st.lists(ranges(), max_size=8))
 def test_merged_ranges_hold_the_same_addresses_and_are_the_fewest(items: list[AddressRange]) -> None:
     merged = merge_addresses(items)
@@ -71,7 +70,6 @@ def test_merged_ranges_hold_the_same_addresses_and_are_the_fewest(items: list[Ad
     ]
 
 
-@settings(deadline=None)
 @given(ranges())
 def test_what_is_printed_is_read_alike(item: AddressRange) -> None:
     assert read(str(item)) == ip_set([item])
@@ -81,7 +79,6 @@ def test_what_is_printed_is_read_alike(item: AddressRange) -> None:
     assert again == expected
 
 
-@settings(deadline=None)
 @given(st.lists(ranges(), max_size=6))
 def test_cidrs_are_the_fewest_networks_of_each_range(items: list[AddressRange]) -> None:
     texts = cidrs(items)
@@ -89,14 +86,12 @@ def test_cidrs_are_the_fewest_networks_of_each_range(items: list[AddressRange]) 
     assert len(texts) == sum(len(ip_set([item]).iter_cidrs()) for item in items)
 
 
-@settings(deadline=None)
 @given(st.lists(ranges(), max_size=6), ranges())
 def test_overlaps(items: list[AddressRange], other: AddressRange) -> None:
     shared = bool(ip_set(items) & ip_set([other]))
     assert AddressSet(items).overlaps(other) == shared == any(item.overlaps(other) for item in items)
 
 
-@settings(deadline=None)
 @given(st.lists(networks(), unique=True, max_size=9), st.lists(st.one_of(ranges(), networks()), max_size=4))
 def test_every_address_belongs_to_the_smallest_network_around_it(
     declared: list[AddressRange], asked: list[AddressRange]

@@ -99,7 +99,7 @@ def mutated(document: Any) -> st.SearchStrategy[str]:
     return st.lists(change, min_size=1, max_size=3).map(change_all)
 
 
-fuzz = settings(max_examples=INPUTS // READERS, deadline=None, database=None)
+fuzz = settings(max_examples=INPUTS // READERS, database=None)
 
 
 @fuzz

@@ -80,14 +80,14 @@ def nft() -> Iterator[Nft]:
     enter = ["nsenter", "-t", str(holder.pid), *(["-U", "--preserve-credentials"] if user else []), "-n", "--"]
 
     def run(argv: Any, text: str) -> Output:
-        done = subprocess.run([*enter, *argv], input=text, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run([*enter, *argv], input=text, capture_output=True, text=True, check=False, timeout=300)
         return Output(done.returncode, done.stdout, done.stderr)
 
     yield Nft(path, run)
-    holder.communicate(timeout=10)
+    holder.communicate(timeout=120)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rules=RULES, policy=POLICY, outbound=st.booleans())
 def test_what_is_loaded_is_what_is_read(nft: Nft, rules: list[dict[str, Any]], policy: str, outbound: bool) -> None:
     """The dry run takes it, the load takes it over the one before, and the listing is the same ruleset."""

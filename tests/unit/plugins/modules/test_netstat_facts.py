@@ -45,7 +45,7 @@ def _run(tmp_path: Path, arguments: dict[str, Any]) -> tuple[int, dict[str, Any]
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     _host, _arrow, result = done.stdout.partition("=> ")

@@ -66,7 +66,7 @@ def test_results_keep_the_order_of_the_probes(listener: socket.socket) -> None:
         unused.bind(("127.0.0.1", 0))  # bound but not listening: nobody else gets it, and it refuses
         closed = str(unused.getsockname()[1])
         order = [port, closed, port, closed, f"{port},{closed}"]
-        found = run_probes([{**GOOD, "id": str(i), "ports": item} for i, item in enumerate(order)], 1)
+        found = run_probes([{**GOOD, "id": str(i), "ports": item} for i, item in enumerate(order)], 60)
     assert [item["id"] for item in found] == ["0", "1", "2", "3", "4"]
     assert [item["verdict"] for item in found] == ["answers", "refused", "answers", "refused", "refused"]
     assert found[4]["port"] == int(closed)
@@ -78,7 +78,7 @@ def test_a_peer_that_closes_without_a_word_is_silent(listener: socket.socket) ->
 
     thread = threading.Thread(target=hang_up)
     thread.start()
-    (found,) = run_probes([{**GOOD, "kind": "sql602_connect", "ports": str(listener.getsockname()[1])}], 1)
+    (found,) = run_probes([{**GOOD, "kind": "sql602_connect", "ports": str(listener.getsockname()[1])}], 60)
     thread.join()
     assert found["verdict"] == "silent"
     assert "closed" in found["detail"]
@@ -98,7 +98,7 @@ def test_a_peer_that_closes_without_a_word_is_silent(listener: socket.socket) ->
     ],
 )
 def test_what_cannot_be_tried_is_unknown_with_a_reason(change: dict[str, Any]) -> None:
-    (found,) = run_probes([{**GOOD, **change}], 1)
+    (found,) = run_probes([{**GOOD, **change}], 60)
     assert found["verdict"] == "unknown"
     assert found["detail"]
 
