@@ -1,11 +1,19 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one error that the core raises and the edges catch."""
+"""The one error that the core raises and the edges catch, alone or several at once."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+SHOWN = 120
+"""So many characters of a bad value are shown."""
+
+HOSTS = 3
+"""So many hosts that have the same error are named."""
 
 ErrorCode = Literal[
     # what somebody wrote
@@ -55,15 +63,26 @@ ErrorCode = Literal[
 """What kind of mistake an error is about: programs and tests ask for this, people read the reason."""
 
 
+class _Hidden:
+    """A value that must not be printed."""
+
+    def __repr__(self) -> str:
+        return "a vault value"
+
+
+HIDDEN = _Hidden()
+
+
 class DbportsError(ValueError):
     """Something a user can put right: where it is, what was found there and what to do.
 
     :param reason: what is wrong, a sentence without a full stop.
     :param code: which kind of mistake it is.
-    :param host: the inventory host it was found on, or None.
+    :param host: the inventory host it was found on, ``all`` for a variable of the whole inventory, or None.
     :param path: the variable's path, such as ``dbports_servers[0].clients[1]``, or None.
     :param value: the bad value; shown with ``repr`` and cut at 120 characters.
     :param fix: what the user can do, a sentence without a full stop, or None.
+    :param file: the file that sets the variable, where that is known.
     """
 
     def __init__(
@@ -75,6 +94,7 @@ class DbportsError(ValueError):
         path: str | None = None,
         value: Any = ...,
         fix: str | None = None,
+        file: str = "",
     ) -> None:
         self.reason = reason
         self.code = code
@@ -82,25 +102,118 @@ class DbportsError(ValueError):
         self.path = path
         self.value = value
         self.fix = fix
+        self.file = file
         super().__init__(reason)
 
-    def at(self, *, host: str | None = None, path: str | None = None) -> DbportsError:
-        """Return the same error with the host and path filled in where it had none."""
+    def at(
+        self, *, host: str | None = None, path: str | None = None, fix: str | None = None, file: str = ""
+    ) -> DbportsError:
+        """Return the same error with host, path, fix and file filled in where it had none."""
         return DbportsError(
             self.reason,
             code=self.code,
             host=self.host or host,
             path=self.path or path,
             value=self.value,
-            fix=self.fix,
+            fix=self.fix or fix,
+            file=self.file or file,
         )
 
-    def __str__(self) -> str:
-        where = ": ".join(part for part in (self.host, self.path) if part)
+    def hiding(self, secrets: Collection[str]) -> DbportsError:
+        """Return the same error without any of these texts."""
+
+        def hide(text: str | None) -> str | None:
+            for secret in secrets:
+                text = text and text.replace(secret, f"({HIDDEN})")
+            return text
+
+        value = HIDDEN if any(secret in str(self.value) for secret in secrets) else self.value
+        return DbportsError(
+            hide(self.reason) or "",
+            code=self.code,
+            host=self.host,
+            path=hide(self.path),
+            value=value,
+            fix=hide(self.fix),
+            file=self.file,
+        )
+
+    def text(self, host: str | None) -> str:
+        """Return the error as it is printed, found on this host or these hosts."""
+        found = f"{host} ({self.file})" if host and self.file else host
+        where = ": ".join(part for part in (found, self.path) if part)
         text = f"{where}: {self.reason}" if where else self.reason
-        if self.value is not ...:
+        if self.value is HIDDEN:
+            text += f" ({HIDDEN})"
+        elif self.value is not ...:
             shown = repr(self.value)
-            text += f" (got {shown if len(shown) <= 120 else shown[:117] + '...'})"
+            text += f" (got {shown if len(shown) <= SHOWN else shown[: SHOWN - 3] + '...'})"
         if self.fix:
             text += f". {self.fix}"
         return text if text.endswith("?") else f"{text}."
+
+    def __str__(self) -> str:
+        return self.text(self.host)
+
+
+class CombinedError(DbportsError):
+    """Several mistakes at once, one ``DbportsError`` each."""
+
+    def __init__(self, errors: Iterable[DbportsError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(f"{len(self.errors)} errors", code=self.errors[0].code)
+
+    def at(
+        self, *, host: str | None = None, path: str | None = None, fix: str | None = None, file: str = ""
+    ) -> DbportsError:
+        """Return the same errors, each filled in; see :meth:`DbportsError.at`."""
+        return type(self)(error.at(host=host, path=path, fix=fix, file=file) for error in self.errors)
+
+    def hiding(self, secrets: Collection[str]) -> DbportsError:
+        """Return the same errors without any of these texts."""
+        return type(self)(error.hiding(secrets) for error in self.errors)
+
+    def __str__(self) -> str:
+        """Return a line an error; one that several hosts have is printed once, with the first of them."""
+        hosts: dict[str, list[str]] = {}
+        first: dict[str, DbportsError] = {}
+        for error in self.errors:
+            key = error.text(None)
+            hosts.setdefault(key, []).extend([error.host] if error.host else [])
+            first.setdefault(key, error)
+        return "\n".join(error.text(_some(hosts[key])) for key, error in first.items())
+
+
+def _some(hosts: list[str]) -> str:
+    more = f" and {len(hosts) - HOSTS} more hosts" if len(hosts) > HOSTS else ""
+    return ", ".join(hosts[:HOSTS]) + more
+
+
+class ErrorList:
+    """Collects errors, so that users see all of them at once, each of them once."""
+
+    def __init__(self) -> None:
+        self._errors: dict[str, DbportsError] = {}
+
+    def keep(self, error: DbportsError) -> None:
+        """Keep an error; the same one is met once for every server that it matters to."""
+        for item in error.errors if isinstance(error, CombinedError) else (error,):
+            self._errors.setdefault(str(item), item)
+
+    def collecting_errors(self, host: str | None, call: Callable[..., T], *args: Any) -> T | None:
+        """Run one step; its errors are kept, located on the host where one is given, and None returned."""
+        try:
+            return call(*args)
+        except DbportsError as error:
+            self.keep(error.at(host=host))
+            return None
+
+    def all(self) -> tuple[DbportsError, ...]:
+        """Return the errors in the order in which they were met."""
+        return tuple(self._errors.values())
+
+    def raise_all(self) -> None:
+        """Raise what was kept: nothing, the one error, or a :class:`CombinedError`."""
+        found = self.all()
+        if found:
+            raise found[0] if len(found) == 1 else CombinedError(found)

@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, resolve_flows
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import CombinedError, DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engines import read_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.gateways import read_gateways
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, read_networks
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peers
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peers, read_os
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import read_server
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
@@ -34,42 +34,11 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import Inventory
 
-T = TypeVar("T")
 _Refs = tuple[ClientRef, ...]
 
 
-class PlanError(DbportsError):
-    """Everything that is wrong with the declarations, one ``DbportsError`` each."""
-
-    def __init__(self, errors: tuple[DbportsError, ...]) -> None:
-        self.errors = errors
-        super().__init__("the declarations cannot be planned", code=errors[0].code)
-
-    def __str__(self) -> str:
-        return "\n".join(str(error) for error in self.errors)
-
-
-class ErrorList:
-    """Collects errors, so that users see all of them at once, each of them once."""
-
-    def __init__(self) -> None:
-        self._errors: dict[str, DbportsError] = {}
-
-    def keep(self, error: DbportsError) -> None:
-        """Keep an error; the same one is met once for every server that it matters to."""
-        self._errors.setdefault(str(error), error)
-
-    def collecting_errors(self, host: str, call: Callable[..., T], *args: Any) -> T | None:
-        """Run one step; its error is kept, located on the host, and None returned."""
-        try:
-            return call(*args)
-        except DbportsError as error:
-            self.keep(error.at(host=host))
-            return None
-
-    def all(self) -> tuple[DbportsError, ...]:
-        """Return the errors in the order in which they were met."""
-        return tuple(self._errors.values())
+class PlanError(CombinedError):
+    """Everything that is wrong with the declarations."""
 
 
 def read_declarations(inventory: Inventory, kinds: Mapping[str, GatewayKind]) -> Declarations:
@@ -96,15 +65,17 @@ class _Reader:
         """Return everything that is declared, in a fixed order."""
         self._check_size()
         networks, gateways = self._read_gateways()
-        found = self._errors.collecting_errors
-        declaring = [
-            name for name in sorted(self._inventory.declaring()) if found(name, self._peers.host, name) is not None
-        ]
-        servers = tuple(item for name in declaring for item in self._servers(name))
+        declaring, servers = [], []
+        for name in sorted(self._inventory.declaring()):
+            host = self._errors.collecting_errors(name, self._peers.host, name)
+            found = list(self._servers(name, host or self._outline(name)))
+            if host is not None:
+                declaring.append(name)
+                servers += found
         variables = self._peers.variables
         return Declarations(
             tuple(declaring),
-            servers,
+            tuple(servers),
             self._peers.hosts,
             frozenset(name for name in variables if variables[name].get("dbports_ephemeral_ports") is not None),
             networks,
@@ -157,10 +128,17 @@ class _Reader:
                 )
             )
 
-    def _servers(self, name: str) -> Iterator[ServerDeclaration]:
+    def _outline(self, name: str) -> Peer:
+        """Return what is known of a host that has errors, so that its servers are read, and their errors told, too."""
+        try:
+            os = read_os(self._peers.variables.get(name, {}).get("dbports_os"), "dbports_os")
+        except DbportsError:
+            os = None
+        return Peer(name, (), dynamic_range(os).ports, True, os)
+
+    def _servers(self, name: str, peer: Peer) -> Iterator[ServerDeclaration]:
         """Yield the servers of a host."""
-        peer = self._peers.host(name)
-        raw = self._peers.variables[name].get("dbports_servers")
+        raw = self._peers.variables.get(name, {}).get("dbports_servers", ())
         if not isinstance(raw, (list, tuple)):
             self._errors.keep(
                 DbportsError(

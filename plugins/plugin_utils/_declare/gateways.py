@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
     no_unknown_keys,
     read_address,
+    read_each,
     read_options,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
@@ -164,7 +165,7 @@ class _Reader:
             if not isinstance(listed, (list, tuple)) or not listed:
                 reason = "the gateway's own address in this network is needed"
                 raise DbportsError(reason, code="missing", path=here, value=listed, fix=fix)
-            read[network] = tuple(read_address(item, f"{here}[{index}]") for index, item in enumerate(listed))
+            read[network] = read_each(listed, here, read_address)
             if need == "ipv4" and any(item.family != 4 for item in read[network]):
                 raise DbportsError(
                     f"a gateway of kind {kind.name} carries only IPv4 addresses",
@@ -247,16 +248,15 @@ class _Reader:
         if key == "address":
             addresses: Ranges = (read_address(value, here),)
         else:
-            try:
-                addresses = self._peers.host(value).addresses
-            except (DbportsError, TypeError):
+            if not isinstance(value, str) or not self._peers.knows(value):
                 raise DbportsError(
-                    "no such host in the inventory, or it has no address",
+                    "no such host in the inventory",
                     code="unknown_name",
                     path=here,
                     value=value,
                     fix="Name an inventory host, or write address instead",
-                ) from None
+                )
+            addresses = self._peers.host(value).addresses
         inside = self._networks.parts(addresses).get(gateway.values["inside"], ())
         fitting = [item for item in inside if item.family in families]
         if not fitting:
@@ -283,8 +283,7 @@ def _ports(raw: Mapping[str, Any], key: str, path: str) -> PortRange:
     try:
         return PortRange.parse(raw.get(key))
     except DbportsError as error:
-        error.fix = "Write a port such as 1433, or a range"
-        raise error.at(path=f"{path}.{key}") from None
+        raise error.at(path=f"{path}.{key}", fix="Write a port such as 1433, or a range") from None
 
 
 def _no_overlap(mapping: Publication, other: Publication) -> None:

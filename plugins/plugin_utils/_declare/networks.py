@@ -17,7 +17,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     format_addresses,
     merge_addresses,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 
 try:
     from netaddr import IPAddress, IPNetwork, IPSet, iprange_to_cidrs
@@ -149,29 +149,27 @@ def _read_network(name: Any, listed: Any, owners: dict[AddressRange, str]) -> Ra
         listed = [listed]
     if not isinstance(listed, (list, tuple)) or not listed:
         raise DbportsError("expected a list of networks", code="wrong_type", path=path, value=listed, fix=_EXAMPLE)
-    read = []
+    errors = ErrorList()
+    read = set()
     for index, text in enumerate(listed):
         here = f"{path}[{index}]"
-        network = _cidr(text, here)
+        network = errors.collecting_errors(None, _cidr, text, here)
+        if network is None:
+            continue
         other = owners.setdefault(network, name)
         if other != name:
-            raise DbportsError(
-                f"this is also network {other}",
-                code="duplicate",
-                path=here,
-                value=text,
-                fix="Give it to one of the two",
-            )
-        read.append(network)
-    return tuple(sorted(set(read)))
+            fix = "Give it to one of the two"
+            errors.keep(DbportsError(f"this is also network {other}", code="duplicate", path=here, value=text, fix=fix))
+        read.add(network)
+    errors.raise_all()
+    return tuple(sorted(read))
 
 
 def _cidr(text: Any, path: str) -> AddressRange:
     try:
         network = AddressRange.parse(text)
     except DbportsError as error:
-        error.fix = error.fix or "Write for example 192.0.2.0/24 or 2001:db8::/64"
-        raise error.at(path=path) from None
+        raise error.at(path=path, fix="Write for example 192.0.2.0/24 or 2001:db8::/64") from None
     if "-" in str(text):
         raise DbportsError(
             "a named network is written with its prefix, not as a range",

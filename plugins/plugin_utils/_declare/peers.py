@@ -14,13 +14,16 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     parse_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES, dynamic_range
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Policy
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import PINNED_REASON, read_bool
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import ClientRef, Peer, Settings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import Inventory
+
+GUARDED = Settings("guard", False)
+"""What counts for a host that says nothing else."""
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 _RANGE_FIX = "Write the range of the operating system, such as 32768-60999"
@@ -48,14 +51,16 @@ class Peers:
         if known is None:
             values = self._inventory.host(name)
             if values is None:
-                raise DbportsError("no such host in the inventory", code="unknown_name", value=name)
+                raise DbportsError(
+                    "no such host in the inventory", code="unknown_name", value=name, fix="Name an inventory host"
+                )
             self.variables[name] = values
-            try:
-                settings = _read_settings(values)
-                known = self.hosts[name] = (self._read_host(name, values), settings)
-            except DbportsError as error:
-                raise error.at(host=name) from None
+            known = self.hosts[name] = self._read_host(name, values)
         return known[0]
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the inventory has a host of this name."""
+        return self._inventory.host(name) is not None
 
     def resolve(self, ref: ClientRef) -> tuple[Peer, ...]:
         """Return who one entry of a list of clients means.
@@ -73,11 +78,11 @@ class Peers:
             try:
                 network = AddressRange.parse(ref.name)
             except DbportsError as error:
-                error.fix = error.fix or "Write for example 192.0.2.21, 192.0.2.0/24 or 2001:db8::/64"
-                raise error.at(path=ref.path) from None
+                fix = "Write for example 192.0.2.21, 192.0.2.0/24 or 2001:db8::/64"
+                raise error.at(path=ref.path, fix=fix) from None
             if self._inventory.host(str(network)) is not None:  # 192.0.2.21/32 is the host named 192.0.2.21
                 return (self.host(str(network)),)
-            os = _read_os(ref.os, f"{ref.path}.os")
+            os = read_os(ref.os, f"{ref.path}.os")
             return (Peer(str(network), (network,), dynamic_range(os).ports, False, os),)
         near = difflib.get_close_matches(ref.name, list(self._inventory.names()), 1)
         raise DbportsError(
@@ -103,37 +108,47 @@ class Peers:
             self.members[ref.name] = members
         return peers
 
-    def _read_host(self, name: str, values: dict[str, Any]) -> Peer:
-        os = _read_os(values.get("dbports_os"), "dbports_os")
-        ports = _read_ephemeral(values.get("dbports_ephemeral_ports"), os)
-        return Peer(name, self._addresses(name, values), ports, True, os)
+    def _read_host(self, name: str, values: dict[str, Any]) -> tuple[Peer, Settings]:
+        errors = ErrorList()
+        settings = errors.collecting_errors(name, _read_settings, values)
+        os = errors.collecting_errors(name, read_os, values.get("dbports_os"), "dbports_os")
+        ports = errors.collecting_errors(name, _read_ephemeral, values.get("dbports_ephemeral_ports"), os)
+        addresses = errors.collecting_errors(name, self._addresses, name, values)
+        errors.raise_all()
+        return Peer(name, addresses or (), ports or dynamic_range(os).ports, True, os), settings or GUARDED
 
     def _addresses(self, name: str, values: dict[str, Any]) -> Ranges:
         declared = values.get("dbports_addresses")
         if declared is not None:
             return _declared_addresses(declared)
-        for candidate in (values.get("ansible_host"), name):
+        written = values.get("ansible_host")
+        for candidate, path in ((written, "ansible_host"), (name, "inventory_hostname")):
             if isinstance(candidate, str) and _is_address(candidate):
-                return (_host_address(candidate, "ansible_host"),)
+                return (_host_address(candidate, path),)
         found = self._inventory.fact_addresses(name)
         if found:
             self.fact_hosts.add(name)
             return tuple(_host_address(text, "ansible_facts") for text in found)
         raise DbportsError(
-            "no address is known; names are never resolved here",
+            "no address is known; names are never resolved here"
+            if written is None
+            else "not an IPv4 or IPv6 address, and no other address is known; names are never resolved here",
             code="no_address",
-            path="dbports_addresses",
+            path="dbports_addresses" if written is None else "ansible_host",
+            value=... if written is None else written,
             fix="Set dbports_addresses, or set ansible_host to an address, or gather facts of this host first",
         )
 
 
 def _read_settings(values: dict[str, Any]) -> Settings:
-    wanted = values.get("dbports_policy", "guard")
+    wanted = values.get("dbports_policy", GUARDED.policy)
     policy = next((item for item in POLICIES if item == wanted), None)
     if policy is None:
         fix = f"Use {' or '.join(POLICIES)}"
         raise DbportsError("not a policy", code="not_a_choice", path="dbports_policy", value=wanted, fix=fix)
-    return Settings(policy, read_bool(values.get("dbports_filter_outbound", False), "dbports_filter_outbound"))
+    return Settings(
+        policy, read_bool(values.get("dbports_filter_outbound", GUARDED.filter_outbound), "dbports_filter_outbound")
+    )
 
 
 def _no_os(ref: ClientRef) -> None:
@@ -194,7 +209,7 @@ def _looks_like_address(text: str) -> bool:
     return ":" in text or "/" in text or all(char in "0123456789.-" for char in text)
 
 
-def _read_os(value: Any, path: str) -> str | None:
+def read_os(value: Any, path: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or value not in DYNAMIC_RANGES:
@@ -209,8 +224,7 @@ def _read_ephemeral(value: Any, os: str | None) -> PortRange:
     try:
         ports = PortRange.parse(value)
     except DbportsError as error:
-        error.fix = _RANGE_FIX
-        raise error.at(path="dbports_ephemeral_ports") from None
+        raise error.at(path="dbports_ephemeral_ports", fix=_RANGE_FIX) from None
     if ports.first == ports.last:
         raise DbportsError(
             PINNED_REASON, code="source_port", path="dbports_ephemeral_ports", value=value, fix=_RANGE_FIX

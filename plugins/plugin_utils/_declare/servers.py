@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, EngineWarning, Values
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
     CLIENTS_FIX,
     no_unknown_keys,
     read_clients,
+    read_each,
     read_name,
     read_options,
     unknown_key,
@@ -33,7 +34,7 @@ def read_server(
     :param path: where it stands, such as ``dbports_servers[0]``.
     :param taken: the names of the servers read before on this host.
     :param os: the operating system of its host, or None.
-    :raises DbportsError: with path, value and fix; the host is for the caller to add.
+    :raises DbportsError: with path, value and fix, or several of them; the host is for the caller to add.
     """
     if not isinstance(raw, Mapping):
         raise DbportsError(
@@ -44,26 +45,25 @@ def read_server(
             fix="Write for example {engine: mssql, clients: [app_servers]}",
         )
     engine = _engine(raw.get("engine", ...), f"{path}.engine", engines)
-    _check_keys(raw, engine, _keys(engine), path)
-    name = _server_name(raw.get("name"), engine, f"{path}.name", set(taken))
-    values = read_options(_engine_part(raw, engine, path), engine.options, path)
-    values["name"] = name
-    values["host_os"] = values.get("os") or os or engine.default_os
-    values["clients"] = read_clients(raw["clients"], f"{path}.clients") if "clients" in raw else ()
-    instances = _read_instances(raw, engine, path)
+    errors = ErrorList()
+    attempt = errors.collecting_errors
+    attempt(None, _check_keys, raw, engine, _keys(engine), path)
+    name = attempt(None, _server_name, raw.get("name"), engine, f"{path}.name", set(taken))
+    values = attempt(None, _own_values, raw, engine, path) or {}
+    clients = attempt(None, read_clients, raw.get("clients", ()), f"{path}.clients")
+    instances = attempt(None, _read_instances, raw, engine, path)
+    forbidden = attempt(None, read_clients, raw.get("forbidden_clients") or (), f"{path}.forbidden_clients")
     covered = engine.outbound or (instances and all(item["clients"] is not None for item in instances))
-    if "clients" not in raw and not covered:
-        raise DbportsError("no clients are declared", code="no_clients", path=f"{path}.clients", fix=CLIENTS_FIX)
-    warnings = _normalize(engine, values, instances, path)
-    return Server(
-        engine,
-        name,
-        path,
-        values,
-        tuple(instances),
-        read_clients(raw.get("forbidden_clients") or (), f"{path}.forbidden_clients"),
-        tuple(warnings),
-    )
+    if "clients" not in raw and instances is not None and not covered:
+        errors.keep(DbportsError("no clients are declared", code="no_clients", path=f"{path}.clients", fix=CLIENTS_FIX))
+    errors.raise_all()
+    values.update(name=name, clients=clients, host_os=values.get("os") or os or engine.default_os)
+    warnings = tuple(_normalize(engine, values, instances or [], path))
+    return Server(engine, values["name"], path, values, tuple(instances or ()), forbidden or (), warnings)
+
+
+def _own_values(raw: Mapping[str, Any], engine: Engine, path: str) -> Values:
+    return read_options(_engine_part(raw, engine, path), engine.options, path)
 
 
 def _normalize(engine: Engine, values: Values, instances: list[Values], path: str) -> list[EngineWarning]:
@@ -102,11 +102,14 @@ def _check_keys(raw: Mapping[str, Any], engine: Engine, known: set[str], path: s
     if known.issuperset(raw):
         return
     levels = sorted(known | _keys(engine) | _instance_keys(engine))
+    errors = ErrorList()
     for key in raw:
         near = [] if key in known else difflib.get_close_matches(str(key), levels, 1)
         if near and near[0] not in known:
-            raise unknown_key(key, raw[key], path, _elsewhere(near[0], raw[key], engine))
-    no_unknown_keys(raw, known, path)
+            errors.keep(unknown_key(key, raw[key], path, _elsewhere(near[0], raw[key], engine)))
+        else:
+            errors.collecting_errors(None, no_unknown_keys, {key: raw[key]}, known, path)
+    errors.raise_all()
 
 
 def _elsewhere(key: str, value: Any, engine: Engine) -> str:
@@ -163,19 +166,22 @@ def _read_instances(raw: Mapping[str, Any], engine: Engine, path: str) -> list[V
             value=listed,
             fix="Write instances as [{name: SALES, tcp_port: 14330}], or remove it for only the default instance",
         )
-    read: list[Values] = []
-    for index, item in enumerate(listed):
-        values = _read_instance(item, engine, f"{where}[{index}]")
-        if any(values["name"].upper() == other["name"].upper() for other in read):
+    names: set[str] = set()
+
+    def read(item: Any, here: str) -> Values:
+        values = _read_instance(item, engine, here)
+        if values["name"].upper() in names:
             raise DbportsError(
                 "two instances have this name",
                 code="duplicate",
-                path=f"{where}[{index}].name",
+                path=f"{here}.name",
                 value=values["name"],
                 fix="Give each its own",
             )
-        read.append(values)
-    return read
+        names.add(values["name"].upper())
+        return values
+
+    return list(read_each(listed, where, read))
 
 
 def _read_instance(raw: Any, engine: Engine, path: str) -> Values:
@@ -187,7 +193,8 @@ def _read_instance(raw: Any, engine: Engine, path: str) -> Values:
             value=raw,
             fix="Write for example {name: SALES}",
         )
-    _check_keys(raw, engine, _instance_keys(engine), path)
-    values = read_options(raw, engine.instance_options, path)
-    values["name"] = read_name(values["name"], f"{path}.name")
-    return values
+    errors = ErrorList()
+    errors.collecting_errors(None, _check_keys, raw, engine, _instance_keys(engine), path)
+    values = errors.collecting_errors(None, read_options, raw, engine.instance_options, path)
+    errors.raise_all()
+    return {**(values or {}), "name": read_name((values or {}).get("name"), f"{path}.name")}

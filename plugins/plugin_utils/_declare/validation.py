@@ -8,20 +8,24 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Option, Values
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import ClientRef
 
+T = TypeVar("T")
 _PINNED = re.compile(r"(client_)?(source|local)_ports?|client_ports?")
 _NAME = re.compile(r"[^\"\\/]{1,64}")
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 _LISTEN_EXAMPLE = "[{address: 192.0.2.10, tcp_port: 1433}]"
-CLIENTS_FIX = "List hosts, groups, addresses or networks, or write [] if no other host connects"
+CLIENTS_FIX = (
+    "List hosts, groups, addresses or networks; write {name: GROUP, allow_empty: true} for a group that may be empty, "
+    "or [] if no other host connects"
+)
 PINNED_REASON = (
     "the source port of a client cannot be chosen: each connection takes a new, unused one (KB 287932: "
     "limiting them would defeat the purpose of having the client allocate a new, unused dynamic port)"
@@ -36,15 +40,17 @@ def is_pinned(key: Any) -> bool:
 def no_unknown_keys(raw: Mapping[str, Any], known: Iterable[str], path: str) -> None:
     """Refuse keys that mean nothing here, and ask whether a similar one was meant.
 
-    :raises DbportsError: for the first of them.
+    :raises DbportsError: with all of them.
     """
     names = sorted(known)
+    errors = ErrorList()
     for key in raw:
         if isinstance(key, str) and key in names:
             continue
         near = difflib.get_close_matches(str(key), names, 1)
         fix = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(names)}"
-        raise unknown_key(key, raw[key], path, fix)
+        errors.keep(unknown_key(key, raw[key], path, fix))
+    errors.raise_all()
 
 
 def unknown_key(key: Any, value: Any, path: str, fix: str) -> DbportsError:
@@ -72,6 +78,18 @@ def read_list(value: Any, path: str, example: str) -> list[Any]:
             fix=f"Write for example {example}",
         )
     return list(value)
+
+
+def read_each(listed: Iterable[Any], path: str, read: Callable[[Any, str], T]) -> tuple[T, ...]:
+    """Read the entries of a list.
+
+    :param read: reads one of them, given its path.
+    :raises DbportsError: with the errors of all entries.
+    """
+    errors = ErrorList()
+    found = [errors.collecting_errors(None, read, item, f"{path}[{index}]") for index, item in enumerate(listed)]
+    errors.raise_all()
+    return tuple(item for item in found if item is not None)
 
 
 def read_name(raw: Any, path: str) -> str:
@@ -127,7 +145,7 @@ def read_clients(value: Any, path: str) -> tuple[ClientRef, ...]:
         value = [value]
     if not isinstance(value, (list, tuple)):
         raise DbportsError("expected a list of clients", code="wrong_type", path=path, value=value, fix=CLIENTS_FIX)
-    return tuple(_read_client(item, f"{path}[{index}]") for index, item in enumerate(value))
+    return read_each(value, path, _read_client)
 
 
 def _read_client(item: Any, path: str) -> ClientRef:
@@ -158,6 +176,7 @@ def read_options(raw: Mapping[str, Any], options: Iterable[Option], path: str) -
     :raises DbportsError: for a value of the wrong type, out of range or not among the choices.
     """
     values: Values = {}
+    errors = ErrorList()
     for option in options:
         value = raw.get(option.name)
         value = option.default if value is None else value
@@ -168,9 +187,8 @@ def read_options(raw: Mapping[str, Any], options: Iterable[Option], path: str) -
         try:
             values[option.name] = _READERS[option.type](value, option, where)
         except DbportsError as error:
-            error.path = error.path or where
-            error.fix = error.fix or _port_fix(option)
-            raise
+            errors.keep(error.at(path=where, fix=_port_fix(option)))
+    errors.raise_all()
     return values
 
 
@@ -212,14 +230,13 @@ def _not_above(port: PortRange, option: Option, value: Any) -> PortRange:
 
 def _read_addresses(value: Any, option: Option, path: str) -> tuple[AddressRange, ...]:
     listed = read_list([value] if isinstance(value, str) else value, path, "[192.0.2.10]")
-    return tuple(dict.fromkeys(read_address(item, f"{path}[{index}]") for index, item in enumerate(listed)))
+    return tuple(dict.fromkeys(read_each(listed, path, read_address)))
 
 
 def _read_listen(value: Any, option: Option, path: str) -> tuple[dict[str, Any], ...]:
     """Read a list of addresses, each with its ports."""
-    read = []
-    for index, item in enumerate(read_list(value, path, _LISTEN_EXAMPLE)):
-        here = f"{path}[{index}]"
+
+    def read(item: Any, here: str) -> dict[str, Any]:
         if not isinstance(item, Mapping) or "tcp_port" not in item or "address" not in item:
             raise DbportsError(
                 "expected an address and its tcp_port",
@@ -232,10 +249,10 @@ def _read_listen(value: Any, option: Option, path: str) -> tuple[dict[str, Any],
         try:
             ports = _read_ports(item["tcp_port"], option, f"{here}.tcp_port")
         except DbportsError as error:
-            error.path = f"{here}.tcp_port"
-            raise
-        read.append({"address": read_address(item["address"], f"{here}.address"), "ports": ports})
-    return tuple(read)
+            raise error.at(path=f"{here}.tcp_port") from None
+        return {"address": read_address(item["address"], f"{here}.address"), "ports": ports}
+
+    return read_each(read_list(value, path, _LISTEN_EXAMPLE), path, read)
 
 
 _READERS: dict[str, Callable[[Any, Option, str], Any]] = {

@@ -9,9 +9,10 @@ All private names of Ansible that the collection uses are in this file.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,24 @@ from ansible.inventory.helpers import get_group_vars, sort_groups
 from ansible.plugins.loader import vars_loader
 from ansible.utils.vars import combine_vars
 from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_path
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import HIDDEN, DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import (
+    ALL,
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
 )
 
+try:
+    from ansible._internal._datatag._tags import Origin
+    from ansible.parsing.vault import VaultHelper
+except ImportError:  # ansible-core 2.18 keeps what it knows of a value in the value
+    Origin = VaultHelper = None
+
 _READ = frozenset(HOST_VARIABLES + GLOBAL_VARIABLES)
+_NOT_PLAIN: tuple[tuple[type, str], ...] = ((datetime.date, "a date"), (bytes, "binary data"))
+_TEMPLATE_FIX = (
+    "Correct it; a plan knows only variables of the inventory and facts, not those of plays, roles and tasks"
+)
 _FACT_KEYS = ("ansible_default_ipv4", "default_ipv4"), ("ansible_default_ipv6", "default_ipv6")
 
 
@@ -48,7 +60,41 @@ def plain(value: Any, host: str, path: str) -> Any:
         return {str(key): plain(item, host, f"{path}.{key}") for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item, host, f"{path}[{index}]") for index, item in enumerate(value)]
-    raise DbportsError(f"expected plain data, not {type(value).__name__}", code="wrong_type", host=host, path=path)
+    what = next((name for kind, name in _NOT_PLAIN if isinstance(value, kind)), type(value).__name__)
+    raise DbportsError(
+        f"expected text, a number, true or false, a list or a dictionary, not {what}",
+        code="wrong_type",
+        host=host,
+        path=path,
+        value=str(value),
+        fix="Write it in quotes, so that it is text",
+    )
+
+
+def is_vaulted(value: Any) -> bool:
+    """Tell whether text comes out of a vault, decrypted or not."""
+    if VaultHelper is None:
+        return hasattr(value, "_ciphertext")
+    return VaultHelper.get_ciphertext(value, with_tags=False) is not None
+
+
+def file_of(value: Any) -> str:
+    """Return the file in which a value is written, empty where that is not known."""
+    if Origin is None:
+        return str((getattr(value, "ansible_pos", None) or [""])[0])
+    origin = Origin.get_tag(value)
+    return str(origin.path or origin.description or "") if origin else ""
+
+
+def vaulted(value: Any) -> Iterator[Any]:
+    """Yield all text in a value that comes out of a vault."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from vaulted(item)
+    elif is_vaulted(value):
+        yield value
 
 
 def has_template(value: Any) -> bool:
@@ -112,6 +158,8 @@ class AnsibleInventory:
         self._by_groups: dict[tuple[str, ...], dict[str, Any]] = {}
         self._hosts: dict[str, dict[str, Any]] = {}
         self._names_with_files = self._find_host_files()
+        self.secrets: set[str] = set()
+        """Text out of a vault that was read: it belongs into no error."""
 
     def declaring(self) -> Iterable[str]:
         """See :class:`Inventory`."""
@@ -148,7 +196,7 @@ class AnsibleInventory:
             )
             for key in GLOBAL_VARIABLES:
                 values.pop(key, None)
-            values = self._hosts[name] = {key: self._settle(name, key, values[key]) for key in sorted(values)}
+            values = self._hosts[name] = self._settle_all(name, {key: values[key] for key in sorted(values)})
         return values
 
     def group(self, name: str) -> tuple[str, ...] | None:
@@ -175,12 +223,19 @@ class AnsibleInventory:
 
     def settings(self) -> dict[str, Any]:
         """See :class:`Inventory`."""
-        values = _combined(self._group_part([self._manager.groups["all"]]), self._extra)
-        return {key: self._settle("all", key, values[key]) for key in GLOBAL_VARIABLES if key in values}
+        values = self._of_all()
+        return self._settle_all(ALL, {key: values[key] for key in GLOBAL_VARIABLES if key in values})
+
+    def origin(self, name: str) -> str:
+        """See :class:`Inventory`."""
+        return file_of(self._of_all().get(name))
 
     def size(self) -> int:
         """See :class:`Inventory`."""
         return len(self._manager.hosts)
+
+    def _of_all(self) -> dict[str, Any]:
+        return _combined(self._group_part([self._manager.groups["all"]]), self._extra)
 
     @staticmethod
     def _relevant(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,14 +300,29 @@ class AnsibleInventory:
                 names.update((path.name, path.stem))
         return frozenset(names)
 
+    def _settle_all(self, host: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        errors = ErrorList()
+        found = {key: errors.collecting_errors(host, self._settle, host, key, values[key]) for key in values}
+        errors.raise_all()
+        return found
+
     def _settle(self, host: str, key: str, value: Any) -> Any:
         """Return a variable's value as plain data, its templates filled in with the host's own variables."""
         if has_template(value):
             try:
-                variables = self._hostvars["localhost" if host == "all" else host]
-                value = variables[key]
+                variables = self._hostvars["localhost" if host == ALL else host]
+                settled = variables[key]
             except (AnsibleError, KeyError) as error:
+                secret = any(True for _text in vaulted(value))
                 raise DbportsError(
-                    f"its template cannot be filled in: {error}", code="template", host=host, path=key
+                    f"its template cannot be filled in: {error}",
+                    code="template",
+                    host=host,
+                    path=key,
+                    value=HIDDEN if secret else value,
+                    fix=_TEMPLATE_FIX,
+                    file=self.origin(key) if host == ALL else "",
                 ) from None
+            self.secrets.update(str(text) for text in vaulted(settled))
+            value = settled
         return plain(value, host, key)

@@ -60,6 +60,10 @@ class PlainInventory:
         """See :class:`Inventory`."""
         return {key: self._vars[key] for key in GLOBAL_VARIABLES if key in self._vars}
 
+    def origin(self, name: str) -> str:
+        """See :class:`Inventory`: a dictionary has no files."""
+        return ""
+
     def size(self) -> int:
         """See :class:`Inventory`."""
         return len(self._hosts)

@@ -19,6 +19,9 @@ HOST_VARIABLES = (
 )
 """What is read of a host that matters; nothing else is looked at."""
 
+ALL = "all"
+"""Where a variable of the whole inventory belongs, in errors."""
+
 GLOBAL_VARIABLES = ("dbports_engines", "dbports_expected_hosts", "dbports_gateways", "dbports_networks")
 """What is read of the whole inventory: the variables of group all, or extra variables."""
 
@@ -43,6 +46,9 @@ class Inventory(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """Return the ``GLOBAL_VARIABLES`` that are set."""
+
+    def origin(self, name: str) -> str:
+        """Return the file that sets one of the ``GLOBAL_VARIABLES``; empty where that is not known."""
 
     def size(self) -> int:
         """Return how many hosts the inventory has."""

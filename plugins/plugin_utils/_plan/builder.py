@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, os_family
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import (
-    ErrorList,
     PlanError,
     read_declarations,
 )
@@ -27,7 +27,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import gateway_kinds
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.record import GatewayRecord
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.router import HostRule, Router
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import Inventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import ALL, Inventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     BROADCAST,
     Endpoint,
@@ -67,9 +67,17 @@ def build_plan(inventory: Inventory) -> Plan:
         add_warnings(declarations, builder.hosts)
         gateways = builder.finish()
     if errors.all():
-        raise PlanError(errors.all())
+        raise PlanError(_located(error, inventory) for error in errors.all())
     conflicts = [conflict for name in sorted(builder.hosts) for conflict in find_conflicts(builder.hosts[name])]
     return Plan(builder.hosts, conflicts, builder.flows, declarations.inputs, gateways)
+
+
+def _located(error: DbportsError, inventory: Inventory) -> DbportsError:
+    """Return an error that belongs to no host as one of the whole inventory, with the file that it is in."""
+    if error.host:
+        return error
+    variable = re.split(r"[.\[]", error.path or "", maxsplit=1)[0]
+    return error.at(host=ALL, file=inventory.origin(variable))
 
 
 class _Builder:

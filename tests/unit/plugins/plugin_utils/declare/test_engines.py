@@ -348,7 +348,7 @@ def test_malformed(bad: Bad) -> None:
     with pytest.raises(PlanError) as caught:
         build_plan(PlainInventory(inventory(changed(bad.part, bad.value))))
     (error,) = caught.value.errors
-    assert (error.host, error.path) == (None, f"dbports_engines.informix.{bad.path}")
+    assert (error.host, error.path) == ("all", f"dbports_engines.informix.{bad.path}")
     assert bad.reason in str(error)
 
 
