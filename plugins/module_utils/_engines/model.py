@@ -31,6 +31,7 @@ EngineWarningCode = Literal[
     "no_browser_on_linux",
     "browser_of_cluster",
     "ftp_data",
+    "listener_shares_port",
     "nfs_ports",
     "ipsec_protocols",
     "polybase_needs_msdtc",

@@ -308,7 +308,7 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
         warnings += _settle_dac(server, instance, index)
     for index, instance in enumerate(instances):
         others = [item for item in instances if item is not instance]
-        mssql_ha.normalize_instance(server, instance, index, others)
+        warnings += mssql_ha.normalize_instance(server, instance, index, others)
         warnings += mssql_replication.normalize_instance(server, instance, index)
     warnings += _settle_browser(server, instances)
     return warnings + mssql_ha.normalize_server(server) + mssql_services.normalize_server(server)

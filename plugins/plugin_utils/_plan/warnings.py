@@ -17,7 +17,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
     PeerSet,
     ServerDeclaration,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet, RuleKey
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import FlowPorts, PlanWarning
 
 POOL = 16
@@ -92,11 +92,20 @@ def closed_instances(declaration: ServerDeclaration) -> Iterator[PlanWarning]:
 def closed_server(declaration: ServerDeclaration, port_set: PortSet) -> list[PlanWarning]:
     """Return the warning of a server to which no other host may connect, by its clients or anything else."""
     server = declaration.server
-    own = {item.flow.endpoint for item in declaration.flows}
-    admitted = (peers for key, peers in port_set.rules.items() if key.direction == "in" and key.endpoint in own)
-    if server.engine.outbound or server.values["clients"] or any(admitted):
+    if server.engine.outbound or server.values["clients"]:
         return []
+    own = {item.flow.endpoint for item in declaration.flows}
+    inbound = [key for key in port_set.rules if key.direction == "in"]
+    listening = [key for key in inbound if key.endpoint in own]
+    # Others may declare who comes: the publishers of a distributor, the subscribers' distributor.
+    for key in inbound:
+        if port_set.rules[key] and (key.endpoint in own or any(_same_port(key, item) for item in listening)):
+            return []
     return [PlanWarning("nobody_admitted", declaration.host.name, f"{server.path}.clients")]
+
+
+def _same_port(one: RuleKey, other: RuleKey) -> bool:
+    return one.protocol == other.protocol and any(a.overlaps(b) for a in one.ports for b in other.ports)
 
 
 def _covered(admitted: PeerSet, peer: Peer) -> bool:

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, format_addresses
-from ansible_collections.dbports.firewall.plugins.module_utils._engines import azure_sql, mssql, mssql_services
+from ansible_collections.dbports.firewall.plugins.module_utils._engines import (
+    azure_sql,
+    mssql,
+    mssql_ha,
+    mssql_replication,
+    mssql_services,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
@@ -320,11 +326,8 @@ def test_what_linux_does_not_have(name: str) -> None:
     assert "on Linux does not support this" in error.reason
 
 
-def test_what_is_not_confirmed_says_so() -> None:
-    plan = plan_of("{cluster: wsfc, cluster_nodes: [nodes]}")
-    rules = heads(plan, "db", "in")
-    assert rules["mssql/wsfc_rpc"].citation.endswith("(unconfirmed)")
-    assert "unconfirmed" not in rules["mssql/wsfc"].citation
+def test_every_flow_of_clusters_and_replication_is_confirmed() -> None:
+    assert [flow.name for flow in (*mssql_ha.FLOWS, *mssql_replication.FLOWS) if not flow.confirmed] == []
 
 
 def test_reporting_and_web_services_share_the_kernels_http() -> None:
