@@ -333,9 +333,21 @@ def argument_specs(role: str, engines: Mapping[str, Engine]) -> str:
 
 
 def defaults(role: str) -> str:
-    """Return ``defaults/main.yml`` of a role: only what its tasks read, as declarations come from the inventory."""
+    """Return ``defaults/main.yml`` of a role: what its tasks read, as declarations come from the inventory.
+
+    Users set the collection's variables once for all roles; ansible-lint, theirs too, asks that what a role sets itself
+    carries the role's name.
+    """
     options = ROLES[role]["options"].items()
-    return _yaml({name: option["default"] for name, option in options if "default" in option})
+    return _yaml(
+        {f"{role}_{name}": _default(name, option["default"]) for name, option in options if "default" in option}
+    )
+
+
+def _default(name: str, value: Any) -> str:
+    """Return a template of a variable or its default."""
+    shown = f"'{value}'" if isinstance(value, str) else str(value).lower()
+    return f"{{{{ {name} | default({shown}) }}}}"
 
 
 def _markdown(text: str | list[str]) -> str:
