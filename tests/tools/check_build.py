@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check that a built collection holds what its users need, and nothing else.
 
-python tests/tools/check_build.py .build/dbports-firewall-0.1.0.tar.gz
+python tests/tools/check_build.py .build/dbports-firewall-VERSION.tar.gz
 """
 
 from __future__ import annotations
@@ -12,14 +12,21 @@ import sys
 import tarfile
 from pathlib import Path, PurePosixPath
 
-FILES = {"CHANGELOG.md", "CHANGELOG.rst", "COPYING", "FILES.json", "MANIFEST.json", "README.md", "requirements.txt"}
-FOLDERS = {"changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
-REQUIRED = {
+FILES = {
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
     "COPYING",
+    "FILES.json",
+    "MANIFEST.json",
     "README.md",
+    "SECURITY.md",
+    "requirements.txt",
+}
+FOLDERS = {"changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
+REQUIRED = FILES | {
     "meta/execution-environment.yml",
     "meta/runtime.yml",
-    "requirements.txt",
     "plugins/module_utils/_ports.py",
 }
 LEFTOVERS = {"__pycache__", "dbports-plan"}
