@@ -27,8 +27,4 @@ attributes:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the
       controller.
     support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: linux
 """

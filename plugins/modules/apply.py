@@ -34,15 +34,13 @@ options:
     description: Whether the ruleset survives a reboot.
     type: bool
     default: true
-extends_documentation_fragment: [dbports.firewall.plan_source]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
       - The prediction includes a dry run of the firewall itself.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
 seealso:
   - module: dbports.firewall.plan

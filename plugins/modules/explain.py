@@ -30,13 +30,11 @@ options:
     description:
       - An inventory host, address or network, to explain whether it may reach the port.
     type: str
-extends_documentation_fragment: [dbports.firewall.plan_source]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 seealso:
   - module: dbports.firewall.plan

@@ -28,19 +28,14 @@ options:
       - When given, only sockets with one of them as their local or remote port are returned.
     type: list
     elements: str
+extends_documentation_fragment: [dbports.firewall.attributes]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
     details:
       - The module changes nothing.
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: linux
 notes:
   - V(ss) and V(proc) return a socket that several processes share once for each of them, V(netstat) only with the
     process that has the lowest pid. Count connections by their addresses and ports, not by rows.
@@ -71,17 +66,14 @@ ansible_facts:
   contains:
     dbports_netstat:
       description: The sockets, and where they were read from.
-      returned: always
       type: dict
       contains:
         source:
           description: Where they were read from, V(netstat), V(ss) or V(proc).
-          returned: always
           type: str
           sample: netstat
         sockets:
           description: One row for each socket and process, sorted by protocol, family and local port.
-          returned: always
           type: list
           elements: dict
           contains:
@@ -89,14 +81,12 @@ ansible_facts:
               description:
                 - V(tcp) or V(udp).
                 - V(icmp) for a raw socket of ICMP or ICMPv6, V(raw) for any other raw socket.
-              returned: always
               type: str
               sample: tcp
             family:
               description:
                 - V(ipv4) or V(ipv6), the family of the packets.
                 - An IPv4 client of a dual-stack listener is V(ipv4).
-              returned: always
               type: str
               sample: ipv4
             state:
@@ -104,37 +94,30 @@ ansible_facts:
                 - The English word of C(netstat), such as V(LISTEN), V(ESTABLISHED) or V(TIME_WAIT).
                 - V(UNKNOWN) where the state has no known word.
                 - Null for UDP and raw sockets without a fixed peer.
-              returned: always
               type: str
               sample: LISTEN
             local_address:
               description: The address of this host without a zone id, V(0.0.0.0) or V(::) for all.
-              returned: always
               type: str
               sample: 0.0.0.0
             local_port:
               description: The port of this host; null for raw sockets and sockets that are not bound.
-              returned: always
               type: int
               sample: 5002
             remote_address:
               description: The address of the peer; null where there is none.
-              returned: always
               type: str
               sample: 192.0.2.21
             remote_port:
               description: The port of the peer; null where there is none.
-              returned: always
               type: int
               sample: 40312
             pid:
               description: The id of the process; null for sockets of the kernel and where it is not visible.
-              returned: always
               type: int
               sample: 23423
             process:
               description: The kernel's name of the process, at most 15 bytes; null where there is no pid.
-              returned: always
               type: str
               sample: 602sql11
 """

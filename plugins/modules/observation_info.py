@@ -34,18 +34,14 @@ options:
     description: Seconds that each probe may take.
     type: float
     default: 2
+extends_documentation_fragment: [dbports.firewall.attributes]
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff
       mode.
     support: none
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: linux
 author:
   - dbports.firewall contributors (@dbports)
 """

@@ -24,23 +24,18 @@ options:
         started.
       - If omitted, nothing is written.
     type: path
+extends_documentation_fragment: [dbports.firewall.attributes]
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the
       controller.
     support: full
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
       - Nothing is written. The result reports whether the plan in O(plan_dir) would change.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: linux
 seealso:
   - module: dbports.firewall.apply
   - module: dbports.firewall.verify

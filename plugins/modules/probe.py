@@ -65,21 +65,16 @@ options:
     description: The timeout of each probe in seconds, from 0.05 to 60.
     type: float
     default: 2
+extends_documentation_fragment: [dbports.firewall.attributes]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
       - It changes nothing, so it sends its requests in check mode as well.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
     details:
       - It changes nothing.
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: linux
 author:
   - dbports.firewall contributors (@dbports)
 """
@@ -122,37 +117,30 @@ probes:
     id:
       description: The name of the probe.
       type: str
-      returned: always
       sample: erp
     kind:
       description: The kind of the probe.
       type: str
-      returned: always
       sample: tds
     address:
       description: The address that was tried.
       type: str
-      returned: always
       sample: 192.0.2.10
     port:
       description: The port that was tried; null where there is none, as for V(icmp_echo).
       type: int
-      returned: always
       sample: 1433
     verdict:
       description: One of V(answers), V(refused), V(filtered), V(silent) and V(unknown).
       type: str
-      returned: always
       sample: answers
     detail:
       description: The reason for the verdict.
       type: str
-      returned: always
       sample: SQL Server 16.0.4150 answered
     milliseconds:
       description: How long the probe took.
       type: int
-      returned: always
       sample: 3
 """
 

@@ -21,15 +21,13 @@ options:
         directory in which ansible-playbook was started.
     type: path
     required: true
-extends_documentation_fragment: [dbports.firewall.plan_source]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
       - Nothing is written.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 seealso:
   - module: dbports.firewall.plan

@@ -91,19 +91,15 @@ options:
       - Otherwise that is refused, because a plan made from half an inventory looks just like it.
     type: bool
     default: false
+extends_documentation_fragment: [dbports.firewall.attributes]
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
     details: Also makes the firewall's own dry run.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff
       mode.
     support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: Linux
 requirements:
   - nftables with JSON support on the host
   - root

@@ -28,15 +28,13 @@ options:
     description: The timeout of each probe in seconds.
     type: float
     default: 2
-extends_documentation_fragment: [dbports.firewall.plan_source]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
       - The module never changes the host. Probes are sent in check mode as well.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 seealso:
   - module: dbports.firewall.observation_info
@@ -80,41 +78,33 @@ findings:
     stage:
       description: One of V(configured), V(listening), V(connected), V(reachable), V(forbidden).
       type: str
-      returned: always
       sample: reachable
     verdict:
       description: One of V(ok), V(warn), V(fail), V(unknown).
       type: str
-      returned: always
       sample: ok
     host:
       description: The host that was inspected, or that sent the probe.
       type: str
-      returned: always
       sample: app-01
     server:
       description: The host of the endpoint.
       type: str
-      returned: always
       sample: erp-db
     endpoint:
       description: The endpoint's id in the plan.
       type: str
-      returned: always
       sample: mssql/MSSQLSERVER/tds
     port:
       description: The protocol and the ports.
       type: str
-      returned: always
       sample: tcp 1433
     reason:
       description: The reason for the verdict.
       type: str
-      returned: always
       sample: "answers: SQL Server 16.0.4150 answered"
     declared:
       description: The declaration that the finding is based on.
       type: str
-      returned: always
       sample: "erp-db: dbports_servers[0].clients[0]"
 """
