@@ -30,7 +30,7 @@ def observe(
     found: dict[str, Any] = {}
     if ports:
         _source, sockets = collect(ports=parse_ports(list(ports)))
-        found["sockets"] = [one.as_dict() for one in sockets]
+        found["sockets"] = [one._asdict() for one in sockets]
     if ruleset is not None:
         found["ruleset"] = _ruleset_state(ruleset)
     if probes:

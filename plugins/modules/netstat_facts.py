@@ -142,7 +142,7 @@ def main() -> None:
         source, sockets = collect(module.params["source"], None if ports is None else parse_ports(ports))
     except DbportsError as error:
         module.fail_json(msg=str(error))
-    facts = {"source": source, "sockets": [one.as_dict() for one in sockets]}
+    facts = {"source": source, "sockets": [one._asdict() for one in sockets]}
     module.exit_json(ansible_facts={"dbports_netstat": facts})
 
 

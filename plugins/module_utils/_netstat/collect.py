@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -76,7 +75,7 @@ def _ask(tool: Tool, run: Runner, proc_path: str) -> list[Socket] | None:
     sockets = _TOOLS[tool].parse(output)
     names = {pid: proc.process_name(pid, proc_path) for pid in {one.pid for one in sockets} if pid is not None}
     return [
-        replace(one, process=names[one.pid]) if one.pid is not None and names[one.pid] is not None else one
+        one._replace(process=names[one.pid]) if one.pid is not None and names[one.pid] is not None else one
         for one in sockets
     ]
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Optional
+from typing import Annotated, Literal, NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -61,8 +60,11 @@ Owner = tuple[Optional[int], Optional[str]]
 NOBODY: Owner = (None, None)
 
 
-@dataclass(frozen=True)
-class Socket:
+SocketAddress = Annotated[str, "an address in its canonical form, without a zone id"]
+SocketPort = Annotated[int, "1 to 65535"]
+
+
+class Socket(NamedTuple):
     """One socket of one owner: a socket that several processes share is one ``Socket`` for each of them.
 
     ``family`` is ``ipv4`` or ``ipv6``, as the packets are: an IPv4 client of a dual-stack listener is ``ipv4``.
@@ -78,26 +80,12 @@ class Socket:
     family: Family
     protocol: SocketProtocol
     state: State | None
-    local_address: str
-    local_port: int | None
-    remote_address: str | None
-    remote_port: int | None
+    local_address: SocketAddress
+    local_port: SocketPort | None
+    remote_address: SocketAddress | None = None
+    remote_port: SocketPort | None = None
     pid: int | None = None
     process: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the row as users see it in ``dbports_netstat.sockets``."""
-        return {
-            "protocol": self.protocol,
-            "family": self.family,
-            "state": self.state,
-            "local_address": self.local_address,
-            "local_port": self.local_port,
-            "remote_address": self.remote_address,
-            "remote_port": self.remote_port,
-            "pid": self.pid,
-            "process": self.process,
-        }
 
     def touches(self, ports: Iterable[PortRange]) -> bool:
         """Tell whether the local or the remote port is one of ``ports``."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar, Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.codec import codec, exactly
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import (
     GATEWAY_SCHEMA,
     HOST_SCHEMA,
@@ -26,6 +25,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec, exactly
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Endpoint,
     NegativeCheck,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import (
     GATEWAY_SCHEMA,
     HOST_SCHEMA,
@@ -26,6 +25,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Endpoint,
     NegativeCheck,

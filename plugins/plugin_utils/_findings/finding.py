@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Verdict = Literal["ok", "warn", "fail", "unknown"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -20,8 +19,7 @@ Judgement = tuple[Verdict, str]
 """A verdict and its reason."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One verdict on one endpoint, as it is written down.
 
     :param host: the host that was inspected, or that sent the probe.
@@ -40,7 +38,3 @@ class Finding:
     port: str
     reason: str
     declared: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return it as plain data."""
-        return asdict(self)

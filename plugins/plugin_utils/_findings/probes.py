@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import Protocol, format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import kind_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Judgement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import ProbeResult
@@ -137,7 +138,7 @@ def _kept_out(results: list[ProbeResult]) -> Judgement:
     if not results:
         return "ok", "no address family in common"
     for result in results:
-        if result.verdict == "answers" or (result.verdict == "silent" and result.kind.silence == "reached"):
+        if result.verdict == "answers" or (result.verdict == "silent" and kind_of(result.kind).silence == "reached"):
             return "fail", f"reached {result.address}: {result}"
     if all(result.verdict == "unknown" for result in results):
         return "unknown", str(results[0])

@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import HOSTS, host_file
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import STAGES, VERDICTS, Finding
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import visible
 
 FINDINGS_SCHEMA = "dbports.findings/1"
 _FOLDER = "findings"
-_TEXTS = ("host", "server", "endpoint", "port", "reason", "declared")
 
 
 class HostFindings(NamedTuple):
@@ -57,7 +57,7 @@ def write_findings(directory: Path, host: str, plan_id: str, found: HostFindings
         "host": host,
         "plan_id": plan_id,
         "verified_at": found.verified_at,
-        "findings": [finding.as_dict() for finding in found.findings],
+        "findings": [finding._asdict() for finding in found.findings],
     }
     path = findings_file(directory, host)
     try:
@@ -83,24 +83,12 @@ def read_findings(directory: Path, hosts: Iterable[str], plan_id: str) -> dict[s
         try:
             data = json.loads(findings_file(directory, host).read_text(encoding="utf-8"))
             if (data["schema"], data["plan_id"]) == (FINDINGS_SCHEMA, plan_id):
-                findings = tuple(_finding(item) for item in data["findings"])
-                found[host] = HostFindings(_text(data["verified_at"]), findings)
+                found[host] = codec(HostFindings).read(data)
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return found
 
 
-def _finding(data: dict[str, Any]) -> Finding:
-    stage, verdict = STAGES[STAGES.index(data["stage"])], VERDICTS[VERDICTS.index(data["verdict"])]
-    return Finding(stage, verdict, *(_text(data[name]) for name in _TEXTS))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
 def returned(findings: Iterable[Finding]) -> list[dict[str, str]]:
     """Return findings as a task does: Ansible prints its result, which names programs of the host."""
-    return [{key: visible(text) for key, text in finding.as_dict().items()} for finding in findings]
+    return [{key: visible(text) for key, text in finding._asdict().items()} for finding in findings]

@@ -145,7 +145,7 @@ class Report:
             "warnings": self.warnings,
             "unverified": self.unverified,
             "verified": {host: item.verified_at for host, item in sorted(self.verified.items())},
-            "findings": [finding.as_dict() for finding in self.findings],
+            "findings": [finding._asdict() for finding in self.findings],
         }
 
     def write(self, directory: Path) -> None:

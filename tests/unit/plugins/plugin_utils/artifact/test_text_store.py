@@ -9,7 +9,6 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import canonical
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import load_artifact
@@ -17,6 +16,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_st
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import RulePeer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import STAGES, VERDICTS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import (
@@ -279,10 +278,10 @@ class TestObservation:
             {"sockets": [socket(1433)], "ruleset": {"in_sync": True, "foreign": [foreign]}, "probes": [probe]}
         )
         assert seen.sockets
-        assert seen.sockets[0].as_dict() == socket(1433)
+        assert seen.sockets[0]._asdict() == socket(1433)
         assert seen.ruleset
         assert seen.ruleset.foreign == (ForeignRule("in", "icmp", (), "unknown", "may"),)
-        assert (seen.probes[0].id, seen.probes[0].kind, str(seen.probes[0])) == ("a@b", KINDS["tcp"], "silent")
+        assert (seen.probes[0].id, seen.probes[0].kind, str(seen.probes[0])) == ("a@b", "tcp", "silent")
 
     def test_what_nobody_looked_at(self) -> None:
         seen = read_observation({})

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ NOW = "2026-01-02T03:04:05+00:00"
 
 
 def finding(stage: Stage = "reachable", verdict: Verdict = "ok", **other: str) -> Finding:
-    return replace(Finding(stage, verdict, "app", "db", "mssql/X/tds", "tcp 1433", "because"), **other)
+    return Finding(stage, verdict, "app", "db", "mssql/X/tds", "tcp 1433", "because")._replace(**other)
 
 
 def report(tmp_path: Path, *findings: Finding) -> Report:
@@ -145,7 +144,7 @@ def test_a_damaged_findings_file_counts_as_not_verified(tmp_path: Path, text: st
 
 @pytest.mark.parametrize(
     "change",
-    [{"verified_at": None}, {"findings": 5}, {"findings": [{}]}, {"findings": [{**finding().as_dict(), "stage": "x"}]}],
+    [{"verified_at": None}, {"findings": 5}, {"findings": [{}]}, {"findings": [{**finding()._asdict(), "stage": "x"}]}],
 )
 def test_so_does_one_with_something_else_in_it(tmp_path: Path, change: dict[str, Any]) -> None:
     write_findings(tmp_path, "app", "p1", HostFindings(NOW, (finding(),)))

@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a plan's values stand in its files: one rule for each kind of type, in both directions."""
+"""How values stand in files and in what hosts send: one rule for each kind of type, in both directions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import SocketAddress, SocketPort
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports, parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Ports, Statement
@@ -22,10 +23,22 @@ _ADDED = {Statement: {"action": "permit"}}
 """What is in the files for other readers, and is not read."""
 
 
+class MisfitError(ValueError):
+    """A value is not of the type that it is read as.
+
+    :ivar path: where it is in what is read, such as ``.sockets[0].state``.
+    """
+
+    def __init__(self, path: str, value: Any) -> None:
+        super().__init__(path)
+        self.path = path
+        self.value = value
+
+
 class Codec(NamedTuple):
     """How values of a type are written as canonical JSON, and read from what JSON holds.
 
-    ``read`` raises ValueError, LookupError, TypeError or AttributeError for what ``write`` does not write.
+    ``read`` raises ValueError or TypeError for what ``write`` does not write; :class:`MisfitError` for parts of it.
     """
 
     write: Callable[[Any], str]
@@ -37,6 +50,16 @@ def exactly(kind: type, value: Any) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         raise TypeError(kind.__name__)
     return value
+
+
+def _part(code: Codec, value: Any, path: str) -> Any:
+    """Read a part of a value."""
+    try:
+        return code.read(value)
+    except MisfitError as error:
+        raise MisfitError(path + error.path, error.value) from None
+    except (ValueError, TypeError):
+        raise MisfitError(path, value) from None
 
 
 def _plain(value: Any) -> str:
@@ -54,6 +77,8 @@ _SIMPLE: dict[Any, Codec] = {
         lambda value: _plain(format_ports(value)),
         lambda value: () if value == "" else parse_ports(exactly(str, value)),
     ),
+    SocketAddress: Codec(_quoted, lambda value: str(AddressRange.of_socket(exactly(str, value)))),
+    SocketPort: Codec(str, lambda value: PortRange.parse(exactly(int, value)).first),
 }
 
 
@@ -87,7 +112,7 @@ def _sequence(kinds: tuple[Any, ...]) -> Codec:
     first = codec(kinds[0])
 
     def read(value: Any) -> tuple[Any, ...]:
-        found = tuple(map(first.read, exactly(list, value)))
+        found = tuple(_part(first, item, f"[{at}]") for at, item in enumerate(exactly(list, value)))
         if kinds[-1] is not ... and len(found) != len(kinds):
             raise ValueError(len(found))
         return found
@@ -101,13 +126,15 @@ def _by_name(values: Codec) -> Codec:
     def write(pairs: Any) -> str:
         return f"{{{','.join(f'{_quoted(name)}:{values.write(value)}' for name, value in sorted(pairs))}}}"
 
-    return Codec(write, lambda data: tuple((name, values.read(value)) for name, value in data.items()))
+    return Codec(write, lambda data: tuple((name, values.read(value)) for name, value in exactly(dict, data).items()))
 
 
 def _named(kind: Any) -> Codec:
     """Return the codec of a NamedTuple, which is a dictionary."""
     names, defaults = _NAMES.get(kind, {}), kind._field_defaults
-    fields = [(names.get(name, name), name, codec(hint)) for name, hint in get_type_hints(kind).items()]
+    fields = [
+        (names.get(name, name), name, codec(hint)) for name, hint in get_type_hints(kind, include_extras=True).items()
+    ]
     required = len(fields) - len(defaults)
     texts = [(f'"{key}":', number, code.write) for number, (key, _name, code) in enumerate(fields)]
     texts += [(f'"{key}":"{text}"', 0, lambda _value: "") for key, text in _ADDED.get(kind, {}).items()]
@@ -122,11 +149,12 @@ def _named(kind: Any) -> Codec:
         return f"{{{','.join(parts)}}}"
 
     def read(data: Any) -> Any:
-        return kind(
-            *[
-                code.read(data[key]) if name not in defaults or key in data else defaults[name]
-                for key, name, code in fields
-            ]
-        )
+        values = {}
+        for key, name, code in fields:
+            if key in exactly(dict, data):
+                values[name] = _part(code, data[key], f".{key}")
+            elif name not in defaults:
+                raise MisfitError(f".{key}", None)
+        return kind(**values)
 
     return Codec(lru_cache(maxsize=4096)(write_some if defaults else write), read)
