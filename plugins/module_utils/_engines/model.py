@@ -26,6 +26,7 @@ EngineWarningCode = Literal[
     "dynamic_port",
     "dynamic_port_beside_fixed",
     "tcp_disabled",
+    "local_only",
     "one_instance_on_linux",
     "browser_unused",
     "no_browser_on_linux",

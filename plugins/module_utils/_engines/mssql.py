@@ -24,6 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     GatewayBehaviour,
     Option,
     Values,
+    written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
     BROWSER,
@@ -35,11 +36,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_co
     PROTOCOLS,
     is_default,
     on_linux,
+    refuse,
     where,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, merge_ports
 
+_BROADCAST = f"MC-SQLR, CLNT_BCAST_EX; {FIREWALL}: unicast responses to a broadcast"
 _FIX_PORT = (
     "to fix its port, clear TCP Dynamic Ports, set TCP Port for IPAll in SQL Server Configuration Manager, restart "
     "the instance and declare that number as tcp_port"
@@ -47,9 +50,16 @@ _FIX_PORT = (
 
 SHARED_OPTIONS = (
     Option(
+        "tcp_enabled",
+        "bool",
+        "TCP/IP is enabled. If false, no TCP port of the instance is opened or guarded, and remote clients need "
+        "named_pipes. If omitted, it is, which a new Express or Developer installation does not do by itself.",
+    ),
+    Option(
         "dac",
         "str",
-        "Dedicated administrator connection: off, local (loopback only) or remote (remote admin connections).",
+        "Dedicated administrator connection: off, local (loopback only) or remote (remote admin connections), which "
+        "opens its port.",
         "local",
         choices=("off", "local", "remote"),
     ),
@@ -62,7 +72,8 @@ SHARED_OPTIONS = (
     Option(
         "dac_clients",
         "clients",
-        "Who may use the dedicated administrator connection remotely. If omitted, the clients.",
+        "Opens the port of a remote dedicated administrator connection to these hosts only. If omitted, to the "
+        "clients.",
     ),
     Option(
         "edition",
@@ -77,7 +88,22 @@ SHARED_OPTIONS = (
 
 OPTIONS = (
     Option(
-        "browser", "bool", "SQL Server Browser answers on UDP 1434. If omitted, it does if a client names an instance."
+        "browser",
+        "bool",
+        "SQL Server Browser runs, which guards UDP 1434 and opens it to nobody by itself. If omitted, it runs if "
+        "somebody asks it: clients of an instance with connect_by: name, browser_clients or broadcast_clients.",
+    ),
+    Option(
+        "browser_clients",
+        "clients",
+        "Opens UDP 1434 to these hosts as well, for example monitoring. Clients that name an instance need not be "
+        "listed.",
+    ),
+    Option(
+        "broadcast_clients",
+        "clients",
+        "Hosts of the same network that list its servers by broadcast (sqlcmd -L, Browse in Management Studio). Opens "
+        "UDP 1434 to them, and the UDP ports of their dynamic range to the server, which are then guarded there.",
     ),
     Option(
         "version",
@@ -107,9 +133,10 @@ INSTANCE_OPTIONS = (
     ),
     Option(
         "tcp_dynamic_port",
-        "bool",
-        "TCP Dynamic Ports is set as well as TCP Port, so the instance listens on both.",
-        False,
+        "ports",
+        "TCP Dynamic Ports is set as well as TCP Port, so the instance listens on both: its present number, or true "
+        "for the whole dynamic range. Opened only to clients that name the instance, otherwise guarded.",
+        words=("true", "false"),
     ),
     Option(
         "listen",
@@ -142,6 +169,17 @@ _SAME = GatewayBehaviour(
 _AS_TOLD = replace(_SAME, same_port=("connect_by=name",))
 """SQL Server Browser tells clients the port that the instance has, whatever a gateway makes of it (MC-SQLR)."""
 
+_NEED_TCP = (
+    "tcp_port",
+    "listen",
+    "tcp_dynamic_port",
+    "ag_listener_addresses",
+    "replication_subscribers",
+    "replication_distributor",
+    "polybase_group",
+)
+"""What an instance without TCP/IP cannot have."""
+
 FLOWS = (
     FlowSpec(
         "tds",
@@ -149,7 +187,7 @@ FLOWS = (
         "ports",
         "Clients connect to instance {name}",
         f"{KB_287932}; {FIREWALL}",
-        when=("!hidden_2000",),
+        when=("tcp_enabled", "!hidden_2000"),
         each="instance",
         spread="listeners",
         address="address",
@@ -163,7 +201,7 @@ FLOWS = (
         "tcp_port",
         "Clients connect to failover cluster instance {name}",
         f"{KB_287932}; {FIREWALL}",
-        when=("fci_addresses",),
+        when=("tcp_enabled", "fci_addresses"),
         each="instance",
         spread="reached_at",
         address="address",
@@ -175,7 +213,7 @@ FLOWS = (
     FlowSpec(
         "tds_dynamic",
         "tcp",
-        "dynamic",
+        "tcp_dynamic_port",
         "Clients that name {name} may be sent to its dynamic port",
         "deep.data.blog 2012/09/08: with both ports set the engine listens on both",
         when=("tcp_dynamic_port", "connect_by=name"),
@@ -186,12 +224,12 @@ FLOWS = (
     FlowSpec(
         "tds_unasked",
         "tcp",
-        "dynamic",
-        "{name} also listens on a dynamic port, which nobody else is to reach",
+        "tcp_dynamic_port",
+        "{name} also listens on a dynamic port, for which no client asks",
         "deep.data.blog 2012/09/08: with both ports set the engine listens on both",
+        initiator="nobody",
         when=("tcp_dynamic_port", "connect_by=port"),
         each="instance",
-        need="optional",
         process=("sqlservr",),
     ),
     FlowSpec(
@@ -199,12 +237,11 @@ FLOWS = (
         "tcp",
         "2433",
         "Clients connect to the hidden instance {name} of SQL Server 2000",
-        "KB 308091",
-        when=("hidden_2000",),
+        "Medusa, mssql module: 2433 is the default of a hidden instance; KB 308091 is no longer published",
+        when=("tcp_enabled", "hidden_2000"),
         each="instance",
         process=("sqlservr",),
         probe="tds",
-        confirmed=False,
     ),
     FlowSpec(
         "browser",
@@ -213,13 +250,50 @@ FLOWS = (
         "Clients ask SQL Server Browser for the port of an instance",
         f"{BROWSER}; {KB_287932}",
         initiator="browser_clients",
-        when=("browser",),
+        when=("browser_clients",),
         process=("sqlbrowser", "sqlservr"),
         probe="ssrp",
         shared=True,
         spread="browser_at",
         address="address",
         through=_SAME,
+    ),
+    FlowSpec(
+        "browser_unused",
+        "udp",
+        "1434",
+        "SQL Server Browser runs and answers whoever reaches it",
+        BROWSER,
+        initiator="nobody",
+        when=("browser", "!browser_asked"),
+        process=("sqlbrowser", "sqlservr"),
+        probe="ssrp",
+        shared=True,
+    ),
+    FlowSpec(
+        "browse",
+        "udp",
+        "1434",
+        "Clients list the servers of their network by broadcast",
+        _BROADCAST,
+        initiator="broadcast_clients",
+        when=("broadcast_clients",),
+        process=("sqlbrowser", "sqlservr"),
+        shared=True,
+        broadcast=True,
+    ),
+    FlowSpec(
+        "browse_answer",
+        "udp",
+        "dynamic",
+        "SQL Server Browser answers a broadcast from its own address",
+        _BROADCAST,
+        source_port="1434",
+        initiator="server",
+        responder="broadcast_clients",
+        when=("broadcast_clients",),
+        unsolicited=True,
+        listens=False,
     ),
     FlowSpec(
         "dac",
@@ -230,7 +304,6 @@ FLOWS = (
         initiator="dac_clients",
         when=("dac=remote", "!dac_by_browser"),
         each="instance",
-        need="optional",
         process=("sqlservr",),
         probe="tcp",
         spread="reached_at",
@@ -245,7 +318,6 @@ FLOWS = (
         initiator="dac_clients",
         when=("dac_by_browser",),
         each="instance",
-        need="optional",
         process=("sqlservr",),
         spread="reached_at",
         address="address",
@@ -260,7 +332,6 @@ FLOWS = (
         initiator="dac_clients",
         when=("dac_by_browser",),
         each="instance",
-        need="optional",
         process=("sqlbrowser",),
         probe="ssrp_dac",
         shared=True,
@@ -279,7 +350,7 @@ NORMALIZED = {
     "browser_at": "listen",
     "ports": "ports",
     "address": "address",
-    "browser_clients": "clients",
+    "browser_asked": "bool",
     "hidden_2000": "bool",
     "dac_ports": "ports",
     "dac_by_browser": "bool",
@@ -292,6 +363,8 @@ NORMALIZED = {
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Settle ports, Browser, DAC and all services; see :class:`Engine`."""
     warnings = []
+    if not instances:
+        _check_without_engine(server)
     server["all_clients"] = _together(server, instances, "clients")
     for instance in instances:
         instance["declared"] = frozenset(name for name, value in instance.items() if value is not None)
@@ -299,12 +372,14 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
             if instance[option.name] is None:
                 instance[option.name] = server[option.name]
     for index, instance in enumerate(instances):
+        protocols = _settle_protocols(server, instance, index)
         try:
-            warnings += _settle_port(instance, index, server["browser"])
+            warnings += _settle_port(server, instance, index)
             warnings += _settle_listeners(server, instance, index)
         except DbportsError as error:
             error.path = f"instances[{index}].{error.path}"
             raise
+        warnings += protocols
         warnings += _settle_dac(server, instance, index)
     for index, instance in enumerate(instances):
         others = [item for item in instances if item is not instance]
@@ -314,15 +389,71 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     return warnings + mssql_ha.normalize_server(server) + mssql_services.normalize_server(server)
 
 
+def _check_without_engine(server: Values) -> None:
+    """Refuse what a server without a Database Engine (``instances: []``) cannot have, and one that has nothing."""
+    given = {**server, "dac": server["dac"] == "remote"}
+    names = (option.name for option in SHARED_OPTIONS if option.default in (None, False, "local"))
+    fix = "Remove it, or declare the instance"
+    refuse(given, (*names, *mssql_services.OF_THE_ENGINE), "instances: [] means that there is no Database Engine", fix)
+    if not any(server[name] for name in mssql_services.WITHOUT_ENGINE):
+        raise DbportsError(
+            "neither an instance nor a service is declared",
+            code="empty",
+            path="instances",
+            value=[],
+            fix=f"Remove it for the default instance, or set one of {', '.join(mssql_services.WITHOUT_ENGINE)}",
+        )
+
+
 def _together(server: Values, instances: list[Values], name: str) -> tuple[Any, ...]:
     """Return the clients of all instances, each entry once; the server's where there is no instance."""
     own = [server[name] if item[name] is None else item[name] for item in instances]
     return tuple(dict.fromkeys(ref for refs in own or [server[name]] for ref in refs))
 
 
-def _settle_port(instance: Values, index: int, browser: bool | None) -> list[EngineWarning]:
+def _settle_protocols(server: Values, instance: Values, index: int) -> list[EngineWarning]:
+    """Settle whether an instance has TCP/IP at all; return warnings."""
+    name, stated = instance["name"], instance["tcp_enabled"]
+    instance["tcp_enabled"] = stated is not False
+    port = instance["tcp_dynamic_port"]
+    instance["tcp_dynamic_port"] = {"true": "dynamic", "false": None}.get(port, port)
+    if stated is None and instance["edition"] in ("express", "developer") and not on_linux(server):
+        edition = instance["edition"].capitalize()
+        return [
+            EngineWarning(
+                "tcp_disabled",
+                f"instance {name}: TCP/IP is disabled on a new {edition} installation; enable it in SQL Server "
+                f"Configuration Manager, restart the instance and set tcp_enabled: true ({PROTOCOLS})",
+                where(instance, index, "edition"),
+            )
+        ]
+    if instance["tcp_enabled"]:
+        return []
+    values = {**server, **instance}
+    for option in _NEED_TCP:
+        if values[option]:
+            raise DbportsError(
+                f"instance {name} has TCP/IP disabled",
+                code="contradiction",
+                path=where(instance, index, option),
+                value=written(values[option]),
+                fix=f"Remove {option}, or enable TCP/IP and remove tcp_enabled",
+            )
+    if server["named_pipes"] or _together(server, [instance], "clients") == ():
+        return []
+    return [
+        EngineWarning(
+            "local_only",
+            f"instance {name} has TCP/IP disabled and no client uses named pipes: only programs on the same host "
+            f"connect to it (shared memory), and no port is opened to its clients ({PROTOCOLS})",
+            where(instance, index, "tcp_enabled"),
+        )
+    ]
+
+
+def _settle_port(server: Values, instance: Values, index: int) -> list[EngineWarning]:
     """Give an instance its documented port and how clients name it; return warnings."""
-    default = is_default(instance)
+    default, named_pipes = is_default(instance), not instance["tcp_enabled"] and server["named_pipes"]
     if instance["listen"] and (instance["tcp_port"] is not None or instance["tcp_dynamic_port"]):
         raise DbportsError(
             "IPAll is ignored if addresses have ports of their own",
@@ -334,11 +465,13 @@ def _settle_port(instance: Values, index: int, browser: bool | None) -> list[Eng
     if instance["listen"]:
         fixed = merge_ports(port for item in instance["listen"] for port in item["ports"])
         instance["tcp_port"] = fixed
+    elif not instance["tcp_enabled"]:
+        instance["tcp_port"] = ()
     elif instance["tcp_port"] is None:
         instance["tcp_port"] = (PortRange(1433, 1433),) if default else "dynamic"
     dynamic = instance["dynamic_port"] = instance["tcp_port"] == "dynamic"
     if instance["connect_by"] is None:
-        asked = dynamic or (bool(browser) and not default)
+        asked = dynamic or (bool(server["browser"] or named_pipes) and not default)
         instance["connect_by"] = "name" if asked and not (instance["hide_instance"] and not dynamic) else "port"
     if dynamic and instance["connect_by"] == "port":
         raise DbportsError(
@@ -404,23 +537,15 @@ def _settle_listeners(server: Values, instance: Values, index: int) -> list[Engi
                 value=True,
                 fix="Add tcp_port, or remove tcp_dynamic_port",
             )
+        guarded = "the whole dynamic range of the server stays guarded for it"
+        if instance["tcp_dynamic_port"] != "dynamic":
+            guarded = "declare its new number whenever another program took the present one"
         warnings.append(
             EngineWarning(
                 "dynamic_port_beside_fixed",
                 f"instance {instance['name']} listens on a dynamic port besides "
-                f"{', '.join(map(str, instance['tcp_port']))}: "
-                "clear TCP Dynamic Ports, or the whole dynamic range of the server stays guarded for it",
+                f"{', '.join(map(str, instance['tcp_port']))}: clear TCP Dynamic Ports, or {guarded}",
                 where(instance, index, "tcp_dynamic_port"),
-            )
-        )
-    if instance["edition"] in ("express", "developer") and not on_linux(server):
-        warnings.append(
-            EngineWarning(
-                "tcp_disabled",
-                f"instance {instance['name']}: TCP/IP is disabled on a new {instance['edition'].capitalize()} "
-                "installation; "
-                f"enable it in SQL Server Configuration Manager and restart the instance ({PROTOCOLS})",
-                where(instance, index, "edition"),
             )
         )
     if on_linux(server) and not is_default(instance):
@@ -478,26 +603,33 @@ def _settle_dac(server: Values, instance: Values, index: int) -> list[EngineWarn
 def _settle_browser(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Settle who asks SQL Server Browser, and where; return warnings."""
     by_name = [instance for instance in instances if instance["connect_by"] == "name"]
-    if server["browser"] is None:
-        server["browser"] = bool(by_name)
-    if by_name and not server["browser"]:
+    others = [name for name in ("browser_clients", "broadcast_clients") if server[name] is not None]
+    asked = bool(by_name or others)
+    if asked and server["browser"] is False:
+        who = f"clients name instance {by_name[0]['name']}, which needs" if by_name else f"{others[0]} needs"
         raise DbportsError(
-            f"clients name instance {by_name[0]['name']}, which needs SQL Server Browser on UDP 1434",
+            f"{who} SQL Server Browser on UDP 1434",
             code="missing",
             path="browser",
             value=False,
-            fix="Set browser: true, or give the instance a fixed tcp_port",
+            fix="Set browser: true, or give the instance a fixed tcp_port" if by_name else "Set browser: true",
         )
-    server["browser_clients"] = _together(server, by_name, "clients")
+    if by_name:
+        named = _together(server, by_name, "clients")
+        server["browser_clients"] = tuple(dict.fromkeys((*named, *(server["browser_clients"] or ()))))
+    server["browser"] = asked or bool(server["browser"])
+    server["browser_asked"] = asked or any(item["dac_by_browser"] for item in instances)
     server["probe_instance"] = by_name[0]["name"] if by_name else None
-    server["browser_at"] = tuple(
-        {"address": item} for item in dict.fromkeys(at["address"] for item in by_name for at in item["reached_at"])
-    ) or ({"address": None},)
+    places = dict.fromkeys(at["address"] for item in by_name or instances for at in item["reached_at"])
+    server["browser_at"] = tuple({"address": item} for item in places) or ({"address": None},)
     warnings = []
-    if server["browser"] and not by_name and not any(item["dac_by_browser"] for item in instances):
+    if server["browser"] and not server["browser_asked"]:
         warnings.append(
             EngineWarning(
-                "browser_unused", "browser is on, but no client names an instance: UDP 1434 need not be open", "browser"
+                "browser_unused",
+                "SQL Server Browser runs, but no client names an instance: UDP 1434 is guarded and opened to nobody; "
+                "list in browser_clients who may ask it",
+                "browser",
             )
         )
     if server["browser"] and on_linux(server) and all(is_default(instance) for instance in instances):
@@ -513,7 +645,8 @@ def _settle_browser(server: Values, instances: list[Values]) -> list[EngineWarni
             EngineWarning(
                 "browser_of_cluster",
                 "SQL Server Browser of a failover cluster may answer from the node's own address, which connection "
-                "tracking does not recognize as a reply (unconfirmed): let clients write host,port",
+                "tracking does not recognize as a reply (Microsoft Network Tracing blog, SQL Browser may not be "
+                "reachable through firewalls when it runs on a cluster): let clients write host,port",
                 "instances",
             )
         )

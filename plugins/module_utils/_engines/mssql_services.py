@@ -16,6 +16,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
+    DEFAULT_INSTANCE,
     FIREWALL,
     PROTOCOLS,
     RPC,
@@ -31,9 +32,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 _ANALYSIS = "Configure the Windows Firewall to allow Analysis Services access"
 _REPORTING = "Configure a firewall for report server access"
 _SCALE_OUT = "Integration Services Scale Out Master"
+_SCALE_OUT_SETUP = "Walkthrough: set up Integration Services Scale Out; Change the account for Scale Out logging"
 _FILESTREAM = "Configure a firewall for FILESTREAM access"
 _DEBUGGER = "Configure firewall rules before running the Transact-SQL debugger"
 _POLYBASE = "Configure PolyBase scale-out groups on Windows"
+_POLYBASE_SETUP = "Install PolyBase on Windows"
 _DTC_LINUX = "Configure MSDTC on Linux"
 
 OPTIONS = (
@@ -74,6 +77,13 @@ OPTIONS = (
         words=("dynamic",),
     ),
     Option(
+        "analysis_connect_by",
+        "str",
+        "What clients of Analysis Services write: host:port (port) or host and instance (name), which also opens TCP "
+        "2382 to them. If omitted, name for a named instance, otherwise port.",
+        choices=("port", "name"),
+    ),
+    Option(
         "analysis_clients",
         "clients",
         "Who uses Analysis Services. If omitted, the clients of the engine. With msmdpump, the IIS hosts.",
@@ -110,7 +120,6 @@ def _rpc(name: str, clients: str, purpose: str, citation: str) -> tuple[FlowSpec
             citation,
             initiator=clients,
             when=(clients,),
-            need="optional",
             shared=True,
             probe="tcp",
         ),
@@ -122,7 +131,6 @@ def _rpc(name: str, clients: str, purpose: str, citation: str) -> tuple[FlowSpec
             f"{citation}; {RPC}",
             initiator=clients,
             when=(clients,),
-            need="optional",
             shared=True,
         ),
     )
@@ -138,7 +146,7 @@ def _callback(name: str, port: str, what: str) -> FlowSpec:
         initiator="server",
         responder="debugger_clients",
         when=("debugger_clients",),
-        need="optional",
+        responder_os="windows",
     )
 
 
@@ -300,7 +308,7 @@ SERVICES = (
         "Clients ask SQL Server Browser for the port of an Analysis instance",
         _ANALYSIS,
         initiator="analysis_clients",
-        when=("analysis_named",),
+        when=("analysis_services", "analysis_connect_by=name"),
         process=("sqlbrowser",),
         shared=True,
         probe="tcp",
@@ -368,6 +376,19 @@ SERVICES = (
         probe="tcp",
     ),
     FlowSpec(
+        "scale_out_log",
+        "tcp",
+        "tcp_port",
+        "Scale Out workers log to SSISDB in instance {name}",
+        _SCALE_OUT_SETUP,
+        initiator="scale_out_workers",
+        each="instance",
+        when=("scale_out_workers", "tcp_enabled"),
+        need="optional",
+        process=("sqlservr",),
+        probe="tds",
+    ),
+    FlowSpec(
         "polybase",
         "tcp",
         "polybase_ports",
@@ -397,7 +418,7 @@ SERVICES = (
         "udp",
         "1434",
         "Members of a PolyBase group ask for the ports of instances",
-        _POLYBASE,
+        _POLYBASE_SETUP,
         initiator="polybase_group",
         responder="polybase_group",
         mesh=True,
@@ -408,7 +429,7 @@ SERVICES = (
 )
 
 FLOWS = FILES + TRANSACTIONS + REMOTE_TOOLS + SERVICES
-NORMALIZED = {"rpc": "ports", "linux": "bool", "all_clients": "clients", "analysis_named": "bool"}
+NORMALIZED = {"rpc": "ports", "linux": "bool", "all_clients": "clients"}
 
 _WINDOWS_ONLY = (
     "named_pipes",
@@ -435,6 +456,22 @@ _SYSTEM_PORTS = (
 )
 """What opens ports of the operating system, which others than SQL Server's peers may need."""
 
+OF_THE_ENGINE = ("named_pipes", "filestream", "http_endpoint_port", "debugger_clients", "polybase_group")
+"""What only a Database Engine has."""
+
+WITHOUT_ENGINE = (
+    "analysis_services",
+    "reporting_services",
+    "ssis_clients",
+    "scale_out_workers",
+    "wmi_clients",
+    "msdtc_partners",
+    "cluster",
+)
+"""What a host can have without a Database Engine."""
+
+_ANALYSIS_OPTIONS = ("analysis_instance", "analysis_port", "analysis_connect_by", "analysis_clients")
+_REPORTING_OPTIONS = ("reporting_clients", "reporting_catalog")
 _HTTP_VERSIONS = (2005, 2008)
 _POLYBASE_VERSIONS = (2016, 2017, 2019)
 
@@ -451,22 +488,35 @@ def normalize_server(server: Values) -> list[EngineWarning]:
         )
     _versions(server)
     server["rpc"] = server["rpc_ports"] or "dynamic"
+    _settle_analysis(server)
+    if not server["reporting_services"]:
+        refuse(
+            server, _REPORTING_OPTIONS, "Reporting Services is not used", "Set reporting_services: true, or remove it"
+        )
     for name in ("analysis_clients", "reporting_clients"):
         if server[name] is None:
             server[name] = server["all_clients"]
-    named = bool(server["analysis_instance"]) and server["analysis_instance"].upper() != "MSSQLSERVER"
-    server["analysis_named"] = bool(server["analysis_services"]) and named
+    return list(_warnings(server, linux))
+
+
+def _settle_analysis(server: Values) -> None:
+    """Give Analysis Services its documented port and settle how clients name it."""
+    named = (server["analysis_instance"] or DEFAULT_INSTANCE).upper() != DEFAULT_INSTANCE
+    if not server["analysis_services"]:
+        refuse(server, _ANALYSIS_OPTIONS, "Analysis Services is not used", "Set analysis_services: true, or remove it")
     if server["analysis_port"] is None:
         server["analysis_port"] = "dynamic" if named else (PortRange(2383, 2383),)
-    elif not server["analysis_services"]:
+    if server["analysis_connect_by"] is None:
+        server["analysis_connect_by"] = "name" if named else "port"
+    by_name = server["analysis_connect_by"] == "name"
+    if (by_name and not named) or (not by_name and server["analysis_port"] == "dynamic"):
         raise DbportsError(
-            "analysis_port needs analysis_services",
-            code="missing",
-            path="analysis_port",
-            value=written(server["analysis_port"]),
-            fix="Set analysis_services: true, or remove analysis_port",
+            f"clients can only name a named instance, and can only write a fixed port ({_ANALYSIS})",
+            code="contradiction",
+            path="analysis_connect_by",
+            value=server["analysis_connect_by"],
+            fix="Remove analysis_connect_by, or set analysis_instance or analysis_port",
         )
-    return list(_warnings(server, linux))
 
 
 def _versions(server: Values) -> None:
@@ -499,7 +549,7 @@ def _warnings(server: Values, linux: bool) -> list[EngineWarning]:
         warnings.append(
             EngineWarning(
                 "polybase_needs_msdtc",
-                f"PolyBase scale-out needs MSDTC between the members: list them in msdtc_partners ({_POLYBASE})",
+                f"PolyBase scale-out needs MSDTC between the members: list them in msdtc_partners ({_POLYBASE_SETUP})",
                 "polybase_group",
             )
         )

@@ -158,10 +158,10 @@ def _read_instances(raw: Mapping[str, Any], engine: Engine, path: str) -> list[V
         return []
     where = f"{path}.instances"
     listed = raw.get("instances", [{}])
-    if not isinstance(listed, (list, tuple)) or not listed:
+    if not isinstance(listed, (list, tuple)):
         raise DbportsError(
-            "expected a list with at least one instance",
-            code="empty" if isinstance(listed, (list, tuple)) else "wrong_type",
+            "expected a list of instances",
+            code="wrong_type",
             path=where,
             value=listed,
             fix="Write instances as [{name: SALES, tcp_port: 14330}], or remove it for only the default instance",

@@ -217,8 +217,9 @@ def _read_port(value: Any, option: Option, path: str) -> PortRange:
 
 
 def _read_ports(value: Any, option: Option, path: str) -> tuple[PortRange, ...] | str:
-    if isinstance(value, str) and value in option.words:
-        return str(value)
+    word = str(value).lower() if isinstance(value, (bool, str)) else ""
+    if word in option.words:
+        return word
     return tuple(_not_above(port, option, value) for port in parse_ports(value))
 
 

@@ -180,10 +180,15 @@ class _Builder:
             return [_keys(item) for item in same or declared]
         if not _receives(flow, responder.os):
             return []
-        system = responder.os or flow.spec.responder_os
-        if flow.dynamic and system:
-            return [_keys(flow._replace(ports=(dynamic_range(system).ports,)))]
-        return [own]
+        if not flow.dynamic:
+            return [own]
+        if responder.os or responder.name in self._declarations.range_declared:
+            ports = responder.source_ports
+        elif flow.spec.responder_os:
+            ports = dynamic_range(flow.spec.responder_os).ports
+        else:
+            return [own]
+        return [_keys(flow._replace(ports=(ports,)))]
 
     def _cross(self, request: FlowRequest, keys: _Keys, declared: Declared) -> None:
         """Let two peers see each other, or the gateways in their places."""

@@ -57,6 +57,6 @@ def _claims(host: PortSet) -> Iterator[_Claim]:
             if ports.last - ports.first < _DYNAMIC:
                 yield _Claim(endpoint.protocol, ports, owner, endpoint.id, endpoint.address)
     for key, peers in host.rules.items():
-        if key.direction == "in" and key.unsolicited and peers:
+        if key.direction == "in" and key.unsolicited and peers and key.ports[0].last - key.ports[0].first < _DYNAMIC:
             what = f"this host as a client ({key.flow})"
             yield _Claim(key.protocol, key.ports[0], what, what, None)

@@ -132,7 +132,7 @@ class TestVerified:
                 "optional",
                 ("sqlservr",),
             ),
-            ("dac: remote", "mssql/MSSQLSERVER/dac", "optional", ("sqlservr",)),
+            ("dac: remote", "mssql/MSSQLSERVER/dac", "required", ("sqlservr",)),
             ("reporting_services: true", "mssql/reporting", "optional", ()),
             ("analysis_services: true", "mssql/analysis", "required", ("msmdsrv",)),
         ],

@@ -197,7 +197,7 @@ class TestCanonical:
     def test_one_flow_to_two_servers_with_and_without_a_named_instance(self) -> None:
         """The rules differ only in the instance that the probe asks for, and one of them has none."""
         servers: dict[str, Any] = {
-            "a": {"engine": "mssql", "clients": ["app"], "browser": True},
+            "a": {"engine": "mssql", "clients": ["app"], "browser_clients": ["app"]},
             "b": {"engine": "mssql", "clients": ["app"], "instances": [{"name": "SALES"}]},
         }
         hosts: dict[str, Any] = {

@@ -436,8 +436,8 @@ SERVERS = [
         f"{SERVER}.instances",
         [],
         "empty",
-        "at least one instance",
-        "instances",
+        "neither an instance nor a service is declared",
+        "analysis_services",
     ),
     Case(
         "instances that are a dictionary",
