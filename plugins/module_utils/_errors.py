@@ -37,6 +37,8 @@ ErrorCode = Literal[
     "contradiction",
     "incomplete_inventory",
     "template",
+    "not_in_inventory",
+    "delegated",
     # what stands between
     "cannot_pass",
     "not_published",
@@ -49,6 +51,9 @@ ErrorCode = Literal[
     "not_in_plan",
     "unreadable_plan",
     "not_written",
+    "not_ours",
+    "empty_plan",
+    "conflicts",
     # the host
     "program_missing",
     "not_permitted",
@@ -58,6 +63,7 @@ ErrorCode = Literal[
     "cannot_encode",
     "would_lose",
     "would_lock_out",
+    "other_owner",
     "malformed_answer",
 ]
 """What kind of mistake an error is about: programs and tests ask for this, people read the reason."""

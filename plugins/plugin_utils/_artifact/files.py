@@ -22,6 +22,7 @@ LIMIT = "hosts.limit"
 
 HOSTS = "hosts"
 GATEWAYS = "gateways"
+FINDINGS = "findings"
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
 

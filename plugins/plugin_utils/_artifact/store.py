@@ -6,13 +6,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import GATEWAYS, HOSTS, INDEX, LIMIT
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import (
+    FINDINGS,
+    GATEWAYS,
+    HOSTS,
+    INDEX,
+    INDEX_SCHEMA,
+    LIMIT,
+    gateway_file,
+    host_file,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Source, read_index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import Artifact
@@ -20,81 +32,202 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write i
 PAGE = "plan.md"
 """The plan for readers, which the index says nothing of."""
 
-_FOLDERS = (HOSTS, GATEWAYS)
+_OWN = (INDEX, LIMIT, PAGE)
+_PLACES = ("", *_OWN, HOSTS, GATEWAYS, FINDINGS)
+_NO_LINKS = "Replace it by a real file or directory, or name another directory in plan_dir (dbports_plan_dir)"
+_OWN_DIRECTORY = "Name a new or empty directory in plan_dir (dbports_plan_dir); nothing was written"
+
+
+class _Change(NamedTuple):
+    """A file of the plan that has to change; ``before`` is None where there is none, ``after`` where none may stay."""
+
+    name: str
+    before: str | None
+    after: str | None
 
 
 def diff_artifact(artifact: Artifact, directory: Path) -> list[dict[str, str]]:
-    """Return what writing would change, as Ansible's diffs: one for each file, nothing for equal ones."""
-    names = sorted(set(artifact.files) | set(_present(directory)))
-    diffs = []
-    for name in names:
-        before = _text_at(directory / name)
-        after = artifact.files.get(name, "")
-        if before != after:
-            diffs.append({"before": before, "after": after, "before_header": name, "after_header": name})
-    return diffs
+    """Return what writing would change, as Ansible's diffs: one for each file, nothing for equal ones.
+
+    :raises DbportsError: when the directory, or a file in it, is somebody else's.
+    """
+    return [
+        {"before": before or "", "after": after or "", "before_header": name, "after_header": name}
+        for name, before, after in _changes(artifact, directory)
+    ]
 
 
-def _text_at(path: Path) -> str:
-    """Return what a file holds now, empty where there is none; what is no UTF-8 is shown as ``\\xff``."""
-    return path.read_text(encoding="utf-8", errors="backslashreplace") if path.is_file() else ""
+def own_files(directory: Path) -> frozenset[str]:
+    """Return the files of the plan in a directory, by its index; none in a directory that is empty or missing.
+
+    :raises DbportsError: when the directory holds anything else than a plan, or symbolic links in a plan's places.
+    """
+    refuse_links(directory)
+    try:
+        names = sorted(os.listdir(directory))
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise _not_written(directory, error) from error
+    found = _indexed(directory / INDEX) if names else frozenset()
+    if found is None:
+        raise DbportsError(
+            f"this directory holds {names[0]} and no {INDEX} of a plan, so it is not this collection's to write",
+            code="not_ours",
+            path="plan_dir",
+            value=str(directory),
+            fix=_OWN_DIRECTORY,
+        )
+    return found
 
 
-def _present(directory: Path) -> Iterator[str]:
-    """Yield the plan's files that are there now; findings and reports are not the plan's."""
-    for name in (INDEX, LIMIT, PAGE):
-        if (directory / name).is_file():
-            yield name
-    for folder in _FOLDERS:
-        yield from (f"{folder}/{path.name}" for path in (directory / folder).glob("*.json"))
+def refuse_links(directory: Path) -> None:
+    """Refuse symbolic links where a plan has files and folders: they lead out of the directory.
+
+    :raises DbportsError: for the first of them.
+    """
+    for name in _PLACES:
+        _refuse_link(directory / name)
+
+
+def writable_by_others(directory: Path) -> bool:
+    """Tell whether others than its owner can replace files of a directory."""
+    mode = directory.stat().st_mode
+    return bool(mode & (stat.S_IWGRP | stat.S_IWOTH)) and not mode & stat.S_ISVTX
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise DbportsError(
+            "a symbolic link is not followed", code="not_ours", path="plan_dir", value=str(path), fix=_NO_LINKS
+        )
+
+
+def _indexed(path: Path) -> frozenset[str] | None:
+    """Return the files that an index of ours names, whatever release wrote it; None for anything else.
+
+    The names are computed and not read, so that none of them leads out of the directory.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if str(data["schema"]).rpartition("/")[0] != INDEX_SCHEMA.rpartition("/")[0]:
+            return None
+        hosts = (host_file(item["host"]) for item in data["hosts"])
+        return frozenset((*_OWN, *hosts, *(gateway_file(item["gateway"]) for item in data.get("gateways", ()))))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _changes(artifact: Artifact, directory: Path) -> list[_Change]:
+    """Compare a directory with what is to be in it; only files that the index there names may change or go."""
+    own = own_files(directory)
+    found = []
+    for name in sorted({*artifact.files, *own}):
+        before, after = _text_at(directory / name), artifact.files.get(name)
+        if before == after:
+            continue
+        if before is not None and name not in own:
+            raise DbportsError(
+                "this file is in the way, and no plan wrote it",
+                code="not_ours",
+                path="plan_dir",
+                value=str(directory / name),
+                fix="Move it away, or name another directory in plan_dir (dbports_plan_dir); nothing was written",
+            )
+        found.append(_Change(name, before, after))
+    return found
+
+
+def _text_at(path: Path) -> str | None:
+    """Return what a file holds now, None where there is none; what is no UTF-8 is shown as ``\\xff``."""
+    _refuse_link(path)
+    try:
+        return path.read_text(encoding="utf-8", errors="backslashreplace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _not_written(path, error) from error
 
 
 def write_artifact(artifact: Artifact, directory: Path) -> None:
-    """Write the plan's files and remove those of hosts that are no longer in it.
+    """Write the plan's files and remove those of hosts that are no longer in it, or leave all as it was.
 
     The index comes last and every file is renamed into place: a reader sees the old plan, or the new one, or an
     index whose digests tell that something is missing.
 
-    :raises DbportsError: when the directory cannot be written.
+    :raises DbportsError: when the directory cannot be written, or is somebody else's.
     """
+    changes = _changes(artifact, directory)
+    made: list[Path] = []
+    staged: list[tuple[Path, Path]] = []
     try:
-        for folder in {HOSTS, *(name.partition("/")[0] for name in artifact.files if "/" in name)}:
-            (directory / folder).mkdir(parents=True, exist_ok=True)
-        present = set(_present(directory))
-        for name, text in artifact.files.items():
-            if name != INDEX:
-                _write_changed(directory, name, text, name in present)
-        _write_changed(directory, INDEX, artifact.files[INDEX], True)
-        for name in present - set(artifact.files):
-            (directory / name).unlink(missing_ok=True)  # another host of the play may write the same plan
+        for folder in ("", *sorted({HOSTS, *(name.partition("/")[0] for name in artifact.files if "/" in name)})):
+            _make_folder(directory / folder, made)
+        for name, before, after in sorted(changes, key=lambda change: change.name == INDEX):
+            if after is not None:
+                _stage(directory / name, after, before is None and name != INDEX, made, staged)
+        for temporary, place in staged:
+            temporary.replace(place)
     except OSError as error:
-        raise DbportsError(
-            f"the plan cannot be written: {error.strerror}", code="not_written", path="plan_dir", value=str(directory)
-        ) from error
+        _discard([*made, *(temporary for temporary, _place in staged)])
+        raise _not_written(directory, error) from error
+    for name, _before, after in changes:
+        if after is None:
+            (directory / name).unlink(missing_ok=True)  # another host of the play may write the same plan
 
 
-def _write_changed(directory: Path, name: str, text: str, present: bool) -> None:
-    """Write one file of a plan unless it is there already; a new one needs no rename, as no index names it yet."""
-    place = directory / name
-    if not present:
-        with place.open("w", encoding="utf-8", newline="\n") as stream:
+def _make_folder(path: Path, made: list[Path]) -> None:
+    """Make a folder that only its owner can write, whatever the umask is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_dir():
+        path.mkdir(mode=0o755)
+        made.append(path)
+
+
+def _stage(place: Path, text: str, new: bool, made: list[Path], staged: list[tuple[Path, Path]]) -> None:
+    """Write a file beside its place; a new one needs no rename, as no index names it yet."""
+    if new:
+        with place.open("x", encoding="utf-8", newline="\n") as stream:
+            made.append(place)
             stream.write(text)
-    elif not place.is_file() or _text_at(place) != text:
-        write_text(place, text)
+    else:
+        staged.append((_write_beside(place, text), place))
+
+
+def _discard(paths: Iterable[Path]) -> None:
+    """Remove what was made, the last first; what is not empty stays."""
+    for path in reversed(list(paths)):
+        with contextlib.suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _not_written(path: Path, error: OSError) -> DbportsError:
+    return DbportsError(
+        f"the plan cannot be written: {error.strerror}", code="not_written", path="plan_dir", value=str(path)
+    )
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file beside its place and rename it: nobody ever reads half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".dbports-")
+    temporary = _write_beside(path, text)
+    try:
+        temporary.replace(path)
+    except OSError:
+        _discard([temporary])
+        raise
+
+
+def _write_beside(path: Path, text: str) -> Path:
+    """Write a temporary file in the folder of ``path`` and return it; on an error there is none."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".dbports-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        Path(name).chmod(0o644)
     except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+        _discard([Path(name)])
         raise
+    return Path(name)
 
 
 def load_artifact(source: Source) -> Artifact:
@@ -106,5 +239,6 @@ def load_artifact(source: Source) -> Artifact:
     if isinstance(source, TextStore):
         files = source.read_all()
     else:
-        files = {name: _text_at(source / name) for name in _present(source)}
+        found = ((name, _text_at(source / name)) for name in own_files(source))
+        files = {name: text for name, text in found if text is not None}
     return Artifact(files, index.plan_id, index.inputs_id, index.counts)

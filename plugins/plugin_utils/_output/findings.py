@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import HOSTS, host_file
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import FINDINGS, HOSTS, host_file
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import refuse_links, write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import visible
 
 FINDINGS_SCHEMA = "dbports.findings/1"
-_FOLDER = "findings"
 
 
 class HostFindings(NamedTuple):
@@ -33,14 +32,15 @@ class HostFindings(NamedTuple):
 
 def findings_file(directory: Path, host: str) -> Path:
     """Return where a host's findings are kept, below the plan's directory."""
-    return directory / host_file(host).replace(HOSTS, _FOLDER, 1)
+    return directory / host_file(host).replace(HOSTS, FINDINGS, 1)
 
 
 def forget_findings(directory: Path, host: str) -> None:
     """Remove a host's earlier findings, so that a verification that breaks off leaves none.
 
-    :raises DbportsError: when the directory cannot be written.
+    :raises DbportsError: when the directory cannot be written, or holds symbolic links.
     """
+    refuse_links(directory)
     try:
         findings_file(directory, host).unlink(missing_ok=True)
     except OSError as error:

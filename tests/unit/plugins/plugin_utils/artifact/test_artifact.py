@@ -32,6 +32,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store i
     PAGE,
     diff_artifact,
     load_artifact,
+    writable_by_others,
     write_artifact,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import (
@@ -526,8 +527,8 @@ class TestWriting:
     ) -> None:
         """Two hosts of a play write the same plan at once."""
         smaller = rendered(SMALL.replace("[app-01, app-02]", "[app-01]"))
-        present = list(store._present(plan_dir))
-        monkeypatch.setattr(store, "_present", lambda directory: iter(present))
+        changes = store._changes(smaller, plan_dir)
+        monkeypatch.setattr(store, "_changes", lambda artifact, directory: changes)
         (plan_dir / host_file("app-02")).unlink()
         write_artifact(smaller, plan_dir)
         assert not (plan_dir / host_file("app-02")).exists()
@@ -540,9 +541,8 @@ class TestWriting:
         assert caught.value.value == str(tmp_path / "file" / "plan")
 
     def test_a_file_that_is_no_text_is_written_anew(self, plan_dir: Path) -> None:
-        for name in (INDEX, host_file("db")):
-            (plan_dir / name).write_bytes(b"\xff\x00")
-        assert [item["before"] for item in diff_artifact(rendered(SMALL), plan_dir)] == ["\\xff\x00"] * 2
+        (plan_dir / host_file("db")).write_bytes(b"\xff\x00")
+        assert [item["before"] for item in diff_artifact(rendered(SMALL), plan_dir)] == ["\\xff\x00"]
         write_artifact(rendered(SMALL), plan_dir)
         assert load_artifact(plan_dir) == rendered(SMALL)
 
@@ -552,7 +552,15 @@ class TestWriting:
         with pytest.raises(DbportsError, match="cannot be written") as caught:
             write_artifact(with_page(data), tmp_path / "plan")
         assert caught.value.code == "not_written"
-        assert not (tmp_path / "plan" / INDEX).exists()
+        assert not (tmp_path / "plan").exists()
+
+    def test_a_full_disk_leaves_the_plan_as_it_was(self, plan_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The new host's file is written and the index is not: neither it nor a temporary file stays."""
+        before = everything_in(plan_dir)
+        monkeypatch.setattr(Path, "chmod", _no_space)
+        with pytest.raises(DbportsError, match="No space left"):
+            write_artifact(rendered(SMALL.replace("[app-01, app-02]", "[app-01, app-02, app-03]")), plan_dir)
+        assert everything_in(plan_dir) == before
 
     def test_files_are_for_everybody_to_read(self, plan_dir: Path) -> None:
         write_artifact(rendered(LARGE), plan_dir)
@@ -561,6 +569,109 @@ class TestWriting:
         for path in plan_dir.rglob("*"):
             if path.is_file():
                 assert path.stat().st_mode & 0o777 & ~umask == 0o644 & ~umask, path.name
+
+
+def _no_space(*_arguments: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def everything_in(place: Path) -> dict[str, str | None]:
+    """Return what a folder holds: texts of files, targets of links, None for folders."""
+    return {
+        str(path.relative_to(place)): f"-> {path.readlink()}"
+        if path.is_symlink()
+        else (path.read_text(encoding="utf-8") if path.is_file() else None)
+        for path in place.rglob("*")
+    }
+
+
+class TestNotOurs:
+    """Only a directory that is new, empty or bears an index of ours is written, and only files that it names."""
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {"hosts/db.json": "{}"},
+            {"hosts/other.json": "{}", "gateways/gw.json": "{}"},
+            {"notes.txt": "mine"},
+            {INDEX: "{}"},
+            {INDEX: '{"schema": "somebody.else/1", "hosts": []}'},
+            {INDEX: "no json", "hosts/db.json": "{}"},
+            {"plan.md": "# my plan"},
+            {".git/config": ""},
+        ],
+        ids=lambda files: " ".join(files),
+    )
+    def test_somebody_elses_directory(self, files: dict[str, str], tmp_path: Path) -> None:
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        before = everything_in(tmp_path)
+        for call in (diff_artifact, write_artifact):
+            with pytest.raises(DbportsError) as caught:
+                call(rendered(SMALL), tmp_path)
+            assert (caught.value.code, caught.value.path, caught.value.value) == ("not_ours", "plan_dir", str(tmp_path))
+            assert caught.value.fix
+        assert everything_in(tmp_path) == before
+
+    def test_other_files_in_a_plans_folders_stay(self, plan_dir: Path) -> None:
+        mine = {"hosts/mine.json": "{}", "gateways/gw.json": "{}", "notes.txt": "mine"}
+        (plan_dir / "gateways").mkdir()
+        for name, text in mine.items():
+            (plan_dir / name).write_text(text, encoding="utf-8")
+        write_artifact(rendered(SMALL.replace("[app-01, app-02]", "[app-01]")), plan_dir)
+        assert mine.items() <= everything_in(plan_dir).items()
+        assert not (plan_dir / host_file("app-02")).exists()
+
+    def test_a_file_that_no_plan_wrote_is_not_written_over(self, plan_dir: Path) -> None:
+        (plan_dir / host_file("app-03")).write_text("mine", encoding="utf-8")
+        before = everything_in(plan_dir)
+        with pytest.raises(DbportsError) as caught:
+            write_artifact(rendered(SMALL.replace("[app-01, app-02]", "[app-01, app-02, app-03]")), plan_dir)
+        assert (caught.value.code, caught.value.value) == ("not_ours", str(plan_dir / host_file("app-03")))
+        assert everything_in(plan_dir) == before
+
+    def test_an_index_that_names_other_files_lets_none_of_them_go(self, plan_dir: Path, tmp_path: Path) -> None:
+        index = json.loads((plan_dir / INDEX).read_text(encoding="utf-8"))
+        (tmp_path / "mine.json").write_text("mine", encoding="utf-8")
+        index["hosts"][0] = {"host": "../../mine", "file": "../mine.json", "sha256": "0" * 64}
+        (plan_dir / INDEX).write_text(json.dumps(index), encoding="utf-8")
+        (plan_dir / host_file("app-01")).unlink()
+        write_artifact(rendered(SMALL), plan_dir)
+        assert (tmp_path / "mine.json").read_text(encoding="utf-8") == "mine"
+
+    @pytest.mark.parametrize("name", ["", HOSTS, "gateways", "findings", INDEX, LIMIT, PAGE, "hosts/db.json"])
+    @pytest.mark.parametrize("dangling", [True, False])
+    def test_a_symbolic_link_is_not_followed(self, name: str, dangling: bool, plan_dir: Path, tmp_path: Path) -> None:
+        place, outside = plan_dir / name, tmp_path / "outside"
+        if place.exists():
+            place.rename(outside)
+        else:
+            outside.mkdir()
+        place.symlink_to(tmp_path / "nowhere" if dangling else outside)
+        before = everything_in(tmp_path)
+        for call in (diff_artifact, write_artifact):
+            with pytest.raises(DbportsError) as caught:
+                call(rendered(LARGE), plan_dir)
+            assert caught.value.code == "not_ours"
+            assert Path(str(caught.value.value)) == plan_dir / name
+        assert everything_in(tmp_path) == before
+
+    @pytest.mark.parametrize(
+        ("mode", "expected"), [(0o755, False), (0o700, False), (0o775, True), (0o757, True), (0o1777, False)]
+    )
+    def test_a_directory_that_others_may_write(self, mode: int, expected: bool, tmp_path: Path) -> None:
+        tmp_path.chmod(mode)
+        assert writable_by_others(tmp_path) is expected
+
+    def test_a_new_directory_is_only_its_owners(self, tmp_path: Path) -> None:
+        umask = os.umask(0)
+        try:
+            write_artifact(rendered(SMALL), tmp_path / "plan")
+        finally:
+            os.umask(umask)
+        assert not writable_by_others(tmp_path / "plan")
+        assert not writable_by_others(tmp_path / "plan" / HOSTS)
 
 
 def _replace_at_most(allowed: int, done: list[str]) -> Callable[[Path, Path], Path]:
