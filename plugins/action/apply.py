@@ -10,6 +10,11 @@ from typing import Any, ClassVar
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import (
+    refuse_conflicts,
+    refuse_delegation,
+    refuse_empty_plan,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE, ruleset_arguments
 
 
@@ -20,14 +25,20 @@ class ActionModule(DbportsAction):
         **PLAN_OPTIONS,
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "allow_shrink": {"type": "bool", "default": False},
+        "allow_empty_plan": {"type": "bool", "default": False},
+        "accept_conflicts": {"type": "list", "elements": "str", "default": []},
         "persist": {"type": "bool", "default": True},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
+        refuse_delegation(self._task, task_vars)
         if args["state"] == "absent":
             return self._call({"state": "absent"}, task_vars)
         plan = self.plan(args, task_vars)
+        refuse_conflicts(plan.index, args["accept_conflicts"])
+        if not args["allow_empty_plan"]:
+            refuse_empty_plan(plan.index)
         port_set = plan.host(task_vars["inventory_hostname"])
         arguments = ruleset_arguments(port_set)
         self._keep_own_way_in(arguments, task_vars)

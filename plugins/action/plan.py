@@ -12,7 +12,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store i
     load_artifact,
     write_artifact,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
 
@@ -20,7 +20,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences
 class ActionModule(DbportsAction):
     """Compute the plan, print its summary and write it where it is asked for."""
 
-    ARGUMENTS: ClassVar[dict[str, Any]] = {"plan_dir": {"type": "path"}}
+    ARGUMENTS: ClassVar[dict[str, Any]] = PLAN_OPTIONS
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
@@ -37,12 +37,17 @@ class ActionModule(DbportsAction):
         if not args["plan_dir"]:
             return result
         directory = self.directory(args)
+        result["plan_dir"] = str(directory)
+        if plan.approved:
+            return result
         artifact = load_artifact(plan.source)
         with locked():  # several hosts of a play may write the same directory
             diff = diff_artifact(artifact, directory)
             if diff and not self._task.check_mode:
                 write_artifact(artifact, directory)
-        result.update(changed=bool(diff), plan_dir=str(directory))
+        if directory.is_dir():
+            self.warn_of_others(directory)
+        result["changed"] = bool(diff)
         if self._task.diff:
             result["diff"] = diff
         return result

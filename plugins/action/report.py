@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import load_artifact, write_artifact
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import read_findings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import Report
@@ -25,8 +24,7 @@ class ActionModule(DbportsAction):
         hosts = [host for host, _digest in plan.index.hosts]
         report = Report(plan.index, read_findings(directory, hosts, plan.plan_id))
         if not self._task.check_mode:
-            if not plan.approved:
-                write_artifact(load_artifact(plan.source), directory)
+            self.keep(plan, directory)
             report.write(directory)
         self.show("report", report.lines())
         return {

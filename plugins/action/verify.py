@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import ruleset_arguments
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
@@ -31,10 +32,12 @@ class ActionModule(DbportsAction):
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
+        refuse_delegation(self._task, task_vars)
         host = task_vars["inventory_hostname"]
         plan = self.plan(args, task_vars)
         port_set = plan.host(host)
         if args["plan_dir"]:
+            self.keep(plan, self.directory(args))
             forget_findings(self.directory(args), host)
         result = self._observe(port_set, args["timeout"], task_vars)
         if result.get("failed"):

@@ -18,9 +18,9 @@ options:
     type: path
   plan_id:
     description:
-      - The C(plan_id) of an approved plan. Exactly that plan is then read from O(plan_dir). A plan that was changed,
-        does not include this host or no longer matches the inventory is refused.
-      - If omitted, the plan is computed from the inventory, once per run.
+      - The C(plan_id) of an approved plan, 64 hexadecimal digits. Exactly that plan is then read from O(plan_dir). A
+        plan that was changed, does not include this host or no longer matches the inventory is refused.
+      - If omitted, the plan is computed from the inventory, once per run. An empty value is an error.
     type: str
 attributes:
   action:

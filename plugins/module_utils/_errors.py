@@ -52,6 +52,7 @@ ErrorCode = Literal[
     "unreadable_plan",
     "not_written",
     "not_ours",
+    "not_a_plan_id",
     "empty_plan",
     "conflicts",
     # the host

@@ -17,6 +17,7 @@ description:
     All other ports and all foreign rules stay unchanged.
   - A host that the plan does not mention loses the rules of earlier plans.
   - Refuses to guard the port over which Ansible itself connects to the host by SSH.
+  - Refuses C(delegate_to) another host, which would get the rules of this one.
 options:
   state:
     description: V(present) applies the plan. V(absent) removes everything that this collection wrote to the host.
@@ -30,6 +31,18 @@ options:
         out real clients.
     type: bool
     default: false
+  allow_empty_plan:
+    description: Apply a plan without a single server. By default this is refused, because it guards nothing.
+    type: bool
+    default: false
+  accept_conflicts:
+    description:
+      - The conflicts of the plan to apply all the same, by the names that M(dbports.firewall.plan) prints, such as
+        V(db-1 tcp/5002).
+      - A plan with any other conflict is refused, because only one of two programs can have a port.
+    type: list
+    elements: str
+    default: []
   persist:
     description: Whether the ruleset survives a reboot.
     type: bool

@@ -22,8 +22,15 @@ options:
       - The directory on the controller to write the plan to. M(dbports.firewall.apply) reads C(index.json) and
         C(hosts/), and C(plan.md) is for people. A relative path starts at the directory in which ansible-playbook was
         started.
+      - A directory that is not empty has to hold a plan already. Only files of that plan are changed or removed, and
+        symbolic links are refused.
       - If omitted, nothing is written.
     type: path
+  plan_id:
+    description:
+      - The C(plan_id) of an approved plan in O(plan_dir). Nothing is planned anew, and the directory stays as it is.
+      - The plan is checked as M(dbports.firewall.apply) does.
+    type: str
 extends_documentation_fragment: [dbports.firewall.attributes]
 attributes:
   action:

@@ -220,15 +220,15 @@ _PLAN_DIR: Spec = {
 }
 _PLAN_ID: Spec = {
     "type": "str",
-    "default": "",
-    "description": "The C(plan_id) of an approved plan. If empty, the plan is computed from the inventory.",
+    "description": "The C(plan_id) of an approved plan, 64 hexadecimal digits. Nothing is planned anew. If not set, "
+    "the plan is computed from the inventory. An empty value is an error.",
 }
 
 ROLES: dict[str, Spec] = {
     "plan": {
         "short_description": "Plan which ports every host needs",
         "description": "Computes the plan from the whole inventory and writes it for review.",
-        "options": {"dbports_plan_dir": _PLAN_DIR},
+        "options": {"dbports_plan_dir": _PLAN_DIR, "dbports_plan_id": _PLAN_ID},
     },
     "apply": {
         "short_description": "Apply the plan to the hosts' firewalls",
@@ -248,6 +248,18 @@ ROLES: dict[str, Spec] = {
                 "default": False,
                 "description": "Allow a host to lose a guarded port, or more than half of the addresses allowed on "
                 "one.",
+            },
+            "dbports_allow_empty_plan": {
+                "type": "bool",
+                "default": False,
+                "description": "Apply a plan without a single server, which guards nothing.",
+            },
+            "dbports_accept_conflicts": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Conflicts of the plan to apply all the same, by the names that plan prints, such as "
+                "V(db-1 tcp/5002). A plan with any other conflict is refused.",
             },
             "dbports_persist": {
                 "type": "bool",

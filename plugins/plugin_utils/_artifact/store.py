@@ -22,6 +22,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
     INDEX,
     INDEX_SCHEMA,
     LIMIT,
+    digest,
     gateway_file,
     host_file,
 )
@@ -64,7 +65,7 @@ def own_files(directory: Path) -> frozenset[str]:
     """
     refuse_links(directory)
     try:
-        names = sorted(os.listdir(directory))
+        names = sorted(path.name for path in directory.iterdir())
     except FileNotFoundError:
         return frozenset()
     except OSError as error:
@@ -88,6 +89,14 @@ def refuse_links(directory: Path) -> None:
     """
     for name in _PLACES:
         _refuse_link(directory / name)
+
+
+def holds_plan(directory: Path, plan_id: str) -> bool:
+    """Tell whether a directory holds the plan with this plan_id."""
+    try:
+        return digest((directory / INDEX).read_text(encoding="utf-8")) == plan_id
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def writable_by_others(directory: Path) -> bool:

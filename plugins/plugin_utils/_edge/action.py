@@ -12,10 +12,18 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import (
+    holds_plan,
+    load_artifact,
+    writable_by_others,
+    write_artifact,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import is_empty, read_plan_id
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import (
     CurrentPlan,
     approved_plan,
     current_plan,
+    locked,
     once,
 )
 
@@ -31,12 +39,17 @@ class DbportsAction(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Validate the arguments, act, and turn a DbportsError into a failed task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _check, args = self.validate_argument_spec(argument_spec=self.ARGUMENTS)
+        args = self.arguments()
         try:
             result.update(self.act(args, task_vars or {}))
         except DbportsError as error:
             raise AnsibleActionFail(str(error)) from error
         return result
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the task's arguments, validated and with their defaults."""
+        args: dict[str, Any] = self.validate_argument_spec(argument_spec=self.ARGUMENTS)[1]
+        return args
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do the work; returns the task's result."""
@@ -44,13 +57,37 @@ class DbportsAction(ActionBase):
 
     def plan(self, args: dict[str, Any], task_vars: dict[str, Any]) -> CurrentPlan:
         """Return the approved plan when plan_id is given, else that of the inventory."""
-        if not args.get("plan_id"):
-            return current_plan(task_vars["hostvars"])
-        if not args.get("plan_dir"):
+        if "plan_id" not in self._task.args:
+            plan = current_plan(task_vars["hostvars"])
+        elif args.get("plan_dir"):
+            plan = approved_plan(self.directory(args), read_plan_id(args["plan_id"]), task_vars["hostvars"])
+        else:
             raise DbportsError(
                 "plan_id needs the directory of the plan", code="missing", path="plan_dir", fix="Set plan_dir"
             )
-        return approved_plan(self.directory(args), args["plan_id"], task_vars["hostvars"])
+        if is_empty(plan.index):
+            self.warn("the plan has no server: no host of the inventory declares dbports_servers, nothing is guarded")
+        return plan
+
+    def keep(self, plan: CurrentPlan, directory: Path) -> None:
+        """Write the plan of this run to its directory, so that what is written beside it belongs to it.
+
+        An approved plan lies there already.
+        """
+        with locked():  # several hosts of a play may write the same directory
+            if not plan.approved and not holds_plan(directory, plan.plan_id):
+                write_artifact(load_artifact(plan.source), directory)
+        self.warn_of_others(directory)
+
+    def warn_of_others(self, directory: Path) -> None:
+        """Warn where others may replace what is read from a plan's directory later."""
+        if writable_by_others(directory):
+            self.warn(f"others than the owner of {directory} may write to it; remove their permission (chmod go-w)")
+
+    def warn(self, text: str) -> None:
+        """Print a warning once in this run, whichever host meets it first."""
+        if once("warn", text):
+            Display().warning(text)
 
     @staticmethod
     def directory(args: dict[str, Any]) -> Path:

@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_other_inventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import (
     AnsibleInventory,
     inventory_hosts,
@@ -95,14 +96,13 @@ def current_plan(hostvars: Any) -> CurrentPlan:
 def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
     """Return the plan that was approved, after looking whether it is stale.
 
-    Where a host of the plan is missing in the inventory, this is a part of the inventory (a controller's job slice):
-    then nobody can tell, and the plan_id alone counts.
+    Where the inventory is only a part of the plan's hosts (a controller's job slice), nobody can tell, and the plan_id
+    alone counts.
 
     :raises DbportsError: when the directory holds another plan, or the declarations have changed since.
     """
     index = read_index(directory, plan_id)
-    known = inventory_hosts(hostvars)
-    if all(name in known for name, _digest in index.hosts):
+    if not refuse_other_inventory(index, inventory_hosts(hostvars), plan_id):
         now = current_plan(hostvars).inputs_id
         if now != index.inputs_id:
             raise DbportsError(
@@ -113,7 +113,8 @@ def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
                 value=plan_id,
                 fix="Plan and review again",
             )
-    return CurrentPlan(directory, index, (), approved=True)
+    summary = (f"Plan {plan_id} was approved: nothing is planned anew",)
+    return CurrentPlan(directory, index, summary, approved=True)
 
 
 @contextmanager

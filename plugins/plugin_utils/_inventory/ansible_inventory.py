@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +108,9 @@ def has_template(value: Any) -> bool:
     return value is not None and not isinstance(value, (bool, int, float))
 
 
-def inventory_hosts(hostvars: Any) -> Container[str]:
+def inventory_hosts(hostvars: Any) -> Iterable[str]:
     """Return the names of the hosts of the running play's inventory, the implicit localhost not among them."""
-    hosts: Container[str] = hostvars._inventory.hosts
+    hosts: Iterable[str] = hostvars._inventory.hosts
     return hosts
 
 

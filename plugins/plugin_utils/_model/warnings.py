@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
 
 WarningCode = Literal[
     "engine",
@@ -65,6 +66,7 @@ class Conflict(NamedTuple):
 
     :param owners: the endpoints, or flows of the host as a client, that want them.
     :param address: the one address on which both want them, or None for all.
+    :param declared: where each of them is declared.
     """
 
     host: str
@@ -72,3 +74,4 @@ class Conflict(NamedTuple):
     protocol: Protocol
     ports: PortRange
     address: AddressRange | None
+    declared: tuple[Declared, Declared]

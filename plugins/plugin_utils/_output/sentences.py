@@ -37,11 +37,19 @@ def sentence(warning: PlanWarning) -> str:
     return f"{where or warning.host}: {_SENTENCES[warning.code](warning)}"
 
 
+def conflict_name(conflict: Conflict) -> str:
+    """Return what a conflict is called where it is accepted: ``db-1 tcp/5002``."""
+    return f"{conflict.host} {conflict.protocol}/{conflict.ports}"
+
+
 def conflict_sentence(conflict: Conflict) -> str:
-    """Return a conflict as it is printed."""
-    first, second = conflict.owners
+    """Return a conflict as it is printed: its name, and who wants what by which declarations."""
+    first, second = (
+        f"{owner} ({declared.path if declared.host == conflict.host else ': '.join(declared)})"
+        for owner, declared in zip(conflict.owners, conflict.declared)
+    )
     where = f" on {conflict.address}" if conflict.address else ""
-    return f"{conflict.host}: {first} and {second} both want {conflict.protocol} {conflict.ports}{where}"
+    return f"{conflict_name(conflict)}: {first} and {second} both want {conflict.protocol} {conflict.ports}{where}"
 
 
 def listed(names: Iterable[str], shown: int = _SHOWN) -> str:

@@ -68,7 +68,14 @@ def build_plan(inventory: Inventory) -> Plan:
         gateways = builder.finish()
     if errors.all():
         raise PlanError(_located(error, inventory) for error in errors.all())
-    conflicts = [conflict for name in sorted(builder.hosts) for conflict in find_conflicts(builder.hosts[name])]
+    servers: dict[str, dict[str, Declared]] = {}
+    for item in declarations.servers:
+        servers.setdefault(item.host.name, {})[item.server.name] = item.declared
+    conflicts = [
+        conflict
+        for name, host in sorted(builder.hosts.items())
+        for conflict in find_conflicts(host, servers.get(name, {}))
+    ]
     return Plan(builder.hosts, conflicts, builder.flows, declarations.inputs, gateways)
 
 

@@ -21,7 +21,11 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
     shown_ports,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import sentence
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
+    conflict_name,
+    conflict_sentence,
+    sentence,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 LINUX, WINDOWS, OLD_WINDOWS, ANY = "32768-60999", "49152-65535", "1025-5000", "1024-65535"
@@ -469,7 +473,11 @@ class TestConflicts:
         )
         (conflict,) = plan.conflicts
         assert set(conflict.owners) == {"sql602/connect", "mssql/MSSQLSERVER/tds"}
-        assert conflict._replace(owners=("", "")) == Conflict("db", ("", ""), "tcp", PortRange(5002, 5002), None)
+        declared = {"sql602/connect": "dbports_servers[0]", "mssql/MSSQLSERVER/tds": "dbports_servers[1]"}
+        first, second = (Declared("db", declared[owner]) for owner in conflict.owners)
+        assert conflict._replace(owners=("", "")) == Conflict(
+            "db", ("", ""), "tcp", PortRange(5002, 5002), None, (first, second)
+        )
 
     def test_a_port_inside_a_short_range(self) -> None:
         plan = plan_of(
@@ -501,6 +509,33 @@ class TestConflicts:
         )
         (conflict,) = plan.conflicts
         assert (conflict.host, conflict.protocol, conflict.ports) == ("other", "udp", PortRange(5002, 5002))
+        assert dict(zip(conflict.owners, conflict.declared)) == {
+            "sql602/interrupt": Declared("other", "dbports_servers[0]"),
+            "this host as a client (announcement)": Declared("db", "dbports_servers[0].clients[0]"),
+        }
+        assert conflict_name(conflict) == "other udp/5002"
+        assert "this host as a client (announcement) (db: dbports_servers[0].clients[0])" in conflict_sentence(conflict)
+        assert "sql602/interrupt (dbports_servers[0])" in conflict_sentence(conflict)
+
+    def test_pgbouncer_declared_beside_postgresql_is_one_endpoint(self) -> None:
+        plan = plan_of(
+            "[{engine: postgresql, clients: [app-01], pgbouncer_port: 6433},"
+            " {engine: pgbouncer, clients: [other], port: 6433}]"
+        )
+        assert plan.conflicts == []
+        admitted = [peers for key, peers in plan.hosts["db"].rules.items() if key.ports == (PortRange(6433, 6433),)]
+        assert sorted(name for peers in admitted for name in peers) == ["app-01", "other"]
+
+    @pytest.mark.parametrize(
+        "servers",
+        [
+            "[{engine: pgbouncer, clients: [app-01]}, {engine: pgbouncer, clients: [other]}]",
+            "[{engine: postgresql, clients: [app-01], port: 6432}, {engine: pgbouncer, clients: [other]}]",
+        ],
+    )
+    def test_two_programs_on_one_port_are_a_conflict(self, servers: str) -> None:
+        (conflict,) = plan_of(servers).conflicts
+        assert conflict_name(conflict) == "db tcp/6432"
 
     def test_dynamic_instances_are_in_nobodys_way(self) -> None:
         plan = plan_of("- {engine: mssql, clients: [app-01], instances: [{name: A}, {name: B}]}")

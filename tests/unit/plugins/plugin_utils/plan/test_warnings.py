@@ -13,7 +13,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared, Settings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, FlowPorts, PlanWarning
@@ -182,7 +182,7 @@ class TestConflictsByAddress:
             )
             for n, address in enumerate(addresses)
         ]
-        return find_conflicts(host)
+        return find_conflicts(host, {"mssql": Declared("db", "dbports_servers[0]")})
 
     def test_side_by_side(self) -> None:
         assert self.conflicts("192.0.2.10", "192.0.2.11") == []

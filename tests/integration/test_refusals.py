@@ -1,0 +1,242 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that ended green with nothing guarded, something unreviewed or somebody else's rules: each is an error."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+INVENTORY: dict[str, Any] = {
+    "all": {
+        "vars": {"ansible_connection": "local", "dbports_persist": False},
+        "hosts": {
+            "db-1": {
+                "dbports_addresses": ["192.0.2.10"],
+                "dbports_servers": [{"engine": "mssql", "clients": ["apps"]}],
+            },
+        },
+        "children": {"apps": {"hosts": {"app-1": {"dbports_addresses": ["192.0.2.21"]}}}},
+    },
+}
+PLAN, APPLY, SITE = ("dbports.firewall.plan", "dbports.firewall.apply", "dbports.firewall.site")
+
+
+def inventory(**hosts: Any) -> dict[str, Any]:
+    """Return the inventory with other hosts, or None for a host that it does not have."""
+    data = copy.deepcopy(INVENTORY)
+    for name, variables in hosts.items():
+        data["all"]["hosts"][name.replace("_", "-")] = variables
+    data["all"]["hosts"] = {name: values for name, values in data["all"]["hosts"].items() if values is not None}
+    return data
+
+
+def one_line(text: str) -> str:
+    """Return what was printed without Ansible's line breaks."""
+    return " ".join(text.split())
+
+
+class Runs:
+    """The collection's own playbooks on an inventory; what they said."""
+
+    def __init__(self, run_playbook: Any) -> None:
+        self._runner = run_playbook
+        self.plan_dir = run_playbook.place / "dbports-plan"
+
+    def ok(self, playbook: str, data: dict[str, Any], *arguments: str) -> Any:
+        result = self._run(playbook, data, *arguments)
+        assert result.rc == 0, result.text
+        return result
+
+    def fails(self, playbook: str, data: dict[str, Any], *arguments: str) -> str:
+        result = self._run(playbook, data, *arguments)
+        assert result.rc != 0, result.text
+        assert "Traceback" not in result.text
+        return one_line(
+            "\n".join(str(item["result"].get("msg")) for item in result.tasks if item["status"] == "failed")
+        )
+
+    def _run(self, playbook: str, data: dict[str, Any], *arguments: str) -> Any:
+        self._runner("[]", data)
+        return self._runner.run("-i", "inventory.yml", playbook, *arguments)
+
+    def written(self) -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in self.plan_dir.rglob("*") if path.is_file()}
+
+    def planned(self, data: dict[str, Any]) -> str:
+        """Plan and return the plan_id."""
+        result = self.ok(PLAN, data)
+        return next(item["result"]["plan_id"] for item in result.tasks if "plan_id" in item["result"])
+
+
+@pytest.fixture
+def runs(run_playbook: Any) -> Runs:
+    return Runs(run_playbook)
+
+
+class TestPlanId:
+    """What was approved is applied; a plan_id that is none approves nothing."""
+
+    @pytest.mark.parametrize("playbook", [PLAN, APPLY, SITE, "dbports.firewall.verify", "dbports.firewall.report"])
+    def test_an_empty_one(self, runs: Runs, playbook: str) -> None:
+        runs.planned(INVENTORY)
+        said = runs.fails(playbook, INVENTORY, "-e", "dbports_plan_id=")
+        assert "plan_id: expected the plan_id of a reviewed plan, 64 hexadecimal digits (got '')" in said
+
+    @pytest.mark.parametrize("value", ["{{ undefined_id | default('') }}", "latest", "0" * 12, "F" * 64, "{'a': 1}"])
+    def test_another_form(self, runs: Runs, value: str) -> None:
+        runs.planned(INVENTORY)
+        data = copy.deepcopy(INVENTORY)
+        data["all"]["vars"]["dbports_plan_id"] = value
+        said = runs.fails(APPLY, data)
+        assert "expected the plan_id of a reviewed plan, 64 hexadecimal digits" in said
+        assert "Copy the whole plan_id" in said
+
+    def test_null(self, runs: Runs) -> None:
+        said = runs.fails(APPLY, INVENTORY, "-e", '{"dbports_plan_id": null}')
+        assert "64 hexadecimal digits (got None)" in said
+
+    @pytest.mark.parametrize("playbook", [PLAN, SITE])
+    def test_with_one_nothing_is_planned_anew(self, runs: Runs, playbook: str) -> None:
+        """The declarations changed since: the approved directory stays as it was reviewed."""
+        approved = runs.planned(INVENTORY)
+        before = runs.written()
+        changed = inventory(
+            db_1={"ansible_host": "192.0.2.99", "dbports_servers": [{"engine": "etcd", "clients": ["apps"]}]}
+        )
+        said = runs.fails(playbook, changed, "-e", f"dbports_plan_id={approved}")
+        assert "the approved plan is stale" in said
+        assert runs.written() == before
+
+    def test_planning_with_an_approved_plan_changes_nothing(self, runs: Runs) -> None:
+        approved = runs.planned(INVENTORY)
+        before = runs.written()
+        result = runs.ok(PLAN, INVENTORY, "-e", f"dbports_plan_id={approved}")
+        assert all(item["changed"] == 0 for item in result.stats.values())
+        assert f"Plan {approved} was approved: nothing is planned anew" in result.stdout
+        assert runs.written() == before
+
+
+class TestSlice:
+    """Only a part of the plan's hosts is a job slice."""
+
+    def test_a_part_of_the_hosts(self, runs: Runs) -> None:
+        approved = runs.planned(INVENTORY)
+        part = inventory(db_1=None)
+        result = runs.ok(PLAN, part, "-e", f"dbports_plan_id={approved}")
+        assert "was approved" in result.stdout
+
+    def test_a_renamed_host(self, runs: Runs) -> None:
+        approved = runs.planned(INVENTORY)
+        renamed = inventory(db_1=None, db_2=INVENTORY["all"]["hosts"]["db-1"])
+        said = runs.fails(APPLY, renamed, "-e", f"dbports_plan_id={approved}", "--limit", "app-1")
+        assert "the inventory lacks db-1 of the plan, and the plan lacks db-2 of the inventory" in said
+
+    def test_a_host_more(self, runs: Runs) -> None:
+        approved = runs.planned(INVENTORY)
+        said = runs.fails(APPLY, inventory(db_2=INVENTORY["all"]["hosts"]["db-1"]), "-e", f"dbports_plan_id={approved}")
+        assert "the approved plan is stale: the declarations have changed since" in said
+
+
+class TestEmptyPlan:
+    """A plan without a server says so, and is applied only where that is meant."""
+
+    EMPTY = inventory(db_1={})
+
+    def test_it_says_so(self, runs: Runs) -> None:
+        result = runs.ok(PLAN, self.EMPTY)
+        assert "the plan has no server: no host of the inventory declares dbports_servers" in one_line(result.text)
+
+    @pytest.mark.parametrize("playbook", [APPLY, SITE])
+    def test_it_is_not_applied(self, runs: Runs, playbook: str) -> None:
+        said = runs.fails(playbook, self.EMPTY)
+        assert "dbports_servers: the plan has no server" in said
+        assert "dbports_allow_empty_plan" in said
+
+    def test_it_is_where_that_is_allowed(self, runs: Runs) -> None:
+        runs.ok(APPLY, self.EMPTY, "-e", "dbports_allow_empty_plan=true", "--check")
+
+    def test_to_withdraw_needs_no_plan(self, runs: Runs) -> None:
+        runs.ok(APPLY, self.EMPTY, "-e", "dbports_state=absent", "--check")
+
+
+class TestConflicts:
+    """Two programs that want one port: nothing is applied until the port is accepted by name."""
+
+    SERVERS = ({"engine": "mssql", "clients": ["apps"]}, {"engine": "firebird", "clients": ["apps"], "port": 1433})
+    DATA = inventory(db_1={"dbports_addresses": ["192.0.2.10"], "dbports_servers": list(SERVERS)})
+
+    @pytest.mark.parametrize(
+        "arguments", [(), ("-e", '{"dbports_accept_conflicts": ["db-1 tcp/1434"]}')], ids=["none", "another"]
+    )
+    def test_refused(self, runs: Runs, arguments: tuple[str, ...]) -> None:
+        said = runs.fails(APPLY, self.DATA, *arguments)
+        assert "db-1 tcp/1433: " in said
+        assert "firebird/sql (dbports_servers[1])" in said
+        assert "mssql/MSSQLSERVER/tds (dbports_servers[0])" in said
+        assert '-e \'{"dbports_accept_conflicts": [' in said
+        assert '"db-1 tcp/1433"]}' in said
+        assert ("no conflict of this plan: db-1 tcp/1434" in said) is bool(arguments)
+
+    def test_accepted_by_name(self, runs: Runs) -> None:
+        named = '{"dbports_accept_conflicts": ["db-1 tcp/1433"]}'
+        runs.ok(APPLY, self.DATA, "-e", named, "--check", "--limit", "db-1")
+
+
+class TestPlanDir:
+    """A directory of somebody else is left alone by every action that writes."""
+
+    @pytest.mark.parametrize("playbook", [PLAN, SITE, "dbports.firewall.report", "dbports.firewall.verify"])
+    def test_other_files(self, runs: Runs, playbook: str) -> None:
+        (runs.plan_dir / "hosts").mkdir(parents=True)
+        (runs.plan_dir / "hosts" / "mine.json").write_text("{}", encoding="utf-8")
+        before = runs.written()
+        assert "this directory holds hosts and no index.json of a plan" in runs.fails(playbook, INVENTORY)
+        assert runs.written() == before
+
+    def test_check_predicts_that(self, runs: Runs) -> None:
+        runs.plan_dir.mkdir()
+        (runs.plan_dir / "notes").write_text("", encoding="utf-8")
+        assert "this directory holds notes" in runs.fails(PLAN, INVENTORY, "--check")
+
+    @pytest.mark.parametrize("mode", [0o775, 0o757])
+    def test_others_may_write(self, runs: Runs, mode: int) -> None:
+        runs.plan_dir.mkdir()
+        runs.plan_dir.chmod(mode)
+        assert "may write to it" in one_line(runs.ok(PLAN, INVENTORY).text)
+
+    def test_a_new_one_is_not_warned_of(self, runs: Runs) -> None:
+        assert "may write to it" not in one_line(runs.ok(PLAN, INVENTORY).text)
+
+
+class TestDelegation:
+    """A delegated task would give another host the rules of this one."""
+
+    TASK = """
+- hosts: db-1
+  gather_facts: false
+  tasks:
+    - name: delegated
+      dbports.firewall.{action}:
+      delegate_to: "{to}"
+"""
+
+    @pytest.mark.parametrize("action", ["apply", "verify", "ruleset"])
+    @pytest.mark.parametrize("to", ["app-1", "localhost"])
+    def test_refused(self, run_playbook: Any, action: str, to: str) -> None:
+        result = run_playbook(self.TASK.format(action=action, to=to), INVENTORY, "--check")
+        assert result.rc != 0, result.text
+        said = result.of("delegated")[0]["msg"]
+        assert f"db-1: delegate_to: delegated to {to}, which would get the rules of db-1" in said
+
+    @pytest.mark.parametrize("action", ["apply", "ruleset"])
+    def test_to_itself(self, run_playbook: Any, action: str) -> None:
+        result = run_playbook(self.TASK.format(action=action, to="{{ inventory_hostname }}"), INVENTORY, "--check")
+        assert result.rc == 0, result.text
+
+    def test_a_plan_may_be_made_anywhere(self, run_playbook: Any) -> None:
+        result = run_playbook(self.TASK.format(action="plan", to="localhost"), INVENTORY)
+        assert result.rc == 0, result.text
