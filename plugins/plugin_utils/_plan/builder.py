@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Optional
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, os_family
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
@@ -47,6 +49,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.warnings im
 
 _Keys = tuple[RuleKey, RuleKey]
 _Side = Iterable[tuple[Peer, Declared]]
+_Received = list[tuple[_Keys, Optional[AddressRange]]]
 
 
 def build_plan(inventory: Inventory) -> Plan:
@@ -169,33 +172,36 @@ class _Builder:
                 for peer, declared in initiators
                 if peer.name != responder.name
             ]
-            there = _at(responder, host, flow)
-            for keys in received if others else ():
+            for keys, address in received if others else ():
+                there = responder._replace(addresses=(address,)) if address else responder
                 if self._router.devices:
                     for initiator, declared in others:
                         self._cross(FlowRequest(declaration, flow, keys[0], initiator, there), keys, declared)
                 else:
                     self._connect(flow, keys, others, there)
 
-    def _received(self, declaration: ServerDeclaration, flow: ResolvedFlow, own: _Keys, responder: Peer) -> list[_Keys]:
-        """Return a flow as a responder receives it: at its own ports, where these are known, or not at all."""
+    def _received(self, declaration: ServerDeclaration, flow: ResolvedFlow, own: _Keys, responder: Peer) -> _Received:
+        """Return a flow as a responder receives it: at its own ports and address, where these are known, or not at all.
+
+        :returns: the keys, and the one address that the flow goes to; None for all.
+        """
         if responder.name == declaration.host.name:
-            return [own] if _receives(flow, declaration.server.values["host_os"]) else []
+            return [(own, flow.address)] if _receives(flow, declaration.server.values["host_os"]) else []
         declared = self._partners.get((responder.name, declaration.server.engine.name, flow.spec.name))
         if declared is not None:
             same = [item for item in declared if item.instance == flow.instance]
-            return [_keys(item) for item in same or declared]
+            return [(_keys(item), item.address) for item in same or declared]
         if not _receives(flow, responder.os):
             return []
-        if not flow.dynamic:
-            return [own]
-        if responder.os or responder.name in self._declarations.range_declared:
-            ports = responder.source_ports
-        elif flow.spec.responder_os:
-            ports = dynamic_range(flow.spec.responder_os).ports
-        else:
-            return [own]
-        return [_keys(flow._replace(ports=(ports,)))]
+        if not flow.dynamic and not flow.address:
+            return [(own, None)]
+        # An address in the endpoint's id would be this server's own, and so would its dynamic range.
+        theirs = flow._replace(endpoint=flow.endpoint.partition("@")[0])
+        if flow.dynamic and (responder.os or responder.name in self._declarations.range_declared):
+            theirs = theirs._replace(ports=(responder.source_ports,))
+        elif flow.dynamic and flow.spec.responder_os:
+            theirs = theirs._replace(ports=(dynamic_range(flow.spec.responder_os).ports,))
+        return [(_keys(theirs), None)]
 
     def _cross(self, request: FlowRequest, keys: _Keys, declared: Declared) -> None:
         """Let two peers see each other, or the gateways in their places."""
@@ -279,11 +285,6 @@ def _towards(key: RuleKey, rule: HostRule) -> RuleKey:
 def _receives(flow: ResolvedFlow, os: str | None) -> bool:
     """Tell whether a host with this operating system receives a flow."""
     return not flow.spec.responder_os or os_family(os) in ("", flow.spec.responder_os)
-
-
-def _at(responder: Peer, host: str, flow: ResolvedFlow) -> Peer:
-    """Return the responder with the one address of the server that a flow goes to, where it has one."""
-    return responder._replace(addresses=(flow.address,)) if flow.address and responder.name == host else responder
 
 
 def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:

@@ -90,6 +90,26 @@ class TestAddresses:
         for flow in ("fci", "browser", "dac_dynamic", "dac_browser"):
             assert goes_to(plan, flow) == [("192.0.2.50",)], flow
 
+    def test_partners_find_a_failover_cluster_instance_at_its_own_address(self) -> None:
+        plan = plan_of(
+            "{ag_replicas: [db-2], broker_port: 4022, broker_peers: [db-2], mi_link_subnets: [203.0.113.0/24],"
+            " instances: [{fci_addresses: [192.0.2.50]}]}"
+        )
+        for flow in ("ag_endpoint", "service_broker"):
+            assert goes_to(plan, flow, "db-2") == [("192.0.2.50",)], flow
+            assert goes_to(plan, flow, "db") == [("192.0.2.11",)], flow
+            assert f"mssql/MSSQLSERVER/{flow}" in heads(plan, "db-2", "in")
+        assert endpoint(plan, "mssql/MSSQLSERVER/mi_link@192.0.2.50").ports[0].first == 5022
+
+    def test_two_instances_of_two_clusters_find_each_other_at_their_own_addresses(self) -> None:
+        hosts = {name: dict(values) for name, values in HOSTS.items()}
+        for host, address, other in (("db", "192.0.2.50", "db-2"), ("db-2", "192.0.2.51", "db")):
+            server = {"engine": "mssql", "clients": [], "ag_replicas": [other]}
+            hosts[host]["dbports_servers"] = [{**server, "instances": [{"fci_addresses": [address]}]}]
+        plan = build_plan(PlainInventory({"hosts": hosts}))
+        assert goes_to(plan, "ag_endpoint", "db") == [("192.0.2.51",)]
+        assert goes_to(plan, "ag_endpoint", "db-2") == [("192.0.2.50",)]
+
     def test_browser_of_an_ordinary_and_a_clustered_instance_is_asked_at_both(self) -> None:
         plan = plan_of("instances: [{name: A}, {name: FCI, fci_addresses: [192.0.2.50]}]")
         assert goes_to(plan, "browser") == [("192.0.2.10", "198.51.100.10"), ("192.0.2.50",)]
