@@ -336,7 +336,7 @@ class _Plain(yaml.SafeDumper):
 
 
 def _yaml(data: Any) -> str:
-    return _HEADER + yaml.dump(data, Dumper=_Plain, sort_keys=False, width=96, allow_unicode=True)
+    return _HEADER + yaml.dump(data, Dumper=_Plain, sort_keys=False, width=80, allow_unicode=True)
 
 
 def argument_specs(role: str, engines: Mapping[str, Engine]) -> str:
