@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Statement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, PlanWarning
+
+_write_key, _write_peer = codec(RuleKey).write, codec(RulePeer).write
+_write_ranges, _write_settings = codec(Ranges).write, codec(Settings).write
 
 
 @dataclass(frozen=True)
@@ -92,17 +95,16 @@ def render_gateway(plan: GatewayPlan) -> str:
 
 def render_host(host: PortSet) -> str:
     """Return a host's file: one line a peer, so that a review shows one changed line a changed flow."""
-    write_key, write_peer = codec(RuleKey).write, codec(RulePeer).write
     rules = []
     for key, peers in host.ordered():
-        lines = [write_peer(peers[name]) for name in sorted(peers)]
+        lines = [_write_peer(peers[name]) for name in sorted(peers)]
         listed = "[\n  " + ",\n  ".join(lines) + "\n ]" if lines else "[]"
-        rules.append(f'{write_key(key)[:-1]},"peers":{listed}}}')
+        rules.append(f'{_write_key(key)[:-1]},"peers":{listed}}}')
     return _document(
         HOST_SCHEMA,
         host=canonical(host.host),
-        addresses=codec(Ranges).write(host.addresses),
-        settings=codec(Settings).write(host.settings),
+        addresses=_write_ranges(host.addresses),
+        settings=_write_settings(host.settings),
         endpoints=_lines(Endpoint, sorted(host.endpoints, key=_endpoint_order)),
         rules=_listed(rules),
         forbidden=_lines(NegativeCheck, sorted(set(host.forbidden), key=_check_order)),
@@ -118,9 +120,9 @@ def _check_order(item: NegativeCheck) -> tuple[Any, ...]:
     return (*item[:5], item.probe.kind, item.probe.instance or "", *item[6:])
 
 
-def _lines(kind: type, items: Iterable[Any]) -> str:
+def _lines(kind: type, items: Sequence[Any]) -> str:
     """Return a list with one value of this type a line."""
-    return _listed(list(map(codec(kind).write, items)))
+    return _listed(list(map(codec(kind).write, items))) if items else "[]"
 
 
 def _listed(items: list[str]) -> str:

@@ -15,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Plan,
     PortSet,
+    RuleKey,
     RulePeer,
     shown_ports,
 )
@@ -26,18 +27,20 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences
     visible,
 )
 
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>|#&~!]")
+
 
 @lru_cache(maxsize=4096)
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, in one line, also within a table."""
     plain = visible(text, " ").strip()  # four spaces would begin a block of code
-    return re.sub(r"([\\`*_{}\[\]<>|#&~!])", r"\\\1", plain)
+    return _MARKUP.sub(r"\\\g<0>", plain)
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Return the lines of a Markdown table; cells are escaped here."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return lines + ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in rows]
+    return lines + ["| " + " | ".join(map(escape, row)) + " |" for row in rows]
 
 
 def plan_markdown(plan: Plan, plan_id: str, inputs_id: str) -> str:
@@ -71,18 +74,9 @@ def _host_section(host: PortSet) -> list[str]:
         "",
     ]
     rows = []
-    for head, peers in host.ordered():
-        names = [shown_peer(peer) for peer in peers.values()]
-        rows.append(
-            (
-                head.direction,
-                shown_ports(head.protocol, head.ports),
-                ", ".join(sorted(names)) or "nobody",
-                head.need,
-                head.purpose,
-                head.citation,
-            )
-        )
+    for key, peers in host.ordered():
+        names = ", ".join(sorted([_named(peer.name, peer.addresses) for peer in peers.values()]))
+        rows.append((key.direction, _key_ports(key), names or "nobody", key.need, key.purpose, key.citation))
     if rows:
         lines += [*table(("", "port", "peers", "need", "purpose", "source"), rows), ""]
     if host.forbidden:
@@ -93,6 +87,11 @@ def _host_section(host: PortSet) -> list[str]:
         ]
         lines.append("")
     return lines
+
+
+@lru_cache(maxsize=4096)
+def _key_ports(key: RuleKey) -> str:
+    return shown_ports(key.protocol, key.ports)
 
 
 def shown_peer(peer: RulePeer) -> str:
