@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
@@ -212,12 +213,18 @@ class Engine:
     outbound: bool = False
 
 
+@lru_cache(maxsize=4096)
+def _condition(text: str) -> tuple[str, str | None, bool]:
+    """Read a condition: a name, the value it has to have or None, and whether the opposite is meant."""
+    name, equals, wanted = text.partition("=")
+    return name.lstrip("!"), wanted if equals else None, text.startswith("!")
+
+
 def holds(conditions: tuple[str, ...], values: Mapping[str, Any]) -> bool:
     """Tell whether all conditions of a flow hold for the given values."""
-    for condition in conditions:
-        name, equals, wanted = condition.partition("=")
-        value = values.get(name.lstrip("!"))
-        met = str(value) == wanted if equals else bool(value) or value == ()
-        if met == condition.startswith("!"):
+    for name, wanted, negated in map(_condition, conditions):
+        value = values.get(name)
+        met = bool(value) or value == () if wanted is None else str(value) == wanted
+        if met == negated:
             return False
     return True

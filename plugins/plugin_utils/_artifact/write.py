@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
@@ -102,7 +103,7 @@ def render_host(host: PortSet) -> str:
         rules.append(f'{_write_key(key)[:-1]},"peers":{listed}}}')
     return _document(
         HOST_SCHEMA,
-        host=canonical(host.host),
+        host=_quoted(host.host),
         addresses=_write_ranges(host.addresses),
         settings=_write_settings(host.settings),
         endpoints=_lines(Endpoint, sorted(host.endpoints, key=_endpoint_order)),
@@ -135,9 +136,8 @@ def _document(schema: str, **fields: str) -> str:
 
 def _entries(what: str, named: Mapping[str, str], files: Mapping[str, str]) -> str:
     """Return an index's entries: what has a file, by name, and the file's digest."""
-    return _listed(
-        [canonical({what: name, "file": file, "sha256": digest(files[file])}) for name, file in named.items()]
-    )
+    entries = ((_quoted(file), _quoted(name), digest(files[file])) for name, file in named.items())
+    return _listed([f'{{"file":{file},"{what}":{name},"sha256":"{found}"}}' for file, name, found in entries])
 
 
 def _host_pattern(name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
@@ -150,7 +151,7 @@ class Plan:
     inputs: Mapping[str, Any]
     gateways: list[GatewayPlan] = field(default_factory=list)
 
-    @property
+    @cached_property
     def warnings(self) -> list[PlanWarning]:
         """All hosts' warnings and those of the gateways."""
         found = [warning for _name, host in sorted(self.hosts.items()) for warning in host.warnings]

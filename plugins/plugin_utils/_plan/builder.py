@@ -238,14 +238,17 @@ class _Builder:
         admitted = {} if own is None else own.rules.setdefault(inbound, {})
         addresses = (*responder.addresses, BROADCAST) if flow.spec.broadcast else responder.addresses
         kind = _kind(responder)
+        peer = RulePeer(responder.name, kind, addresses, None, initiators[0][1])
         for initiator, declared in initiators:
             name, ports = initiator.name, (flow.source or initiator.source_ports) if inbound.ports else None
             new = own is not None and name not in admitted
             if new:
                 admitted[name] = RulePeer(name, _kind(initiator), initiator.addresses, ports, declared)
             if initiator.is_host:
-                peer = RulePeer(responder.name, kind, addresses, ports, declared)
-                new = self._port_set(initiator).add(outbound, peer) or new
+                if peer.source_ports is not ports or peer.declared is not declared:
+                    peer = RulePeer(responder.name, kind, addresses, ports, declared)
+                seen = (self.hosts.get(name) or self._port_set(initiator)).rules.setdefault(outbound, {})
+                new = seen.setdefault(responder.name, peer) is peer or new
             self.flows += new  # every node of a cluster may declare what joins it to the others
 
     def finish(self) -> list[GatewayPlan]:

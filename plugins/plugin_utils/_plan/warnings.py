@@ -164,9 +164,6 @@ class _Families:
 def _one_family(peers: Iterable[tuple[str, Ranges]]) -> _OneFamily:
     four, six = set(), set()
     for name, addresses in peers:
-        families = {item.family for item in addresses}
-        if families == {4}:
-            four.add(name)
-        elif families == {6}:
-            six.add(name)
+        if len(addresses) == 1 or len({item.family for item in addresses}) == 1:
+            (four if addresses[0].family == 4 else six).add(name)
     return _OneFamily(frozenset(four), frozenset(six))
