@@ -174,7 +174,9 @@ _NEED_TCP = (
     "listen",
     "tcp_dynamic_port",
     "ag_listener_addresses",
+    "ag_dnn_port",
     "replication_subscribers",
+    "replication_web_sync",
     "replication_distributor",
     "polybase_group",
 )

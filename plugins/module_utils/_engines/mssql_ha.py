@@ -478,7 +478,8 @@ FLOWS = (
     _storage("fci_iscsi", "tcp", "3260", "iscsi"),
     _storage("fci_nfs", "tcp", "111,2049", "nfs"),
     _storage("fci_nfs_udp", "udp", "111,2049", "nfs", "optional"),
-    _storage("fci_smb", "tcp", "135,139,445", "smb"),
+    _storage("fci_smb", "tcp", SMB, "smb"),
+    _storage("fci_smb_netbios", "tcp", "135,139", "smb", "optional"),
     _storage("fci_smb_names", "udp", "137-138", "smb", "optional"),
     FlowSpec(
         "health_probe",
@@ -574,11 +575,15 @@ def _check_ports(instance: Values, index: int, others: list[Values]) -> None:
     groups = ("ag_replicas", "mirroring_members", "mi_link_subnets")
     endpoint = (instance["endpoint_port"],) if any(instance[name] for name in groups) else ()
     dnn = (instance["ag_dnn_port"],) if instance["ag_dnn_port"] else ()
+    listener = instance["ag_listener_port"] if instance["ag_listeners"] else ()
     for option, ports in (("endpoint_port", endpoint), ("ag_dnn_port", dnn)):
         if _listens(instance, *ports):
             reason = f"instance {instance['name']} already uses this port for its clients"
             raise _wrong(instance, index, option, reason, "Give it a port of its own")
-    listener = instance["ag_listener_port"] if instance["ag_listeners"] else ()
+    for option, ports, taken in (("ag_listener_port", listener, endpoint), ("ag_dnn_port", dnn, endpoint + listener)):
+        if any(port.overlaps(item) for port in ports for item in taken):
+            reason = f"the endpoint or another listener of instance {instance['name']} has this port"
+            raise _wrong(instance, index, option, reason, "Give it a port of its own")
     for other in others:
         for option, ports in (("ag_listener_port", listener), ("ag_dnn_port", dnn)):
             if not other["fci_addresses"] and _listens(other, *ports):

@@ -318,6 +318,64 @@ REFUSED = {
     "an Analysis port without Analysis Services": ("analysis_port: 2383", "analysis_port", "analysis_services: true"),
     "a Service Broker port without peers": ("broker_port: 4022", "broker_port", "broker_peers"),
     "a snapshot for nobody": ("replication_snapshot: smb", "replication_snapshot", "replication_subscribers"),
+    "a transport of Corosync on a Windows cluster": (
+        "{cluster: wsfc, cluster_nodes: [nodes], corosync_transport: udpu}",
+        "corosync_transport",
+        "only a Pacemaker cluster has this",
+    ),
+    "a cloud witness without a cluster": ("cluster_cloud_witness: [203.0.113.5]", "cluster_cloud_witness", "wsfc"),
+    "a distributed availability group before 2016": (
+        "{version: 2014, ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50],"
+        " ag_distributed_replicas: [203.0.113.5]}",
+        "ag_distributed_replicas",
+        "2016 or later",
+    ),
+    "clients of a listener that is not there": (
+        "{ag_replicas: [nodes], ag_listener_clients: [app]}",
+        "ag_listener_clients",
+        "Set ag_listener_addresses or ag_dnn_port",
+    ),
+    "a distributed network name on another instance's port": (
+        "{instances: [{ag_replicas: [nodes], ag_dnn_port: 6789}, {name: B, tcp_port: 6789}]}",
+        "instances[0].ag_dnn_port",
+        "instance B already uses this port",
+    ),
+    "a distributed network name on the listener's port": (
+        "{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50], ag_listener_port: [1433, 6789],"
+        " ag_dnn_port: 6789}",
+        "ag_dnn_port",
+        "the endpoint or another listener",
+    ),
+    "a listener on the endpoint's port": (
+        "{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50], ag_listener_port: 5022}",
+        "ag_listener_port",
+        "the endpoint or another listener",
+    ),
+    "a distributed network name without TCP/IP": (
+        "{instances: [{tcp_enabled: false, ag_replicas: [nodes], ag_dnn_port: 6789}]}",
+        "instances[0].ag_dnn_port",
+        "has TCP/IP disabled",
+    ),
+    "web synchronization for nobody": (
+        "replication_web_sync: [dba]",
+        "replication_web_sync",
+        "replication_subscribers",
+    ),
+    "updatable subscriptions of merge replication": (
+        "{replication_subscribers: [app], replication_type: merge, replication_updates: queued}",
+        "replication_updates",
+        "only transactional replication",
+    ),
+    "a backup share without secondaries": (
+        "log_shipping_share: [203.0.113.5]",
+        "log_shipping_share",
+        "log_shipping_secondaries",
+    ),
+    "a backup share that is an inventory host": (
+        "{log_shipping_secondaries: [db-2], log_shipping_share: [dba]}",
+        "log_shipping_share[0]",
+        "closed to everyone else",
+    ),
     "PolyBase groups before 2016": ("{version: 2014, polybase_group: [nodes]}", "polybase_group", "2016 to 2019"),
 }
 
