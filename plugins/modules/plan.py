@@ -14,7 +14,7 @@ description:
   - Computes from the whole inventory which ports the declared servers, their clients and the gateways between them
     need, prints a summary and, with O(plan_dir), writes the plan for review and for other jobs.
   - The plan depends only on the inventory, not on the play, so it is the same with and without C(--limit), with every
-    strategy and with C(serial). Variables of plays, roles and tasks, and facts that tasks set, are not read.
+    strategy and with C(serial). Where a play, role or task sets one of its variables, it fails.
   - The plan is computed once per run. Later calls reuse it.
 options:
   plan_dir:

@@ -114,14 +114,6 @@ class TestTheSamePlan:
         assert ids(result) == {whole}
         assert len(result.of("plan")) == 1
 
-    def test_variables_of_plays_and_tasks_are_not_the_inventorys(self, run_playbook: Any, whole: str) -> None:
-        playbook = PLAN.replace("hosts: all", "hosts: all\n  vars: {dbports_os: windows}").replace(
-            "    - name: plan\n",
-            "    - set_fact: {dbports_addresses: [203.0.113.1]}\n"
-            "    - name: plan\n      vars: {dbports_policy: open}\n",
-        )
-        assert ids(run_playbook(playbook, INVENTORY)) == {whole}
-
     def test_an_extra_variable_is_everybodys(self, run_playbook: Any, whole: str) -> None:
         result = run_playbook(PLAN, INVENTORY, "-e", "dbports_policy=open")
         assert len(ids(result)) == 1

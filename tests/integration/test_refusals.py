@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+import re
+from typing import Any, ClassVar
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.variables import PLAN_VARIABLES, RUN_VARIABLES
 
 INVENTORY: dict[str, Any] = {
     "all": {
@@ -240,3 +242,123 @@ class TestDelegation:
     def test_a_plan_may_be_made_anywhere(self, run_playbook: Any) -> None:
         result = run_playbook(self.TASK.format(action="plan", to="localhost"), INVENTORY)
         assert result.rc == 0, result.text
+
+
+SERVERS = "[{engine: mssql, clients: [192.0.2.21]}]"
+
+
+class TestOutsideTheInventory:
+    """A plan reads only the inventory: what is set elsewhere is refused and not ignored."""
+
+    BARE = inventory(db_1={"dbports_addresses": ["192.0.2.10"]})
+    PLAY = """
+- hosts: all
+  gather_facts: false
+  {keyword}
+  tasks:
+{before}    - name: plan
+      dbports.firewall.{action}:
+      {of_task}
+"""
+    WAYS: ClassVar[dict[str, dict[str, str]]] = {
+        "play": {"keyword": f"vars: {{dbports_servers: {SERVERS}}}"},
+        "task": {"of_task": f"vars: {{dbports_servers: {SERVERS}}}"},
+        "vars_files": {"keyword": "vars_files: [mine.yml]"},
+        "include_vars": {"before": "    - include_vars: mine.yml\n"},
+        "set_fact": {"before": f"    - set_fact: {{dbports_servers: {SERVERS}}}\n"},
+        "role": {"keyword": "roles: [mine]"},
+        "role defaults": {"keyword": "roles: [defaults]"},
+    }
+    FILES: ClassVar[dict[str, str]] = {
+        "mine.yml": f"dbports_servers: {SERVERS}\n",
+        "roles/mine/vars/main.yml": f"dbports_servers: {SERVERS}\n",
+        "roles/defaults/defaults/main.yml": f"dbports_servers: {SERVERS}\n",
+    }
+
+    def play(self, action: str = "plan", **parts: str) -> str:
+        return self.PLAY.format(**{"keyword": "", "before": "", "of_task": "", "action": action, **parts})
+
+    @pytest.mark.parametrize(
+        ("way", "action"), [*((way, "plan") for way in WAYS), ("play", "apply"), ("set_fact", "verify")]
+    )
+    def test_servers(self, run_playbook: Any, way: str, action: str) -> None:
+        play = self.play(action, **self.WAYS[way])
+        result = run_playbook(play, self.BARE, "--limit", "db-1", "--check", files=self.FILES)
+        assert result.rc != 0, result.text
+        (failure,) = result.of("plan")
+        how = {"set_fact": "by set_fact or register", "include_vars": "by include_vars"}
+        assert (
+            f"dbports_servers: set {how.get(way, 'in a play, role or task')}, and a plan only reads" in failure["msg"]
+        )
+        assert failure["msg"].startswith("db-1")
+        assert "Put it in the inventory: host_vars" in failure["msg"]
+        assert "192.0.2.21" in failure["msg"]
+
+    OTHERS: ClassVar[dict[str, str]] = {
+        "dbports_addresses": "[192.0.2.99]",
+        "dbports_os": "windows",
+        "dbports_policy": "open",
+        "dbports_filter_outbound": "true",
+        "dbports_ephemeral_ports": "1-2",
+        "dbports_networks": "{a: [192.0.2.0/24]}",
+        "dbports_gateways": "[]",
+        "dbports_engines": "{}",
+        "dbports_expected_hosts": "1",
+    }
+
+    def test_every_other_variable_of_the_plan(self, run_playbook: Any) -> None:
+        assert {*self.OTHERS, "dbports_servers"} == set(PLAN_VARIABLES)
+        variables = ", ".join(f"{name}: {value}" for name, value in self.OTHERS.items())
+        result = run_playbook(self.play(keyword=f"vars: {{{variables}}}"), INVENTORY, "--limit", "db-1")
+        said = result.of("plan")[0]["msg"]
+        for name in self.OTHERS:
+            assert f": {name}: set in a play, role or task, and a plan only reads" in said
+
+    def test_a_fact_of_another_host(self, run_playbook: Any) -> None:
+        """The plan is computed by a host that has nothing to do with it."""
+        before = f"    - set_fact: {{dbports_servers: {SERVERS}}}\n      when: inventory_hostname == 'db-1'\n"
+        result = run_playbook(self.play(before=before, of_task="run_once: true"), inventory(db_1={}, aaa={}), "-f", "1")
+        assert result.rc != 0, result.text
+        assert ": dbports_servers: set by set_fact or register" in result.of("plan")[0]["msg"]
+
+    def test_the_same_value_is_no_other(self, run_playbook: Any) -> None:
+        data = copy.deepcopy(INVENTORY)
+        data["all"]["hosts"]["db-1"]["dbports_addresses"] = ["{{ '192.0.2.10' }}"]
+        before = (
+            "    - set_fact: {dbports_addresses: '{{ dbports_addresses }}'}\n      when: dbports_addresses is defined\n"
+        )
+        result = run_playbook(self.play(before=before), data)
+        assert result.rc == 0, result.text
+
+    def test_settings_of_a_run_may_stand_anywhere(self, run_playbook: Any) -> None:
+        variables = ", ".join(f"{name}: x" for name in RUN_VARIABLES)
+        extra = [argument for name in RUN_VARIABLES[::2] for argument in ("-e", f"{name}=y")]
+        result = run_playbook(self.play(keyword=f"vars: {{{variables}}}"), INVENTORY, "--limit", "db-1", *extra)
+        assert result.rc == 0, result.text
+
+    def test_a_misspelt_name_in_a_play(self, run_playbook: Any) -> None:
+        result = run_playbook(self.play(keyword=f"vars: {{dbport_servers: {SERVERS}}}"), INVENTORY, "--limit", "db-1")
+        assert ": dbport_servers: no variable of this collection has this name" in result.of("plan")[0]["msg"]
+        assert "Did you mean dbports_servers?" in result.of("plan")[0]["msg"]
+
+    @pytest.mark.parametrize(
+        ("files", "host"),
+        [
+            ({"group_vars/all.yml": f"dbport_servers: {SERVERS}\n"}, "all"),
+            ({"group_vars/apps.yml": f"dbport_servers: {SERVERS}\n"}, "group apps"),
+            ({"host_vars/idle.yml": f"dbport_servers: {SERVERS}\n"}, "idle"),
+        ],
+    )
+    def test_a_misspelt_name_in_the_inventory(self, run_playbook: Any, files: dict[str, str], host: str) -> None:
+        result = run_playbook(self.play(), inventory(idle={}), "--limit", "db-1", files=files)
+        said = result.of("plan")[0]["msg"]
+        assert re.search(rf"^{host} \(.*/{next(iter(files))}\): dbport_servers: ", said, re.MULTILINE)
+        assert "Did you mean dbports_servers?" in said
+
+    def test_servers_for_everybody(self, run_playbook: Any) -> None:
+        """An extra variable gives every host these servers; of one host that may be meant."""
+        extra = ("-e", '{"dbports_servers": [{"engine": "mssql", "clients": ["192.0.2.21"]}]}')
+        result = run_playbook(self.play(), self.BARE, *extra, "--limit", "db-1")
+        assert "dbports_servers: an extra variable is every host's" in result.of("plan")[0]["msg"]
+        alone = {"all": {"hosts": {"db-1": {"ansible_connection": "local", "dbports_addresses": ["192.0.2.10"]}}}}
+        assert run_playbook(self.play(), alone, *extra).rc == 0

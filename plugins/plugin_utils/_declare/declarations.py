@@ -64,6 +64,8 @@ class _Reader:
     def read(self) -> Declarations:
         """Return everything that is declared, in a fixed order."""
         self._check_size()
+        for error in self._inventory.strays():
+            self._errors.keep(error)
         networks, gateways = self._read_gateways()
         declaring, servers = [], []
         for name in sorted(self._inventory.declaring()):

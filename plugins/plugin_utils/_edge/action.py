@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import (
     holds_plan,
     load_artifact,
@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan im
     locked,
     once,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
 
 PLAN_OPTIONS: dict[str, Any] = {"plan_dir": {"type": "path"}, "plan_id": {"type": "str"}}
 
@@ -65,6 +66,10 @@ class DbportsAction(ActionBase):
             raise DbportsError(
                 "plan_id needs the directory of the plan", code="missing", path="plan_dir", fix="Set plan_dir"
             )
+        errors = ErrorList()
+        for error in AnsibleInventory(task_vars["hostvars"]).hidden(task_vars["inventory_hostname"], task_vars):
+            errors.keep(error)
+        errors.raise_all()
         if is_empty(plan.index):
             self.warn("the plan has no server: no host of the inventory declares dbports_servers, nothing is guarded")
         return plan

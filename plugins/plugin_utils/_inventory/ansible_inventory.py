@@ -13,6 +13,7 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protoc
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.variables import (
+    IN_INVENTORY,
+    PLAN_VARIABLES,
+    is_stray,
+    meant,
+    misspelt,
+    strays,
+)
 
 try:
     from ansible._internal._datatag._tags import Origin
@@ -36,6 +45,7 @@ except ImportError:  # ansible-core 2.18 keeps what it knows of a value in the v
     Origin = VaultHelper = None
 
 _READ = frozenset(HOST_VARIABLES + GLOBAL_VARIABLES)
+_OF_ONE_HOST = frozenset(("dbports_addresses", "dbports_servers"))
 _NOT_PLAIN: tuple[tuple[type, str], ...] = ((datetime.date, "a date"), (bytes, "binary data"))
 _TEMPLATE_FIX = (
     "Correct it; a plan knows only variables of the inventory and facts, not those of plays, roles and tasks"
@@ -142,6 +152,12 @@ def _combined(*parts: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _with_value(error: DbportsError, value: Any) -> DbportsError:
+    """Complete an error with a variable's value, unless a vault hides it, and with the file that it is in."""
+    error.value = HIDDEN if any(True for _text in vaulted(value)) else value
+    return error.at(file=file_of(value))
+
+
 class AnsibleInventory:
     """The inventory of the running play; see :class:`Inventory` for what the methods return.
 
@@ -157,7 +173,8 @@ class AnsibleInventory:
         self._extra = self._relevant(self._variables.extra_vars)
         self._by_groups: dict[tuple[str, ...], dict[str, Any]] = {}
         self._hosts: dict[str, dict[str, Any]] = {}
-        self._names_with_files = self._find_host_files()
+        self._files: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._odd: dict[str, dict[str, Any]] = {}
         self.secrets: set[str] = set()
         """Text out of a vault that was read: it belongs into no error."""
 
@@ -184,20 +201,24 @@ class AnsibleInventory:
         """See :class:`Inventory`."""
         values = self._hosts.get(name)
         if values is None:
-            host = self._manager.hosts.get(name)
-            if host is None:
+            if name not in self._manager.hosts:
                 return None
             has_files = self._names_with_files is None or name in self._names_with_files
-            values = _combined(
-                self._group_part(self._telling(host.get_groups())),
-                self._relevant(host.vars),
-                *(self._host_files(name) if has_files else ()),
-                self._extra,
-            )
+            values = self._raw(name, has_files=has_files)
             for key in GLOBAL_VARIABLES:
                 values.pop(key, None)
             values = self._hosts[name] = self._settle_all(name, {key: values[key] for key in sorted(values)})
         return values
+
+    def _raw(self, name: str, *, has_files: bool) -> dict[str, Any]:
+        """Return a host's variables before templates are filled in."""
+        host = self._manager.hosts[name]
+        return _combined(
+            self._group_part(self._telling(host.get_groups())),
+            self._relevant(host.vars),
+            *(map(self._relevant, self._host_files(name)) if has_files else ()),
+            self._extra,
+        )
 
     def group(self, name: str) -> tuple[str, ...] | None:
         """See :class:`Inventory`."""
@@ -230,6 +251,73 @@ class AnsibleInventory:
         """See :class:`Inventory`."""
         return file_of(self._of_all().get(name))
 
+    def strays(self) -> Iterator[DbportsError]:
+        """See :class:`Inventory`; what tasks set for any host so far is among them."""
+        for where, values in self._variable_sets():
+            for name, error in strays(where, values):
+                yield _with_value(error, values[name])
+        if len(self._manager.hosts) > 1:
+            for name in _OF_ONE_HOST & self._extra.keys():
+                error = DbportsError(
+                    "an extra variable is every host's", code="not_in_inventory", host=ALL, path=name, fix=IN_INVENTORY
+                )
+                yield _with_value(error, self._extra[name])
+        for name in {**self._variables._vars_cache, **self._variables._nonpersistent_fact_cache}:
+            if name in self._manager.hosts:
+                yield from self.hidden(name, self._set_by_tasks(name))
+
+    def hidden(self, name: str, seen: Mapping[str, Any]) -> Iterator[DbportsError]:
+        """Yield an error for every variable of the plan that a host has otherwise than by the inventory.
+
+        :param seen: the host's variables as a task sees them; a host outside the inventory has those of group all.
+        """
+        found = [key for key in PLAN_VARIABLES if key in seen]
+        known = self._raw(name, has_files=True) if found and name in self._manager.hosts else {}
+        known = {**known, **{key: value for key, value in self._of_all().items() if found and key in GLOBAL_VARIABLES}}
+        for key in found:
+            if key not in known or not self._same(name, key, seen[key], known[key]):
+                error = DbportsError(
+                    f"set {self._setter(name, key)}, and a plan only reads the inventory",
+                    code="not_in_inventory",
+                    host=name,
+                    path=key,
+                    fix=IN_INVENTORY,
+                )
+                yield _with_value(error, seen[key])
+        for key in filter(meant, seen):
+            yield _with_value(misspelt(name, key), seen[key])
+
+    def _same(self, host: str, key: str, seen: Any, known: Any) -> bool:
+        """Tell whether a task's value is the inventory's, as it is written or with its templates filled in."""
+        if seen == known:
+            return True
+        settled = self.settings() if key in GLOBAL_VARIABLES else self.host(host) or {}
+        return bool(seen == settled.get(key))
+
+    def _setter(self, host: str, key: str) -> str:
+        """Say what gave a host a variable, as far as that can be known."""
+        if key in self._variables._nonpersistent_fact_cache.get(host, {}):
+            return "by set_fact or register"
+        if key in self._variables._vars_cache.get(host, {}):
+            return "by include_vars"
+        return "in a play, role or task"
+
+    def _set_by_tasks(self, host: str) -> dict[str, Any]:
+        caches = (self._variables._vars_cache, self._variables._nonpersistent_fact_cache)
+        return {key: value for cache in caches for key, value in cache.get(host, {}).items()}
+
+    def _variable_sets(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield whose variables and which, of everything that belongs to the inventory."""
+        for name, group in self._manager.groups.items():
+            self._group_part([group])
+            yield (ALL if name == ALL else f"group {name}"), self._odd.get(name, {})
+        for name, host in self._manager.hosts.items():
+            yield str(name), host.vars
+        for name in self._with_files():
+            for part in self._host_files(name):
+                yield name, part
+        yield ALL, self._variables.extra_vars
+
     def size(self) -> int:
         """See :class:`Inventory`."""
         return len(self._manager.hosts)
@@ -257,7 +345,11 @@ class AnsibleInventory:
                 wanted = everyone if entry.startswith("all_") else others
                 if wanted is everyone and key and "all" not in key:
                     continue
-                levels.append(self._relevant(self._level(entry, wanted)))
+                level = self._level(entry, wanted)
+                levels.append(self._relevant(level))
+                if len(key) == 1:
+                    odd = {name: level[name] for name in level if is_stray(name) or name in GLOBAL_VARIABLES}
+                    self._odd.setdefault(key[0], {}).update(odd)
             part = self._by_groups[key] = _combined(*levels)
         return part
 
@@ -272,18 +364,22 @@ class AnsibleInventory:
 
     def _host_files(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what a host's files beside the inventory say, and those beside the playbook."""
-        host = [self._manager.hosts[name]]
-        return (
-            self._relevant(get_vars_from_inventory_sources(self._loader, self._manager._sources, host, "task")),
-            self._relevant(get_vars_from_path(self._loader, self._loader.get_basedir(), host, "task")),
-        )
+        found = self._files.get(name)
+        if found is None:
+            host = [self._manager.hosts[name]]
+            found = self._files[name] = (
+                get_vars_from_inventory_sources(self._loader, self._manager._sources, host, "task"),
+                get_vars_from_path(self._loader, self._loader.get_basedir(), host, "task"),
+            )
+        return found
 
     def _with_files(self) -> Iterable[str]:
         if self._names_with_files is None:
             return list(self._manager.hosts)
         return self._names_with_files & set(self._manager.hosts)
 
-    def _find_host_files(self) -> frozenset[str] | None:
+    @cached_property
+    def _names_with_files(self) -> frozenset[str] | None:
         """Return the names that have files in a host_vars folder, or None where another vars plugin may know more."""
         get_vars_from_path(self._loader, self._loader.get_basedir(), [], "task")  # fills the plugins' cache
         plugins = list(vars_loader._plugin_instance_cache)

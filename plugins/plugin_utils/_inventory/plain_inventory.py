@@ -10,9 +10,11 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import (
+    ALL,
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.variables import strays
 
 
 class PlainInventory:
@@ -63,6 +65,13 @@ class PlainInventory:
     def origin(self, name: str) -> str:
         """See :class:`Inventory`: a dictionary has no files."""
         return ""
+
+    def strays(self) -> Iterable[DbportsError]:
+        """See :class:`Inventory`."""
+        for where, values in [(ALL, self._vars), *self._hosts.items()]:
+            for name, error in strays(where, values or {}):
+                error.value = values[name]
+                yield error
 
     def size(self) -> int:
         """See :class:`Inventory`."""

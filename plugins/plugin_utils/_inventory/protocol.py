@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+
 HOST_VARIABLES = (
     "ansible_host",
     "dbports_addresses",
@@ -49,6 +51,9 @@ class Inventory(Protocol):
 
     def origin(self, name: str) -> str:
         """Return the file that sets one of the ``GLOBAL_VARIABLES``; empty where that is not known."""
+
+    def strays(self) -> Iterable[DbportsError]:
+        """Return an error for every variable that its user takes for an input of the plan, and that is none."""
 
     def size(self) -> int:
         """Return how many hosts the inventory has."""
