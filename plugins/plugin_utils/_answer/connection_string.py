@@ -28,8 +28,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds im
 
 ENGINE = "mssql"
 DEFAULT_INSTANCE = "MSSQLSERVER"
-_CONNECTING = ("fci", "tds", "tds_hidden")
-"""The flows by which clients connect: a failover cluster instance is reached at its own address."""
+_LISTENERS = ("listener", "listener_dnn")
+_CONNECTING = ("fci", "tds", "tds_hidden", *_LISTENERS)
+"""The flows by which clients connect, the listener of an availability group last: some clients may use only that."""
 
 _NOBODY = "192.0.2.0/24"
 """Stands for the clients of a server of which only the connection string is asked for."""
@@ -90,8 +91,8 @@ def connection_string(
     planned = _plan(data, address)
     name = chosen_host(planned, host)
     declaration, found = _instance(planned, name, instance)
-    flows = _flows(declaration, found["name"])
-    if not flows:
+    kinds = _kinds(declaration, found["name"])
+    if not kinds:
         raise DbportsError(
             "this instance does not listen on TCP",
             code="contradiction",
@@ -99,17 +100,34 @@ def connection_string(
             path=declaration.server.path,
             value=found["name"],
         )
-    spots = _spots(planned, name, flows)
+    flows, spots = kinds[0], _spots(planned, name, kinds[0])
     if client is not None:
-        spots = _allowed(planned, name, flows, client, spots)
-    return DRIVERS[driver].write(_target(found, spots, address), _pairs(driver, options or {}))
+        flows, spots = _let_in(planned, name, kinds, client)
+    by_name = found.get("connect_by") == "name" and flows[0].spec.name not in _LISTENERS
+    return DRIVERS[driver].write(_target(found["name"], by_name, spots[0], address), _pairs(driver, options or {}))
 
 
-def _flows(declaration: ServerDeclaration, instance: str) -> list[ResolvedFlow]:
-    """Return the flows by which clients connect to an instance, of the kind that comes first."""
+def _kinds(declaration: ServerDeclaration, instance: str) -> list[list[ResolvedFlow]]:
+    """Return the flows by which clients connect to an instance, those of a kind together."""
     own = [item.flow for item in declaration.flows if item.flow.instance == instance]
     kinds = ([flow for flow in own if flow.spec.name == name] for name in _CONNECTING)
-    return next((flows for flows in kinds if flows), [])
+    return [flows for flows in kinds if flows]
+
+
+def _let_in(
+    planned: Planned, host: str, kinds: list[list[ResolvedFlow]], client: str
+) -> tuple[list[ResolvedFlow], list[_Spot]]:
+    """Return the first kind of flows that lets a client in, and where.
+
+    :raises DbportsError: when none does; it tells of the first.
+    """
+    refused = []
+    for flows in kinds:
+        try:
+            return flows, _allowed(planned, host, flows, client, _spots(planned, host, flows))
+        except DbportsError as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def _plan(data: Any, address: str | None) -> Planned:
@@ -213,10 +231,9 @@ def _in_short(reason: Reason) -> str:
     return f"{REASONS[reason.code]}{about}"
 
 
-def _target(instance: Values, spots: list[_Spot], address: str | None) -> Target:
-    spot = spots[0]
-    port = None if instance.get("connect_by") == "name" else spot.port
-    return Target(str(spot.address) if address is None else _read_address(address), port, instance["name"])
+def _target(instance: str, by_name: bool, spot: _Spot, address: str | None) -> Target:
+    shown = str(spot.address) if address is None else _read_address(address)
+    return Target(shown, None if by_name else spot.port, instance)
 
 
 def _read_address(text: str) -> str:

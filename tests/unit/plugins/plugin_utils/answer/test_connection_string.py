@@ -75,6 +75,28 @@ def test_a_client_gets_an_address_of_its_family(driver: str, instance: str | Non
     assert "192.0.2.10" in connection_string(SITE, driver, instance=instance, client="app-01")
 
 
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"ag_listener_addresses": ["192.0.2.50"], "ag_listener_port": 14333}, "tcp:192.0.2.50,14333"),
+        ({"ag_dnn_port": 6789}, "tcp:192.0.2.10,6789"),
+    ],
+)
+def test_a_client_that_uses_only_the_listener(options: dict[str, Any], wanted: str) -> None:
+    server = {"engine": "mssql", "clients": ["dba"], "ag_replicas": ["192.0.2.11"], **options}
+    instance = {"name": "SALES", "tcp_port": 1500, "connect_by": "name"}
+    hosts = {
+        "db": {
+            "ansible_host": "192.0.2.10",
+            "dbports_servers": [{**server, "ag_listener_clients": ["app"], "instances": [instance]}],
+        },
+        "app": {"ansible_host": "192.0.2.21"},
+        "dba": {"ansible_host": "192.0.2.99"},
+    }
+    assert connection_string({"hosts": hosts}, "sqlcmd", client="app") == wanted
+    assert connection_string({"hosts": hosts}, "sqlcmd", client="dba") == "tcp:192.0.2.10\\SALES"
+
+
 @pytest.mark.parametrize("client", ["other", "192.0.2.99"])
 def test_a_client_that_the_plan_does_not_let_in(client: str) -> None:
     with pytest.raises(DbportsError, match=r"does not let this client in: .*not among those declared") as caught:
