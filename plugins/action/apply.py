@@ -41,7 +41,7 @@ class ActionModule(DbportsAction):
             refuse_empty_plan(plan.index)
         port_set = plan.host(task_vars["inventory_hostname"])
         arguments = ruleset_arguments(port_set)
-        self._keep_own_way_in(arguments, task_vars)
+        self._keep_own_way_in(arguments)
         result = self._call({**arguments, "allow_shrink": args["allow_shrink"], "persist": args["persist"]}, task_vars)
         result["plan_id"] = plan.plan_id
         return result
@@ -49,11 +49,11 @@ class ActionModule(DbportsAction):
     def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         return dict(self._execute_module(module_name=RULESET_MODULE, module_args=arguments, task_vars=task_vars))
 
-    def _keep_own_way_in(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> None:
+    def _keep_own_way_in(self, arguments: dict[str, Any]) -> None:
         """Refuse to guard the port through which Ansible itself reaches the host."""
         if self._connection.transport not in ("ssh", "paramiko", "paramiko_ssh", "libssh"):
             return
-        port = int(task_vars.get("ansible_port") or task_vars.get("ansible_ssh_port") or 22)
+        port = int(self._connection.get_option("port") or 22)  # Ansible has filled in the templates of its options
         for rule in arguments["rules"]:
             if (
                 rule["direction"] == "in"

@@ -45,6 +45,7 @@ ErrorCode = Literal[
     "ambiguous_route",
     # the plan on disk
     "no_plan",
+    "not_planned",
     "other_plan",
     "stale_plan",
     "changed_plan",
@@ -167,7 +168,7 @@ class CombinedError(DbportsError):
     """Several mistakes at once, one ``DbportsError`` each."""
 
     def __init__(self, errors: Iterable[DbportsError]) -> None:
-        self.errors = tuple(errors)
+        self.errors = tuple(item for error in errors for item in each_of(error))
         super().__init__(f"{len(self.errors)} errors", code=self.errors[0].code)
 
     def at(
@@ -196,6 +197,11 @@ def _some(hosts: list[str]) -> str:
     return ", ".join(hosts[:HOSTS]) + more
 
 
+def each_of(error: DbportsError) -> tuple[DbportsError, ...]:
+    """Return the errors of a combined one, and one that is none as it is."""
+    return error.errors if isinstance(error, CombinedError) else (error,)
+
+
 class ErrorList:
     """Collects errors, so that users see all of them at once, each of them once."""
 
@@ -204,7 +210,7 @@ class ErrorList:
 
     def keep(self, error: DbportsError) -> None:
         """Keep an error; the same one is met once for every server that it matters to."""
-        for item in error.errors if isinstance(error, CombinedError) else (error,):
+        for item in each_of(error):
             self._errors.setdefault(str(item), item)
 
     def collecting_errors(self, host: str | None, call: Callable[..., T], *args: Any) -> T | None:

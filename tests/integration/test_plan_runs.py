@@ -288,9 +288,8 @@ class TestErrors:
         )
         result = run_playbook(PLAN, wrong, "--limit", "idle")
         assert result.rc != 0
-        (failure,) = result.of("plan")
-        assert "db-1: dbports_servers[0].clients[0]: neither an inventory host or group" in failure["msg"]
-        assert "db-2: dbports_servers[0].port_base: at most 65534" in failure["msg"]
+        assert "db-1: dbports_servers[0].clients[0]: neither an inventory host or group" in result.text
+        assert "db-2: dbports_servers[0].port_base: at most 65534" in result.text
         assert "Traceback" not in result.text
         assert not (run_playbook.place / "out").exists()
 
@@ -298,16 +297,79 @@ class TestErrors:
         servers = [{"engine": "mssql", "clients": ["apps"], "name": "{{ nowhere }}"}]
         result = run_playbook(PLAN, inventory(db_1={"dbports_servers": servers}), "--limit", "idle")
         assert result.rc != 0
-        (failure,) = result.of("plan")
-        assert "db-1: dbports_servers: its template cannot be filled in" in failure["msg"]
-        assert "nowhere" in failure["msg"]
+        assert "db-1: dbports_servers: its template cannot be filled in" in result.text
+        assert "'{{ nowhere }}'" in result.text
+        assert "a plan knows only variables of the inventory" in result.text
+
+    def test_an_error_of_many_hosts_is_printed_once(self, run_playbook: Any) -> None:
+        """Not once a host, and not again in the failure of each host."""
+        hosts = {f"n{number:02}": {"dbports_addresses": [f"198.51.100.{number}"]} for number in range(20)}
+        group = {"vars": {"dbports_servers": [{"engine": "mssqll", "clients": ["apps"]}]}, "hosts": hosts}
+        data = copy.deepcopy(INVENTORY)
+        data["all"]["children"]["nodes"] = group
+        result = run_playbook(PLAN, data, "-f", "5")
+        assert result.rc != 0
+        told = "n00, n01, n02 and 17 more hosts: dbports_servers[0].engine: no such engine (got 'mssqll'). Use one of"
+        assert result.text.count("no such engine") == 1
+        assert told in result.text
+        failures = [failure["msg"] for failure in result.of("plan")]
+        assert len(failures) == 25
+        assert set(failures) == {
+            "the declarations cannot be planned, errors: 20. They are printed above, once for all hosts."
+        }
+
+    def test_an_error_of_group_all_names_the_file(self, run_playbook: Any) -> None:
+        files = {"group_vars/all.yml": "dbports_networks: {office: [192.0.2.300]}\ndbports_gateways: '{{ nowhere }}'\n"}
+        result = run_playbook(PLAN, INVENTORY, "--limit", "idle", files=files)
+        file = run_playbook.place / "group_vars/all.yml"
+        assert f"all ({file}): dbports_gateways: its template cannot be filled in" in result.text
+        (run_playbook.place / "group_vars/all.yml").write_text("dbports_networks: {office: [192.0.2.300]}\n")
+        result = run_playbook.run("playbook.yml", "-i", "inventory.yml", "--limit", "idle")
+        assert f"all ({file}): dbports_networks.office[0]: not an IPv4 or IPv6 address" in result.text
+        assert "(got '192.0.2.300')" in result.text
+
+    @pytest.mark.parametrize(
+        ("value", "told"),
+        [
+            (
+                "2026-01-01",
+                "dbports_addresses[0]: expected text, a number, true or false, a list or a dictionary, "
+                "not a date (got '2026-01-01'). Write it in quotes",
+            ),
+            ("!!binary aGVsbG8=", "not binary data (got \"b'hello'\")"),
+        ],
+    )
+    def test_a_value_that_is_no_plain_data(self, run_playbook: Any, value: str, told: str) -> None:
+        files = {"host_vars/db-1.yml": f"dbports_addresses: [{value}]\n"}
+        data = copy.deepcopy(INVENTORY)
+        del data["all"]["hosts"]["db-1"]["dbports_addresses"]
+        result = run_playbook(PLAN, data, "--limit", "idle", files=files)
+        assert "db-1: dbports_addresses[0]" in result.text
+        assert told in result.text
+
+    @pytest.mark.parametrize("address", ["{{ secret }}", "{{ secret }}/24"])
+    def test_a_value_out_of_a_vault_is_not_printed(self, run_playbook: Any, address: str) -> None:
+        password = VaultSecret(b"not a secret")
+        text = VaultLib([("default", password)]).encrypt(b"198.51.100.300", password).decode("ascii")
+        lines = "".join(f"  {line}\n" for line in text.splitlines())
+        servers = [{"engine": "mssql", "clients": [address, "{{ secret }}"]}]
+        files = {"password": "not a secret\n", "group_vars/all.yml": f"secret: !vault |\n{lines}"}
+        data = inventory(db_1={"dbports_servers": servers})
+        result = run_playbook(PLAN, data, "--limit", "idle", "--vault-password-file", "password", files=files)
+        assert (
+            "db-1: dbports_servers[0].clients[1]: not an IPv4 or IPv6 address or network (a vault value)" in result.text
+        )
+        assert "198.51.100.300" not in result.text
+        result = run_playbook(PLAN, data, "--limit", "idle", files=files)
+        assert "db-1: dbports_servers: its template cannot be filled in" in result.text
+        assert "198.51.100.300" not in result.text
 
     def test_half_an_inventory_is_noticed(self, run_playbook: Any) -> None:
         data = copy.deepcopy(INVENTORY)
         data["all"]["vars"]["dbports_expected_hosts"] = 6
         result = run_playbook(PLAN, data, "--limit", "db-1")
         assert result.rc != 0
-        assert "only 5 hosts" in result.of("plan")[0]["msg"]
+        assert "only 5 hosts" in result.text
         data["all"]["vars"]["dbports_expected_hosts"] = 5
         assert run_playbook(PLAN, data, "--limit", "db-1").rc == 0
 
@@ -317,7 +379,7 @@ class TestErrors:
         data["all"]["children"]["apps"]["hosts"] = {}
         result = run_playbook(PLAN, data)
         assert result.rc != 0
-        assert "this group has no hosts" in result.of("plan")[0]["msg"]
+        assert "this group has no hosts" in result.text
 
     def test_an_unknown_argument(self, run_playbook: Any) -> None:
         result = run_playbook(PLAN.replace("plan_dir: out", "plan_directory: out"), INVENTORY, "--limit", "db-1")

@@ -53,7 +53,10 @@ class _Reader:
     def __init__(self, inventory: Inventory, kinds: Mapping[str, GatewayKind]) -> None:
         self._inventory = inventory
         self._kinds = kinds
-        self._settings = inventory.settings()
+        try:
+            self._settings = inventory.settings()
+        except DbportsError as error:
+            raise PlanError((error,)) from None
         self._peers = Peers(inventory)
         self._errors = ErrorList()
         own, self._refused = read_engines(self._settings.get("dbports_engines"), builtin_engines(), self._errors.keep)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible.utils.display import Display
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import CombinedError, DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import canonical, digest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import (
     Index,
@@ -78,17 +79,31 @@ def current_plan(hostvars: Any) -> CurrentPlan:
 
     It lives in the folder of temporary files that Ansible makes for each run and removes at its end.
 
-    :raises PlanError: when the declarations are wrong.
+    :raises DbportsError: when the declarations are wrong. All errors are printed once in a run, and neither for every
+        host nor in every host's failure.
     """
     place = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-{inventory_state(hostvars)}"
     pack, summary = TextStore(place.with_suffix(".plan")), TextStore(place.with_suffix(".summary"))
+    failed = TextStore(place.with_suffix(".failed"))
     with locked(), _collector_paused():
-        if not summary.exists():
-            plan = build_plan(AnsibleInventory(hostvars))
-            artifact = render_plan(plan)
-            page = plan_markdown(plan, artifact.plan_id, artifact.inputs_id)
-            pack.write({**artifact.files, PAGE: page})
-            summary.write({"lines": "\n".join(plan_summary(plan, artifact.plan_id))})
+        if not failed.exists() and not summary.exists():
+            inventory = AnsibleInventory(hostvars)
+            try:
+                plan = build_plan(inventory)
+            except CombinedError as error:
+                Display().display(str(error.hiding(inventory.secrets)), color=constants.COLOR_ERROR)
+                failed.write({"count": str(len(error.errors))})
+            else:
+                artifact = render_plan(plan)
+                page = plan_markdown(plan, artifact.plan_id, artifact.inputs_id)
+                pack.write({**artifact.files, PAGE: page})
+                summary.write({"lines": "\n".join(plan_summary(plan, artifact.plan_id))})
+    if failed.exists():
+        raise DbportsError(
+            f"the declarations cannot be planned, errors: {failed.read('count')}",
+            code="not_planned",
+            fix="They are printed above, once for all hosts",
+        )
     lines = tuple(summary.read("lines").split("\n"))
     return CurrentPlan(pack, read_index(pack, None), lines, approved=False)
 
