@@ -158,7 +158,8 @@ class DbportsError(ValueError):
             text += f" (got {shown if len(shown) <= SHOWN else shown[: SHOWN - 3] + '...'})"
         if self.fix:
             text += f". {self.fix}"
-        return text if text.endswith("?") else f"{text}."
+        line = "".join(char if char.isprintable() else " " for char in text)
+        return line if line.endswith("?") else f"{line}."
 
     def __str__(self) -> str:
         return self.text(self.host)
@@ -193,7 +194,8 @@ class CombinedError(DbportsError):
 
 
 def _some(hosts: list[str]) -> str:
-    more = f" and {len(hosts) - HOSTS} more hosts" if len(hosts) > HOSTS else ""
+    left = len(hosts) - HOSTS
+    more = f" and {left} more host{'s' if left > 1 else ''}" if left > 0 else ""
     return ", ".join(hosts[:HOSTS]) + more
 
 

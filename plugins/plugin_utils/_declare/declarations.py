@@ -167,6 +167,7 @@ class _Reader:
                 yield self._server(peer, server)
 
     def _server(self, host: Peer, server: Server) -> ServerDeclaration:
+        self._check_clients(host, server)
         flows = resolve_flows(server.engine, server.values, server.instances, self._dynamic_range(host, server))
         own = PeerSet({host.name: (host, Declared(host.name, server.path))})
         instances = (item.get("clients") for item in server.instances)
@@ -178,6 +179,16 @@ class _Reader:
             tuple(None if refs is None else self._peer_set(host.name, refs) for refs in instances),
             tuple((ref, self._resolve(host.name, ref)) for ref in server.forbidden),
         )
+
+    def _check_clients(self, host: Peer, server: Server) -> None:
+        """Look at every list of clients, also at those that no flow uses: what is wrong there is wrong all the same."""
+        for options, levels in (
+            (server.engine.options, (server.values,)),
+            (server.engine.instance_options, server.instances),
+        ):
+            names = [option.name for option in options if option.type == "clients"]
+            for refs in (values[name] for values in levels for name in names):
+                self._peer_set(host.name, refs or ())
 
     def _dynamic_range(self, host: Peer, server: Server) -> PortRange:
         """Return where a server's host takes dynamic ports from: what it declares, else its system's range."""

@@ -18,7 +18,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     Option,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PROTOCOLS, PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS, kinds_for
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import COMMON_KEYS
@@ -88,7 +88,11 @@ def read_engines(raw: Any, builtin: Mapping[str, Engine], report: Report) -> tup
         try:
             if name in builtin:
                 raise DbportsError(
-                    "the collection has an engine of this name", code="duplicate", path=path, fix="Give it another name"
+                    "the collection has an engine of this name",
+                    code="duplicate",
+                    path=path,
+                    value=name,
+                    fix="Give it another name",
                 )
             engines[name] = read_engine(name, raw[name], path)
         except DbportsError as error:
@@ -163,7 +167,7 @@ def _completed(engine: Engine) -> Engine:
 def _read_option(name: Any, raw: Any, path: str) -> Option:
     _check_name(name, path, "an option")
     if name in RESERVED:
-        raise DbportsError("this name is reserved", code="not_a_name", path=path, fix="Give the option another name")
+        raise _reserved(name, path)
     _dictionary(raw, _OPTION_KEYS, path, "{type: port, default: 9088}")
     maximum = raw.get("maximum", MAX_PORT)
     if isinstance(maximum, bool) or not isinstance(maximum, int) or not 1 <= maximum <= MAX_PORT:
@@ -240,9 +244,7 @@ def check_engine(engine: Engine) -> None:
     for option in engine.options:
         path = f"options.{option.name}"
         if option.name in COMMON_KEYS or is_pinned(option.name):
-            raise DbportsError(
-                "this name is reserved", code="not_a_name", path=path, fix="Give the option another name"
-            )
+            raise _reserved(option.name, path)
         _check_option(option, path)
     for option in engine.instance_options:
         _check_option(option, f"instance_options.{option.name}")
@@ -266,7 +268,11 @@ def check_engine(engine: Engine) -> None:
         _check_conditions(flow, path, types, choices)
         if flow.each == "instance" and not engine.instance_options:
             raise DbportsError(
-                "the engine has no instances", code="contradiction", path=f"{path}.each", value=flow.each
+                "the engine has no instances",
+                code="contradiction",
+                path=f"{path}.each",
+                value=flow.each,
+                fix="Give it instance_options, or write server",
             )
 
 
@@ -329,7 +335,10 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
             fix="Name the same option as initiator and responder",
         )
     if flow.address and (not isinstance(flow.address, str) or flow.address not in types):
-        raise DbportsError("no option has this name", code="unknown_name", path=f"{path}.address", value=flow.address)
+        fix = "Name an option of type address or addresses"
+        raise DbportsError(
+            "no option has this name", code="unknown_name", path=f"{path}.address", value=flow.address, fix=fix
+        )
 
 
 def _check_port(protocol: str, port: Any, path: str, types: Mapping[str, str], single: bool = False) -> None:
@@ -402,6 +411,11 @@ def _check_name(name: Any, path: str, what: str) -> None:
         )
 
 
+def _reserved(name: str, path: str) -> DbportsError:
+    fix = "Give the option another name"
+    return DbportsError("this name is reserved", code="not_a_name", path=path, value=name, fix=fix)
+
+
 def _one_of(value: Any, allowed: Iterable[Any], path: str) -> None:
     listed = tuple(allowed)
     if value not in listed:
@@ -424,8 +438,8 @@ def _dictionary(raw: Any, known: set[str], path: str, example: str) -> None:
 
 def _text(value: Any, path: str, fix: str) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 500 or not value.isprintable():
-        shown = {} if value is None else {"value": value}
-        raise DbportsError("expected one line of text", code="wrong_type", path=path, fix=fix, **shown)
+        code: ErrorCode = "missing" if value is None else "wrong_type"
+        raise DbportsError("expected one line of text", code=code, path=path, value=value, fix=fix)
     return str(value)
 
 

@@ -18,7 +18,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Policy
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import PINNED_REASON, read_bool
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
+    PINNED_REASON,
+    read_bool,
+    read_each,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import ClientRef, Peer, Settings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import Inventory
 
@@ -173,7 +177,7 @@ def _declared_addresses(declared: Any) -> Ranges:
             value=declared,
             fix="Write for example [192.0.2.10], or remove it where ansible_host is an address",
         )
-    return tuple(dict.fromkeys(_host_address(item, f"dbports_addresses[{index}]") for index, item in enumerate(listed)))
+    return tuple(dict.fromkeys(read_each(listed, "dbports_addresses", _host_address)))
 
 
 def _is_address(text: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -58,7 +59,7 @@ def read_server(
         errors.keep(DbportsError("no clients are declared", code="no_clients", path=f"{path}.clients", fix=CLIENTS_FIX))
     errors.raise_all()
     values.update(name=name, clients=clients, host_os=values.get("os") or os or engine.default_os)
-    warnings = tuple(_normalize(engine, values, instances or [], path))
+    warnings = tuple(_normalize(raw, engine, values, instances or [], path))
     return Server(engine, values["name"], path, values, tuple(instances or ()), forbidden or (), warnings)
 
 
@@ -66,12 +67,30 @@ def _own_values(raw: Mapping[str, Any], engine: Engine, path: str) -> Values:
     return read_options(_engine_part(raw, engine, path), engine.options, path)
 
 
-def _normalize(engine: Engine, values: Values, instances: list[Values], path: str) -> list[EngineWarning]:
+def _normalize(
+    raw: Mapping[str, Any], engine: Engine, values: Values, instances: list[Values], path: str
+) -> list[EngineWarning]:
+    """Let the engine complete the values; its errors get their full path, and the value that was written there."""
     try:
         return engine.normalize(values, instances)
     except DbportsError as error:
+        if error.value is ... and error.code != "missing":
+            error.value = _written(raw, error.path or "")
         error.path = f"{path}.{error.path}" if error.path else path
         raise
+
+
+def _written(raw: Mapping[str, Any], path: str) -> Any:
+    """Return what is written at a path below a server, None for nothing."""
+    found: Any = {**raw, **(raw.get("options") or {})}
+    for part in re.findall(r"\w+", path):
+        if isinstance(found, Mapping):
+            found = found.get(part)
+        elif isinstance(found, (list, tuple)) and part.isdecimal() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            return None
+    return found if path else dict(raw)
 
 
 def _engine(name: Any, path: str, engines: Mapping[str, Engine]) -> Engine:

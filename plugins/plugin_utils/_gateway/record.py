@@ -127,6 +127,7 @@ class GatewayRecord:
                 code="not_published",
                 host=declaration.host.name,
                 path=f"{gateway.path}.mappings",
+                value=[f"{item.protocol} {item.ports} of {item.address}" for item in gateway.mappings],
                 fix=f"Add {wanted}, or leave out the clients behind it",
             )
         return PlanWarning(

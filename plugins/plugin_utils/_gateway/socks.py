@@ -56,6 +56,7 @@ class Socks(Device):
                 f"{limit}, and here are {' and '.join(both)}",
                 code="cannot_pass",
                 path=VARIABLE,
+                value=both,
                 fix="Take one of them out of the way, or run client and server on one computer",
             )
         return Hop(Side(self.gateway.addresses[a], (self.gateway.values["port"],), self), behind)

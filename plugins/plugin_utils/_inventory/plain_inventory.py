@@ -26,10 +26,18 @@ class PlainInventory:
     def __init__(self, data: Mapping[str, Any]) -> None:
         for key in data:
             if key not in ("hosts", "groups", "vars"):
-                raise DbportsError("an inventory has only hosts, groups and vars", code="unknown_key", path=str(key))
+                fix = "Remove it, or write it below vars"
+                raise DbportsError(
+                    "an inventory has only hosts, groups and vars",
+                    code="unknown_key",
+                    path=str(key),
+                    value=data[key],
+                    fix=fix,
+                )
         for key in ("hosts", "groups", "vars"):
             if not isinstance(data.get(key) or {}, Mapping):
-                raise DbportsError("expected a dictionary", code="wrong_type", path=key, value=data[key])
+                fix = "Write what it holds by name"
+                raise DbportsError("expected a dictionary", code="wrong_type", path=key, value=data[key], fix=fix)
         self._hosts: Mapping[str, Any] = data.get("hosts") or {}
         self._vars: Mapping[str, Any] = data.get("vars") or {}
         self._groups = {name: tuple(members or ()) for name, members in (data.get("groups") or {}).items()}

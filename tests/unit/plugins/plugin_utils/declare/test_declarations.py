@@ -1049,6 +1049,55 @@ def test_all_errors_of_all_hosts_are_told_at_once() -> None:
     ]
 
 
+def test_no_error_of_a_host_hides_another() -> None:
+    """A bad address hides neither bad keys nor bad engines, and each bad value of a server is told."""
+    server = {
+        "engine": "sql602",
+        "clients": ["nowhere", "app-01", "192.0.2.300"],
+        "port_base": 70000,
+        "ping": "perhaps",
+        "portbase": 1,
+        "serch": True,
+        "forbidden_clients": 7,
+    }
+    instances = [{"name": "A", "tcp_port": "x"}, {"name": "B", "hidden": "maybe", "nmae": "C"}]
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"] = {
+        "ansible_host": "192.0.2.300",
+        "dbports_os": "beos",
+        "dbports_policy": "shut",
+        "dbports_servers": [server, {"engine": "mssqll"}, {"engine": "mssql", "instances": instances}, 5],
+    }
+    inventory["hosts"]["app-01"] = {"dbports_addresses": ["db.example.org", "127.0.0.1"]}
+    inventory["vars"] = {"dbports_networks": {"office": ["192.0.2.1/24", "x"], "9": []}}
+    assert sorted((error.host or "", error.path or "") for error in errors_of(inventory)) == [
+        ("all", "dbports_networks.9"),
+        ("all", "dbports_networks.office[0]"),
+        ("all", "dbports_networks.office[1]"),
+        ("db", "ansible_host"),
+        ("db", "dbports_os"),
+        ("db", "dbports_policy"),
+        ("db", "dbports_servers[0].forbidden_clients"),
+        ("db", "dbports_servers[0].ping"),
+        ("db", "dbports_servers[0].port_base"),
+        ("db", "dbports_servers[0].portbase"),
+        ("db", "dbports_servers[0].serch"),
+        ("db", "dbports_servers[1].engine"),
+        ("db", "dbports_servers[2].instances[0].tcp_port"),
+        ("db", "dbports_servers[2].instances[1].hidden"),
+        ("db", "dbports_servers[2].instances[1].nmae"),
+        ("db", "dbports_servers[3]"),
+    ]
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "sql602", "clients": server["clients"]}]
+    assert {(error.host, error.path) for error in errors_of(inventory)} >= {
+        ("app-01", "dbports_addresses[0]"),
+        ("app-01", "dbports_addresses[1]"),
+        ("db", "ansible_host"),
+        ("db", "dbports_servers[0].clients[0]"),
+        ("db", "dbports_servers[0].clients[2]"),
+    }
+
+
 def test_an_error_that_many_servers_meet_is_told_once() -> None:
     """A client without an address matters to forty servers, but it is one thing to put right."""
     hosts: dict[str, Any] = {
