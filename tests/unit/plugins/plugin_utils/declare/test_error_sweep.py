@@ -134,7 +134,7 @@ def of_options(engine: Engine) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _wrong(option: Option) -> tuple[Any, ...]:
-    values = WRONG[option.type]
+    values = tuple(value for value in WRONG[option.type] if str(value).lower() not in option.words)
     return (*values, "nonsense") if option.choices else values
 
 
