@@ -133,7 +133,7 @@ def page(engine: Engine, where: str) -> str:
             "## Options of an instance",
             "",
             f"`instances` is a list of dictionaries with these keys; if omitted, it holds only "
-            f"`{engine.default_instance}`.",
+            f"`{engine.default_instance}`. `[]` means that only other services are installed on the host.",
             f"An instance can also have {', '.join(shared)}, in place of what the server has.",
             "",
             *options_table(option for option in engine.instance_options if option.name not in names),

@@ -65,7 +65,7 @@ def engine_entry(name: str, engine: Engine) -> Spec:
             "type": "list",
             "elements": "dict",
             "description": [
-                f"The instances; if omitted, only {engine.default_instance}.",
+                f"The instances; if omitted, only {engine.default_instance}; [] if only other services are installed.",
                 f"An instance can also have {', '.join(shared)}, in place of what the server has.",
             ],
             "options": {item.name: option_spec(item) for item in engine.instance_options if item.name not in options},

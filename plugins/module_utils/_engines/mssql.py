@@ -67,7 +67,7 @@ SHARED_OPTIONS = (
         "dac_port",
         "port",
         "The port of the dedicated administrator connection, if it is fixed. If omitted, 1434 for the default "
-        "instance and dynamic for others.",
+        "instance and dynamic for others: dac: remote then opens the whole dynamic range to dac_clients.",
     ),
     Option(
         "dac_clients",
@@ -78,7 +78,8 @@ SHARED_OPTIONS = (
     Option(
         "edition",
         "str",
-        "The edition. Express has no remote DAC; Express and Developer are installed with TCP/IP disabled.",
+        "The edition; it opens nothing. Express has no remote DAC; Express and Developer are installed with TCP/IP "
+        "disabled.",
         choices=("enterprise", "standard", "web", "developer", "evaluation", "express"),
     ),
     *mssql_ha.SHARED_OPTIONS,
@@ -108,13 +109,14 @@ OPTIONS = (
     Option(
         "version",
         "int",
-        "The version, as the year in the product's name.",
+        "The version, as the year in the product's name. Only needed to find contradictions, and for 2000.",
         choices=(2000, 2005, 2008, 2012, 2014, 2016, 2017, 2019, 2022, 2025),
     ),
     Option(
         "os",
         "str",
-        "The server's operating system, if it is not the one in dbports_os.",
+        "The server's operating system, if it is not the one in dbports_os. Its dynamic range is opened where ports "
+        "are dynamic.",
         choices=("linux", "windows", "windows_2003"),
     ),
     *SHARED_OPTIONS,
@@ -127,8 +129,8 @@ INSTANCE_OPTIONS = (
     Option(
         "tcp_port",
         "ports",
-        "The port or ports that it listens on, or dynamic. If omitted, 1433 for the default instance and dynamic for "
-        "a named one.",
+        "The port or ports that it listens on, opened to its clients; dynamic opens the whole dynamic range "
+        "(49152-65535 on Windows). If omitted, 1433 for the default instance and dynamic for a named one.",
         words=("dynamic",),
     ),
     Option(
@@ -141,22 +143,29 @@ INSTANCE_OPTIONS = (
     Option(
         "listen",
         "listen",
-        "Listen All is off: the addresses with their ports (IP1, IP2 and so on), instead of tcp_port.",
+        "Listen All is off: the addresses with their ports (IP1, IP2 and so on), instead of tcp_port. Each port is "
+        "opened for its address.",
     ),
     Option(
         "hide_instance",
         "bool",
-        "Hide Instance is on: Browser does not reveal its port, and clients write host,port.",
+        "Hide Instance is on: Browser does not reveal its port, clients write host,port, and UDP 1434 is not opened "
+        "for it.",
         False,
     ),
     Option(
         "connect_by",
         "str",
-        "What clients write: host,port (port) or host and instance (name). If omitted, name if the port is dynamic "
-        "or browser is on, otherwise port.",
+        "What clients write: host,port or the pipe (port), or host and instance (name), which also opens UDP 1434 to "
+        "them. If omitted, name if the port is dynamic, browser is true, or only named pipes are left; otherwise port.",
         choices=("port", "name"),
     ),
-    Option("clients", "clients", "Who may connect to this instance. If omitted, the server's clients."),
+    Option(
+        "clients",
+        "clients",
+        "Opens the instance to these hosts only, inventory hosts or others; [] guards it for nobody. If omitted, to "
+        "the server's clients.",
+    ),
     *(replace(option, default=None) for option in SHARED_OPTIONS),
 )
 
@@ -454,8 +463,7 @@ def _settle_protocols(server: Values, instance: Values, index: int) -> list[Engi
 
 
 def _settle_port(server: Values, instance: Values, index: int) -> list[EngineWarning]:
-    """Give an instance its documented port and how clients name it; return warnings."""
-    default, named_pipes = is_default(instance), not instance["tcp_enabled"] and server["named_pipes"]
+    """Give an instance its documented port; return warnings."""
     if instance["listen"] and (instance["tcp_port"] is not None or instance["tcp_dynamic_port"]):
         raise DbportsError(
             "IPAll is ignored if addresses have ports of their own",
@@ -470,10 +478,27 @@ def _settle_port(server: Values, instance: Values, index: int) -> list[EngineWar
     elif not instance["tcp_enabled"]:
         instance["tcp_port"] = ()
     elif instance["tcp_port"] is None:
-        instance["tcp_port"] = (PortRange(1433, 1433),) if default else "dynamic"
-    dynamic = instance["dynamic_port"] = instance["tcp_port"] == "dynamic"
+        instance["tcp_port"] = (PortRange(1433, 1433),) if is_default(instance) else "dynamic"
+    instance["dynamic_port"] = instance["tcp_port"] == "dynamic"
+    _settle_naming(server, instance)
+    if not instance["dynamic_port"]:
+        return []
+    return [
+        EngineWarning(
+            "dynamic_port",
+            f"instance {instance['name']} has a dynamic port: the whole dynamic range of the server is open to its "
+            f"clients and closed to everyone else ({KB_287932}); {_FIX_PORT}",
+            f"instances[{index}].tcp_port",
+        )
+    ]
+
+
+def _settle_naming(server: Values, instance: Values) -> None:
+    """Settle whether clients name an instance or write its port, and refuse what they cannot."""
+    default, dynamic = is_default(instance), instance["dynamic_port"]
     if instance["connect_by"] is None:
-        asked = dynamic or (bool(server["browser"] or named_pipes) and not default)
+        piped = not instance["tcp_enabled"] and server["named_pipes"]
+        asked = dynamic or (bool(server["browser"] or piped) and not default)
         instance["connect_by"] = "name" if asked and not (instance["hide_instance"] and not dynamic) else "port"
     if dynamic and instance["connect_by"] == "port":
         raise DbportsError(
@@ -502,16 +527,6 @@ def _settle_port(server: Values, instance: Values, index: int) -> list[EngineWar
             value="dynamic",
             fix="Give it a fixed port",
         )
-    if not dynamic:
-        return []
-    return [
-        EngineWarning(
-            "dynamic_port",
-            f"instance {instance['name']} has a dynamic port: the whole dynamic range of the server is open to its "
-            f"clients and closed to everyone else ({KB_287932}); {_FIX_PORT}",
-            f"instances[{index}].tcp_port",
-        )
-    ]
 
 
 def _settle_listeners(server: Values, instance: Values, index: int) -> list[EngineWarning]:
@@ -609,13 +624,9 @@ def _settle_browser(server: Values, instances: list[Values]) -> list[EngineWarni
     asked = bool(by_name or others)
     if asked and server["browser"] is False:
         who = f"clients name instance {by_name[0]['name']}, which needs" if by_name else f"{others[0]} needs"
-        raise DbportsError(
-            f"{who} SQL Server Browser on UDP 1434",
-            code="missing",
-            path="browser",
-            value=False,
-            fix="Set browser: true, or give the instance a fixed tcp_port" if by_name else "Set browser: true",
-        )
+        fix = "Set browser: true, or give the instance a fixed tcp_port" if by_name else "Set browser: true"
+        reason = f"{who} SQL Server Browser on UDP 1434"
+        raise DbportsError(reason, code="missing", path="browser", value=False, fix=fix)
     if by_name:
         named = _together(server, by_name, "clients")
         server["browser_clients"] = tuple(dict.fromkeys((*named, *(server["browser_clients"] or ()))))

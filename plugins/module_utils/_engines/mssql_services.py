@@ -43,37 +43,75 @@ OPTIONS = (
     Option(
         "named_pipes",
         "bool",
-        "Clients connect through named pipes, which are disabled for the network by default.",
+        "Clients connect through named pipes, which are disabled for the network by default. Opens TCP 445 to the "
+        "clients of all instances.",
         False,
     ),
-    Option("filestream", "bool", "Clients read and write FILESTREAM data as files.", False),
-    Option("netbios", "bool", "File shares are also used over NetBIOS.", False),
+    Option(
+        "filestream",
+        "bool",
+        "Clients read and write FILESTREAM data as files. Opens TCP 139 and 445 to the clients of all instances; not "
+        "needed for access by Transact-SQL only.",
+        False,
+    ),
+    Option(
+        "netbios",
+        "bool",
+        "File shares are also used over NetBIOS. Also opens TCP 139 for named_pipes, and TCP 139 and UDP 137-138 for "
+        "snapshots on a share.",
+        False,
+    ),
     Option(
         "http_endpoint_port",
         "ports",
-        "Native XML web services (2005 to 2008 R2): 80 (CLEAR_PORT), 443 (SSL_PORT) or the port in CREATE ENDPOINT.",
+        "Native XML web services (2005 to 2008 R2): opens 80 (CLEAR_PORT), 443 (SSL_PORT) or the port in CREATE "
+        "ENDPOINT to the clients of all instances.",
     ),
-    Option("ipsec", "bool", "The policy of the domain requires IPsec between clients and server.", False),
+    Option(
+        "ipsec",
+        "bool",
+        "The policy of the domain requires IPsec between clients and server. Opens UDP 500 and 4500 both ways.",
+        False,
+    ),
     Option(
         "rpc_ports",
         "ports",
-        "The RPC ports, if they are restricted (HKLM\\Software\\Microsoft\\Rpc\\Internet). If omitted, the dynamic "
-        "range.",
+        "The RPC ports, if they are restricted (HKLM\\Software\\Microsoft\\Rpc\\Internet), in place of the dynamic "
+        "range that options with RPC open. It opens nothing by itself.",
     ),
-    Option("msdtc_partners", "clients", "Hosts that take part in distributed transactions with this server."),
+    Option(
+        "msdtc_partners",
+        "clients",
+        "Hosts that take part in distributed transactions with this server, inventory hosts or others. Opens TCP 135 "
+        "and the RPC ports both ways.",
+    ),
     Option("msdtc_rpcport", "port", "MSDTC on Linux: network.rpcport, to which TCP 135 is forwarded.", 13500),
     Option("msdtc_servertcpport", "port", "MSDTC on Linux: distributedtransaction.servertcpport.", 51999),
     Option(
-        "debugger_clients", "clients", "Hosts from which the Transact-SQL debugger is used. The server calls them back."
+        "debugger_clients",
+        "clients",
+        "Hosts on which the Transact-SQL debugger runs, inventory hosts or others. Opens TCP 135 and the RPC ports to "
+        "them, and theirs to the server, which calls back.",
     ),
-    Option("wmi_clients", "clients", "Hosts from which SQL Server Configuration Manager is used (WMI)."),
-    Option("analysis_services", "bool", "Analysis Services is used.", False),
+    Option(
+        "wmi_clients",
+        "clients",
+        "Hosts from which SQL Server Configuration Manager or the one of Reporting Services manages this server (WMI), "
+        "inventory hosts or others. Opens TCP 135 and the RPC ports to them.",
+    ),
+    Option(
+        "analysis_services",
+        "bool",
+        "Analysis Services is installed. Opens its port to analysis_clients. Declare a second instance of it as "
+        "another server with instances: [].",
+        False,
+    ),
     Option("analysis_instance", "str", "The instance of Analysis Services. If omitted, the default one."),
     Option(
         "analysis_port",
         "ports",
-        "The port of Analysis Services. If omitted, 2383, or dynamic for a named instance. Every clustered instance "
-        "uses 2383.",
+        "The port of Analysis Services; dynamic opens the whole dynamic range. If omitted, 2383, or dynamic for a "
+        "named instance. Every clustered instance uses 2383.",
         words=("dynamic",),
     ),
     Option(
@@ -86,25 +124,54 @@ OPTIONS = (
     Option(
         "analysis_clients",
         "clients",
-        "Who uses Analysis Services. If omitted, the clients of the engine. With msmdpump, the IIS hosts.",
+        "Opens Analysis Services to these hosts only, inventory hosts or others; with msmdpump, the IIS hosts. If "
+        "omitted, to the clients of all instances.",
     ),
-    Option("reporting_services", "bool", "Reporting Services is used.", False),
+    Option(
+        "reporting_services",
+        "bool",
+        "Reporting Services is installed. Opens reporting_port to reporting_clients.",
+        False,
+    ),
     Option("reporting_port", "ports", "The ports of Reporting Services; 443 with TLS.", "80"),
-    Option("reporting_clients", "clients", "Who uses Reporting Services. If omitted, the clients of the engine."),
-    Option("reporting_catalog", "clients", "The host of the report server's catalog database, if it is not this one."),
-    Option("reporting_catalog_port", "ports", "The port of that database, or dynamic.", "1433", words=("dynamic",)),
+    Option(
+        "reporting_clients",
+        "clients",
+        "Opens Reporting Services to these hosts only, inventory hosts or others. If omitted, to the clients of all "
+        "instances.",
+    ),
+    Option(
+        "reporting_catalog",
+        "clients",
+        "The host of the report server's catalog database, if it is not this one; an inventory host is opened to this "
+        "server.",
+    ),
+    Option(
+        "reporting_catalog_port",
+        "ports",
+        "The port of that database; dynamic opens the whole dynamic range and UDP 1434.",
+        "1433",
+        words=("dynamic",),
+    ),
     Option(
         "ssis_clients",
         "clients",
-        "Hosts that manage the Integration Services service remotely. Running packages does not need it.",
+        "Hosts from which Management Studio manages the Integration Services service, inventory hosts or others. Opens "
+        "TCP 135 and the RPC ports to them; running packages needs neither.",
     ),
     Option(
         "scale_out_workers",
         "clients",
-        "Integration Services Scale Out: the hosts of the workers. This server is the master.",
+        "Integration Services Scale Out: the hosts of the workers, inventory hosts or others. Opens this server, the "
+        "master, to them: scale_out_port, and the ports of its instances for SSISDB.",
     ),
     Option("scale_out_port", "port", "The port of the Scale Out master.", 8391),
-    Option("polybase_group", "clients", "PolyBase scale-out group (2016 to 2019): the hosts of all its members."),
+    Option(
+        "polybase_group",
+        "clients",
+        "PolyBase scale-out group (2016 to 2019): all its members, inventory hosts or others. Opens polybase_ports, "
+        "the instances' ports and UDP 1434 between all of them.",
+    ),
     Option("polybase_ports", "ports", "PolyBase: PBPORTRANGE, or the ports that setup chose.", "16450-16453,17001"),
 )
 
