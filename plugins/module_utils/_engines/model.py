@@ -31,6 +31,7 @@ EngineWarningCode = Literal[
     "one_instance_on_linux",
     "browser_unused",
     "no_browser_on_linux",
+    "broadcast_answers",
     "browser_of_cluster",
     "ftp_data",
     "listener_shares_port",
@@ -75,6 +76,7 @@ class GatewayBehaviour:
     :param http: a tunnel that looks like HTTP, so that people put HTTP proxies in front of it: why it fails at those
         that understand HTTP; empty for all other flows.
     :param untranslated: why it fails where addresses are translated; empty where it works.
+    :param on_link: it stays in its network, because it answers a broadcast: filters need no rule for it.
     :param same_port: conditions, as in ``when``, under which the port that is published for it has to be the port
         behind it, with ``same_port_reason`` and ``same_port_fix`` for the error; None for never.
     :param counted_from: a port expression, as in ``port``: what clients register and compute this flow's port from,
@@ -85,6 +87,7 @@ class GatewayBehaviour:
     socks: str = ""
     http: str = ""
     untranslated: str = ""
+    on_link: bool = False
     same_port: tuple[str, ...] | None = None
     same_port_reason: str = ""
     same_port_fix: str = ""

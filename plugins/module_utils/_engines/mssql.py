@@ -177,6 +177,9 @@ _SAME = GatewayBehaviour(
 )
 _AS_TOLD = replace(_SAME, same_port=("connect_by=name",))
 """SQL Server Browser tells clients the port that the instance has, whatever a gateway makes of it (MC-SQLR)."""
+_ON_LINK = GatewayBehaviour(
+    answered=False, on_link=True, untranslated="a router passes no broadcast on, and nobody answers it from elsewhere"
+)
 
 _NEED_TCP = (
     "tcp_port",
@@ -292,6 +295,7 @@ FLOWS = (
         process=("sqlbrowser", "sqlservr"),
         shared=True,
         broadcast=True,
+        through=_ON_LINK,
     ),
     FlowSpec(
         "browse_answer",
@@ -305,6 +309,7 @@ FLOWS = (
         when=("broadcast_clients",),
         unsolicited=True,
         listens=False,
+        through=_ON_LINK,
     ),
     FlowSpec(
         "dac",
@@ -635,6 +640,11 @@ def _settle_browser(server: Values, instances: list[Values]) -> list[EngineWarni
     server["probe_instance"] = by_name[0]["name"] if by_name else None
     places = dict.fromkeys(at["address"] for item in by_name or instances for at in item["reached_at"])
     server["browser_at"] = tuple({"address": item} for item in places) or ({"address": None},)
+    return _browser_warnings(server, instances, by_name)
+
+
+def _browser_warnings(server: Values, instances: list[Values], by_name: list[Values]) -> list[EngineWarning]:
+    """Return what to know of SQL Server Browser; ``by_name`` are the instances that clients name."""
     warnings = []
     if server["browser"] and not server["browser_asked"]:
         warnings.append(
@@ -651,6 +661,16 @@ def _settle_browser(server: Values, instances: list[Values]) -> list[EngineWarni
                 "no_browser_on_linux",
                 "there is no SQL Server Browser on Linux: clients write host,port, or just the host for 1433",
                 "browser",
+            )
+        )
+    if server["broadcast_clients"]:
+        warnings.append(
+            EngineWarning(
+                "broadcast_answers",
+                "answers to a broadcast arrive at any UDP port of a client's dynamic range, which is guarded there: of "
+                "what its own requests do not explain, only these answers get in; if another program listens in that "
+                "range, remove broadcast_clients and name the servers to the tools",
+                "broadcast_clients",
             )
         )
     if any(item["fci_addresses"] for item in by_name):

@@ -196,7 +196,8 @@ class _Crossing:
         """Take a way on which nothing is rewritten: every filter of it has to permit the flow."""
         self._direct[0].extend(source)
         self._direct[1].extend(target)
-        if route and not self._request.flow.spec.broadcast:  # a router passes no broadcast on
+        spec = self._request.flow.spec
+        if route and not (spec.broadcast or spec.through.on_link):  # a router passes no broadcast on
             key = self._key(a, b, (self._request.source_ports,), self._request.key.ports)
             self._permits += [Permit(device, key, source, target, self._guessed) for device in route]
 

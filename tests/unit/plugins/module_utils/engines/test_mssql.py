@@ -13,8 +13,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._engines import (
     azure_sql,
     mssql,
-    mssql_ha,
-    mssql_replication,
     mssql_services,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
@@ -130,6 +128,54 @@ class TestAddresses:
     def test_an_address_twice_is_one(self) -> None:
         plan = plan_of("{ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50, 192.0.2.50]}")
         assert goes_to(plan, "listener") == [("192.0.2.50",)]
+
+
+class TestBroadcast:
+    """Clients that list the servers of their network."""
+
+    def test_it_goes_to_everyone_and_the_answer_comes_from_1434(self) -> None:
+        plan = plan_of("broadcast_clients: [app]")
+        assert goes_to(plan, "browse") == [("192.0.2.10", "198.51.100.10", "255.255.255.255")]
+        rules = plan.hosts["app"].rules.items()
+        (peer,) = [peers["db"] for key, peers in rules if (key.direction, key.flow) == ("in", "browse_answer")]
+        assert (peer.addresses, str(peer.source_ports)) == (plan.hosts["db"].addresses, "1434")
+
+    @pytest.mark.parametrize("gateway", [{"kind": "filter", "stateful": False}, {"kind": "nat", "inside": "dc"}])
+    def test_no_gateway_passes_it_on(self, gateway: dict[str, Any]) -> None:
+        """A router passes no broadcast on, so that no answer comes through it either."""
+        server = {"engine": "mssql", "clients": [], "broadcast_clients": ["app"]}
+        hosts: dict[str, Any] = {
+            "db": {"dbports_addresses": ["198.51.100.10"], "dbports_os": "windows", "dbports_servers": [server]},
+            "app": HOSTS["app"],
+        }
+        networks = {"office": ["192.0.2.0/24"], "dc": ["198.51.100.0/24"]}
+        between = {"name": "gw", "between": ["office", "dc"], **gateway}
+        if gateway["kind"] == "nat":
+            between["addresses"] = {"office": "192.0.2.1", "dc": "198.51.100.1"}
+        settings = {"dbports_networks": networks, "dbports_gateways": [between]}
+        plan = build_plan(PlainInventory({"hosts": hosts, "vars": settings}))
+        assert [statement.endpoint for item in plan.gateways for statement in item.statements] == []
+
+
+class TestDynamicBesideFixed:
+    """``tcp_dynamic_port``: a switch or the present number."""
+
+    @pytest.mark.parametrize(
+        ("written", "opened"),
+        [
+            ("true", "49152-65535"),
+            ("'True'", "49152-65535"),
+            ("49626", "49626"),
+            ("'49626'", "49626"),
+            ("false", None),
+            ("null", None),
+        ],
+    )
+    def test_what_is_opened_to_those_who_name_the_instance(self, written: str, opened: str | None) -> None:
+        plan = plan_of(f"instances: [{{name: A, tcp_port: 1450, connect_by: name, tcp_dynamic_port: {written}}}]")
+        found = {key.flow: format_ports(key.ports) for key in heads(plan, "db", "in").values()}
+        assert found.pop("tds_dynamic", None) == opened
+        assert found == {"tds": "1450", "browser": "1434"}
 
 
 class TestVerified:
@@ -313,6 +359,46 @@ REFUSED = {
         "instances[0].tcp_dynamic_port",
         "needs a fixed port",
     ),
+    "a listener of an instance without TCP/IP": (
+        "{tcp_enabled: false, ag_replicas: [nodes], ag_listener_addresses: [192.0.2.50]}",
+        "ag_listener_addresses",
+        "TCP/IP disabled",
+    ),
+    "PolyBase without TCP/IP": (
+        "{tcp_enabled: false, named_pipes: true, version: 2019, polybase_group: [nodes]}",
+        "polybase_group",
+        "TCP/IP disabled",
+    ),
+    "broadcasts that nothing answers": (
+        "{browser: false, broadcast_clients: [dba]}",
+        "browser",
+        "broadcast_clients needs SQL Server Browser",
+    ),
+    "the name of an Analysis instance that has none": (
+        "{analysis_services: true, analysis_connect_by: name}",
+        "analysis_connect_by",
+        "only name a named instance",
+    ),
+    "clients of Analysis Services that is not there": (
+        "analysis_clients: [dba]",
+        "analysis_clients",
+        "analysis_services: true",
+    ),
+    "clients of Reporting Services that is not there": (
+        "reporting_clients: [dba]",
+        "reporting_clients",
+        "reporting_services: true",
+    ),
+    "named pipes without a Database Engine": (
+        "{instances: [], analysis_services: true, named_pipes: true}",
+        "named_pipes",
+        "there is no Database Engine",
+    ),
+    "an availability group without a Database Engine": (
+        "{instances: [], reporting_services: true, ag_replicas: [nodes]}",
+        "ag_replicas",
+        "there is no Database Engine",
+    ),
     "storage without its hosts": ("fci_storage: nfs", "fci_storage", "fci_storage_hosts"),
     "a health probe from nowhere": ("health_probe_port: 59999", "health_probe_port", "health_probe_from"),
     "an Analysis port without Analysis Services": ("analysis_port: 2383", "analysis_port", "analysis_services: true"),
@@ -404,8 +490,8 @@ def test_what_linux_does_not_have(name: str) -> None:
     assert "on Linux does not support this" in error.reason
 
 
-def test_every_flow_of_clusters_and_replication_is_confirmed() -> None:
-    assert [flow.name for flow in (*mssql_ha.FLOWS, *mssql_replication.FLOWS) if not flow.confirmed] == []
+def test_every_flow_is_confirmed() -> None:
+    assert [flow.name for flow in mssql.FLOWS if not flow.confirmed] == []
 
 
 def test_reporting_and_web_services_share_the_kernels_http() -> None:

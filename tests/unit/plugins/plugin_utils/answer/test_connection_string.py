@@ -159,6 +159,18 @@ def test_booleans_are_written_in_the_drivers_words() -> None:
         (SITE, {"driver": "odbc", "host": "app-01"}, "no such instance", "unknown_name"),
         (SITE, {"driver": "odbc", "host": "nope"}, "no such host", "unknown_name"),
         (
+            {**ONE, "tcp_enabled": False, "named_pipes": True},
+            {"driver": "odbc", "address": "db"},
+            "does not listen on TCP",
+            "contradiction",
+        ),
+        (
+            {**ONE, "instances": [], "analysis_services": True},
+            {"driver": "odbc", "address": "db"},
+            "no such",
+            "unknown_name",
+        ),
+        (
             {**ONE, "instances": [{"name": "A"}, {"name": "B"}]},
             {"driver": "odbc", "address": "db"},
             "Name one of A, B",
