@@ -29,6 +29,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
     BROWSER,
     DAC,
+    DAC_PORT,
     DEFAULT_INSTANCE,
     FIREWALL,
     HIDE,
@@ -340,6 +341,22 @@ FLOWS = (
         through=_SAME,
     ),
     FlowSpec(
+        "dac_first",
+        "tcp",
+        "1434",
+        "The dedicated administrator connection of {name} has TCP 1434 if no instance had it before",
+        DAC_PORT,
+        initiator="dac_clients",
+        when=("dac_by_browser", "!default_instance"),
+        each="instance",
+        process=("sqlservr",),
+        shared=True,
+        listens=False,
+        spread="reached_at",
+        address="address",
+        through=_SAME,
+    ),
+    FlowSpec(
         "dac_browser",
         "udp",
         "1434",
@@ -369,6 +386,7 @@ NORMALIZED = {
     "browser_asked": "bool",
     "hidden_2000": "bool",
     "dac_ports": "ports",
+    "default_instance": "bool",
     "dac_by_browser": "bool",
     **mssql_ha.NORMALIZED,
     **mssql_replication.NORMALIZED,
@@ -382,6 +400,7 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     if not instances:
         _check_without_engine(server)
     server["all_clients"] = _together(server, instances, "clients")
+    server["default_instance"] = any(map(is_default, instances))
     for instance in instances:
         instance["declared"] = frozenset(name for name, value in instance.items() if value is not None)
         for option in SHARED_OPTIONS:
