@@ -92,8 +92,8 @@ OPTIONS = (
     Option(
         "browser",
         "bool",
-        "SQL Server Browser runs, which guards UDP 1434 and opens it to nobody by itself. If omitted, it runs if "
-        "somebody asks it: clients of an instance with connect_by: name, browser_clients or broadcast_clients.",
+        "SQL Server Browser runs. UDP 1434 is then guarded, and opened only to clients of an instance with connect_by: "
+        "name, to browser_clients and to broadcast_clients. If omitted, it runs if there are such clients.",
     ),
     Option(
         "browser_clients",
@@ -164,7 +164,7 @@ INSTANCE_OPTIONS = (
     Option(
         "clients",
         "clients",
-        "Opens the instance to these hosts only, inventory hosts or others; [] guards it for nobody. If omitted, to "
+        "Opens the instance to these hosts only, inventory hosts or others; [] guards it and admits none. If omitted, "
         "the server's clients.",
     ),
     *(replace(option, default=None) for option in SHARED_OPTIONS),
@@ -277,7 +277,7 @@ FLOWS = (
         "browser_unused",
         "udp",
         "1434",
-        "SQL Server Browser runs and answers whoever reaches it",
+        "SQL Server Browser runs, and no client asks it",
         BROWSER,
         initiator="nobody",
         when=("browser", "!browser_asked"),
@@ -669,8 +669,8 @@ def _browser_warnings(server: Values, instances: list[Values], by_name: list[Val
         warnings.append(
             EngineWarning(
                 "browser_unused",
-                "SQL Server Browser runs, but no client names an instance: UDP 1434 is guarded and opened to nobody; "
-                "list in browser_clients who may ask it",
+                "SQL Server Browser runs, but no client names an instance: UDP 1434 need not be open and is only "
+                "guarded; set browser_clients for others that ask it",
                 "browser",
             )
         )
