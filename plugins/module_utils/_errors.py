@@ -232,3 +232,8 @@ class ErrorList:
         found = self.all()
         if found:
             raise found[0] if len(found) == 1 else CombinedError(found)
+
+
+def malformed(reason: str, value: Any = ...) -> DbportsError:
+    """Return the error of an answer that is not what its protocol or program says."""
+    return DbportsError(reason, code="malformed_answer", value=value)

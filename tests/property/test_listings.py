@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import ForeignTables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -112,7 +112,7 @@ def test_the_own_table(text: str) -> None:
         assert error.code == "malformed_answer"
         return
     assert isinstance(found.render(), str)
-    assert ForeignTables(read_listing(text)).judge(FLOWS) is not None
+    assert judge_foreign(read_listing(text), FLOWS) is not None
 
 
 @fuzz
@@ -124,7 +124,7 @@ def test_foreign_tables(text: str) -> None:
     except DbportsError as error:
         assert error.code == "malformed_answer"
         return
-    found = [item.as_dict() for item in ForeignTables(objects).judge(FLOWS)]
+    found = [item.as_dict() for item in judge_foreign(objects, FLOWS)]
     assert {item["verdict"] for item in found} <= {"drops", "unknown"}
     assert json.dumps(found)
     assert isinstance(decode(objects), Ruleset)
@@ -134,4 +134,4 @@ def test_foreign_tables(text: str) -> None:
 def test_what_was_not_changed_is_read(document: Any) -> None:
     """The documents themselves say something."""
     objects = read_listing(json.dumps(document))
-    assert decode(objects) or ForeignTables(objects).judge(FLOWS)
+    assert decode(objects) or judge_foreign(objects, FLOWS)

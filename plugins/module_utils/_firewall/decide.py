@@ -104,7 +104,7 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
 
     :param script: the wish as the host's backend writes it.
     """
-    foreign = tuple(before.foreign.judge(wish.ruleset))
+    foreign = tuple(before.foreign(wish.ruleset))
     return Change(
         before=before,
         wish=wish,

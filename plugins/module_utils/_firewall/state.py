@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Optional, Protocol, Union
+from typing import Any, Literal, NamedTuple, Optional, Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset
@@ -94,19 +94,8 @@ class ForeignFinding:
         }
 
 
-class ForeignRules(Protocol):
-    """The rules on the host that are not ours."""
-
-    def judge(self, ruleset: Ruleset) -> list[ForeignFinding]:
-        """Return what may drop a flow that ``ruleset`` accepts; nothing is read from the host."""
-
-
-class NoForeignRules:
-    """A host on which nothing else filters."""
-
-    def judge(self, ruleset: Ruleset) -> list[ForeignFinding]:
-        """Return nothing."""
-        return []
+ForeignRules = Callable[[Ruleset], list[ForeignFinding]]
+"""The rules on the host that are not ours: returns what may drop a flow that a ruleset accepts."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +109,7 @@ class State:
 
     ruleset: Ruleset
     kept: Kept = field(default_factory=Kept)
-    foreign: ForeignRules = field(default_factory=NoForeignRules)
+    foreign: ForeignRules = lambda _ruleset: []
     place: str = "rules"
 
 

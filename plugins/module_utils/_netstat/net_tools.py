@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import (
     ANY_IPV4,
     ANY_IPV6,
@@ -76,7 +76,7 @@ def parse(text: str) -> list[Socket]:
 def _row(line: str) -> Socket:
     match = _ROW.fullmatch(line.rstrip("\r"))
     if match is None:
-        raise DbportsError("not a row of netstat", code="malformed_answer", value=line)
+        raise malformed("not a row of netstat", line)
     wildcard = ANY_IPV6 if match["six"] else ANY_IPV4
     protocol = _PROTOCOLS[match["protocol"]]
     state, owner = _state_and_owner(protocol, match["rest"])

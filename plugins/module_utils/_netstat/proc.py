@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import (
     KERNEL_STATES,
     NOBODY,
@@ -66,7 +66,7 @@ def parse(text: str, protocol: RowProtocol, ports: Collection[PortRange] | None 
             local, remote = _endpoint(fields[1]), _endpoint(fields[2])
             row = Row(protocol, KERNEL_STATES.get(int(fields[3], 16)), local, remote, int(fields[9]))
         except (IndexError, ValueError):
-            raise DbportsError(f"not a row of /proc/net/{protocol}", code="malformed_answer", value=line) from None
+            raise malformed(f"not a row of /proc/net/{protocol}", line) from None
         if ports is None or (protocol != "raw" and touches(local[1], remote[1], ports)):
             rows.append(row)
     return rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import (
     ANY_IPV4,
     ANY_IPV6,
@@ -82,7 +82,7 @@ def _rows(text: str) -> Iterator[str]:
 def _row(row: str, wildcard: str) -> list[Socket]:
     match = _ROW.fullmatch(row)
     if match is None:
-        raise DbportsError("not a row of ss", code="malformed_answer", value=row)
+        raise malformed("not a row of ss", row)
     protocol, word = _PROTOCOLS[match[1]], match[2]
     state = _STATES.get(word)
     if protocol == "tcp" and state == "CLOSE":
@@ -99,7 +99,7 @@ def _owners(rest: str) -> list[Owner]:
     while marker:
         match = _USER.match(users, at)
         if match is None:
-            raise DbportsError("not a list of processes of ss", code="malformed_answer", value=rest)
+            raise malformed("not a list of processes of ss", rest)
         owners.setdefault(int(match[2]), match[1])
         if not match[3].startswith(","):
             break

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     ANSWERS,
@@ -41,7 +41,7 @@ def parse_status_line(line: bytes) -> int:
     """
     parts = line.split(None, 2)
     if len(parts) < 2 or parts[0] not in (b"HTTP/1.0", b"HTTP/1.1") or len(parts[1]) != 3 or not parts[1].isdigit():
-        raise DbportsError("the answer is not HTTP", code="malformed_answer", value=line[:32])
+        raise malformed("the answer is not HTTP", line[:32])
     return int(parts[1])
 
 

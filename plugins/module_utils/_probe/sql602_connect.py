@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import struct
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     ANSWERS,
@@ -33,10 +33,10 @@ def parse_connect_result(data: bytes) -> int:
     :raises DbportsError: when they are something else.
     """
     if len(data) != CONNECT_RESULT.size:
-        raise DbportsError("the answer is not a 602SQL connect result", code="malformed_answer", value=data[:16])
+        raise malformed("the answer is not a 602SQL connect result", data[:16])
     total, length, kind, result = CONNECT_RESULT.unpack(data)
     if (total, length, kind) != (CONNECT_RESULT.size, 1, 0xF7):
-        raise DbportsError("the answer is not a 602SQL connect result", code="malformed_answer", value=data)
+        raise malformed("the answer is not a 602SQL connect result", data)
     return int(result)
 
 

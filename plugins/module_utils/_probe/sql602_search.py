@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     ANSWERS,
     SILENT,
@@ -62,13 +62,13 @@ def parse_announcement(data: bytes) -> Announcement:
     :raises DbportsError: when it is malformed.
     """
     if len(data) < 3 or data[0] not in (0x11, 0x12) or data.find(b"\0") != len(data) - 1:
-        raise DbportsError("the datagram is not a 602SQL announcement", code="malformed_answer", value=data[:16])
+        raise malformed("the datagram is not a 602SQL announcement", data[:16])
     name, mark, base = data[1:-1].partition(b"\x01")
     if not 1 <= len(name) <= 31:
-        raise DbportsError("a 602SQL server's name has 1 to 31 bytes", code="malformed_answer", value=data[:48])
+        raise malformed("a 602SQL server's name has 1 to 31 bytes", data[:48])
     # P + 1 has to exist, so P ends at 65534.
     if mark and not (base.isdigit() and len(base) <= 5 and 1 <= int(base) <= 65534):
-        raise DbportsError("the 602SQL announcement has no valid PORTBASE", code="malformed_answer", value=data[:48])
+        raise malformed("the 602SQL announcement has no valid PORTBASE", data[:48])
     return Announcement(name.decode("ascii", "replace"), int(base) if mark else DEFAULT_BASE)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     ANSWERS,
     SILENT,
@@ -84,13 +84,11 @@ def parse_response(data: bytes) -> tuple[Instance, ...]:
     :raises DbportsError: when the answer is malformed.
     """
     if len(data) < 3 or data[0] != SVR_RESP:
-        raise DbportsError("the answer is not an SSRP answer", code="malformed_answer", value=data[:16])
+        raise malformed("the answer is not an SSRP answer", data[:16])
     if struct.unpack_from("<H", data, 1)[0] != len(data) - 3:
-        raise DbportsError(
-            "the length of the SSRP answer is not the one it states", code="malformed_answer", value=data[:16]
-        )
+        raise malformed("the length of the SSRP answer is not the one it states", data[:16])
     if not data.endswith(b";;"):
-        raise DbportsError("the SSRP answer ends inside an instance", code="malformed_answer", value=data[-16:])
+        raise malformed("the SSRP answer ends inside an instance", data[-16:])
     # Bytes that are not ASCII belong to an unknown code page; they must not make the rest unreadable.
     tokens = data[3:].decode("ascii", "replace").split(";")
     found: list[Instance] = []
@@ -109,7 +107,7 @@ def parse_response(data: bytes) -> tuple[Instance, ...]:
 def _instance(pairs: dict[str, str]) -> Instance:
     known = ("servername", "instancename", "isclustered", "version")
     if not pairs.get("instancename"):
-        raise DbportsError("the SSRP answer has an instance without a name", code="malformed_answer")
+        raise malformed("the SSRP answer has an instance without a name")
     protocols = {key: value for key, value in pairs.items() if key not in known}
     return Instance(
         server=pairs.get("servername", ""),
@@ -126,7 +124,7 @@ def parse_port(text: str) -> int:
     :raises DbportsError: when it is none.
     """
     if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
-        raise DbportsError("the SSRP answer names an invalid port", code="malformed_answer", value=text)
+        raise malformed("the SSRP answer names an invalid port", text)
     return int(text)
 
 
@@ -169,9 +167,7 @@ def find_instance(address: str, port: int, instance: str | None, deadline: Deadl
         for found in parse_response(data):
             if instance is None or found.name.lower() == instance.lower():
                 return found
-        raise DbportsError(
-            f"SQL Server Browser answered about another instance than {instance}", code="malformed_answer"
-        )
+        raise malformed(f"SQL Server Browser answered about another instance than {instance}")
 
     return ask(address, port, request, read, deadline)
 

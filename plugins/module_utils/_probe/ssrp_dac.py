@@ -8,7 +8,7 @@ Source: [MC-SQLR] 2.2.6 (CLNT_UCAST_DAC) and 2.2.7 (SVR_RESP (DAC)). Integers ar
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     UNKNOWN,
@@ -33,10 +33,9 @@ def parse_dac_response(data: bytes) -> int:
     :raises DbportsError: when the answer is malformed. Its size counts the whole packet, unlike that of SVR_RESP.
     """
     if len(data) != 6 or data[:4] != b"\x05\x06\x00\x01":
-        raise DbportsError(
+        raise malformed(
             "the answer is not an SSRP answer about an administrator connection",
-            code="malformed_answer",
-            value=data[:16],
+            data[:16],
         )
     return ssrp.parse_port(str(int.from_bytes(data[4:], "little")))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     ANSWERS,
     FILTERED,
@@ -70,7 +70,7 @@ def read_exactly(sock: socket.socket, size: int, deadline: Deadline) -> bytes:
         if not part:
             if not data:
                 raise EOFError
-            raise DbportsError(f"the answer ended after {len(data)} of {size} bytes", code="malformed_answer")
+            raise malformed(f"the answer ended after {len(data)} of {size} bytes")
         data += part
     return data
 

@@ -13,7 +13,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp, tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
@@ -76,10 +76,10 @@ def parse_header(data: bytes) -> int:
     :raises DbportsError: when it is no header of a PRELOGIN answer.
     """
     if len(data) != HEADER.size:
-        raise DbportsError("the answer is not a TDS packet", code="malformed_answer")
+        raise malformed("the answer is not a TDS packet")
     kind, status, length, _spid, _number, _window = HEADER.unpack(data)
     if kind != TABULAR_RESULT or not status & 1 or not HEADER.size < length <= MAX_PACKET:
-        raise DbportsError("the answer is not a TDS packet", code="malformed_answer")
+        raise malformed("the answer is not a TDS packet")
     return int(length) - HEADER.size
 
 
@@ -92,18 +92,18 @@ def parse_prelogin_response(body: bytes) -> PreloginResponse:
     at = 0
     while True:
         if at >= len(body):
-            raise DbportsError("the options of the TDS answer have no end", code="malformed_answer")
+            raise malformed("the options of the TDS answer have no end")
         if body[at] == TERMINATOR:
             break
         if at + OPTION.size > len(body):
-            raise DbportsError("the TDS answer ends in the middle of an option", code="malformed_answer")
+            raise malformed("the TDS answer ends in the middle of an option")
         token, offset, length = OPTION.unpack_from(body, at)
         if offset + length > len(body):
-            raise DbportsError("a TDS option points past the end of the answer", code="malformed_answer")
+            raise malformed("a TDS option points past the end of the answer")
         options.setdefault(token, body[offset : offset + length])
         at += OPTION.size
     if len(options.get(VERSION, b"")) != 6:
-        raise DbportsError("the TDS answer has no version", code="malformed_answer")
+        raise malformed("the TDS answer has no version")
     major, minor, build = struct.unpack(">BBH", options[VERSION][:4])
     said = options.get(INSTANCE)
     return PreloginResponse(f"{major}.{minor}.{build}", said != b"\0" if said else None)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
@@ -231,7 +231,9 @@ class _Builder:
             self.flows += new and not rule.pair
         self.flows += direct
 
-    def _connect(self, flow: ResolvedFlow, keys: _Keys, initiators: _Side, responder: Peer) -> None:
+    def _connect(
+        self, flow: ResolvedFlow, keys: _Keys, initiators: Sequence[tuple[Peer, Declared]], responder: Peer
+    ) -> None:
         """Let initiators and a responder see each other as they are; most of a plan's time is spent here."""
         inbound, outbound = keys
         own = self._port_set(responder) if responder.is_host else None

@@ -162,7 +162,8 @@ class _Families:
 
 
 def _one_family(peers: Iterable[tuple[str, Ranges]]) -> _OneFamily:
-    four, six = set(), set()
+    four: set[str] = set()
+    six: set[str] = set()
     for name, addresses in peers:
         if len(addresses) == 1 or len({item.family for item in addresses}) == 1:
             (four if addresses[0].family == 4 else six).add(name)

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import ForeignTables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
     own_objects,
     read_listing,
@@ -65,7 +66,7 @@ class Nftables:
         return State(
             ruleset=decode(listing),
             kept=kept_from_text(observed.texts[KEPT]),
-            foreign=ForeignTables(listing),
+            foreign=partial(judge_foreign, listing),
             place=f"table {FAMILY} {TABLE}",
         )
 

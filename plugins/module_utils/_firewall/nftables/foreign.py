@@ -121,27 +121,20 @@ def _sample_peers(accept: Accept) -> Iterator[AddressRange]:
             break
 
 
-class ForeignTables:
-    """All tables of a listing but the own one."""
+def judge_foreign(listing: Listing, ruleset: Ruleset) -> list[ForeignFinding]:
+    """Walk every base chain of a listing's foreign tables with sample packets of every accept.
 
-    def __init__(self, listing: Listing) -> None:
-        self._listing = listing
-
-    def judge(self, ruleset: Ruleset) -> list[ForeignFinding]:
-        """Walk every foreign base chain with sample packets of every accept.
-
-        :returns: the worst finding for each chain and accept of which a packet is or may be dropped; its place
-            has ``family``, ``table``, ``chain``, ``hook`` and ``priority``.
-        """
-        flows = [[(packet, packet.known()) for packet in samples(accept)] for accept in ruleset.accepts]
-        found: list[ForeignFinding] = []
-        for _key, table in sorted(_read_tables(self._listing).items()):
-            for chain in table.base_chains():
-                for packets in flows:
-                    judged = [table.judge(chain, packet, known) for packet, known in packets]
-                    bad = sorted((item for item in judged if item), key=lambda item: item.verdict != "drops")
-                    found += bad[:1]
-        return found
+    :returns: the worst finding for each chain and accept of which a packet is or may be dropped; its place
+        has ``family``, ``table``, ``chain``, ``hook`` and ``priority``.
+    """
+    flows = [[(packet, packet.known()) for packet in samples(accept)] for accept in ruleset.accepts]
+    found: list[ForeignFinding] = []
+    for _key, table in sorted(_read_tables(listing).items()):
+        for chain in table.base_chains():
+            for packets in flows:
+                judged = [table.judge(chain, packet, known) for packet, known in packets]
+                found += sorted((item for item in judged if item), key=lambda item: item.verdict != "drops")[:1]
+    return found
 
 
 def _read_tables(listing: Listing) -> dict[tuple[str, str], _Table]:

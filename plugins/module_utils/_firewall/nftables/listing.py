@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import plain_comment
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, TABLE
 
@@ -35,7 +35,7 @@ def read_listing(text: str) -> Listing:
         found = None
     objects = fields(found).get("nftables")
     if not isinstance(objects, list):
-        raise DbportsError("nft -j printed no JSON of a ruleset", code="malformed_answer", value=text)
+        raise malformed("nft -j printed no JSON of a ruleset", text)
     return listing_of(objects)
 
 

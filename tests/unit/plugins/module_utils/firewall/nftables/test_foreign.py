@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import ForeignTables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import listing_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
@@ -21,7 +21,7 @@ from firewall_cases import ruleset as build_ruleset
 
 def judge(objects: list[dict[str, Any]], flows: Ruleset) -> list[dict[str, Any]]:
     """Return what the module says of foreign tables."""
-    return [item.as_dict() for item in ForeignTables(listing_of(objects)).judge(flows)]
+    return [item.as_dict() for item in judge_foreign(listing_of(objects), flows)]
 
 
 FLOWS = build_ruleset(
