@@ -103,16 +103,7 @@ _value:
   type: str
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.connection_string import connection_string
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import as_filter
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import filter_module
 
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return it by its name."""
-        return {"connection_string": as_filter("connection_string", connection_string)}
+FilterModule = filter_module("connection_string", connection_string)

@@ -69,11 +69,10 @@ _value:
   type: dict
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import explain_data
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import as_filter
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import filter_module
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.explanation import answer_data
 
 
@@ -82,9 +81,4 @@ def _explain(data: Any, host: str, port: Any, peer: str | None = None) -> dict[s
     return answer_data(explain_data(data, host, port, peer))
 
 
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return it by its name."""
-        return {"explain": as_filter("explain", _explain)}
+FilterModule = filter_module("explain", _explain)

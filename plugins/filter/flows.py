@@ -103,16 +103,7 @@ _value:
       type: str
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.required_ports import plain_flows
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import as_filter
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import filter_module
 
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return it by its name."""
-        return {"flows": as_filter("flows", plain_flows)}
+FilterModule = filter_module("flows", plain_flows)

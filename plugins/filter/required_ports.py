@@ -104,16 +104,7 @@ _value:
       type: str
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.required_ports import required_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import as_filter
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import filter_module
 
-
-class FilterModule:
-    """The filter of this file."""
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return it by its name."""
-        return {"required_ports": as_filter("required_ports", required_ports)}
+FilterModule = filter_module("required_ports", required_ports)

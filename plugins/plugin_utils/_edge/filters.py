@@ -37,3 +37,17 @@ def as_filter(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(call)
     filtered.__doc__ = call.__doc__
     return filtered
+
+
+def filter_module(name: str, call: Callable[..., Any]) -> type:
+    """Return the class that Ansible looks for in the file of a filter; see :func:`as_filter`."""
+    filtered = as_filter(name, call)
+
+    class FilterModule:
+        """The filter of this file."""
+
+        def filters(self) -> dict[str, Callable[..., Any]]:
+            """Return it by its name."""
+            return {name: filtered}
+
+    return FilterModule

@@ -9,18 +9,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import Protocol, format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import kind_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Judgement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import ProbeResult
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     BROADCAST,
+    NegativeCheck,
     PortSet,
     Probe,
+    RuleKey,
     shown_ports,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
 
 
 class _Check(NamedTuple):
@@ -33,9 +34,7 @@ class _Check(NamedTuple):
     key: str
     stage: Literal["reachable", "forbidden"]
     server: str
-    endpoint: str
-    protocol: Protocol
-    ports: Ports
+    about: RuleKey | NegativeCheck
     probe: Probe
     addresses: tuple[AddressRange, ...]
     required: bool
@@ -57,31 +56,12 @@ def _checks(port_set: PortSet) -> Iterator[_Check]:
     for number, (rule, peers) in enumerate(port_set.ordered()):
         if rule.direction == "out" and rule.probe:
             for name, peer in sorted(peers.items()):
-                yield _Check(
-                    f"reach-{number}-{name}",
-                    "reachable",
-                    name,
-                    rule.endpoint,
-                    rule.protocol,
-                    rule.ports,
-                    rule.probe,
-                    usable(peer.addresses),
-                    rule.need == "required",
-                    peer.declared,
-                )
+                key, required = f"reach-{number}-{name}", rule.need == "required"
+                addresses = usable(peer.addresses)
+                yield _Check(key, "reachable", name, rule, rule.probe, addresses, required, peer.declared)
     for number, item in enumerate(port_set.forbidden):
-        yield _Check(
-            f"forbid-{number}-{item.host}",
-            "forbidden",
-            item.host,
-            item.endpoint,
-            item.protocol,
-            item.ports,
-            item.probe,
-            usable(item.addresses),
-            True,
-            item.declared,
-        )
+        key, addresses = f"forbid-{number}-{item.host}", usable(item.addresses)
+        yield _Check(key, "forbidden", item.host, item, item.probe, addresses, True, item.declared)
 
 
 def probes_of(port_set: PortSet) -> list[dict[str, Any]]:
@@ -94,7 +74,7 @@ def probes_of(port_set: PortSet) -> list[dict[str, Any]]:
             "id": key,
             "kind": check.probe.kind,
             "address": str(address),
-            "ports": format_ports(check.ports),
+            "ports": format_ports(check.about.ports),
             "instance": check.probe.instance,
         }
         for check in _checks(port_set)
@@ -108,16 +88,8 @@ def judge_probes(port_set: PortSet, results: Iterable[ProbeResult]) -> Iterator[
     for check in _checks(port_set):
         found = [by_id[key] for key, _address in check.ids() if key in by_id]
         verdict, reason = _kept_out(found) if check.stage == "forbidden" else _reached(found, check.required)
-        yield Finding(
-            check.stage,
-            verdict,
-            port_set.host,
-            check.server,
-            check.endpoint,
-            shown_ports(check.protocol, check.ports),
-            reason,
-            str(check.declared),
-        )
+        endpoint, ports = check.about.endpoint, shown_ports(check.about.protocol, check.about.ports)
+        yield Finding(check.stage, verdict, port_set.host, check.server, endpoint, ports, reason, str(check.declared))
 
 
 def _reached(results: list[ProbeResult], required: bool) -> Judgement:

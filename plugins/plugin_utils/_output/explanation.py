@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
@@ -120,81 +120,50 @@ _VERDICTS: dict[Verdict, str] = {
 
 def _text(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
     """Return a reason as a sentence without a full stop."""
-    return visible(_SENTENCES[reason.code](reason, answer, peer))
+    if reason.warning:
+        return visible(sentence(reason.warning))
+    words = {
+        "peer": peer.name,
+        "shown": _shown(peer),
+        "host": answer.question.host,
+        "port": answer.question,
+        "endpoints": ", ".join(reason.endpoints),
+        "ports": shown_ports(reason.protocol, reason.ports),
+        "purpose": reason.purpose,
+        "names": listed(reason.names, _SHOWN),
+        "as": f", as {reason.names[0]}" if reason.names else "",
+        "addresses": ", ".join(format_addresses(reason.addresses)),
+        "declared": ", ".join(map(str, reason.declared)),
+        "lists": listed(map(str, reason.declared), _SHOWN) or "the clients of the server",
+    }
+    return visible((_gateway(reason) if reason.code == "through_gateway" else _SENTENCES[reason.code]).format(**words))
 
 
-def _from(reason: Reason) -> str:
-    return f"declared by {', '.join(map(str, reason.declared))}"
-
-
-def _ports(reason: Reason) -> str:
-    return shown_ports(reason.protocol, reason.ports)
-
-
-def _declared(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
-    name = f", as {reason.names[0]}" if reason.names else ""
-    return f"{reason.purpose} ({reason.endpoints[0]}), {_from(reason)}{name}"
-
-
-def _not_declared(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
-    where = listed(map(str, reason.declared), _SHOWN) or "the clients of the server"
-    return (
-        f"{peer.name} is not among those declared for {', '.join(reason.endpoints)}; if it should be, add it to {where}"
-    )
-
-
-def _other_endpoint(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
-    places = ", ".join(map(str, reason.declared))
-    return f"{peer.name} is declared for {reason.endpoints[0]} ({_ports(reason)}) by {places}"
-
-
-def _families(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
-    addresses = ", ".join(map(str, reason.addresses))
-    return f"{_shown(peer)} has no address of the family of {answer.question.host} ({addresses})"
-
-
-def _gateway(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
-    (name,) = reason.names
+def _gateway(reason: Reason) -> str:
     if not reason.endpoints:
-        return f"{name} is let in for those behind it, and the plan does not say here who they are"
+        return "{names} is let in for those behind it, and the plan does not say here who they are"
     if not reason.addresses:
-        sent = f"{_ports(reason)} of {answer.question.host}, which sees {name} in its place"
+        sent = "{ports} of {host}, which sees {names} in its place"
     else:
-        sent = f"{_ports(reason)} of {name} ({', '.join(map(str, reason.addresses))}), which forwards it"
-    return f"{peer.name} sends it to {sent} ({reason.endpoints[0]}), {_from(reason)}"
+        sent = "{ports} of {names} ({addresses}), which forwards it"
+    return f"{{peer}} sends it to {sent} ({{endpoints}}), declared by {{declared}}"
 
 
-def _warning(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
-    return sentence(reason.warning) if reason.warning else ""
-
-
-_SENTENCES: dict[ReasonCode, Callable[[Reason, Answer, AskedPeer], str]] = {
-    "declared": _declared,
-    "not_declared": _not_declared,
-    "not_in_networks": lambda reason, answer, peer: f"{_shown(peer)} is in none of {listed(reason.names, _SHOWN)}",
-    "other_endpoint": _other_endpoint,
-    "forbidden": lambda reason, answer, peer: f"{reason.endpoints[0]} is forbidden to {peer.name}, {_from(reason)}",
-    "no_common_family": _families,
-    "partly_in_networks": lambda reason, answer, peer: f"only a part of {_shown(peer)} is allowed",
-    "nothing_planned": lambda reason, answer, peer: (
-        f"no server of the plan uses {answer.question} on {answer.question.host}; this collection neither opens nor "
-        "closes it"
-    ),
-    "through_gateway": _gateway,
-    "lost_on_gateway": _warning,
-    "outbound": lambda reason, answer, peer: (
-        f"{peer.name} guards its own traffic to {answer.question} and may not send it to {answer.question.host} "
-        "(dbports_filter_outbound)"
-    ),
-    "warning": _warning,
-    "open_policy": lambda reason, answer, peer: (
-        f"{answer.question.host} has the policy open: nobody is refused here, the host's other rules decide"
-    ),
-    "icmp": lambda reason, answer, peer: "echo requests are accepted from clients and refused to nobody",
-    "itself": lambda reason, answer, peer: f"the collection does not guard the traffic of {peer.name} to itself",
-    "unknown_host": lambda reason, answer, peer: (
-        f"{peer.name} is neither an inventory host nor an IP address or network"
-    ),
-    "group": lambda reason, answer, peer: f"{peer.name} is a group; ask for one of its hosts",
-    "no_address": lambda reason, answer, peer: f"{peer.name} has no known address; set its dbports_addresses",
+_SENTENCES: dict[ReasonCode, str] = {
+    "declared": "{purpose} ({endpoints}), declared by {declared}{as}",
+    "not_declared": "{peer} is not among those declared for {endpoints}; if it should be, add it to {lists}",
+    "not_in_networks": "{shown} is in none of {names}",
+    "other_endpoint": "{peer} is declared for {endpoints} ({ports}) by {declared}",
+    "forbidden": "{endpoints} is forbidden to {peer}, declared by {declared}",
+    "no_common_family": "{shown} has no address of the family of {host} ({addresses})",
+    "partly_in_networks": "only a part of {shown} is allowed",
+    "nothing_planned": "no server of the plan uses {port} on {host}; this collection neither opens nor closes it",
+    "outbound": "{peer} guards its own traffic to {port} and may not send it to {host} (dbports_filter_outbound)",
+    "open_policy": "{host} has the policy open: nobody is refused here, the host's other rules decide",
+    "icmp": "echo requests are accepted from clients and refused to nobody",
+    "itself": "the collection does not guard the traffic of {peer} to itself",
+    "unknown_host": "{peer} is neither an inventory host nor an IP address or network",
+    "group": "{peer} is a group; ask for one of its hosts",
+    "no_address": "{peer} has no known address; set its dbports_addresses",
 }
+"""The sentence of every reason but of gateways and warnings."""
