@@ -25,7 +25,8 @@ NETWORKS = ["203.0.113.0/28", "203.0.113.77", "198.51.100.4-198.51.100.9", "2001
 SHARED_ADDRESSES = ["192.0.2.100", "2001:db8::100"]
 """Addresses of no host, as those of clusters and listeners are."""
 
-SHARED = set(parse_addresses(SHARED_ADDRESSES))
+MULTICAST = "239.192.0.11"
+SHARED = set(parse_addresses([*SHARED_ADDRESSES, MULTICAST]))
 
 INSTANCES = st.sampled_from([["MSSQLSERVER"], ["PAY"], ["MSSQLSERVER", "PAY"]])
 SYSTEMS = st.sampled_from(["linux", "windows", "windows_2003", "aix"])
@@ -51,7 +52,7 @@ def value_of(option: Option, addresses: list[str]) -> st.SearchStrategy[Any]:
         "port": port_numbers,
         "ports": ports,
         "clients": references,
-        "address": bound,
+        "address": st.one_of(bound, st.just(MULTICAST)),
         "addresses": st.lists(bound, min_size=1, max_size=2, unique=True),
         "listen": st.lists(st.fixed_dictionaries({"address": bound, "tcp_port": ports}), min_size=1, max_size=2),
     }

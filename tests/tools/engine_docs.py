@@ -79,6 +79,8 @@ def purpose(flow: FlowSpec) -> str:
         extra.append("connection tracking does not recognize it as a reply")
     if flow.broadcast:
         extra.append("also to 255.255.255.255")
+    if flow.group:
+        extra.append(f"to the group in `{flow.group}`, from the same port")
     if flow.address and not flow.spread:
         extra.append(f"at the address in `{flow.address}`, if given")
     text = flow.purpose.replace("{name}", "NAME")

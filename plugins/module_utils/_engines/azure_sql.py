@@ -9,14 +9,15 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     Engine,
     EngineWarning,
     FlowSpec,
-    Need,
     Option,
     Values,
+    written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 _SOURCE = "Azure SQL Database connectivity architecture"
-_INSTANCE = "Azure SQL Managed Instance connectivity architecture"
+_PRIVATE = "Azure SQL Database, private-endpoint-overview: Use Redirect connection policy with private endpoints"
+_INSTANCE = "Azure SQL Managed Instance connection types"
 
 OPTIONS = (
     Option(
@@ -29,23 +30,43 @@ OPTIONS = (
     Option(
         "gateways",
         "clients",
-        "The addresses and networks of the gateways: those of the region's service tag or of the private endpoint.",
+        "Required: where this host connects first, by addresses and networks only. Of Azure SQL Database the gateways "
+        "of the region or the private endpoint, of a managed instance its subnet, private or public endpoint.",
     ),
     Option(
         "connection_policy",
         "str",
-        "With proxy, all traffic goes through the gateway (the default from outside Azure). With redirect, clients "
-        "then connect to the cluster (the default inside Azure).",
+        "The server's policy. With proxy, all traffic goes through the gateways (the default from outside Azure). With "
+        "redirect, hosts then connect to the clusters (the default inside Azure), which opens 11000-11999 to them, or "
+        "1433-65535 to a private endpoint.",
         "proxy",
         choices=("proxy", "redirect"),
     ),
     Option(
         "clusters",
         "clients",
-        "For redirect: the networks of all Azure SQL addresses of the region. If omitted, the same as gateways.",
+        "For redirect and dac: the networks of all Azure SQL addresses of the region, or the subnet of the managed "
+        "instance; no inventory hosts. If omitted, the same as gateways.",
     ),
-    Option("dac", "bool", "Hosts also use the dedicated administrator connection.", False),
-    Option("public_endpoint", "bool", "Hosts use the public endpoint of a managed instance.", False),
+    Option(
+        "private_endpoint",
+        "bool",
+        "The addresses in gateways are private endpoints in your own virtual network.",
+        False,
+    ),
+    Option(
+        "dac",
+        "bool",
+        "Opens 1434, and 14000-14999 of Azure SQL Database, for the dedicated administrator connection. Leave it out "
+        "on hosts that do not administer.",
+        False,
+    ),
+    Option(
+        "public_endpoint",
+        "bool",
+        "This host uses the public endpoint of a managed instance: opens 3342 instead of 1433.",
+        False,
+    ),
 )
 
 
@@ -55,22 +76,9 @@ def _out(
     purpose: str,
     *when: str,
     to: str = "gateways",
-    need: Need = "required",
     citation: str = _SOURCE,
-    confirmed: bool = True,
 ) -> FlowSpec:
-    return FlowSpec(
-        name,
-        "tcp",
-        port,
-        purpose,
-        citation,
-        initiator="server",
-        responder=to,
-        when=when,
-        need=need,
-        confirmed=confirmed,
-    )
+    return FlowSpec(name, "tcp", port, purpose, citation, initiator="server", responder=to, when=when, foreign=True)
 
 
 FLOWS = (
@@ -81,15 +89,24 @@ FLOWS = (
         "This host is redirected to the cluster of its database",
         "service=database",
         "connection_policy=redirect",
+        "!private_endpoint",
         to="clusters",
+    ),
+    _out(
+        "private_redirect",
+        "1433-65535",
+        "This host is redirected to another port of the private endpoint",
+        "service=database",
+        "connection_policy=redirect",
+        "private_endpoint",
+        citation=_PRIVATE,
     ),
     _out(
         "dac",
         "1434",
         "This host uses the dedicated administrator connection",
-        "service=database",
         "dac",
-        need="optional",
+        citation=f"{_SOURCE}; Azure SQL blog, Non-scenarios with private endpoints to Azure SQL Managed Instance",
     ),
     _out(
         "dac_cluster",
@@ -98,7 +115,6 @@ FLOWS = (
         "service=database",
         "dac",
         to="clusters",
-        need="optional",
     ),
     _out(
         "managed_instance",
@@ -107,7 +123,6 @@ FLOWS = (
         "service=managed_instance",
         "!public_endpoint",
         citation=_INSTANCE,
-        confirmed=False,
     ),
     _out(
         "managed_instance_redirect",
@@ -115,10 +130,8 @@ FLOWS = (
         "This host is redirected within the managed instance's network",
         "service=managed_instance",
         "connection_policy=redirect",
-        "!public_endpoint",
         to="clusters",
         citation=_INSTANCE,
-        confirmed=False,
     ),
     _out(
         "managed_instance_public",
@@ -126,10 +139,27 @@ FLOWS = (
         "This host connects to the managed instance's public endpoint",
         "service=managed_instance",
         "public_endpoint",
-        citation=_INSTANCE,
-        confirmed=False,
+        citation="Use Azure SQL Managed Instance securely with public endpoints",
     ),
 )
+
+
+def _check(server: Values) -> None:
+    """Refuse what contradicts itself."""
+    instance, redirect = server["service"] == "managed_instance", server["connection_policy"] == "redirect"
+    proxied = instance and (server["private_endpoint"] or server["public_endpoint"])
+    wrong = (
+        ("public_endpoint", not instance, "only a managed instance has a public endpoint of its own"),
+        ("public_endpoint", server["private_endpoint"], "an endpoint is either private or public"),
+        ("dac", proxied, "this connection needs the endpoint inside the managed instance's network"),
+        ("connection_policy", proxied and redirect, "this endpoint of a managed instance always works as a proxy"),
+        ("clusters", server["private_endpoint"], "behind a private endpoint hosts are never sent to other addresses"),
+    )
+    for name, refused, reason in wrong:
+        if server[name] and refused:
+            raise DbportsError(
+                reason, code="contradiction", path=name, value=written(server[name]), fix=f"Remove {name}"
+            )
 
 
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
@@ -139,31 +169,18 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
             "no gateway is named to connect to",
             code="missing",
             path="gateways",
-            fix="List addresses, networks or hosts; names are never resolved",
+            fix="List addresses and networks; names are never resolved",
         )
-    if server["public_endpoint"] and server["service"] != "managed_instance":
-        raise DbportsError(
-            "only a managed instance has a public endpoint of its own",
-            code="contradiction",
-            path="public_endpoint",
-            value=True,
-            fix="Set service: managed_instance, or remove public_endpoint",
-        )
-    if server["dac"] and server["service"] != "database":
-        raise DbportsError(
-            "the ports of this connection are known only for Azure SQL Database",
-            code="contradiction",
-            path="dac",
-            value=True,
-            fix="Remove dac",
-        )
+    _check(server)
     warnings = []
-    if server["connection_policy"] == "redirect" and not server["clusters"]:
+    redirect = server["connection_policy"] == "redirect" and not server["private_endpoint"]
+    if redirect and not server["clusters"]:
+        where = "of the region" if server["service"] == "database" else "of the managed instance's subnet"
         warnings.append(
             EngineWarning(
                 "redirect_without_clusters",
-                "redirect can lead to any Azure SQL address of the region, but without clusters only the addresses in "
-                f"gateways are planned ({_SOURCE})",
+                f"redirect can lead to any Azure SQL address {where}, but without clusters only the addresses in "
+                f"gateways are planned ({_SOURCE if server['service'] == 'database' else _INSTANCE})",
                 "clusters",
             )
         )
@@ -180,7 +197,8 @@ ENGINE = Engine(
     normalize=normalize,
     outbound=True,
     notes=(
-        "The hosts that connect to it declare it. It only adds to their outbound rules.",
+        "The hosts that connect to it declare it. It only adds to their outbound rules, which count with "
+        "dbports_filter_outbound and on gateways.",
         "11000-11999 and 14000-14999 are destination ports in Azure: nothing has to be opened inbound on the client.",
     ),
 )

@@ -11,36 +11,49 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     FlowSpec,
     Option,
     Values,
+    written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange
 
 _PORTS = "IBM Support, Db2 server TCP/IP port numbers"
 _HADR = f"{_PORTS}; IBM Support, Why the DB2 HADR is not using the assigned port numbers only"
 _SERVER = ("db2sysc", "db2syscs")
 
+_LOCAL_SVC = "IBM Db2 documentation, hadr_local_svc"
+
 OPTIONS = (
     Option(
         "port",
         "ports",
-        "SVCENAME: 50000 up to 11.5.5. Instances created by 11.5.6 or later use 25000. Give one port for each "
-        "instance of the host.",
+        "SVCENAME, opened for clients: 50000 up to 11.5.5. Instances created by 11.5.6 or later use 25000. Give one "
+        "port for each instance of the host.",
         50000,
     ),
-    Option("ssl_port", "port", "SSL_SVCENAME, the port for TLS. If omitted, there is none."),
+    Option("ssl_port", "port", "SSL_SVCENAME, opened for clients that use TLS. If omitted, there is none."),
     Option(
         "hadr_partners",
         "clients",
-        "The hosts of the other databases of the HADR pair or cluster. A partner that is declared uses its own "
-        "hadr_port.",
+        "The hosts of the other databases of the HADR pair or cluster, inventory hosts or addresses: opens hadr_port "
+        "to them, and theirs to this host. A partner that is declared uses its own hadr_port.",
     ),
-    Option("hadr_port", "ports", "HADR_LOCAL_SVC, one port for each replicated database. There is no default."),
+    Option(
+        "hadr_port",
+        "ports",
+        "HADR_LOCAL_SVC, one port for each replicated database; not SVCENAME, the port after it or SSL_SVCENAME. There "
+        "is no default.",
+    ),
     Option(
         "fcm_nodes",
         "clients",
-        "The hosts of a partitioned database, which communicate through the Fast Communications Manager.",
+        "The hosts of a partitioned database, inventory hosts or addresses, which communicate through the Fast "
+        "Communications Manager: opens fcm_ports among them. Leave it out for a single partition.",
     ),
     Option(
-        "fcm_ports", "ports", "The ports from DB2_instance to DB2_instance_END in the services file.", "60000-60003"
+        "fcm_ports",
+        "ports",
+        "The ports from DB2_instance to DB2_instance_END in the services file, which are opened for fcm_nodes.",
+        "60000-60003",
     ),
 )
 
@@ -72,19 +85,18 @@ FLOWS = (
         "tcp",
         "fcm_ports",
         "Partitions of a database communicate with each other",
-        f"{_PORTS}; IBM Db2 documentation, Setting up a communication port range",
+        "IBM Db2 documentation, Enabling communication between database partitions using FCM communications",
         initiator="fcm_nodes",
         responder="fcm_nodes",
         when=("fcm_nodes",),
         mesh=True,
         process=(*_SERVER, "db2fcm*"),
-        confirmed=False,
     ),
 )
 
 
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
-    """Refuse HADR without its port; see :class:`Engine`."""
+    """Refuse HADR without its port, its port without partners, and a port that is taken; see :class:`Engine`."""
     if server["hadr_partners"] and not server["hadr_port"]:
         raise DbportsError(
             "HADR has no default port",
@@ -92,6 +104,27 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
             path="hadr_port",
             fix="Set hadr_port to the port of HADR_LOCAL_SVC",
         )
+    if server["hadr_port"] and not server["hadr_partners"]:
+        raise DbportsError(
+            "there is no partner to connect to this port",
+            code="contradiction",
+            path="hadr_port",
+            value=written(server["hadr_port"]),
+            fix="List the other hosts in hadr_partners, or remove hadr_port",
+        )
+    taken = [("port", PortRange(item.first, min(item.last + 1, MAX_PORT))) for item in server["port"]]
+    taken += [("ssl_port", server["ssl_port"])] if server["ssl_port"] else []
+    for item in server["hadr_port"] or ():
+        for name, ports in taken:
+            if item.overlaps(ports):
+                either = " or the port after it" if name == "port" else ""
+                raise DbportsError(
+                    f"HADR cannot use {name}{either} ({_LOCAL_SVC})",
+                    code="contradiction",
+                    path="hadr_port",
+                    value=written(item),
+                    fix="Set hadr_port to the port of HADR_LOCAL_SVC",
+                )
     return []
 
 
@@ -105,5 +138,7 @@ ENGINE = Engine(
     notes=(
         "50000 lies in the dynamic range of Linux and Windows, which is why newer instances use 25000.",
         "The source port of an HADR connection cannot be chosen.",
+        "Cluster managers (Tivoli SA MP, Pacemaker) and pureScale use further ports between the nodes, which are not "
+        "planned.",
     ),
 )

@@ -11,9 +11,14 @@ _DOC = "etcd documentation, Configuration options: listen-client-urls, listen-pe
 _SERVER = ("etcd",)
 
 OPTIONS = (
-    Option("port", "port", "The port of listen-client-urls.", 2379),
-    Option("peer_port", "port", "The port of listen-peer-urls.", 2380),
-    Option("nodes", "clients", "The hosts of the cluster. If omitted, it has a single node."),
+    Option("port", "port", "The port of listen-client-urls, opened for clients: usually the Patroni nodes.", 2379),
+    Option("peer_port", "port", "The port of listen-peer-urls, opened for nodes.", 2380),
+    Option(
+        "nodes",
+        "clients",
+        "The hosts of the cluster, inventory hosts or addresses: opens peer_port among them. Leave it out for a single "
+        "node.",
+    ),
 )
 
 FLOWS = (

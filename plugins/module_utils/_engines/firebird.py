@@ -9,6 +9,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     Engine,
     EngineWarning,
     FlowSpec,
+    GatewayBehaviour,
     Option,
     Values,
     written,
@@ -17,15 +18,23 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 
 _DOC = "Firebird Release Notes, Configuring the Port Service on Client and Server"
 _EVENTS = "Firebird FAQ 53, How to configure events to work with a firewall; firebird.conf, RemoteAuxPort"
+_NAT = "Firebird source, remote/inet.cpp, aux_connect: the address of the main connection, the port the server reports"
 _SERVER = ("firebird", "fbserver", "fb_smp_server", "fb_inet_server")
 
 OPTIONS = (
-    Option("port", "port", "The port that Firebird listens on (RemoteServicePort).", 3050),
-    Option("events", "bool", "Clients wait for events, which the server sends on a second connection.", False),
+    Option("port", "port", "The port that Firebird listens on (RemoteServicePort), opened for clients.", 3050),
+    Option(
+        "events",
+        "bool",
+        "Clients wait for events, for which they open a second connection: opens aux_port. Leave it out if no client "
+        "registers for events.",
+        False,
+    ),
     Option(
         "aux_port",
         "ports",
-        "RemoteAuxPort, the port of that second connection. If omitted or dynamic, it is random (RemoteAuxPort = 0).",
+        "RemoteAuxPort, the port of that second connection. If omitted or dynamic, it is random (RemoteAuxPort = 0), "
+        "which opens the whole dynamic range to clients.",
         "dynamic",
         words=("dynamic",),
     ),
@@ -38,10 +47,14 @@ FLOWS = (
         "tcp",
         "aux_port",
         "Clients open a second connection to receive events",
-        _EVENTS,
+        f"{_EVENTS}; {_NAT}",
         when=("events",),
-        need="optional",
         listens=False,
+        through=GatewayBehaviour(
+            same_port=("events",),
+            same_port_reason="the server tells clients the port behind the gateway",
+            same_port_fix="Publish it as itself, or set RemoteAuxPort and aux_port to the published port",
+        ),
     ),
 )
 
@@ -76,5 +89,8 @@ ENGINE = Engine(
     options=OPTIONS,
     flows=FLOWS,
     normalize=normalize,
-    notes=("To receive events, a client connects to the address that the server names, which fails through NAT.",),
+    notes=(
+        "Events work through address translation with a fixed port (RemoteAuxPort) that is published as itself: a "
+        "client takes the port from the server, and the address from its main connection.",
+    ),
 )

@@ -119,6 +119,7 @@ class FlowSpec:
     :param mesh: every one of the initiators, and the server itself, with every other, both ways; initiator and
         responder are the same option then.
     :param address: an option with the one address of the server that this flow goes to; empty for all.
+    :param group: an option with the multicast address that the initiator sends to in place of the responder's own.
     :param both_ways: the server also initiates the same flow to each initiator, at the port that this one declares
         itself, else at the server's.
     :param spread: a value with a tuple of dictionaries: one flow for each of them, which sees it beside the other
@@ -151,6 +152,7 @@ class FlowSpec:
     broadcast: bool = False
     mesh: bool = False
     address: str = ""
+    group: str = ""
     both_ways: bool = False
     spread: str = ""
     responder_os: str = ""

@@ -5,42 +5,97 @@
 
 from __future__ import annotations
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressSet, parse_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     Engine,
     EngineWarning,
     FlowSpec,
+    GatewayBehaviour,
     Option,
     Values,
+    written,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 _PORTS = "MySQL Port Reference, MySQL Port Reference Tables"
 _GALERA = "Galera Cluster documentation, Firewall Settings"
+_FOUR = f"{_GALERA}: Galera Cluster requires four ports"
 _GROUP = "MySQL Reference Manual, Configuring an Instance for Group Replication"
 _REPLICATION = "MySQL Reference Manual, Setting the Source Configuration on the Replica"
 _SERVER = ("mysqld", "mariadbd")
+_MULTICAST = AddressSet(parse_addresses(["224.0.0.0/4", "ff00::/8"]))
 
 OPTIONS = (
-    Option("port", "port", "The port of the classic protocol.", 3306),
-    Option("x_port", "port", "mysqlx_port, usually 33060, for X Protocol. If omitted, clients do not use it."),
-    Option("admin_port", "port", "admin_port, usually 33062, if admin_address is set. If omitted, there is none."),
-    Option("admin_clients", "clients", "Who uses the administrative port. If omitted, the server's clients."),
+    Option(
+        "port",
+        "port",
+        "The port of the classic protocol, opened for clients, replicas and group_nodes.",
+        3306,
+    ),
+    Option(
+        "x_port",
+        "port",
+        "mysqlx_port, usually 33060, opened for clients that use X Protocol. If omitted, it stays closed.",
+    ),
+    Option(
+        "admin_port",
+        "port",
+        "admin_port, usually 33062, if admin_address is set: opened for admin_clients. If omitted, there is none.",
+    ),
+    Option(
+        "admin_clients",
+        "clients",
+        "Who uses the administrative port, inventory hosts or addresses. If omitted, the server's clients.",
+    ),
     Option(
         "replicas",
         "clients",
-        "Servers that fetch the binary log of this one. List them on every server that may become their source, for "
-        "example as the group of all of them.",
+        "Servers that fetch the binary log of this one, inventory hosts or addresses: opens port to them. List them on "
+        "every server that may become their source, for example as the group of all of them.",
     ),
-    Option("galera_nodes", "clients", "The hosts of the Galera cluster, including arbitrators (garbd)."),
-    Option("galera_port", "port", "gmcast.listen_addr, the port of Galera's group communication.", 4567),
-    Option("galera_multicast", "bool", "Galera replicates by multicast, so the port is also needed for UDP.", False),
-    Option("ist_port", "port", "ist.recv_addr, the port of incremental state transfers.", 4568),
+    Option(
+        "galera_nodes",
+        "clients",
+        "The hosts of the Galera cluster that hold data, inventory hosts or addresses: opens galera_port, ist_port and "
+        "sst_port among them.",
+    ),
+    Option(
+        "galera_arbitrators",
+        "clients",
+        "The hosts of arbitrators (garbd), which only vote: opens galera_port among them and galera_nodes. An "
+        "arbitrator needs no declaration of its own; do not list it in galera_nodes.",
+    ),
+    Option(
+        "galera_port",
+        "port",
+        "The port of Galera's group communication (gmcast.listen_addr).",
+        4567,
+    ),
+    Option(
+        "galera_multicast",
+        "address",
+        "gmcast.mcast_addr, the multicast group, such as 239.192.0.11: opens galera_port for UDP as well. Leave it out "
+        "unless Galera replicates by multicast.",
+    ),
+    Option(
+        "ist_port",
+        "port",
+        "The port of incremental state transfers (ist.recv_addr), opened for galera_nodes.",
+        4568,
+    ),
     Option(
         "sst_port",
         "port",
-        "wsrep_sst_receive_address, the port of state snapshot transfers by rsync, mariabackup or xtrabackup.",
+        "The port of state snapshot transfers by rsync, mariabackup or xtrabackup (wsrep_sst_receive_address), opened "
+        "for galera_nodes. With mysqldump, the same as port.",
         4444,
     ),
-    Option("group_nodes", "clients", "The hosts of the Group Replication or InnoDB Cluster."),
+    Option(
+        "group_nodes",
+        "clients",
+        "The hosts of the Group Replication or InnoDB Cluster, inventory hosts or addresses: opens group_port and port "
+        "among them.",
+    ),
     Option("group_port", "port", "The port in group_replication_local_address (the XCom communication stack).", 33061),
 )
 
@@ -64,7 +119,6 @@ FLOWS = (
         _PORTS,
         initiator="admin_users",
         when=("admin_port",),
-        need="optional",
         process=_SERVER,
         probe="tcp",
     ),
@@ -83,10 +137,10 @@ FLOWS = (
         "galera",
         "tcp",
         "galera_port",
-        "Galera nodes replicate write sets",
-        _GALERA,
-        initiator="galera_nodes",
-        responder="galera_nodes",
+        "Galera nodes replicate write sets, and arbitrators vote",
+        _FOUR,
+        initiator="galera_members",
+        responder="galera_members",
         when=("galera_nodes",),
         mesh=True,
         process=(*_SERVER, "garbd"),
@@ -97,24 +151,26 @@ FLOWS = (
         "udp",
         "galera_port",
         "Galera nodes replicate write sets by multicast",
-        _GALERA,
-        initiator="galera_nodes",
-        responder="galera_nodes",
+        f"{_GALERA}: UDP for multicast replication; Galera Parameters, gmcast.mcast_addr",
+        source_port="galera_port",
+        initiator="galera_members",
+        responder="galera_members",
         when=("galera_nodes", "galera_multicast"),
         mesh=True,
+        group="galera_multicast",
         process=(*_SERVER, "garbd"),
+        through=GatewayBehaviour(answered=False, untranslated="a multicast group has no address to translate"),
     ),
     FlowSpec(
         "ist",
         "tcp",
         "ist_port",
         "A node that was briefly away receives the changes that it missed",
-        _GALERA,
+        _FOUR,
         initiator="galera_nodes",
         responder="galera_nodes",
         when=("galera_nodes",),
         mesh=True,
-        need="optional",
         listens=False,
     ),
     FlowSpec(
@@ -122,12 +178,11 @@ FLOWS = (
         "tcp",
         "sst_port",
         "A new node receives all data",
-        _GALERA,
+        _FOUR,
         initiator="galera_nodes",
         responder="galera_nodes",
         when=("galera_nodes",),
         mesh=True,
-        need="optional",
         listens=False,
     ),
     FlowSpec(
@@ -160,8 +215,27 @@ FLOWS = (
 
 
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
-    """Say who uses the administrative port; see :class:`Engine`."""
+    """Say who administers and who votes, and refuse a cluster without nodes; see :class:`Engine`."""
     server["admin_users"] = server["clients"] if server["admin_clients"] is None else server["admin_clients"]
+    server["galera_members"] = (*(server["galera_nodes"] or ()), *(server["galera_arbitrators"] or ()))
+    for name in ("galera_arbitrators", "galera_multicast"):
+        if server[name] and not server["galera_nodes"]:
+            raise DbportsError(
+                "there is no Galera cluster",
+                code="contradiction",
+                path=name,
+                value=written(server[name]),
+                fix=f"List its hosts in galera_nodes, or remove {name}",
+            )
+    group = server["galera_multicast"]
+    if group and not _MULTICAST.overlaps(group):
+        raise DbportsError(
+            "not a multicast address",
+            code="not_an_address",
+            path="galera_multicast",
+            value=str(group),
+            fix="Write the address of gmcast.mcast_addr, such as 239.192.0.11",
+        )
     return []
 
 
@@ -172,12 +246,15 @@ ENGINE = Engine(
     options=OPTIONS,
     flows=FLOWS,
     normalize=normalize,
-    normalized={"admin_users": "clients"},
+    normalized={"admin_users": "clients", "galera_members": "clients"},
     notes=(
+        "In the table, galera_members are galera_nodes and galera_arbitrators, and admin_users are admin_clients or, "
+        "if omitted, clients.",
         "MariaDB has no X Protocol and no Group Replication; the other ports are the same.",
         "State transfers listen on the joining node, and only while it joins: their ports are closed at other times.",
         "With the MySQL communication stack (8.0.27 and later) Group Replication uses the port of the classic "
-        "protocol: "
-        "set group_port to the same.",
+        "protocol: set group_port to the same.",
+        "MySQL Router and MariaDB MaxScale are not planned: declare their hosts as clients, and describe them in "
+        "dbports_engines where their own ports are to be guarded.",
     ),
 )

@@ -13,90 +13,165 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     Values,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
 _PORTS = "Oracle Database Installation Guide, Oracle Database Component Port Numbers and Protocols"
-_ONS = "Oracle Grid Infrastructure documentation, Oracle Notification Service remote port"
-_GUARD = "Oracle Data Guard Concepts and Administration, Redo Transport Services"
-_EM = "Oracle Database 2 Day DBA, EM Express HTTPS port"
+_CLUSTER = "Oracle Grid Infrastructure Installation Guide, Port Numbers and Protocols of Oracle Components"
+_ONS = "My Oracle Support 759895.1, The ONS Daemon Explained In Oracle Clusterware/RAC Environment"
+_RAC = (
+    "Oracle RAC Administration and Deployment Guide: clients connect to SCAN, then to the node listener on a node VIP"
+)
+_BROKER = "Oracle Data Guard Broker, Enabling Fast-Start Failover and Starting the Observer"
+_LISTENER = ("tnslsnr",)
 
 OPTIONS = (
-    Option("listener_port", "ports", "The port or ports of the listener.", 1521),
-    Option("tcps_port", "port", "The listener's port for TLS, usually 2484. If omitted, there is none."),
+    Option(
+        "listener_port",
+        "ports",
+        "The port or ports of the listener, opened for clients, rac_nodes, data_guard_members and "
+        "data_guard_observers.",
+        1521,
+    ),
+    Option(
+        "tcps_port", "port", "The listener's port for TLS, usually 2484, opened for clients. If omitted, there is none."
+    ),
+    Option(
+        "scan_listeners",
+        "listen",
+        "The addresses and ports of the cluster's SCAN, the same on every node, because any of them can hold them: "
+        "clients also reach these.",
+    ),
+    Option(
+        "vip_listeners",
+        "listen",
+        "The virtual addresses of this node and the listener's ports there: the SCAN sends clients on to them.",
+    ),
+    Option(
+        "rac_nodes",
+        "clients",
+        "The nodes of the cluster (RAC), inventory hosts or addresses: opens the listener, scan_listeners and the port "
+        "of ONS among them. Leave it out for a single instance.",
+    ),
     Option(
         "ons_port",
         "port",
-        "The remote port of the Oracle Notification Service, usually 6200, if clients subscribe to events (Fast "
-        "Connection Failover). If omitted, clients do not use it.",
+        "The remote port of the Oracle Notification Service, usually 6200: opened for clients, which subscribe to "
+        "events (Fast Connection Failover). If omitted, clients do not use it; rac_nodes then use 6200.",
     ),
     Option(
         "em_express_port",
         "port",
-        "The HTTPS port of Enterprise Manager Express, usually 5500. If omitted, it is not used.",
+        "The HTTPS port of Enterprise Manager Express, usually 5500: opened for admin_clients. If omitted, it is not "
+        "used.",
     ),
-    Option("admin_clients", "clients", "Who uses Enterprise Manager Express. If omitted, the server's clients."),
+    Option(
+        "admin_clients",
+        "clients",
+        "Who uses Enterprise Manager Express, inventory hosts or addresses. If omitted, the server's clients.",
+    ),
     Option(
         "connection_manager_port",
         "port",
-        "The port of Oracle Connection Manager on this host, usually 1630. If omitted, there is none.",
+        "The port of Oracle Connection Manager on this host, usually 1630, opened for clients. If omitted, there is "
+        "none.",
     ),
     Option(
         "data_guard_members",
         "clients",
-        "The hosts of the Data Guard configuration. Each of them may become the primary, so each reaches the "
-        "listener of every other one.",
+        "The hosts of the Data Guard configuration, inventory hosts or addresses: opens the listener among them. Each "
+        "of them may become the primary, so each reaches every other one.",
     ),
     Option(
         "data_guard_observers",
         "clients",
-        "The hosts of the fast-start failover observers, which connect to all members.",
+        "The hosts of the fast-start failover observers, inventory hosts or addresses: opens the listener to them. "
+        "List them on all members.",
     ),
 )
 
+
+def _virtual(name: str, listeners: str, purpose: str, initiator: str = "clients") -> FlowSpec:
+    """Return the flow to virtual addresses, which are on this node only at times."""
+    return FlowSpec(
+        name,
+        "tcp",
+        "ports",
+        purpose,
+        f"{_RAC}; {_CLUSTER}",
+        initiator=initiator,
+        when=(listeners,) if initiator == "clients" else (initiator, listeners),
+        spread=listeners,
+        address="address",
+        process=_LISTENER,
+        listens=False,
+        probe="tcp",
+    )
+
+
 FLOWS = (
     FlowSpec(
-        "listener",
-        "tcp",
-        "listener_port",
-        "Clients connect to the listener",
-        _PORTS,
-        process=("tnslsnr",),
-        probe="tcp",
+        "listener", "tcp", "listener_port", "Clients connect to the listener", _PORTS, process=_LISTENER, probe="tcp"
     ),
     FlowSpec(
         "tcps",
         "tcp",
         "tcps_port",
         "Clients connect to the listener with TLS",
-        "Oracle Database Net Services Administrator's Guide, Using the TCP/IP with TLS Protocol",
+        "Oracle Database Security Guide, About Configuring TLS for the Oracle Database: Protocol=tcps in listener.ora",
         when=("tcps_port",),
-        process=("tnslsnr",),
+        process=_LISTENER,
         probe="tcp",
-        confirmed=False,
+    ),
+    _virtual("scan", "scan_listeners", "Clients connect to the cluster by its SCAN"),
+    _virtual("vip", "vip_listeners", "Clients connect to the listener at the node's virtual address"),
+    _virtual("rac_scan", "scan_listeners", "Instances of the cluster register with the SCAN listeners", "rac_nodes"),
+    FlowSpec(
+        "rac_listener",
+        "tcp",
+        "listener_port",
+        "Nodes of the cluster connect to each other's listeners",
+        _CLUSTER,
+        initiator="rac_nodes",
+        responder="rac_nodes",
+        when=("rac_nodes",),
+        mesh=True,
+        process=_LISTENER,
+        probe="tcp",
+    ),
+    FlowSpec(
+        "rac_ons",
+        "tcp",
+        "ons_remote_port",
+        "Nodes of the cluster pass events on to each other",
+        f"{_ONS}; {_CLUSTER}",
+        initiator="rac_nodes",
+        responder="rac_nodes",
+        when=("rac_nodes",),
+        need="optional",
+        mesh=True,
+        process=("ons",),
+        probe="tcp",
     ),
     FlowSpec(
         "ons",
         "tcp",
         "ons_port",
         "Clients subscribe to events of the cluster",
-        _ONS,
+        f"{_ONS}; WebLogic Server blog, ONS client configuration: nodes=rac1:6200,rac2:6200",
         when=("ons_port",),
-        need="optional",
         process=("ons",),
         probe="tcp",
-        confirmed=False,
     ),
     FlowSpec(
         "em_express",
         "tcp",
         "em_express_port",
         "Administrators use Enterprise Manager Express",
-        _EM,
+        "Oracle Database 2 Day DBA, Starting EM Express: https://mydbhost.example.com:5500/em/",
         initiator="admin_users",
         when=("em_express_port",),
-        need="optional",
-        process=("tnslsnr",),
+        process=_LISTENER,
         probe="tcp",
-        confirmed=False,
     ),
     FlowSpec(
         "connection_manager",
@@ -113,33 +188,32 @@ FLOWS = (
         "tcp",
         "listener_port",
         "Members of the Data Guard configuration send redo and ask for gaps",
-        _GUARD,
+        f"{_CLUSTER}: Oracle Data Guard shares the port of the listener",
         initiator="data_guard_members",
         responder="data_guard_members",
         when=("data_guard_members",),
         mesh=True,
-        process=("tnslsnr",),
+        process=_LISTENER,
         probe="tcp",
-        confirmed=False,
     ),
     FlowSpec(
         "observer",
         "tcp",
         "listener_port",
         "Observers watch the members and start a failover",
-        "Oracle Data Guard Broker, Fast-Start Failover",
+        _BROKER,
         initiator="data_guard_observers",
         when=("data_guard_observers",),
-        process=("tnslsnr",),
+        process=_LISTENER,
         probe="tcp",
-        confirmed=False,
     ),
 )
 
 
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
-    """Say who administers and refuse an observer that observes nothing; see :class:`Engine`."""
+    """Say who administers and where nodes pass events on, and refuse an observer of nothing; see :class:`Engine`."""
     server["admin_users"] = server["clients"] if server["admin_clients"] is None else server["admin_clients"]
+    server["ons_remote_port"] = server["ons_port"] or PortRange(6200, 6200)
     if server["data_guard_observers"] and not server["data_guard_members"]:
         raise DbportsError(
             "there are no members to observe",
@@ -157,12 +231,17 @@ ENGINE = Engine(
     options=OPTIONS,
     flows=FLOWS,
     normalize=normalize,
-    normalized={"admin_users": "clients"},
+    normalized={"admin_users": "clients", "ons_remote_port": "port", "address": "address", "ports": "ports"},
     notes=(
+        "In the table, admin_users are admin_clients or, if omitted, clients; ons_remote_port is ons_port or, if "
+        "omitted, 6200; ports are those of the listener's address.",
         "The installer takes the next free port if 1521 is in use: compare with lsnrctl status.",
         "On Windows a listener may hand a connection over to another, random port: set USE_SHARED_SOCKET, which is "
         "the default in newer releases, or such a client needs more than the listener's port.",
-        "The private interconnect of Real Application Clusters uses random ports between the nodes: leave its network "
-        "out of the guarded addresses, because Oracle requires that it is not filtered.",
+        "The private interconnect of Real Application Clusters uses further and random ports between the nodes, which "
+        "are not planned and stay unguarded, because Oracle requires that it is not filtered. If the nodes also use a "
+        "guarded port there, list their private addresses in dbports_addresses too.",
+        "The SCAN names the nodes' own addresses to clients: where address translation publishes the nodes, clients "
+        "need Connection Manager, or the virtual addresses in place of the SCAN.",
     ),
 )

@@ -9,7 +9,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 
 _DOC = "PgBouncer documentation, config: listen_port"
 
-OPTIONS = (Option("port", "port", "The port that PgBouncer listens on (listen_port).", 6432),)
+OPTIONS = (Option("port", "port", "The port that PgBouncer listens on (listen_port), opened for clients.", 6432),)
 
 FLOWS = (FlowSpec("sql", "tcp", "port", "Clients connect to PgBouncer", _DOC, process=("pgbouncer",), probe="tcp"),)
 

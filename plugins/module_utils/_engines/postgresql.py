@@ -20,29 +20,40 @@ _PATRONI = "Patroni documentation, Patroni REST API; its sample configuration po
 _PGBOUNCER = "PgBouncer documentation, config: listen_port"
 
 OPTIONS = (
-    Option("port", "port", "The port that PostgreSQL listens on.", 5432),
-    Option("direct", "bool", "Clients connect to PostgreSQL itself. Set it to false if they only use PgBouncer.", True),
+    Option(
+        "port", "port", "The port that PostgreSQL listens on, opened for clients, replicas and patroni_nodes.", 5432
+    ),
+    Option(
+        "direct",
+        "bool",
+        "Clients connect to PostgreSQL itself. Set it to false if they only use PgBouncer on this host.",
+        True,
+    ),
     Option(
         "replicas",
         "clients",
-        "The standbys, which connect to this server while it is their primary. List them on every server that may "
-        "become the primary, for example as the group of all of them.",
+        "The standbys, inventory hosts or addresses, which connect to this server while it is their primary: opens "
+        "port to them. List them on every server that may become the primary, for example as the group of all of them.",
     ),
     Option(
-        "pgbouncer_port", "port", "The port of PgBouncer on this host, usually 6432. If omitted, there is no PgBouncer."
+        "pgbouncer_port",
+        "port",
+        "The port of PgBouncer on this host, usually 6432, opened for clients. If omitted, there is no PgBouncer here.",
     ),
     Option(
         "patroni_nodes",
         "clients",
-        "The hosts of the Patroni cluster, which query each other's REST API. They also replicate, so replicas can "
-        "be omitted.",
+        "The hosts of the Patroni cluster, inventory hosts or addresses: opens patroni_port and port among them, for "
+        "the REST API and for replication. Leave it out without Patroni.",
     ),
-    Option("patroni_port", "port", "The port of Patroni's REST API.", 8008),
+    Option(
+        "patroni_port", "port", "The port of Patroni's REST API, opened for patroni_nodes and patroni_clients.", 8008
+    ),
     Option(
         "patroni_clients",
         "clients",
-        "Other hosts that ask the REST API for the primary: load balancers, monitoring, administrators who use "
-        "patronictl.",
+        "Other hosts that ask the REST API for the primary, inventory hosts or addresses: load balancers, monitoring, "
+        "administrators who use patronictl. They are no clients of PostgreSQL unless clients lists them too.",
     ),
 )
 
@@ -115,8 +126,8 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
             value=False,
             fix="Set pgbouncer_port, or leave direct on",
         )
-    if server["replicas"] is None:
-        server["replicas"] = server["patroni_nodes"]
+    if server["patroni_nodes"]:
+        server["replicas"] = (*(server["replicas"] or ()), *server["patroni_nodes"])
     if server["patroni_clients"] and not server["patroni_nodes"]:
         raise DbportsError(
             "there is no Patroni cluster to ask",
@@ -138,6 +149,7 @@ ENGINE = Engine(
         "PostgreSQL uses one port for everything: clients, replication and cancel requests. A cancel request is a new "
         "connection to the same port.",
         "LISTEN and NOTIFY use the client's own connection.",
-        "etcd is an engine of its own, even if it runs on the Patroni nodes. So is PgBouncer on another host.",
+        "etcd is an engine of its own, even if it runs on the Patroni nodes: declare it with the Patroni nodes as its "
+        "clients. So is PgBouncer on another host: declare that host as a client here.",
     ),
 )

@@ -20,7 +20,7 @@ class ResolvedFlow(NamedTuple):
     ``initiators`` and ``responders`` are ``None`` for the server itself, else the client references. ``dynamic``: the
     ports are the dynamic range of the server's host; another host's are its own. ``same_port``: a gateway has to
     publish the very same ports; ``base``: the port that clients register and count these from; ``source``: where the
-    initiator sends from, None where its operating system chooses.
+    initiator sends from, None where its operating system chooses; ``group``: the multicast address that it sends to.
     """
 
     spec: FlowSpec
@@ -36,6 +36,7 @@ class ResolvedFlow(NamedTuple):
     same_port: bool = False
     base: tuple[PortRange, ...] = ()
     source: PortRange | None = None
+    group: AddressRange | None = None
 
 
 def resolve_flows(
@@ -85,6 +86,7 @@ def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], dynamic: Po
         spec.through.same_port is not None and holds(spec.through.same_port, values),
         _ports(spec.through.counted_from, values, dynamic)[0],
         _ports(spec.source_port, values, dynamic)[0][0] if spec.source_port else None,
+        values[spec.group] if spec.group else None,
     )
 
 

@@ -15,6 +15,24 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 _PACKAGE = "ansible_collections.dbports.firewall.plugins.module_utils._engines"
 _FOLDER = Path(__file__).resolve().parents[2] / "module_utils" / "_engines"
 
+ALIASES = {
+    "602": "sql602",
+    "602sql": "sql602",
+    "azure": "azure_sql",
+    "azuresql": "azure_sql",
+    "galera": "mysql",
+    "mariadb": "mysql",
+    "mssqlserver": "mssql",
+    "patroni": "postgresql",
+    "percona": "mysql",
+    "pg": "postgresql",
+    "postgres": "postgresql",
+    "psql": "postgresql",
+    "sqlexpress": "mssql",
+    "sqlserver": "mssql",
+}
+"""What people call the engines, in lowercase letters and digits: answered with the right name, so plans compare."""
+
 
 @cache
 def builtin_engines() -> MappingProxyType[str, Engine]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, EngineWarning, Values
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import ALIASES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
     CLIENTS_FIX,
     no_unknown_keys,
@@ -98,8 +99,18 @@ def _engine(name: Any, path: str, engines: Mapping[str, Engine]) -> Engine:
     if name is ...:
         raise DbportsError("no engine is named", code="missing", path=path, fix=f"Name one of {listed}")
     if not isinstance(name, str) or name not in engines:
-        raise DbportsError("no such engine", code="unknown_name", path=path, value=name, fix=f"Use one of {listed}")
+        meant = _meant(str(name), engines)
+        fix = f"Did you mean {meant}?" if meant else f"Use one of {listed}"
+        raise DbportsError("no such engine", code="unknown_name", path=path, value=name, fix=fix)
     return engines[name]
+
+
+def _meant(name: str, engines: Mapping[str, Engine]) -> str | None:
+    """Return the engine that a name is an alias of or resembles, or None."""
+    names = {**ALIASES, **{engine: engine for engine in engines}}
+    plain = "".join(char for char in name.lower() if char.isalnum())
+    near = [name.lower(), plain, *difflib.get_close_matches(plain, names, 1)]
+    return next((names[item] for item in near if item in names), None)
 
 
 def _keys(engine: Engine) -> set[str]:

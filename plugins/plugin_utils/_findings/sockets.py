@@ -70,7 +70,7 @@ def _listening(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet) 
     if not right:
         others = ", ".join(sorted({str(one.process) for one in named}))
         return bad, f"{others} listens instead of {expected}"
-    one = next((one for one in right if _is_reachable(one, here)), None)
+    one = next((one for one in right if _is_reachable(one, here, endpoint)), None)
     if one is None:
         where = ", ".join(sorted({one.local_address for one in right}))
         return bad, f"{right[0].process} listens only on {where}, where no client can reach it"
@@ -87,9 +87,10 @@ def _is_expected(one: Socket, endpoint: Endpoint) -> bool:
     return any(fnmatch(process, pattern) for pattern in endpoint.process)
 
 
-def _is_reachable(one: Socket, here: AddressSet) -> bool:
+def _is_reachable(one: Socket, here: AddressSet, endpoint: Endpoint) -> bool:
+    """Tell whether a socket is bound to all addresses, one of the host or the endpoint's own, which may be virtual."""
     bound = AddressRange.of_socket(one.local_address)
-    return bound.first == 0 or here.overlaps(bound)
+    return bound.first == 0 or here.overlaps(bound) or bound == endpoint.address
 
 
 def _allowed(port_set: PortSet) -> dict[str, AddressSet]:

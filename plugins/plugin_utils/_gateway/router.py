@@ -199,6 +199,8 @@ class _Crossing:
         spec = self._request.flow.spec
         if route and not (spec.broadcast or spec.through.on_link):  # a router passes no broadcast on
             key = self._key(a, b, (self._request.source_ports,), self._request.key.ports)
+            group = self._request.flow.group
+            target = (group,) if group else target
             self._permits += [Permit(device, key, source, target, self._guessed) for device in route]
 
     def add_path(self, route: _Route, between: tuple[str, str], source: Ranges, path: Union[Path, Dropped]) -> None:

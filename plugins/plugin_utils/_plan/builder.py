@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarat
     PlanError,
     read_declarations,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
     Declarations,
     Declared,
@@ -222,9 +223,7 @@ class _Builder:
             inward = rule.direction == "in"
             key = request.key if inward else _towards(outbound, rule)
             other = request.initiator if inward else request.responder
-            addresses = rule.addresses
-            if rule.pair and not inward and request.flow.spec.broadcast:
-                addresses = (*addresses, BROADCAST)
+            addresses = _sent_to(request.flow, rule.addresses) if rule.pair and not inward else rule.addresses
             peer = RulePeer(rule.name, "gateway" if rule.via else _kind(other), addresses, rule.source_ports, declared)
             new = self._port_set(rule.owner).add(key, peer)
             direct = direct or (new and rule.pair)
@@ -238,7 +237,7 @@ class _Builder:
         inbound, outbound = keys
         own = self._port_set(responder) if responder.is_host else None
         admitted = {} if own is None else own.rules.setdefault(inbound, {})
-        addresses = (*responder.addresses, BROADCAST) if flow.spec.broadcast else responder.addresses
+        addresses = _sent_to(flow, responder.addresses)
         kind = _kind(responder)
         peer = RulePeer(responder.name, kind, addresses, None, initiators[0][1])
         for initiator, declared in initiators:
@@ -292,6 +291,13 @@ def _receives(flow: ResolvedFlow, os: str | None) -> bool:
     return not flow.spec.responder_os or os_family(os) in ("", flow.spec.responder_os)
 
 
+def _sent_to(flow: ResolvedFlow, addresses: Ranges) -> Ranges:
+    """Return where an initiator sends to: the responder, also everybody, or a multicast group in its place."""
+    if flow.group:
+        return (flow.group,)
+    return (*addresses, BROADCAST) if flow.spec.broadcast else addresses
+
+
 def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
     spec = flow.spec
     required = spec.need == "required" and spec.listens and spec.process
@@ -302,7 +308,7 @@ def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
         flow.instance,
         spec.protocol,
         flow.ports,
-        flow.address,
+        flow.group or flow.address,
         spec.process,
         "required" if required else "optional",
         flow.purpose,

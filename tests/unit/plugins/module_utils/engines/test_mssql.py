@@ -534,7 +534,8 @@ class TestAzure:
         [
             ({"clients": ["app"]}, "clients"),
             ({"public_endpoint": True}, "public_endpoint"),
-            ({"service": "managed_instance", "dac": True}, "dac"),
+            ({"service": "managed_instance", "public_endpoint": True, "dac": True}, "dac"),
+            ({"service": "managed_instance", "public_endpoint": True, "private_endpoint": True}, "public_endpoint"),
             ({"connection_policy": "default"}, "connection_policy"),
         ],
     )
@@ -544,11 +545,11 @@ class TestAzure:
         (error,) = caught.value.errors
         assert error.path == f"dbports_servers[0].{path}"
 
-    def test_managed_instances_are_not_confirmed(self) -> None:
+    def test_every_source_was_looked_up(self) -> None:
         plan = self.plan(service="managed_instance", connection_policy="redirect", clusters=["203.0.113.0/24"])
         assert {format_ports(head.ports): head.citation for head in plan.hosts["app"].rules} == {
-            "1433": "Azure SQL Managed Instance connectivity architecture (unconfirmed)",
-            "11000-11999": "Azure SQL Managed Instance connectivity architecture (unconfirmed)",
+            "1433": "Azure SQL Managed Instance connection types",
+            "11000-11999": "Azure SQL Managed Instance connection types",
         }
 
 

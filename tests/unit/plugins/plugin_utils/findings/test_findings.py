@@ -103,6 +103,40 @@ def test_what_is_said_of_a_listener(change: dict[str, Any], verdict: str, reason
     assert reason in said[1]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "change"),
+    [
+        ("mssql/MSSQLSERVER/fci@192.0.2.31", {"local_address": "192.0.2.31"}),
+        ("oracle/scan@192.0.2.30", {"local_address": "192.0.2.30"}),
+        ("oracle/scan@192.0.2.30", {"local_address": "::ffff:192.0.2.30", "family": "ipv6"}),
+        ("mysql/galera_multicast", {"local_address": "239.192.0.11"}),
+    ],
+)
+def test_an_address_that_is_not_the_hosts_own_is_reachable_where_the_plan_says_so(
+    endpoint: str, change: dict[str, Any]
+) -> None:
+    oracle = {"engine": "oracle", "clients": ["192.0.2.21"]}
+    oracle["scan_listeners"] = [{"address": "192.0.2.30", "tcp_port": 1521}]
+    galera = {"engine": "mysql", "clients": ["192.0.2.21"], "galera_nodes": ["192.0.2.11"]}
+    galera["galera_multicast"] = "239.192.0.11"
+    instance = {"fci_addresses": ["192.0.2.31"]}
+    mssql = {"engine": "mssql", "clients": ["192.0.2.21"], "instances": [instance]}
+    hosts = {"db": {"ansible_host": "192.0.2.10", "dbports_servers": [oracle, galera, mssql]}}
+    planned = build_plan(PlainInventory({"hosts": hosts})).hosts["db"]
+    ports = {
+        "oracle": ("tcp", "LISTEN", 1521, "tnslsnr"),
+        "mysql": ("udp", None, 4567, "mariadbd"),
+        "mssql": ("tcp", "LISTEN", 1433, "sqlservr"),
+    }
+    protocol, state, port, process = ports[endpoint.partition("/")[0]]
+    seen = socket(port, protocol=protocol, state=state, process=process, **change)
+    found = {one.endpoint: one for one in judge(planned, read_observation({"sockets": [seen]}))}
+    assert found[endpoint].verdict == "ok"
+    other = {**seen, "local_address": "198.51.100.9"}
+    found = {one.endpoint: one for one in judge(planned, read_observation({"sockets": [other]}))}
+    assert "where no client can reach it" in found[endpoint].reason
+
+
 def test_another_program_in_the_dynamic_range_is_not_the_instance() -> None:
     assert verdicts("db", sockets=[socket(40000, process="nginx")])[("listening", DYN)] == (
         "fail",

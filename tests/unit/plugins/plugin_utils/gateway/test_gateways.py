@@ -417,6 +417,22 @@ class TestFilters:
             for port in (500, 4500)
         )
 
+    def test_multicast_goes_to_the_group_and_nobody_answers(self) -> None:
+        server = "[{engine: mysql, clients: [app-01], galera_nodes: [db, app-01], galera_multicast: 239.192.0.11}]"
+        statements = [line for line in lines(plan_of(f"[{ACL}]", server), "fw") if " udp " in line]
+        assert sorted(statements) == [
+            "request udp 192.0.2.21:4567 -> 239.192.0.11:4567",
+            "request udp 198.51.100.10:4567 -> 239.192.0.11:4567",
+        ]
+
+    def test_multicast_is_not_translated(self) -> None:
+        server = "[{engine: mysql, clients: [app-01], galera_nodes: [db, app-01], galera_multicast: 239.192.0.11}]"
+        mappings = ", ".join(f"{{host: app-01, protocol: tcp, port: {port}}}" for port in (4567, 4568, 4444))
+        plan = plan_of(f"[{{{OFFICE_NAT}, mappings: [{mappings}]}}]", server)
+        told = [item for item in plan.warnings if item.code == "lost_on_gateway"]
+        assert {flow.name for item in told for flow in item.flows} == {"galera_multicast"}
+        assert {item.reason for item in told} == {"a multicast group has no address to translate"}
+
     def test_a_source_port_of_the_protocol_is_no_guess(self) -> None:
         wide = {"ansible_host": "192.0.2.30"}
         plan = plan_of(f"[{ACL}]", "[{engine: mssql, clients: [wide], ipsec: true}]", wide=wide)
