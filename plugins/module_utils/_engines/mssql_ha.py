@@ -517,9 +517,11 @@ _NEEDS = (
 """Options of an instance that mean nothing without one of some others, and why."""
 
 _SINCE = (
+    ("mirroring_partners", 2005, "database mirroring needs"),
     ("ag_replicas", 2012, "availability groups need"),
     ("ag_distributed_replicas", 2016, "distributed availability groups need"),
     ("ag_distributed_listeners", 2016, "distributed availability groups need"),
+    ("ag_dnn_port", 2016, "a distributed network name needs"),
     ("mi_link_subnets", 2016, "the link to Managed Instance needs"),
 )
 

@@ -16,6 +16,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines import (
     mssql_services,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, Plan, RuleKey
@@ -176,6 +177,38 @@ class TestDynamicBesideFixed:
         found = {key.flow: format_ports(key.ports) for key in heads(plan, "db", "in").values()}
         assert found.pop("tds_dynamic", None) == opened
         assert found == {"tds": "1450", "browser": "1434"}
+
+
+_LINKED = {"dist>pub", "pub>dist"}
+"""The agents of a remote distributor, and the publisher's link to it."""
+
+
+@pytest.mark.parametrize(
+    ("options", "near", "far"),
+    [
+        ({}, {"pub>sub"}, {"dist>sub"}),
+        ({"replication_type": "merge"}, {"pub>sub"}, {"dist>sub"}),
+        ({"replication_subscription": "pull"}, {"sub>pub"}, {"sub>dist"}),
+        ({"replication_subscription": "pull", "replication_type": "merge"}, {"sub>pub"}, {"sub>dist", "sub>pub"}),
+        ({"replication_updates": "immediate"}, {"pub>sub", "sub>pub"}, {"dist>sub", "sub>pub"}),
+        (
+            {"replication_subscription": "pull", "replication_updates": "queued"},
+            {"sub>pub", "pub>sub"},
+            {"sub>dist", "dist>sub"},
+        ),
+        ({"replication_web_sync": ["iis"]}, {"sub>iis", "iis>pub"}, {"sub>iis", "iis>pub", "iis>dist"}),
+    ],
+)
+def test_who_connects_to_whom_in_replication(options: dict[str, Any], near: set[str], far: set[str]) -> None:
+    """Replication agents overview and Replication agent security model, with a local and with a remote distributor."""
+    for distributor, expected in ((None, near), (["dist"], far | _LINKED)):
+        server = {"engine": "mssql", "clients": [], "replication_subscribers": ["sub"], **options}
+        hosts: dict[str, Any] = {
+            name: {"ansible_host": f"192.0.2.{number}"} for number, name in enumerate(("pub", "dist", "sub", "iis"), 10)
+        }
+        hosts["pub"]["dbports_servers"] = [{**server, "replication_distributor": distributor}]
+        flows = flows_of(build_plan(PlainInventory({"hosts": hosts})))
+        assert {f"{flow['initiator']}>{flow['responder']}" for flow in flows} == expected
 
 
 class TestVerified:
@@ -416,6 +449,7 @@ REFUSED = {
         "ag_distributed_replicas",
         "2016 or later",
     ),
+    "mirroring before 2005": ("{version: 2000, mirroring_partners: [db-2]}", "mirroring_partners", "2005 or later"),
     "clients of a listener that is not there": (
         "{ag_replicas: [nodes], ag_listener_clients: [app]}",
         "ag_listener_clients",
