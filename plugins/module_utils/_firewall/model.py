@@ -208,7 +208,6 @@ def build_ruleset(rules: Iterable[Rule], *, policy: Policy, outbound: bool) -> R
 
 
 def _accept(key: _Key, members: Sequence[Rule]) -> Accept:
-    """Join the rules of one direction, protocol and port set."""
     purposes = sorted({plain_comment(rule.purpose) for rule in members} - {""})
     return Accept(
         *key,
@@ -285,7 +284,6 @@ def _covers(ranges: Iterable[PortRange], part: PortRange) -> bool:
 
 
 def _count(ruleset: Ruleset, direction: Direction, protocol: Protocol, part: PortRange, family: int) -> int:
-    """Count the addresses of one family that may use the ports of ``part``."""
     peers = merge_addresses(
         peer
         for item in ruleset.accepts

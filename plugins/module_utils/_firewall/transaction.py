@@ -74,7 +74,6 @@ def rollback(backend: Backend, observed: Observed, error: Exception) -> None:
 
 
 def _result(change: Change, backend: str) -> dict[str, Any]:
-    """Return what the module ruleset does."""
     ruleset, kept = change.wish.ruleset, change.script.kept
     return {
         "changed": change.changed,

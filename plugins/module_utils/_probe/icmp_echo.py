@@ -99,7 +99,6 @@ def probe(target: Target, deadline: Deadline) -> Outcome:
 
 
 def _wait(sock: socket.socket, family: int, sequence: int, payload: bytes, until: Deadline, *, raw: bool) -> bool:
-    """Wait for the reply; False when the time is up."""
     while until.left() > 0:
         try:
             until.arm(sock)

@@ -152,7 +152,6 @@ def _plan(data: Any, address: str | None) -> Planned:
 
 
 def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[ServerDeclaration, Values]:
-    """Return the server and the instance that are meant."""
     found = [
         (declaration, item)
         for declaration in read_declarations(planned.inventory, gateway_kinds()).servers
@@ -178,8 +177,6 @@ def _instance(planned: Planned, host: str, wanted: str | None) -> tuple[ServerDe
 
 
 class _Spot(NamedTuple):
-    """One address on which an instance is reached, with its port, or None for a dynamic one."""
-
     address: AddressRange
     port: int | None
 

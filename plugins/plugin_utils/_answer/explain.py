@@ -72,7 +72,6 @@ def explain_data(data: Any, host: str, port: Any, peer: str | None = None) -> An
 
 
 def _rules(question: Question, port_set: PortSet, direction: Direction) -> Rules:
-    """Return the rules of one direction that a question asks for, in their order, with their peers by name."""
     return tuple(
         (key, tuple(peers[name] for name in sorted(peers)))
         for key, peers in port_set.ordered()

@@ -11,6 +11,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, RuleKey, RulePeer
 
+_SHOWN = ("protocol", "flow", "endpoint", "purpose", "need", "citation", "unsolicited")
+
 
 def flows_of(plan: Plan) -> list[dict[str, Any]]:
     """Return all flows of a plan, sorted by responder, endpoint and initiator.
@@ -46,14 +48,8 @@ def _flow(
         "initiator_addresses": initiator[1],
         "responder": responder[0],
         "responder_addresses": responder[1],
-        "protocol": head.protocol,
+        **{name: getattr(head, name) for name in _SHOWN},
         "source_ports": str(ref.source_ports or ""),
         "ports": format_ports(head.ports),
-        "flow": head.flow,
-        "endpoint": head.endpoint,
-        "purpose": head.purpose,
-        "need": head.need,
-        "citation": head.citation,
-        "unsolicited": head.unsolicited,
         "declared": str(ref.declared),
     }

@@ -97,7 +97,6 @@ class Reason(NamedTuple):
 
 
 def _of_rule(code: ReasonCode, key: RuleKey, peer: RulePeer, names: tuple[str, ...], addresses: Ranges = ()) -> Reason:
-    """Return a reason that rests on one peer of a rule."""
     return Reason(code, (key.endpoint,), key.purpose, key.protocol, key.ports, names, addresses, (peer.declared,))
 
 
@@ -148,7 +147,6 @@ class Case:
         return [Reason("open_policy")] if self._port_set.settings.policy == "open" else []
 
     def _allowed(self) -> Iterator[tuple[RuleKey, RulePeer]]:
-        """Yield every peer of the port's rules."""
         return ((key, peer) for key, peers in self._rules for peer in peers)
 
     def _sent(self) -> Iterator[tuple[RuleKey, RulePeer]]:
@@ -194,7 +192,6 @@ class Case:
                 yield _of_rule("through_gateway", key, other, (hiding[key.endpoint],))
 
     def _gateways(self) -> tuple[Reason, ...]:
-        """Return the gateways that are let in, for whoever is behind them."""
         names = dict.fromkeys(peer.name for _key, peer in self._allowed() if peer.kind == "gateway")
         return tuple(Reason("through_gateway", names=(name,)) for name in names)
 
@@ -216,7 +213,6 @@ class Case:
         return self._question.asks_for(key.protocol, key.ports)
 
     def _warnings(self) -> Iterable[PlanWarning]:
-        """Return the warnings of both hosts, each once."""
         return dict.fromkeys([*self._port_set.warnings, *self._own.warnings])
 
     def _lost(self) -> Iterator[Reason]:
@@ -230,14 +226,12 @@ class Case:
                 yield Reason("lost_on_gateway", warning=warning)
 
     def _is_between(self, networks: tuple[str, ...]) -> bool:
-        """Tell whether the peer is in one of two networks and the host in the other."""
         ignored: list[DbportsError] = []  # an approved plan may be older than what is declared now
         named = Networks(read_networks(self._view.inventory.settings().get("dbports_networks"), ignored.append))
         here, there = named.parts(self._peer.addresses), named.parts(self._addresses())
         return any(one in here and other in there for one in networks for other in networks if one != other)
 
     def _addresses(self) -> Ranges:
-        """Return the addresses under which the port answers."""
         bound = [item.address for item in self._port_set.endpoints if item.id in self._endpoints]
         only = tuple(item for item in bound if item is not None)
         return only if only and len(only) == len(bound) else self._port_set.addresses
@@ -285,7 +279,6 @@ class Case:
         return [Reason("outbound")] if sent and not allowed else []
 
     def _warned(self) -> Iterator[Reason]:
-        """Yield the warnings that are about the peer and the host."""
         for warning in self._warnings():
             named = _named(warning)
             for host, other in ((self._question.host, self._peer.name), (self._peer.name, self._question.host)):

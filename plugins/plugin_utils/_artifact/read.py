@@ -125,7 +125,6 @@ def read_gateway(source: Source, index: Index, name: str) -> GatewayPlan:
 def _checked(
     source: Source, file: str, wanted: str, schema: str, read: Callable[[_Data], T], host: str | None = None
 ) -> T:
-    """Return what is in a file that is the one which the index names."""
     what = f"the plan's file of this {'host' if host else 'gateway'}"
     text = _read(source, file, f"{what} is missing", "changed_plan", host)
     if digest(text) != wanted:

@@ -122,7 +122,6 @@ def _check_order(item: NegativeCheck) -> tuple[Any, ...]:
 
 
 def _lines(kind: type, items: Sequence[Any]) -> str:
-    """Return a list with one value of this type a line."""
     return _listed(list(map(codec(kind).write, items))) if items else "[]"
 
 

@@ -31,7 +31,6 @@ def judge(port_set: PortSet, observation: Observation) -> list[Finding]:
 
 
 def _judge_ruleset(port_set: PortSet, ruleset: RulesetState) -> Iterator[Finding]:
-    """Yield a finding for every rule that the host's firewall has to hold."""
     for rule, peers in port_set.ordered():
         outbound = rule.direction == "out"
         if outbound and not port_set.settings.filter_outbound:

@@ -54,7 +54,6 @@ def _is_at(one: Socket, endpoint: Endpoint) -> bool:
 
 
 def _listening(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet) -> Judgement:
-    """Say whether the expected program listens where clients reach it."""
     bad: Verdict = "fail" if endpoint.listening == "required" else "warn"
     expected = " or ".join(endpoint.process)
     listeners = [one for one in sockets if _is_listener(one)]
@@ -94,7 +93,6 @@ def _is_reachable(one: Socket, here: AddressSet, endpoint: Endpoint) -> bool:
 
 
 def _allowed(port_set: PortSet) -> dict[str, AddressSet]:
-    """Return who may connect to each endpoint of the host."""
     allowed: dict[str, list[AddressRange]] = {}
     for rule, peers in port_set.rules.items():
         if rule.direction == "in":
@@ -103,7 +101,6 @@ def _allowed(port_set: PortSet) -> dict[str, AddressSet]:
 
 
 def _strangers(sockets: Sequence[Socket], own: AddressSet, allowed: AddressSet) -> Iterator[str]:
-    """Yield address and port of those who are connected and may not be."""
     listening = {one.local_port for one in sockets if _is_listener(one)}
     for one in sockets:
         # A local port without a listener belongs to a connection that the host itself opened.

@@ -47,13 +47,8 @@ def answer_data(answer: Answer) -> dict[str, Any]:
 def _rule_data(rule: _Rule) -> dict[str, Any]:
     key, peers = rule
     return {
-        "endpoint": key.endpoint,
-        "flow": key.flow,
-        "protocol": key.protocol,
+        **{name: getattr(key, name) for name in ("endpoint", "flow", "protocol", "purpose", "need", "citation")},
         "ports": format_ports(key.ports),
-        "purpose": key.purpose,
-        "need": key.need,
-        "citation": key.citation,
         "peers": [
             {
                 "name": peer.name,
@@ -67,7 +62,6 @@ def _rule_data(rule: _Rule) -> dict[str, Any]:
 
 
 def _lines(answer: Answer, reasons: list[str]) -> Iterator[str]:
-    """Yield what readers get: the rules with source, declarations and peers, then the verdict and its reasons."""
     yield _heading(answer)
     for rule in answer.inbound:
         yield from _rule_lines(rule, "for")
@@ -119,7 +113,6 @@ _VERDICTS: dict[Verdict, str] = {
 
 
 def _text(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
-    """Return a reason as a sentence without a full stop."""
     if reason.warning:
         return visible(sentence(reason.warning))
     words = {

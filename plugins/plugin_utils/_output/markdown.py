@@ -127,7 +127,6 @@ def _gateway_section(plan: GatewayPlan) -> list[str]:
 
 
 def _protocol(item: Statement) -> str:
-    """Return a statement's protocol for readers: ``tcp established``, ``icmp 3/4``."""
     if item.icmp_type is not None:
         code = "" if item.icmp_code is None else f"/{item.icmp_code}"
         return f"{'icmpv6' if item.family == 'ipv6' else 'icmp'} {item.icmp_type}{code}"

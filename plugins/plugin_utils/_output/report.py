@@ -100,19 +100,8 @@ class Report:
         lines += ["## Endpoints", "", *table(HEADER, self.rows()), ""]
         problems = self.problems()
         if problems:
-            header = ("verdict", "stage", "host", "server", "endpoint", "port", "reason", "declared")
-            lines += [
-                "## What is not ok",
-                "",
-                *table(
-                    header,
-                    (
-                        (one.verdict, one.stage, one.host, one.server, one.endpoint, one.port, one.reason, one.declared)
-                        for one in problems
-                    ),
-                ),
-                "",
-            ]
+            fields = ["verdict", "stage", "host", "server", "endpoint", "port", "reason", "declared"]
+            lines += ["## What is not ok", "", *_findings_table(problems, fields), ""]
         for title, texts in (
             ("Hosts that were not verified", self.unverified),
             ("Conflicts of the plan", self.conflicts),
@@ -120,17 +109,8 @@ class Report:
         ):
             if texts:
                 lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]
-        lines += [
-            "## All findings",
-            "",
-            *table(
-                ("host", "stage", "server", "endpoint", "port", "verdict", "reason"),
-                (
-                    (one.host, one.stage, one.server, one.endpoint, one.port, one.verdict, one.reason)
-                    for one in self.findings
-                ),
-            ),
-        ]
+        fields = ["host", "stage", "server", "endpoint", "port", "verdict", "reason"]
+        lines += ["## All findings", "", *_findings_table(self.findings, fields)]
         return "\n".join(lines) + "\n"
 
     def as_dict(self) -> dict[str, Any]:
@@ -163,6 +143,10 @@ class Report:
                 path="plan_dir",
                 value=str(directory),
             ) from error
+
+
+def _findings_table(findings: list[Finding], fields: list[str]) -> list[str]:
+    return table(tuple(fields), (tuple(str(getattr(one, name)) for name in fields) for one in findings))
 
 
 def _with_connections(stages: _Stages) -> _Stages:

@@ -145,7 +145,6 @@ class _Reader:
         families[family] = item.peers
 
     def _accept(self, direction: Direction, rule: Mapping[str, Node]) -> tuple[int, Accept]:
-        """Read a rule as an accept of one family."""
         conditions = _conditions(rule, "accept")
         family, peers = self._peers(direction, conditions)
         protocol, ports = _ports(conditions)
@@ -180,7 +179,6 @@ class _Reader:
 
 
 def _peer_set(body: Mapping[str, Node]) -> PeerSet:
-    """Read a set of addresses."""
     kind = body.get("type")
     # nft prints {"typeof": ..} for the type of a set that was made with typeof.
     if set(body) - _SET_KEYS or not isinstance(kind, str) or kind not in _SET_FAMILIES:
@@ -260,7 +258,6 @@ def _conditions(rule: Mapping[str, Node], verdict: str) -> _Conditions:
 
 
 def _left(node: Node) -> str:
-    """Name the left side of a match."""
     kind, body = single(node)
     names = fields(body)
     if kind == "payload" and set(names) == {"protocol", "field"}:
@@ -295,7 +292,6 @@ def _port(node: Node) -> PortRange:
 
 
 def _ping(conditions: _Conditions, family: int) -> int:
-    """Take the condition on an echo request and return its family."""
     kinds = {number: conditions.pop(f"{word} type", None) for number, word in ICMP.items()}
     named = [number for number, kind in kinds.items() if kind is not None]
     if len(named) != 1 or kinds[named[0]] != "echo-request" or family not in (0, named[0]):

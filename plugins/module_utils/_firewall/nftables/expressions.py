@@ -93,7 +93,6 @@ def _field(left: Node, known: Known) -> Plain:
 
 
 def _masked(operands: Sequence[Node], known: Known) -> Plain:
-    """Return the flags of a field that a mask leaves."""
     value, mask = (_field(operands[0], known), _flags(operands[1])) if len(operands) == 2 else (None, None)
     if value is Special.NEVER:
         return Special.NEVER
@@ -152,7 +151,6 @@ def equal(value: Value, right: Node, sets: Sets) -> Optional[bool]:
 
 
 def _within(value: Plain, kind: str, body: Node) -> Optional[bool]:
-    """Tell whether a value is in a network or a range."""
     if kind == "prefix" and isinstance(value, AddressRange):
         return _overlaps(value, f"{fields(body).get('addr')}/{fields(body).get('len')}")
     ends = items(body)

@@ -147,8 +147,6 @@ def _read_tables(listing: Listing) -> dict[tuple[str, str], _Table]:
 
 
 class _Table:
-    """A foreign table's chains, rules and sets."""
-
     def __init__(self, family: str, name: str) -> None:
         self.family = family
         self.name = name
@@ -240,7 +238,6 @@ class _Walk:
         return ends | {"return"}
 
     def _rule(self, rule: Mapping[str, Node], depth: int) -> set[_End]:
-        """Return what may become of the packet in one rule."""
         ends: set[_End] = set()
         for expression in items(rule.get("expr")):
             kind, body = single(expression)
@@ -272,7 +269,6 @@ class _Walk:
         return _VERDICTS.get(kind)
 
     def _vmap(self, body: Mapping[str, Node], depth: int, rule: Mapping[str, Node]) -> set[_End]:
-        """Return what a verdict map does with the packet."""
         value, data = value_of(body.get("key"), self._known), body.get("data")
         pairs = self._table.sets.get(data[1:]) if isinstance(data, str) else fields(data).get("set")
         if value is Special.NEVER:

@@ -179,7 +179,6 @@ class Persistence:
         return self._at("/run/systemd/system").is_dir() and find("systemctl") is not None
 
     def _include_files(self) -> Iterator[str]:
-        """Yield the own file in each directory that a configuration of the distribution includes."""
         for configuration in CONFIGURATIONS:
             try:
                 text = self._at(configuration).read_text(encoding="utf-8", errors="replace")
@@ -222,7 +221,6 @@ class Persistence:
             raise
 
     def _remove_empty(self) -> None:
-        """Remove the own directory when nothing is left in it."""
         with contextlib.suppress(OSError):
             self._at(RULESET_FILE).parent.rmdir()
 
