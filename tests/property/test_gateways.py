@@ -113,9 +113,12 @@ def planned(inventory: dict[str, Any]) -> Plan:
         raise
 
 
-def cells() -> list[tuple[str, int, int, int]]:
+Cells = list[tuple[str, int, int, int]]
+
+
+def cells(networks: dict[str, list[str]]) -> Cells:
     """Cut all addresses at the borders of the networks: (owner, family, first, last), worked out the slow way."""
-    named = [(ipaddress.ip_network(text), name) for name, listed in NETWORKS.items() for text in listed]
+    named = [(ipaddress.ip_network(text), name) for name, listed in networks.items() for text in listed]
     found = []
     for family, top in ((4, 2**32), (6, 2**128)):
         mine = [(net, name) for net, name in named if net.version == family]
@@ -133,10 +136,10 @@ def cells() -> list[tuple[str, int, int, int]]:
     return found
 
 
-CELLS = cells()
+CELLS = cells(NETWORKS)
 
 
-def split(texts: list[str]) -> Iterator[tuple[str, int, tuple[int, int]]]:
+def split(texts: list[str], owners: Cells) -> Iterator[tuple[str, int, tuple[int, int]]]:
     """Yield the pieces of addresses with the network and family of each."""
     for text in texts:
         if "-" in text:
@@ -144,7 +147,7 @@ def split(texts: list[str]) -> Iterator[tuple[str, int, tuple[int, int]]]:
             family, interval = low.version, (int(low), int(high))
         else:
             ((family, (interval,)),) = addresses([text]).items()
-        for owner, other, first, last in CELLS:
+        for owner, other, first, last in owners:
             piece = max(first, interval[0]), min(last, interval[1])
             if other == family and piece[0] <= piece[1]:
                 yield owner, family, piece
@@ -153,23 +156,28 @@ def split(texts: list[str]) -> Iterator[tuple[str, int, tuple[int, int]]]:
 def crossing(plan: Plan, between: list[str]) -> Iterator[tuple[dict[str, Any], Box]]:
     """Yield every flow that goes from one of these networks to another, as a box of its first packets."""
     for flow in flows_of(plan):
-        for origin, family, source in split(flow["initiator_addresses"]):
-            for target, other, destination in split(flow["responder_addresses"]):
-                if family == other and origin != target and {origin, target} <= set(between):
-                    icmp = flow["protocol"] == "icmp"
-                    echo = 8 if family == 4 else 128
-                    yield (
-                        flow,
-                        Box(
-                            family,
-                            flow["protocol"],
-                            (source,),
-                            ((echo, echo),) if icmp else ports(flow["source_ports"]),
-                            (destination,),
-                            ((0, 0),) if icmp else ports(flow["ports"]),
-                            ANY_FLAGS if flow["protocol"] == "tcp" else NO_FLAGS,
-                        ),
-                    )
+        for box in between_networks(flow, flow["initiator_addresses"], flow["responder_addresses"], between, CELLS):
+            yield flow, box
+
+
+def between_networks(
+    flow: dict[str, Any], initiators: list[str], responders: list[str], between: list[str], owners: Cells
+) -> Iterator[Box]:
+    """Yield the first packets of a flow's parts that go from one of these networks to another."""
+    icmp = flow["protocol"] == "icmp"
+    for origin, family, source in split(initiators, owners):
+        echo = 8 if family == 4 else 128
+        for target, other, destination in split(responders, owners):
+            if family == other and origin != target and {origin, target} <= set(between):
+                yield Box(
+                    family,
+                    flow["protocol"],
+                    (source,),
+                    ((echo, echo),) if icmp else ports(flow["source_ports"]),
+                    (destination,),
+                    ((0, 0),) if icmp else ports(flow["ports"]),
+                    ANY_FLAGS if flow["protocol"] == "tcp" else NO_FLAGS,
+                )
 
 
 def answer(box: Box) -> Box:

@@ -11,7 +11,6 @@ option and without it, and what is not the same depends on it.
 from __future__ import annotations
 
 import copy
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +33,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from drawn import ENGINES, plan_of, plannable, value_of
+from drawn import ENGINES, plan_of, plannable, spec_of, value_of
 
 _MEANING = ("endpoint", "flow", "protocol", "ports", "source_ports", "need", "initiator", "responder")
 
@@ -80,14 +79,6 @@ def reading(inventory: dict[str, Any]) -> Server:
     return read_server(values["dbports_servers"][0], "dbports_servers[0]", ENGINES, (), values.get("dbports_os"))
 
 
-def spec_of(inventory: dict[str, Any], flow: Flow, declared: str) -> tuple[str, FlowSpec]:
-    """Return what engine a flow is of, and which of its flows it is."""
-    found = re.match(r"(\w+): dbports_servers\[(\d+)]", declared)
-    assert found, declared
-    name = inventory["hosts"][found[1]]["dbports_servers"][int(found[2])]["engine"]
-    return name, next(spec for spec in ENGINES[name].flows if spec.name == flow[_MEANING.index("flow")])
-
-
 @st.composite
 def two_inventories(draw: st.DrawFn, engine: str, option: Option) -> tuple[dict[str, Any], dict[str, Any]]:
     """Draw an inventory whose first server, or an instance of it, has an option, and the same one without it."""
@@ -129,7 +120,7 @@ def test_an_option_changes_only_flows_that_it_explains(engine: str, option: Opti
     one, other = map(flows, plans)
     for flow, declared in {**one, **other}.items():
         if flow not in one or flow not in other:
-            name, spec = spec_of(with_it, flow, declared)
+            name, spec = spec_of(with_it, declared, flow[_MEANING.index("flow")])
             assert name == engine
             assert any(explained_by(spec, item) & changed for item in readings), (flow, changed)
     if any(needless(item, option) for item in readings[0].warnings):

@@ -171,6 +171,14 @@ def drop(declared: Any, steps: list[Any]) -> bool:
     return False
 
 
+def spec_of(inventory: dict[str, Any], declared: str, flow: str) -> tuple[str, FlowSpec]:
+    """Return the engine of the server that declared a flow, and which of the engine's flows it is."""
+    found = re.match(r"(\w+): dbports_servers\[(\d+)]", declared)
+    assert found, declared
+    name = inventory["hosts"][found[1]]["dbports_servers"][int(found[2])]["engine"]
+    return name, next(spec for spec in ENGINES[name].flows if spec.name == flow)
+
+
 def plan_of(inventory: dict[str, Any]) -> Plan:
     """Plan an inventory that can be planned."""
     return build_plan(PlainInventory(inventory))

@@ -61,7 +61,8 @@ def ports(flow: FlowSpec) -> str:
     """Return a flow's port expression."""
     if not flow.port:
         return ""
-    return "dynamic range of the responder" if flow.port == "dynamic" else f"`{flow.port}`"
+    there = "dynamic range of the responder" if flow.port == "dynamic" else f"`{flow.port}`"
+    return f"{there} from `{flow.source_port}`" if flow.source_port else there
 
 
 def condition(flow: FlowSpec) -> str:
@@ -161,7 +162,8 @@ def index(engines: Mapping[str, Engine]) -> str:
         "that plans are made from.",
         "",
         *table(("engine", "name", "flows", "source"), rows),
-        "You can describe any other engine in the inventory, see [engines of your own](../own_engines.md).",
+        "[What declarations mean](../declaring.md) defines `clients`, `need`, and which options open ports. You can "
+        "describe any other engine in the inventory, see [engines of your own](../own_engines.md).",
         "",
     ]
     return "\n".join(lines)

@@ -14,7 +14,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 
 Need = Literal["required", "optional"]
-"""Whether clients cannot work without a flow, or one operation of theirs fails without it."""
+"""``required``: what the user asked for, by ``clients`` or by an option, fails without the flow; ``optional``: it works
+without the flow. It decides between the verdicts fail and warn (docs/declaring.md)."""
 
 OPTION_TYPES = ("bool", "str", "int", "port", "ports", "clients", "address", "addresses", "listen")
 """``port``: one port; ``ports``: ports, ranges or one of the option's ``words``; ``clients``: hosts, groups, networks;
@@ -110,7 +111,7 @@ class FlowSpec:
     :param when: conditions that must all hold: ``option``, ``!option`` or ``option=value``. An empty list of clients
         is a value: what it belongs to is there, for nobody.
     :param each: ``server``: once; ``instance``: for every instance.
-    :param need: ``required``: without it clients cannot work; ``optional``: one operation fails without it.
+    :param need: whether what the user asked for fails without it, see ``Need``.
     :param process: patterns (fnmatch, without .exe) of the program that listens; empty where it is the kernel.
     :param probe: the kind of probe that proves it, or None where nothing may be sent.
     :param shared: several servers of a host are served by this one socket.
