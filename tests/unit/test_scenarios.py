@@ -7,7 +7,8 @@ A scenario holds ``title``, ``source`` (who says so), ``inventory`` (hosts, grou
 set, or ``error``. A flow is one line, ``app-01 -> erp-db tcp 1433 required tds``: initiator, responder, protocol, ports
 (``-`` for ICMP), need and the flow's name. ``guarded`` are the ports that are guarded and to which nobody is admitted:
 ``erp-db udp 5001 search``. ``warnings`` and ``conflicts`` hold a part of each sentence, one for every
-sentence there is; ``source_ports`` the source ports of the flows that begin with a text.
+sentence there is; ``source_ports`` the source ports of the flows that begin with a text; ``statements`` all that
+gateways have to permit, as far as a scenario is about it, but for ICMP errors.
 """
 
 from __future__ import annotations
@@ -18,16 +19,30 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
-KEYS = {"title", "source", "inventory", "flows", "guarded", "error", "source_ports", "warnings", "conflicts"}
+KEYS = {
+    "title",
+    "source",
+    "inventory",
+    "flows",
+    "guarded",
+    "error",
+    "source_ports",
+    "statements",
+    "warnings",
+    "conflicts",
+}
 FEWEST = 60
 """So many deployments are promised."""
 
@@ -60,6 +75,22 @@ def guarded(plan: Plan) -> list[str]:
     ]
 
 
+def statements(plan: Plan) -> list[str]:
+    """Return what gateways have to permit, ``acl-1 request udp 192.0.2.21:500 -> 198.51.100.10:500``."""
+    return [
+        f"{item.gateway} {item.kind} {item.protocol} {side(item.source, item.source_ports)} -> "
+        f"{side(item.destination, item.destination_ports)}"
+        for gateway in plan.gateways
+        for item in gateway.statements
+        if item.kind != "icmp_error"
+    ]
+
+
+def side(addresses: Ranges, ports: Ports) -> str:
+    """Return one side of a statement."""
+    return f"{','.join(format_addresses(addresses))}:{format_ports(ports)}"
+
+
 def differences(expected: list[str], planned: list[str]) -> str:
     """Return what an expected list lacks (+) and has too much (-), empty when both are the same."""
     changed = difflib.unified_diff(sorted(expected), sorted(planned), "scenario", "plan", n=0, lineterm="")
@@ -89,6 +120,8 @@ def misfits(scenario: dict[str, Any]) -> str:
         unmatched(scenario.get("warnings", []), [sentence(item) for item in plan.warnings]),
         unmatched(scenario.get("conflicts", []), [conflict_sentence(item) for item in plan.conflicts]),
     ]
+    if "statements" in scenario:
+        problems.append(differences(scenario["statements"], statements(plan)))
     for start, ports in scenario.get("source_ports", {}).items():
         seen = sorted({flow["source_ports"] for flow in flows if line(flow).startswith(f"{start} ")})
         if seen != [str(ports)]:
@@ -154,6 +187,7 @@ class TestTheTest:
             ({"source_ports": {"app -> db tcp 5002": "1024-65535"}}, "from 32768-60999"),
             ({"source_ports": {"app -> db tcp 500": "32768-60999"}}, "no such flow"),
             ({"guarded": []}, "+db udp 5001 unused_udp"),
+            ({"statements": ["fw request tcp a:1 -> b:2"]}, "-fw request tcp a:1 -> b:2"),
             ({"warnings": ["beware"]}, "nothing says: beware"),
             ({"conflicts": ["both want"]}, "nothing says: both want"),
         ],

@@ -24,7 +24,8 @@ PROTOCOLS = "Default SQL Server network protocol configuration"
 
 RPC_MAPPER = "135"
 SMB = "445"
-NETBIOS_NAMES = "137-138"
+NETBIOS_DATAGRAMS = {"names": "137", "datagrams": "138"}
+"""Name and datagram service: each is sent from its own port to the same one (RFC 1002)."""
 
 
 def is_default(instance: Values) -> bool:

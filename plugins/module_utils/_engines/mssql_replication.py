@@ -18,7 +18,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
     FIREWALL,
-    NETBIOS_NAMES,
+    NETBIOS_DATAGRAMS,
     where,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -312,18 +312,22 @@ FLOWS = (
         f"{_PORTS}; {_FOLDER}",
         "replication_snapshot=smb",
     ),
-    *_files(
-        "replication_snapshot_names",
-        "snapshot_readers",
-        "replication_snapshot_hosts",
-        NETBIOS_NAMES,
-        "The share with the snapshots of {name} is found by NetBIOS",
-        _PORTS,
-        "replication_snapshot=smb",
-        "netbios",
-        protocol="udp",
-        need="optional",
-        source_port=NETBIOS_NAMES,
+    *(
+        flow
+        for name, port in NETBIOS_DATAGRAMS.items()
+        for flow in _files(
+            f"replication_snapshot_{name}",
+            "snapshot_readers",
+            "replication_snapshot_hosts",
+            port,
+            "The share with the snapshots of {name} is found by NetBIOS",
+            f"{_PORTS}; RFC 1002, 4.2.1 and 4.4.1",
+            "replication_snapshot=smb",
+            "netbios",
+            protocol="udp",
+            need="optional",
+            source_port=port,
+        )
     ),
     *_files(
         "replication_ftp",
