@@ -5,16 +5,28 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible import context
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import LIMIT
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import (
     diff_artifact,
     load_artifact,
+    shortened,
     write_artifact,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import CurrentPlan, locked
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.changes import capped, plan_changes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
+
+DEFAULT_PLAN_DIR = "dbports-plan"
+"""Where the roles look for a plan."""
 
 
 class ActionModule(DbportsAction):
@@ -26,13 +38,13 @@ class ActionModule(DbportsAction):
         """See the module's documentation for what it returns."""
         plan = self.plan(args, task_vars)
         self.show("plan", list(plan.summary))
+        ids = {"plan_id": plan.plan_id, "inputs_id": plan.inputs_id, "counts": dict(plan.index.counts)}
         result = {
             "changed": False,
-            "plan_id": plan.plan_id,
-            "inputs_id": plan.inputs_id,
-            "counts": dict(plan.index.counts),
+            **ids,
             "plan_warnings": [sentence(item) for item in plan.index.warnings],
             "conflicts": [conflict_sentence(item) for item in plan.index.conflicts],
+            "ansible_stats": {"data": {"dbports_plan": ids}, "per_host": False, "aggregate": False},
         }
         if not args["plan_dir"]:
             return result
@@ -43,11 +55,36 @@ class ActionModule(DbportsAction):
         artifact = load_artifact(plan.source)
         with locked():  # several hosts of a play may write the same directory
             diff = diff_artifact(artifact, directory)
+            self._compare(plan, directory)
             if diff and not self._task.check_mode:
                 write_artifact(artifact, directory)
         if directory.is_dir():
             self.warn_of_others(directory)
+        if not self._task.check_mode:
+            self.show("command", ["To apply exactly this plan:", f"  {_command(args['plan_dir'], plan.plan_id)}"])
         result["changed"] = bool(diff)
         if self._task.diff:
-            result["diff"] = diff
+            result["diff"] = shortened(diff)
         return result
+
+    def _compare(self, plan: CurrentPlan, directory: Path) -> None:
+        """Print what the plan opens and closes against the one that lies in the directory."""
+        try:
+            old = read_index(directory, None)
+            if old.plan_id != plan.plan_id:
+                lines = plan_changes((directory, old), (plan.source, plan.index))
+                title = f"Changes to the plan {old.plan_id[:12]} that {directory} holds:"
+                self.show("changes", [title, *(f"  {line}" for line in capped(lines, "plan.md"))])
+        except DbportsError:
+            return  # there is none, or one of another release or a damaged one, which is replaced
+
+
+def _command(plan_dir: str, plan_id: str) -> str:
+    """Return the command line that applies a plan with the inventories of this run."""
+    words = ["ansible-playbook"]
+    for source in context.CLIARGS.get("inventory") or ():
+        words += ["-i", source]
+    words += ["dbports.firewall.apply", "--limit", f"@{plan_dir}/{LIMIT}", "-e", f"dbports_plan_id={plan_id}"]
+    if plan_dir != DEFAULT_PLAN_DIR:
+        words += ["-e", json.dumps({"dbports_plan_dir": plan_dir})]
+    return shlex.join(words)

@@ -21,6 +21,8 @@ class ActionModule(DbportsAction):
         """See the module's documentation for what it returns."""
         plan = self.plan(args, task_vars)
         directory = self.directory(args)
+        if not self.speaks_for_batch(task_vars):
+            return {"changed": False, "plan_id": plan.plan_id, "report": str(directory / "report.md")}
         hosts = [host for host, _digest in plan.index.hosts]
         report = Report(plan.index, read_findings(directory, hosts, plan.plan_id))
         if not self._task.check_mode:

@@ -23,6 +23,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings 
     returned,
     write_findings,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import problem_lines
 
 
 class ActionModule(DbportsAction):
@@ -52,6 +53,7 @@ class ActionModule(DbportsAction):
             "plan_id": plan.plan_id,
             "counts": dict(counts),
             "passed": not counts["fail"],
+            "failures": problem_lines(finding for finding in findings if finding.verdict == "fail"),
             "findings": returned(findings),
         }
 

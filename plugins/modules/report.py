@@ -14,6 +14,8 @@ description:
   - Reads the findings that M(dbports.firewall.verify) wrote next to the plan, prints a table of all endpoints and
     writes C(report.md) and C(report.json).
   - Findings of another plan are ignored. Hosts without findings are listed.
+  - With C(run_once) and a strategy that honours it, this is done at once. Otherwise the last host of the batch does it,
+    when the findings of all are there.
 options:
   plan_dir:
     description:
@@ -51,12 +53,12 @@ plan_id:
   sample: 4b5c0b0a2f0d1f7b8a5d3a7e9a0c1d2e3f405162738495a6b7c8d9eaf0b1c2d3
 counts:
   description: The number of findings by verdict.
-  returned: always
+  returned: when this host writes the report
   type: dict
   sample: {ok: 9, fail: 0, warn: 1, unknown: 0}
 unverified:
   description: The number of hosts in the plan without findings.
-  returned: always
+  returned: when this host writes the report
   type: int
 report:
   description: The path of the report.

@@ -69,6 +69,12 @@ counts:
   returned: success
   type: dict
   sample: {ok: 5, fail: 1}
+failures:
+  description: The findings with the verdict V(fail) as text, one for all that have the same reason.
+  returned: success
+  type: list
+  elements: str
+  sample: ["FAIL listening erp-db mssql/MSSQLSERVER/tds tcp 1433: nobody listens"]
 findings:
   description: The findings, with one verdict each.
   returned: success

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import shlex
 from typing import Any
 
 import pytest
@@ -56,3 +59,117 @@ def test_planning_is_one_task_for_all_hosts(run_playbook: Any) -> None:
     result = run_playbook("- import_playbook: dbports.firewall.plan\n", INVENTORY, "-f", "5")
     assert result.rc == 0
     assert [item["task"] for item in result.tasks] == [f"dbports.firewall.plan : {PARTS['plan']}"]
+
+
+PLAN = "- import_playbook: dbports.firewall.plan\n"
+
+
+def changed(**variables: Any) -> dict[str, Any]:
+    """Return the inventory with other variables of the database host."""
+    data = copy.deepcopy(INVENTORY)
+    data["all"]["hosts"]["db-1"].update(variables)
+    return data
+
+
+class TestPlan:
+    """What planning tells its reader."""
+
+    def test_the_whole_id_and_the_command_that_applies_it(self, run_playbook: Any) -> None:
+        result = run_playbook(PLAN, INVENTORY)
+        (plan_id,) = {item["result"]["plan_id"] for item in result.tasks}
+        command = (
+            "ansible-playbook -i {}/inventory.yml dbports.firewall.apply --limit @dbports-plan/hosts.limit "
+            f"-e dbports_plan_id={plan_id}"
+        )
+        printed = next(line for line in result.stdout.splitlines() if "dbports.firewall.apply" in line)
+        assert printed.strip() == command.format(run_playbook.place)
+        applied = run_playbook.run(*shlex.split(printed)[1:], "--check", "--list-hosts")
+        assert applied.rc == 0, applied.text
+        assert "hosts (41)" in applied.stdout
+
+    def test_another_directory_is_in_the_command(self, run_playbook: Any) -> None:
+        result = run_playbook(PLAN, INVENTORY, "-e", "dbports_plan_dir='other plan'")
+        printed = next(line for line in result.stdout.splitlines() if "dbports.firewall.apply" in line)
+        words = shlex.split(printed)
+        assert "@other plan/hosts.limit" in words
+        assert json.loads(words[-1]) == {"dbports_plan_dir": "other plan"}
+
+    def test_check_mode_names_no_command_for_a_plan_that_is_not_there(self, run_playbook: Any) -> None:
+        assert "dbports.firewall.apply" not in run_playbook(PLAN, INVENTORY, "--check").stdout
+
+    def test_changes_to_the_plan_that_lies_there(self, run_playbook: Any) -> None:
+        first = run_playbook(PLAN, INVENTORY)
+        assert "Changes to the plan" not in first.stdout
+        servers = [{"engine": "mssql", "clients": ["app-1", "192.0.2.99"], "instances": [{"tcp_port": 14330}]}]
+        result = run_playbook(PLAN, changed(dbports_servers=servers), "--check")
+        lines = result.stdout.splitlines()
+        start = next(number for number, line in enumerate(lines) if line.startswith("Changes to the plan"))
+        assert lines[start + 1].startswith("  - db-1 tcp 1433 from app-1 (198.51.100.1), app-10 (198.51.100.10),")
+        assert " and 34 more, declared by db-1: dbports_servers[0].clients[0]" in lines[start + 1]
+        assert lines[start + 2 : start + 5] == [
+            "  + db-1 tcp 14330 from 192.0.2.99, declared by db-1: dbports_servers[0].clients[1]",
+            "  + db-1 tcp 14330 from app-1 (198.51.100.1), declared by db-1: dbports_servers[0].clients[0]",
+            "  ~ app-1, app-10, app-11, app-12, app-13, app-14 and 34 more: other details, such as outbound flows, "
+            "purposes or probes",
+        ]
+
+    def test_a_stale_plan_names_what_changed(self, run_playbook: Any) -> None:
+        (plan_id,) = {item["result"]["plan_id"] for item in run_playbook(PLAN, INVENTORY).tasks}
+        data = changed(dbports_servers=[{"engine": "mssql", "clients": ["apps", "192.0.2.99"]}])
+        result = run_playbook(PLAN, data, "-e", f"dbports_plan_id={plan_id}")
+        assert result.rc != 0
+        assert "is stale" in result.text
+        assert "+ db-1 tcp 1433 from 192.0.2.99, declared by db-1: dbports_servers[0].clients[1]" in result.text
+
+    def test_the_ids_are_custom_statistics(self, run_playbook: Any) -> None:
+        run_playbook.environment["ANSIBLE_SHOW_CUSTOM_STATS"] = "true"
+        result = run_playbook(PLAN, INVENTORY)
+        (plan_id,) = {item["result"]["plan_id"] for item in result.tasks}
+        stats = result.stdout.split("CUSTOM STATS:")[1]
+        assert "dbports_plan" in stats
+        assert plan_id in stats
+
+    def test_a_long_difference_is_cut_and_the_rest_named(self, run_playbook: Any) -> None:
+        data = copy.deepcopy(INVENTORY)
+        hosts = {
+            f"app-{number}": {"dbports_addresses": [f"10.0.{number // 250}.{number % 250 + 1}"]}
+            for number in range(300)
+        }
+        data["all"]["children"]["apps"]["hosts"] = hosts
+        result = run_playbook(PLAN, data, "--check", "--diff")
+        (diff,) = [item["result"]["diff"] for item in result.tasks]
+        assert len(diff) < 100
+        assert diff[-1]["after_header"].startswith("the names of the first 100 of ")
+        assert sum(len(item["after"].splitlines()) for item in diff) < 2000
+
+
+REPORT = """
+- hosts: all
+  gather_facts: false
+  {}
+  tasks:
+    - name: report
+      dbports.firewall.report:
+        plan_dir: out
+      run_once: {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("keywords", "run_once", "tables"),
+    [
+        ("strategy: linear", "true", 1),
+        ("strategy: linear", "false", 1),
+        ("strategy: free", "true", 1),
+        ("strategy: host_pinned", "true", 1),
+        ("serial: 25", "true", 2),
+        ("{serial: 25, strategy: free}", "true", 2),
+    ],
+)
+def test_the_table_comes_once_a_batch(run_playbook: Any, keywords: str, run_once: str, tables: int) -> None:
+    """The table of the second batch says the same here, so that it is printed once; the report is written twice."""
+    play = REPORT.format(keywords.strip("{}").replace(", ", "\n  "), run_once)
+    result = run_playbook(play, INVENTORY, "-f", "5")
+    assert result.rc == 0, result.text
+    assert len([item for item in result.of("report") if "counts" in item]) == tables
+    assert result.stdout.count("hosts not verified") == 1

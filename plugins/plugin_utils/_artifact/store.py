@@ -35,6 +35,7 @@ PAGE = "plan.md"
 
 _OWN = (INDEX, LIMIT, PAGE)
 _PLACES = ("", *_OWN, HOSTS, GATEWAYS, FINDINGS)
+_DIFF_LINES, _DIFF_NAMES = 1000, 100
 _NO_LINKS = "Replace it by a real file or directory, or name another directory in plan_dir (dbports_plan_dir)"
 _OWN_DIRECTORY = "Name a new or empty directory in plan_dir (dbports_plan_dir); nothing was written"
 
@@ -56,6 +57,18 @@ def diff_artifact(artifact: Artifact, directory: Path) -> list[dict[str, str]]:
         {"before": before or "", "after": after or "", "before_header": name, "after_header": name}
         for name, before, after in _changes(artifact, directory)
     ]
+
+
+def shortened(diff: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return Ansible's diffs of the first files, up to some thousand lines, and the names of the rest."""
+    lines = 0
+    for position, item in enumerate(diff):
+        lines += item["before"].count("\n") + item["after"].count("\n")
+        if position and lines > _DIFF_LINES:
+            names = "".join(f"{one['after_header']}\n" for one in diff[position:][:_DIFF_NAMES])
+            title = f"the names of the first {_DIFF_NAMES} of {len(diff) - position} more files that change"
+            return [*diff[:position], {"before": "", "after": names, "before_header": title, "after_header": title}]
+    return diff
 
 
 def own_files(directory: Path) -> frozenset[str]:

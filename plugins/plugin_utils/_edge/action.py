@@ -23,6 +23,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan im
     CurrentPlan,
     approved_plan,
     current_plan,
+    last_of_batch,
     locked,
     once,
 )
@@ -93,6 +94,16 @@ class DbportsAction(ActionBase):
         """Print a warning once in this run, whichever host meets it first."""
         if once("warn", text):
             Display().warning(text)
+
+    def speaks_for_batch(self, task_vars: dict[str, Any]) -> bool:
+        """Tell whether what is said once a batch is to be said now.
+
+        Strategies that keep hosts in step honour run_once, and the one host that is asked speaks. Others (free,
+        host_pinned) ask every host, and the last one speaks, because only then everything is known.
+        """
+        if self._task.run_once and self._task.get_play().strategy.endswith(("linear", "debug")):
+            return True
+        return last_of_batch(self._task._uuid, task_vars["inventory_hostname"], task_vars["ansible_play_batch"])
 
     @staticmethod
     def directory(args: dict[str, Any]) -> Path:

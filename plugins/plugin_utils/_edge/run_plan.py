@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import fcntl
 import gc
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,13 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansibl
     inventory_state,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.changes import plan_changes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import plan_markdown, plan_summary
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import listed
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
+
+_MARK = 8
+"""How many bytes stand for a host."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +124,12 @@ def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
     """
     index = read_index(directory, plan_id)
     if not refuse_other_inventory(index, inventory_hosts(hostvars), plan_id):
-        now = current_plan(hostvars).inputs_id
-        if now != index.inputs_id:
+        now = current_plan(hostvars)
+        if now.inputs_id != index.inputs_id:
+            found = plan_changes((directory, index), (now.source, now.index))
             raise DbportsError(
-                f"the approved plan is stale: the declarations have changed since (inputs_id is {now[:12]} now, "
-                f"{index.inputs_id[:12]} in the plan)",
+                f"the approved plan is stale: the declarations have changed since (inputs_id is {now.inputs_id[:12]} "
+                f"now, {index.inputs_id[:12]} in the plan): {listed(found) or 'no port set differs'}",
                 code="stale_plan",
                 path="plan_id",
                 value=plan_id,
@@ -160,3 +167,27 @@ def once(name: str, key: str) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def last_of_batch(name: str, host: str, batch: Collection[str]) -> bool:
+    """Note that a host came to some task, and tell whether all hosts of its batch have now; then counting starts anew.
+
+    :param batch: the hosts that are still in the play; those that failed meanwhile are waited for no longer.
+    """
+    marks = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-batch-{name}"
+    with locked():
+        with marks.open("ab") as stream:
+            stream.write(_mark(host))
+            count = stream.tell() // _MARK
+        if count < len(batch):  # the usual case costs no look at the hosts
+            return False
+        data = marks.read_bytes()
+        seen = {data[position : position + _MARK] for position in range(0, len(data), _MARK)}
+        if any(_mark(item) not in seen for item in batch):
+            return False
+        marks.unlink()
+        return True
+
+
+def _mark(host: str) -> bytes:
+    return hashlib.sha256(host.encode("utf-8", "surrogatepass")).digest()[:_MARK]

@@ -141,7 +141,7 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
     """Return what a run prints: one line an inbound rule, then what needs attention."""
     counts = plan.counts()
     lines = [
-        f"Plan {plan_id[:12]}: {counts['servers']} servers, {counts['hosts']} hosts, {counts['flows']} flows",
+        f"Plan {plan_id}: {counts['servers']} servers, {counts['hosts']} hosts, {counts['flows']} flows",
     ]
     rows = [
         (name, shown_ports(head.protocol, head.ports), _names(peers.values()), head.purpose)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, table
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
     conflict_sentence,
+    listed,
     sentence,
     visible,
 )
@@ -79,8 +80,8 @@ class Report:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in shown]
         if len(rows) > len(shown):
             lines.append(f"and {len(rows) - len(shown)} more endpoints, see report.md")
-        problems = self.problems()
-        lines += [_problem(finding) for finding in problems[:_SHOWN]]
+        problems = problem_lines(self.problems())
+        lines += problems[:_SHOWN]
         if len(problems) > _SHOWN:
             lines.append(f"and {len(problems) - _SHOWN} more, see report.md")
         return [visible(line) for line in [*lines, self.summary()]]
@@ -168,6 +169,20 @@ def _word(findings: list[Finding]) -> str:
     return f"{worst} {good}/{len(findings)}"
 
 
-def _problem(finding: Finding) -> str:
-    where = finding.host if finding.host == finding.server else f"{finding.host} to {finding.server}"
+def problem_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return a line for all hosts of which the same is to say: ``FAIL reachable 4 hosts (...) to db-1 ...``."""
+    hosts: dict[Finding, list[str]] = {}
+    for finding in findings:
+        shared = "" if finding.host == finding.server else "from elsewhere"
+        hosts.setdefault(finding._replace(host=shared, declared=""), []).append(finding.host)
+    return [visible(_problem(finding, list(dict.fromkeys(names)))) for finding, names in hosts.items()]
+
+
+def _problem(finding: Finding, hosts: list[str]) -> str:
+    if not finding.host:
+        where = finding.server
+    elif len(hosts) == 1:
+        where = f"{hosts[0]} to {finding.server}"
+    else:
+        where = f"{len(hosts)} hosts ({listed(hosts)}) to {finding.server}"
     return f"{finding.verdict.upper()} {finding.stage} {where} {finding.endpoint} {finding.port}: {finding.reason}"
