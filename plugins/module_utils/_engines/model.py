@@ -44,6 +44,8 @@ EngineWarningCode = Literal[
     "redirect_without_clusters",
     "search_without_announcements",
     "search_beyond_broadcast",
+    "search_only_by_broadcast",
+    "announced_anywhere",
 ]
 
 
@@ -54,6 +56,7 @@ class Option:
     :param choices: the only values allowed, for ``str`` and ``int``; empty for any.
     :param words: the words that may stand in place of a port, such as ``dynamic``.
     :param maximum: the largest port that makes sense, with ``why`` as the reason.
+    :param port_each: for ``clients``: an address may have a ``port``, where it receives the flow that goes both ways.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Option:
     words: tuple[str, ...] = ()
     maximum: int = 65535
     why: str = ""
+    port_each: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ class FlowSpec:
     :param initiator: ``server``, the option of type ``clients`` whose hosts send first, or ``nobody``: the server
         listens there, the port is guarded, and nobody is admitted.
     :param responder: ``server``, or such an option.
+    :param except_for: an option of type ``clients`` whose hosts are neither, although ``initiator`` or ``responder``
+        names them; empty for none.
     :param when: conditions that must all hold: ``option``, ``!option`` or ``option=value``. An empty list of clients
         is a value: what it belongs to is there, for nobody.
     :param each: ``server``: once; ``instance``: for every instance.
@@ -141,6 +147,7 @@ class FlowSpec:
     source_port: str = ""
     initiator: str = "clients"
     responder: str = "server"
+    except_for: str = ""
     when: tuple[str, ...] = ()
     each: str = "server"
     need: Need = "required"

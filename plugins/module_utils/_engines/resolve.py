@@ -20,7 +20,8 @@ class ResolvedFlow(NamedTuple):
     ``initiators`` and ``responders`` are ``None`` for the server itself, else the client references. ``dynamic``: the
     ports are the dynamic range of the server's host; another host's are its own. ``same_port``: a gateway has to
     publish the very same ports; ``base``: the port that clients register and count these from; ``source``: where the
-    initiator sends from, None where its operating system chooses; ``group``: the multicast address that it sends to.
+    initiator sends from, None where its operating system chooses; ``group``: the multicast address that it sends to;
+    ``excluded``: references to hosts that are neither initiator nor responder.
     """
 
     spec: FlowSpec
@@ -37,6 +38,7 @@ class ResolvedFlow(NamedTuple):
     base: tuple[PortRange, ...] = ()
     source: PortRange | None = None
     group: AddressRange | None = None
+    excluded: Any = ()
 
 
 def resolve_flows(
@@ -87,6 +89,7 @@ def _resolve(spec: FlowSpec, server: str, values: Mapping[str, Any], dynamic: Po
         _ports(spec.through.counted_from, values, dynamic)[0],
         _ports(spec.source_port, values, dynamic)[0][0] if spec.source_port else None,
         values[spec.group] if spec.group else None,
+        values.get(spec.except_for) or () if spec.except_for else (),
     )
 
 

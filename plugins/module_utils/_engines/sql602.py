@@ -15,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     Values,
     written,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import os_family
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange
 
@@ -35,49 +36,115 @@ _NO_HTTP = (
     "get several responses, and the session is the connection"
 )
 _SEARCH = GatewayBehaviour(answered=False, untranslated="the announcement that answers it reaches nobody")
+_ANNOUNCEMENT = GatewayBehaviour(
+    answered=False, untranslated="it goes to the address that the server saw, where nobody waits"
+)
 
 OPTIONS = (
     Option(
         "port_base",
         "port",
-        "PORTBASE (IPPort). Clients search on UDP PORTBASE and connect to TCP PORTBASE+1.",
+        "PORTBASE (IPPort). Opens TCP PORTBASE+1 to the clients, and UDP PORTBASE for search and interrupt.",
         5001,
         maximum=65534,
         why="clients connect to TCP PORTBASE+1, which must exist; 602SQL would use a random port instead",
     ),
-    Option("http_tunnel_port", "port", "HTTPTunnelPort, if HTTP tunnelling is on. If omitted, it is off."),
-    Option("web_port", "port", "WebPort, if WebServerEmulation is on. If omitted, it is off."),
-    Option("search", "bool", "Clients search for the server (UDP PORTBASE, and a broadcast to UDP 5001).", True),
-    Option("interrupt", "bool", "Clients interrupt long operations (UDP PORTBASE).", True),
-    Option("announcements", "bool", "The server answers searches with announcements to the client's UDP 5002.", True),
-    Option("ping", "bool", "Clients verify the connection with an ICMP echo request.", False),
-    Option(
-        "tunnel_only",
-        "bool",
-        "TCPIPCommunication is 0: clients can only use the HTTP tunnel, and neither PORTBASE nor PORTBASE+1 is open.",
-        False,
-    ),
-    Option(
-        "server_ip_addr",
-        "address",
-        "ServerIPAddr, the only address on which TCP PORTBASE+1 listens. UDP PORTBASE, the HTTP tunnel and the web "
-        "interface are still bound to all addresses.",
-    ),
-    Option(
-        "replication_partners",
-        "clients",
-        "Servers with which this one replicates directly by IP (TCP PORTBASE+2, both ways). A partner that is "
-        "declared uses its own PORTBASE.",
-    ),
-    Option("smtp_servers", "clients", "Addresses of the mail servers that the server sends to (TCP 25)."),
-    Option("pop3_servers", "clients", "Addresses of the mail servers that the server fetches from (TCP 110)."),
-    Option("dns_servers", "clients", "Addresses of the name servers that the server asks for mail servers (port 53)."),
     Option(
         "minimum",
         "bool",
         "Admit clients only to TCP PORTBASE+1, which is enough to connect and work. UDP PORTBASE, where the server "
         "listens all the same, is guarded.",
         False,
+    ),
+    Option(
+        "search",
+        "bool",
+        "Clients look whether the server runs. Opens UDP PORTBASE to them, also for their broadcast if PORTBASE is "
+        "5001. Set false if clients are to connect only.",
+        True,
+    ),
+    Option(
+        "interrupt",
+        "bool",
+        "Clients interrupt long operations. Opens UDP PORTBASE to them. Set false if they do not need to.",
+        True,
+    ),
+    Option(
+        "announcements",
+        "bool",
+        "The server answers searches. Opens UDP 5002 on the clients to the server. Set false together with search.",
+        True,
+    ),
+    Option(
+        "announced_elsewhere",
+        "clients",
+        "Clients, which may be inventory hosts, on which another program holds UDP 5002. They let the operating system "
+        "choose the port for announcements: opens their dynamic range of UDP to the server, and not 5002. If omitted, "
+        "there are none.",
+    ),
+    Option(
+        "udp_5001",
+        "bool",
+        "The server was started with the switch -A (Linux): it listens on UDP 5001 whatever PORTBASE is. Clients then "
+        "find it only by broadcast and cannot interrupt it. Opens UDP 5001 instead of PORTBASE.",
+        False,
+    ),
+    Option(
+        "ping", "bool", "Clients verify the connection on request. Accepts their ICMP echo requests explicitly.", False
+    ),
+    Option(
+        "http_tunnel_port",
+        "port",
+        "HTTPTunnelPort. Opens it to the clients. If omitted, HTTP tunnelling is off, as in a new installation.",
+    ),
+    Option(
+        "tunnel_only",
+        "bool",
+        "TCPIPCommunication is 0: the server listens neither on PORTBASE nor on PORTBASE+1, and clients can only use "
+        "the HTTP tunnel.",
+        False,
+    ),
+    Option(
+        "web_port",
+        "port",
+        "WebPort. Opens it to the clients' browsers. If omitted, WebServerEmulation is off, as in a new installation.",
+    ),
+    Option(
+        "server_ip_addr",
+        "address",
+        "ServerIPAddr, the only address on which TCP PORTBASE+1 listens; on Windows, the HTTP tunnel and the web "
+        "interface as well. All else is bound to all addresses. If omitted, so is TCP PORTBASE+1.",
+    ),
+    Option(
+        "replication_partners",
+        "clients",
+        "Servers with which this one replicates directly by IP. Opens replication_port to them, and theirs to this "
+        "server. Inventory hosts that declare 602SQL use the port that they declare; an address can have its own, "
+        "{name: 198.51.100.10, port: 5999}. If omitted, the server does not replicate in this way.",
+        port_each=True,
+    ),
+    Option(
+        "replication_port",
+        "port",
+        "The port in the server's own Direct IP address. If omitted, the address contains none, and it is PORTBASE+2.",
+    ),
+    Option(
+        "smtp_servers",
+        "clients",
+        "Addresses, not inventory hosts, of the mail servers that the server sends to (TCP 25). If omitted, it sends "
+        "no mail.",
+    ),
+    Option(
+        "pop3_servers",
+        "clients",
+        "Addresses, not inventory hosts, of the mail servers that the server fetches from (TCP 110). If omitted, it "
+        "fetches no mail.",
+    ),
+    Option(
+        "dns_servers",
+        "clients",
+        "Addresses, not inventory hosts, of the name servers that the server asks for mail servers (port 53). If "
+        "omitted, it asks none.",
     ),
 )
 
@@ -100,7 +167,7 @@ FLOWS = (
         "port_base",
         "Clients search for the server on UDP PORTBASE",
         _DOC,
-        when=("search",),
+        when=("search", "udp_at_base"),
         need="optional",
         process=("602sql*",),
         probe="sql602_search",
@@ -112,7 +179,7 @@ FLOWS = (
         "port_base",
         "Clients interrupt a running operation on UDP PORTBASE",
         _DOC,
-        when=("interrupt",),
+        when=("interrupt", "udp_at_base"),
         need="optional",
         process=("602sql*",),
         through=GatewayBehaviour(
@@ -126,7 +193,7 @@ FLOWS = (
         "5001",
         "Clients search by broadcast, always on UDP 5001",
         f"{_DOC}; always 5001 and never PORTBASE: {_SEEN}",
-        when=("search", "port_base=5001"),
+        when=("search", "udp_port=5001"),
         need="optional",
         process=("602sql*",),
         broadcast=True,
@@ -135,11 +202,11 @@ FLOWS = (
     FlowSpec(
         "unused_udp",
         "udp",
-        "port_base",
-        "No client searches or interrupts, and UDP PORTBASE still listens: anyone could interrupt queries",
+        "udp_port",
+        "The server listens here although no client searches or interrupts: closed, because anyone could interrupt",
         f"{_SEEN}: UDP PORTBASE is open unless TCPIPCommunication is 0, and a break trusts the address that it names",
         initiator="nobody",
-        when=("!search", "!interrupt", "!tunnel_only"),
+        when=("udp_unused",),
         need="optional",
         process=("602sql*",),
         probe="sql602_search",
@@ -152,13 +219,26 @@ FLOWS = (
         f"{_DOC}; from a new source port each time, so connection tracking never recognizes it: {_SEEN}",
         initiator="server",
         responder="clients",
+        except_for="announced_elsewhere",
         when=("announcements",),
         need="optional",
         unsolicited=True,
         listens=False,
-        through=GatewayBehaviour(
-            answered=False, untranslated="it goes to the address that the server saw, where nobody waits"
-        ),
+        through=_ANNOUNCEMENT,
+    ),
+    FlowSpec(
+        "announcement_elsewhere",
+        "udp",
+        "dynamic",
+        "The server announces itself to a client whose UDP 5002 is taken, at the port that the client names",
+        f"{_DOC}; the operating system chooses the port: {_SOURCE}",
+        initiator="server",
+        responder="announced_elsewhere",
+        when=("announcements", "announced_elsewhere"),
+        need="optional",
+        unsolicited=True,
+        listens=False,
+        through=_ANNOUNCEMENT,
     ),
     FlowSpec(
         "http_tunnel",
@@ -169,6 +249,7 @@ FLOWS = (
         when=("http_tunnel_port",),
         process=("602sql*",),
         probe="http_tunnel",
+        address="http_address",
         through=GatewayBehaviour(http=_NO_HTTP),
     ),
     FlowSpec(
@@ -176,18 +257,18 @@ FLOWS = (
         "tcp",
         "web_port",
         "Browsers use the web interface",
-        f"{_SEEN}: WebPort, all addresses",
+        f"{_SEEN}: WebPort",
         when=("web_port",),
-        need="optional",
         process=("602sql*",),
         probe="tcp",
+        address="http_address",
     ),
     FlowSpec(
         "replication",
         "tcp",
-        "port_base+2",
-        "Servers replicate directly by IP on TCP PORTBASE+2",
-        f"{_SEEN}: TCP PORTBASE+2 with direct-IP replication, outbound to the partner's as well",
+        "replication_at",
+        "Servers replicate directly by IP",
+        f"{_SEEN}: TCP PORTBASE+2 with direct-IP replication; a Direct IP address can contain another: {_SOURCE}",
         initiator="replication_partners",
         when=("replication_partners",),
         both_ways=True,
@@ -203,7 +284,6 @@ FLOWS = (
         initiator="server",
         responder="smtp_servers",
         when=("smtp_servers",),
-        need="optional",
         foreign=True,
     ),
     FlowSpec(
@@ -215,7 +295,6 @@ FLOWS = (
         initiator="server",
         responder="pop3_servers",
         when=("pop3_servers",),
-        need="optional",
         foreign=True,
     ),
     FlowSpec(
@@ -227,7 +306,6 @@ FLOWS = (
         initiator="server",
         responder="dns_servers",
         when=("dns_servers",),
-        need="optional",
         foreign=True,
     ),
     FlowSpec(
@@ -249,13 +327,13 @@ FLOWS = (
         "Clients verify the connection to the address with ICMP echo",
         _DOC,
         when=("ping",),
-        need="optional",
         probe="icmp_echo",
     ),
 )
 
 
 _BEYOND_MINIMUM = (
+    "announced_elsewhere",
     "http_tunnel_port",
     "web_port",
     "tunnel_only",
@@ -274,7 +352,27 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
         server.update(_OFF, ping=False)
     if server["tunnel_only"]:
         server.update(_OFF)
+    base = server["port_base"]
+    server["udp_port"] = _SEARCHED if server["udp_5001"] else base
+    server["udp_at_base"] = server["udp_port"] == base
+    used = server["search"] or (server["interrupt"] and server["udp_at_base"])
+    server["udp_unused"] = not (used or server["tunnel_only"])
+    server["http_address"] = server["server_ip_addr"] if _on_windows(server) else None
+    server["replication_at"] = server["replication_port"]
+    if server["replication_partners"] is not None and server["replication_port"] is None:
+        server["replication_at"] = _plus_two(base)
+    return _warnings(server)
+
+
+def _on_windows(server: Values) -> bool:
+    """Tell whether the HTTP tunnel and the web interface are bound to ServerIPAddr (602SQL's published source)."""
+    return os_family(server["host_os"]) == "windows"
+
+
+def _warnings(server: Values) -> list[EngineWarning]:
+    """Return what clients miss although it is planned."""
     warnings = []
+    base = server["port_base"]
     if server["search"] != server["announcements"]:
         warnings.append(
             EngineWarning(
@@ -283,16 +381,48 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
                 "search",
             )
         )
-    if server["search"] and server["port_base"] != _SEARCHED:
+    if server["search"] and server["udp_port"] != _SEARCHED:
         warnings.append(
             EngineWarning(
                 "search_beyond_broadcast",
-                f"a broadcast search goes to UDP 5001, never to PORTBASE {server['port_base']}: "
+                f"a broadcast search goes to UDP 5001, never to PORTBASE {base}: "
                 "clients find this server only if it is registered by address",
                 "port_base",
             )
         )
+    if not server["udp_at_base"] and (server["search"] or server["interrupt"]):
+        warnings.append(
+            EngineWarning(
+                "search_only_by_broadcast",
+                f"clients that have registered this server search and interrupt at UDP {base}, where it does not "
+                "listen: they find it only by broadcast, and cannot interrupt it",
+                "udp_5001",
+            )
+        )
+    if server["announcements"] and server["announced_elsewhere"]:
+        warnings.append(
+            EngineWarning(
+                "announced_anywhere",
+                "the port for announcements changes with every search: the whole dynamic range of UDP is guarded on "
+                "these clients and open to the server; to avoid it, free their UDP 5002, or set search and "
+                "announcements to false",
+                "announced_elsewhere",
+            )
+        )
     return warnings
+
+
+def _plus_two(base: PortRange) -> PortRange:
+    """Return TCP PORTBASE+2; raises DbportsError where there is none."""
+    if base.last > MAX_PORT - 2:
+        raise DbportsError(
+            f"at most {MAX_PORT - 2} with replication, which needs TCP PORTBASE+2",
+            code="out_of_range",
+            path="port_base",
+            value=written(base),
+            fix="Give the server a lower PORTBASE, or a replication_port",
+        )
+    return PortRange(base.first + 2, base.last + 2)
 
 
 def _check(server: Values) -> None:
@@ -316,7 +446,7 @@ def _check(server: Values) -> None:
                 value=True,
                 fix="Set http_tunnel_port to HTTPTunnelPort (80 if it was not changed)",
             )
-        for name in ("replication_partners", "server_ip_addr"):
+        for name in ("replication_partners", "udp_5001", *(() if _on_windows(server) else ("server_ip_addr",))):
             if server[name]:
                 raise DbportsError(
                     "with tunnel_only, no port counted from PORTBASE is open",
@@ -324,13 +454,13 @@ def _check(server: Values) -> None:
                     path=name,
                     fix=f"Remove tunnel_only or {name}",
                 )
-    if server["replication_partners"] and server["port_base"].last > MAX_PORT - 2:
+    if server["replication_port"] and server["replication_partners"] is None:
         raise DbportsError(
-            f"at most {MAX_PORT - 2} with replication, which needs TCP PORTBASE+2",
-            code="out_of_range",
-            path="port_base",
-            value=written(server["port_base"]),
-            fix="Give the server a lower PORTBASE",
+            "replication_port needs replication_partners",
+            code="missing",
+            path="replication_port",
+            value=written(server["replication_port"]),
+            fix="Set replication_partners, or remove replication_port",
         )
     address = server["server_ip_addr"]
     if address and any(address.overlaps(item) for item in _LOOPBACK):
@@ -350,11 +480,20 @@ ENGINE = Engine(
     options=OPTIONS,
     flows=FLOWS,
     normalize=normalize,
+    normalized={
+        "udp_port": "port",
+        "udp_at_base": "bool",
+        "udp_unused": "bool",
+        "http_address": "address",
+        "replication_at": "port",
+    },
     notes=(
         "A running operation cannot be interrupted through the HTTP tunnel: UDP PORTBASE is not tunnelled.",
         "TCP PORTBASE+1 alone is enough to connect and work; UDP PORTBASE and the client's UDP 5002 are for searching "
         "and interrupting.",
         "UDP PORTBASE is bound to all addresses, whatever ServerIPAddr says.",
+        "If a partner's Direct IP address contains no port, 602SQL connects to PORTBASE+2 of its own PORTBASE: "
+        "register partners with another PORTBASE as address:port.",
         "A break trusts the address inside the datagram, not its sender, so limiting UDP PORTBASE to known clients "
         "in the firewall is real protection.",
     ),

@@ -61,7 +61,7 @@ class _Reader:
         self._errors = ErrorList()
         own, self._refused = read_engines(self._settings.get("dbports_engines"), builtin_engines(), self._errors.keep)
         self._engines: dict[str, Engine] = {**builtin_engines(), **own}
-        self._known: dict[tuple[str, _Refs], PeerSet] = {}
+        self._known: dict[tuple[str, _Refs, _Refs], PeerSet] = {}
         self._meshes: dict[int, PeerSet] = {}
 
     def read(self) -> Declarations:
@@ -197,29 +197,31 @@ class _Reader:
         return dynamic_range(server.values["host_os"]).ports
 
     def _flow(self, host: str, own: PeerSet, flow: ResolvedFlow) -> DeclaredFlow:
-        sides = (self._side(host, own, refs, flow.spec.mesh) for refs in (flow.initiators, flow.responders))
-        return DeclaredFlow(flow, *sides)
+        return DeclaredFlow(
+            flow, self._side(host, own, flow.initiators, flow), self._side(host, own, flow.responders, flow)
+        )
 
-    def _side(self, host: str, own: PeerSet, refs: _Refs | None, mesh: bool) -> PeerSet:
+    def _side(self, host: str, own: PeerSet, refs: _Refs | None, flow: ResolvedFlow) -> PeerSet:
         """Return one side of a flow; None stands for the server's own host, which in a mesh is one of the peers."""
         if refs is None:
             return own
-        others = self._peer_set(host, refs)
-        if not mesh:
+        others = self._peer_set(host, refs, flow.excluded)
+        if not flow.spec.mesh:
             return others
         return self._meshes.setdefault(id(others), PeerSet({**own.peers, **others.peers}))
 
-    def _peer_set(self, host: str, refs: _Refs) -> PeerSet:
+    def _peer_set(self, host: str, refs: _Refs, excluded: _Refs = ()) -> PeerSet:
         """Return the peers that a list of clients names, without the server's own host, which is nobody's client."""
-        known = self._known.get((host, refs))
+        known = self._known.get((host, refs, excluded))
         if known is None:
+            others = {host, *self._peer_set(host, excluded).peers} if excluded else {host}
             found: dict[str, tuple[Peer, Declared]] = {}
             for ref in refs:
                 declared = Declared(host, ref.path)
                 for peer in self._resolve(host, ref):
-                    if peer.name != host:
+                    if peer.name not in others:
                         found.setdefault(peer.name, (peer, declared))
-            known = self._known[host, refs] = PeerSet(found)
+            known = self._known[host, refs, excluded] = PeerSet(found)
         return known
 
     def _resolve(self, host: str, ref: ClientRef) -> tuple[Peer, ...]:

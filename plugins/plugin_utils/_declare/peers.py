@@ -13,6 +13,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     AddressSet,
     parse_addresses,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import written
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES, dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Policy
@@ -72,11 +73,11 @@ class Peers:
         :raises DbportsError: for an unknown name, an empty group and a host without an address.
         """
         if self._inventory.host(ref.name) is not None:
-            _no_os(ref)
+            _only_name(ref)
             return (self.host(ref.name),)
         members = self._inventory.group(ref.name)
         if members is not None:
-            _no_os(ref)
+            _only_name(ref)
             return self._group(ref, members)
         if _looks_like_address(ref.name):
             try:
@@ -87,7 +88,7 @@ class Peers:
             if self._inventory.host(str(network)) is not None:  # 192.0.2.21/32 is the host named 192.0.2.21
                 return (self.host(str(network)),)
             os = read_os(ref.os, f"{ref.path}.os")
-            return (Peer(str(network), (network,), dynamic_range(os).ports, False, os),)
+            return (Peer(str(network), (network,), dynamic_range(os).ports, False, os, ref.port),)
         near = difflib.get_close_matches(ref.name, list(self._inventory.names()), 1)
         raise DbportsError(
             "neither an inventory host or group nor an IP address or network",
@@ -155,16 +156,20 @@ def _read_settings(values: dict[str, Any]) -> Settings:
     )
 
 
-def _no_os(ref: ClientRef) -> None:
-    """Refuse what would have no effect: an inventory host has an operating system of its own."""
-    if ref.os is not None:
-        raise DbportsError(
-            "only an address or network can have its operating system here",
-            code="contradiction",
-            path=f"{ref.path}.os",
-            value=ref.os,
-            fix="Set dbports_os of the hosts instead",
-        )
+def _only_name(ref: ClientRef) -> None:
+    """Refuse what would have no effect: an inventory host has an operating system and servers of its own."""
+    for key, value, what, fix in (
+        ("os", ref.os, "its operating system", "Set dbports_os of the hosts instead"),
+        ("port", written(ref.port), "its port", "Declare the port with the server of that host instead"),
+    ):
+        if value is not None:
+            raise DbportsError(
+                f"only an address or network can have {what} here",
+                code="contradiction",
+                path=f"{ref.path}.{key}",
+                value=value,
+                fix=fix,
+            )
 
 
 def _declared_addresses(declared: Any) -> Ranges:

@@ -22,6 +22,7 @@ _NAME = re.compile(r"[^\"\\/]{1,64}")
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 _LISTEN_EXAMPLE = "[{address: 192.0.2.10, tcp_port: 1433}]"
+_CLIENT_PORT = Option("port", "port", "Where an address receives.")
 CLIENTS_FIX = (
     "List hosts, groups, addresses or networks; write {name: GROUP, allow_empty: true} for a group that may be empty, "
     "or [] if no other host connects"
@@ -135,9 +136,10 @@ def read_address(value: Any, path: str) -> AddressRange:
         ) from None
 
 
-def read_clients(value: Any, path: str) -> tuple[ClientRef, ...]:
+def read_clients(value: Any, path: str, option: Option | None = None) -> tuple[ClientRef, ...]:
     """Read a list of hosts, groups, addresses and networks; whether they exist is for others to ask.
 
+    :param option: the option that is read, if it may have keys that not all clients have.
     :returns: an entry each; nothing for an empty list, which says that no other host connects.
     :raises DbportsError: when it is no list or has an entry of another form.
     """
@@ -145,10 +147,11 @@ def read_clients(value: Any, path: str) -> tuple[ClientRef, ...]:
         value = [value]
     if not isinstance(value, (list, tuple)):
         raise DbportsError("expected a list of clients", code="wrong_type", path=path, value=value, fix=CLIENTS_FIX)
-    return read_each(value, path, _read_client)
+    keys = ("name", "allow_empty", "os", *(("port",) if option and option.port_each else ()))
+    return read_each(value, path, lambda item, where: _read_client(item, where, keys))
 
 
-def _read_client(item: Any, path: str) -> ClientRef:
+def _read_client(item: Any, path: str, keys: tuple[str, ...]) -> ClientRef:
     if isinstance(item, str) and item.strip():
         return ClientRef(item.strip(), path)
     if not isinstance(item, Mapping) or not isinstance(item.get("name"), str) or not item["name"].strip():
@@ -159,13 +162,14 @@ def _read_client(item: Any, path: str) -> ClientRef:
             value=item,
             fix="Write a name, or for example {name: app_servers, allow_empty: true}",
         )
-    no_unknown_keys(item, ("name", "allow_empty", "os"), path)
-    os = item.get("os")
+    no_unknown_keys(item, keys, path)
+    os, port = item.get("os"), item.get("port")
     return ClientRef(
         item["name"].strip(),
         path,
         read_bool(item.get("allow_empty", False), f"{path}.allow_empty"),
         None if os is None else str(os),
+        None if port is None else read_options({"port": port}, (_CLIENT_PORT,), path)["port"],
     )
 
 
@@ -262,7 +266,7 @@ _READERS: dict[str, Callable[[Any, Option, str], Any]] = {
     "int": _read_choice,
     "port": _read_port,
     "ports": _read_ports,
-    "clients": lambda value, option, path: read_clients(value, path),
+    "clients": lambda value, option, path: read_clients(value, path, option),
     "address": lambda value, option, path: read_address(value, path),
     "addresses": _read_addresses,
     "listen": _read_listen,

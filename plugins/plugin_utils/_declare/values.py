@@ -46,12 +46,14 @@ class ClientRef:
     :param path: the variable's path below its host.
     :param allow_empty: the user allows this group to be empty.
     :param os: for an address or network, the operating system of what is there, or None.
+    :param port: for an address, where it receives what the server sends to it, or None.
     """
 
     name: str
     path: str
     allow_empty: bool = False
     os: str | None = None
+    port: PortRange | None = None
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,17 @@ class Server:
 
 
 class Peer(NamedTuple):
-    """One side of a flow: an inventory host, or an address or network that is none."""
+    """One side of a flow: an inventory host, or an address or network that is none.
+
+    :param port: where an address that is no host receives what the server sends to it, or None where nothing is said.
+    """
 
     name: str
     addresses: Ranges
     source_ports: PortRange
     is_host: bool
     os: str | None
+    port: PortRange | None = None
 
 
 class Settings(NamedTuple):

@@ -13,6 +13,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, os_family
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import (
     PlanError,
     read_declarations,
@@ -194,15 +195,20 @@ class _Builder:
             return [(_keys(item), item.address) for item in same or declared]
         if not _receives(flow, responder.os):
             return []
-        if not flow.dynamic and not flow.address:
+        ports = self._declared_ports(flow, responder)
+        if not ports and not flow.address:
             return [(own, None)]
-        # An address in the endpoint's id would be this server's own, and so would its dynamic range.
-        theirs = flow._replace(endpoint=flow.endpoint.partition("@")[0])
-        if flow.dynamic and (responder.os or responder.name in self._declarations.range_declared):
-            theirs = theirs._replace(ports=(responder.source_ports,))
-        elif flow.dynamic and flow.spec.responder_os:
-            theirs = theirs._replace(ports=(dynamic_range(flow.spec.responder_os).ports,))
-        return [(_keys(theirs), None)]
+        # An address in the endpoint's id would be this server's own.
+        endpoint = flow.endpoint.partition("@")[0]
+        return [(_keys(flow._replace(endpoint=endpoint, ports=(ports,) if ports else flow.ports)), None)]
+
+    def _declared_ports(self, flow: ResolvedFlow, responder: Peer) -> PortRange | None:
+        """Return where a responder that declares no server receives a flow, if anything is said of it."""
+        if not flow.dynamic:
+            return responder.port
+        if responder.os or responder.name in self._declarations.range_declared:
+            return responder.source_ports
+        return dynamic_range(flow.spec.responder_os).ports if flow.spec.responder_os else None
 
     def _cross(self, request: FlowRequest, keys: _Keys, declared: Declared) -> None:
         """Let two peers see each other, or the gateways in their places."""

@@ -45,8 +45,8 @@ def test_one_rule_for_each_protocol_and_port() -> None:
     assert [
         (rule["protocol"], rule["from_port"], rule["to_port"], rule["sources"], rule["need"]) for rule in found
     ] == [
-        ("icmp", 8, -1, ["192.0.2.20/31"], "optional"),
-        ("icmpv6", 128, -1, ["2001:db8::/64"], "optional"),
+        ("icmp", 8, -1, ["192.0.2.20/31"], "required"),
+        ("icmpv6", 128, -1, ["2001:db8::/64"], "required"),
         ("tcp", 5002, 5002, both, "required"),
         ("udp", 5001, 5001, both, "optional"),
     ]

@@ -149,9 +149,9 @@ class Test602Sql:
         assert inbound["ping icmp"] == {"app-01": ""}, "an echo request has no ports"
         assert rules(plan.hosts["app-01"], "out")["ping icmp"] == {"db": ""}
 
-    def test_only_the_connection_is_required(self) -> None:
+    def test_only_the_connection_and_what_is_asked_for_are_required(self) -> None:
         host = plan_of("- {engine: sql602, clients: [app-01], ping: true}").hosts["db"]
-        assert {key.flow for key in host.rules if key.need == "required"} == {"connect"}
+        assert {key.flow for key in host.rules if key.need == "required"} == {"connect", "ping"}
 
     def test_endpoints_name_the_program(self) -> None:
         found = endpoints(plan_of("- {engine: sql602, clients: [app-01]}").hosts["db"])
