@@ -25,6 +25,7 @@ class ActionModule(DbportsAction):
         **PLAN_OPTIONS,
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "allow_shrink": {"type": "bool", "default": False},
+        "former_name": {"type": "str"},
         "allow_empty_plan": {"type": "bool", "default": False},
         "accept_conflicts": {"type": "list", "elements": "str", "default": []},
         "persist": {"type": "bool", "default": True},
@@ -33,14 +34,16 @@ class ActionModule(DbportsAction):
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
+        host = task_vars["inventory_hostname"]
+        common = {"former_name": args["former_name"] or "", "owner": host}
         if args["state"] == "absent":
-            return self._call({"state": "absent"}, task_vars)
+            return self._call({**common, "state": "absent"}, task_vars)
         plan = self.plan(args, task_vars)
         refuse_conflicts(plan.index, args["accept_conflicts"])
         if not args["allow_empty_plan"]:
             refuse_empty_plan(plan.index)
-        port_set = plan.host(task_vars["inventory_hostname"])
-        arguments = ruleset_arguments(port_set)
+        port_set = plan.host(host)
+        arguments = {**common, **ruleset_arguments(port_set)}
         self._keep_own_way_in(arguments)
         result = self._call({**arguments, "allow_shrink": args["allow_shrink"], "persist": args["persist"]}, task_vars)
         result["plan_id"] = plan.plan_id

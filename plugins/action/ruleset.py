@@ -25,4 +25,5 @@ class ActionModule(DbportsAction):
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
         wrap_async = bool(self._task.async_val)
+        args = {**args, "owner": task_vars["inventory_hostname"]}
         return dict(self._execute_module(RULESET_MODULE, args, task_vars=task_vars, wrap_async=wrap_async))

@@ -31,6 +31,12 @@ options:
         out real clients.
     type: bool
     default: false
+  former_name:
+    description:
+      - The former name of this host in the inventory, whose rules it takes over.
+      - By default, rules that another name wrote are not changed, because two names of one machine would undo each
+        other's work. The rules carry the name as a comment.
+    type: str
   allow_empty_plan:
     description: Apply a plan without a single server. By default this is refused, because it guards nothing.
     type: bool

@@ -91,6 +91,16 @@ options:
       - Otherwise that is refused, because a plan made from half an inventory looks just like it.
     type: bool
     default: false
+  owner:
+    description:
+      - The name of this host in the inventory, which the task sets by itself. The rules carry it as a comment.
+      - Rules that carry another name are not changed, because two names of one machine would undo each other's work.
+    type: str
+    default: ""
+  former_name:
+    description: Another name whose rules this host takes over, after it was renamed or cloned.
+    type: str
+    default: ""
 extends_documentation_fragment: [dbports.firewall.attributes]
 attributes:
   check_mode:
@@ -237,6 +247,8 @@ def main() -> None:
             "filter_outbound": {"type": "bool", "default": False},
             "persist": {"type": "bool", "default": True},
             "allow_shrink": {"type": "bool", "default": False},
+            "owner": {"type": "str", "default": ""},
+            "former_name": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import copy
 import re
+import subprocess
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.variables import PLAN_VARIABLES, RUN_VARIABLES
 
 INVENTORY: dict[str, Any] = {
@@ -362,3 +365,56 @@ class TestOutsideTheInventory:
         assert "dbports_servers: an extra variable is every host's" in result.of("plan")[0]["msg"]
         alone = {"all": {"hosts": {"db-1": {"ansible_connection": "local", "dbports_addresses": ["192.0.2.10"]}}}}
         assert run_playbook(self.play(), alone, *extra).rc == 0
+
+
+class TestTwoNames:
+    """One machine, two names of the inventory: the rules belong to one of them, and the other one is refused."""
+
+    ONE, TWO = (
+        {"dbports_addresses": ["192.0.2.10"], "dbports_servers": [{"engine": "mssql", "clients": [client]}]}
+        for client in ("192.0.2.21", "192.0.2.22")
+    )
+
+    @pytest.fixture(autouse=True)
+    def _clean(self) -> Iterator[None]:
+        """The machine is the world in which the tests run."""
+        yield
+        subprocess.run(["nft", "-f", "-"], input=DELETE, text=True, check=True)
+
+    def table(self) -> str:
+        return subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+
+    def test_at_once_and_one_after_the_other(self, runs: Runs) -> None:
+        data = inventory(db_1=self.ONE, db_2=self.TWO)
+        said = runs.fails(APPLY, data, "--limit", "db-1,db-2", "-f", "5")
+        winner, loser = ("db-1", "db-2") if "belong to the inventory host db-1" in said else ("db-2", "db-1")
+        assert (
+            f"the rules on this machine belong to the inventory host {winner}: two names of one machine (got '{loser}')"
+            in said
+        )
+        table = self.table()
+        assert f"dbports: inventory host {winner}" in table
+        for arguments in ((), ("-e", "dbports_allow_shrink=true"), ("-e", "dbports_state=absent")):
+            assert "two names of one machine" in runs.fails(APPLY, data, "--limit", loser, *arguments)
+            assert self.table() == table
+        runs.ok(APPLY, data, "--limit", winner)
+
+    def test_a_name_without_rules_does_not_take_them_away(self, runs: Runs) -> None:
+        data = inventory(db_1=self.ONE, idle={})
+        runs.ok(APPLY, data, "--limit", "db-1")
+        table = self.table()
+        assert "two names of one machine" in runs.fails(APPLY, data, "--limit", "idle")
+        assert self.table() == table
+
+    def test_a_renamed_host(self, runs: Runs) -> None:
+        runs.ok(APPLY, inventory(db_1=self.ONE), "--limit", "db-1")
+        renamed = inventory(db_1=None, new=self.ONE)
+        assert "set dbports_former_name (former_name) to db-1 for this host" in runs.fails(
+            APPLY, renamed, "--limit", "new"
+        )
+        named = inventory(db_1=None, new={**self.ONE, "dbports_former_name": "db-1"})
+        assert runs.ok(APPLY, named, "--limit", "new").stats["new"]["changed"] == 1
+        assert "dbports: inventory host new" in self.table()
+        assert runs.ok(APPLY, named, "--limit", "new").stats["new"]["changed"] == 0
+        runs.ok(APPLY, renamed, "--limit", "new", "-e", "dbports_state=absent")
+        assert "dbports" not in self.table()

@@ -249,6 +249,12 @@ ROLES: dict[str, Spec] = {
                 "description": "Allow a host to lose a guarded port, or more than half of the addresses allowed on "
                 "one.",
             },
+            "dbports_former_name": {
+                "type": "str",
+                "default": "",
+                "description": "The former name of a host that was renamed or cloned. Rules that carry any other name "
+                "than the host's own are not changed, because two names of one machine would undo each other's work.",
+            },
             "dbports_allow_empty_plan": {
                 "type": "bool",
                 "default": False,

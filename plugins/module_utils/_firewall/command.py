@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import IO, NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 TIMEOUT = 60
 """Seconds after which a command is given up; a firewall loads a thousand networks in a fraction of one."""
+
+NETWORK = Path("/proc/self/ns/net")
+"""This process's network namespace, namespaces(7)."""
 
 
 class Output(NamedTuple):
@@ -33,6 +40,29 @@ Run = Callable[[Sequence[str], str], Output]
 def find(name: str) -> Optional[str]:
     """Return the path of a program, also from the directories that a user's PATH may lack."""
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+
+
+@contextmanager
+def exclusive() -> Iterator[None]:
+    """Keep others waiting who change the same firewall: a second name of this machine, or another controller.
+
+    The lock is on the network namespace itself, to which a firewall belongs; it leaves no file behind.
+
+    :raises DbportsError: when another run takes longer than :data:`TIMEOUT` seconds.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            _lock(stack.enter_context(NETWORK.open("rb")))
+        yield
+
+
+def _lock(stream: IO[bytes]) -> None:
+    for _attempt in range(TIMEOUT * 10):
+        try:
+            return fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+    raise DbportsError("another run on this host holds its firewall", code="command_failed", fix="Wait for it")
 
 
 def run(argv: Sequence[str], text: str = "") -> Output:

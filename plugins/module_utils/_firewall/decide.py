@@ -16,6 +16,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     Ruleset,
     build_ruleset,
     losses,
+    owner_text,
     read_policy,
     read_rules,
 )
@@ -31,6 +32,8 @@ class DesiredState:
     :ivar outbound: whether this host filters outbound, so that outbound losses count.
     :ivar persist: whether the ruleset comes back after a reboot.
     :ivar allow_shrink: whether losses are intended.
+    :ivar owner: the inventory host that this is, as :func:`owner_text` writes it; empty leaves the name that is there.
+    :ivar former_owner: a name whose rules it may take over.
     """
 
     ruleset: Ruleset
@@ -38,6 +41,8 @@ class DesiredState:
     outbound: bool = False
     persist: bool = True
     allow_shrink: bool = False
+    owner: str = ""
+    former_owner: str = ""
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> DesiredState:
@@ -49,12 +54,15 @@ class DesiredState:
         policy = read_policy(arguments.get("policy", "guard"))
         ruleset = build_ruleset(read_rules(arguments.get("rules") or ()), policy=policy, outbound=outbound)
         absent = arguments.get("state") == "absent"
+        owner, former = (owner_text(str(arguments.get(key) or "")) for key in ("owner", "former_name"))
         return cls(
-            ruleset=Ruleset() if absent else ruleset,
+            ruleset=Ruleset() if absent else ruleset.of(owner),
             absent=absent,
             outbound=outbound,
             persist=bool(arguments.get("persist", True)),
             allow_shrink=bool(arguments.get("allow_shrink", False)),
+            owner=owner,
+            former_owner=former,
         )
 
 
@@ -111,7 +119,21 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
         script=replace(script, load=None) if before.ruleset == wish.ruleset else script,
         foreign=foreign,
         warnings=tuple(_warnings(foreign, script.not_kept)),
-        refusal=_refusal(before.ruleset, wish),
+        refusal=_other_owner(before.ruleset, wish) or _refusal(before.ruleset, wish),
+    )
+
+
+def _other_owner(before: Ruleset, wish: DesiredState) -> Optional[DbportsError]:
+    """Refuse the rules of another inventory name: the name that comes last would win."""
+    if not wish.owner or before.owner in ("", wish.owner, wish.former_owner):
+        return None
+    return DbportsError(
+        f"the rules on this machine belong to the inventory host {before.owner}: two names of one machine",
+        code="other_owner",
+        path="inventory_hostname",
+        value=wish.owner,
+        fix=f"Remove one of the names from the inventory; if {before.owner} was renamed or cloned, set "
+        f"dbports_former_name (former_name) to {before.owner} for this host",
     )
 
 

@@ -8,8 +8,9 @@ A backend only translates a :class:`Ruleset` and reads it back; what a rule mean
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
@@ -35,6 +36,9 @@ POLICIES: tuple[Policy, ...] = ("guard", "open")
 
 MAX_COMMENT = 120
 """Bytes of a comment that every firewall here can hold."""
+
+_MAX_OWNER = 80
+"""Bytes of it that are left for the name of an inventory host."""
 
 _Choice = TypeVar("_Choice", bound=str)
 _Key = tuple[Direction, Protocol, tuple[PortRange, ...]]
@@ -143,15 +147,21 @@ class Ruleset:
     """What this collection's own rules say; equal rulesets mean the same firewall.
 
     ``unexpected`` lists what a backend read in the collection's own place and did not write:
-    it makes such a ruleset differ from every wanted one.
+    it makes such a ruleset differ from every wanted one. ``owner`` is the inventory host that the rules belong to, as
+    :func:`owner_text` writes it; an empty ruleset has none.
     """
 
     accepts: tuple[Accept, ...] = ()
     guards: tuple[Guard, ...] = ()
     unexpected: tuple[str, ...] = ()
+    owner: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.accepts or self.guards or self.unexpected)
+
+    def of(self, owner: str) -> Ruleset:
+        """Return the same ruleset of another owner; nothing belongs to nobody."""
+        return replace(self, owner=owner) if self else self
 
     @property
     def parts(self) -> list[Accept | Guard]:
@@ -169,7 +179,7 @@ class Ruleset:
 
     def render(self) -> str:
         """Print the ruleset for a diff: one line a rule and one line a peer."""
-        lines: list[str] = []
+        lines = [f"of inventory host {self.owner}"] if self.owner else []
         for accept in self.accepts:
             word = "from" if accept.direction == "in" else "to"
             lines.append(f"accept {_title(accept)}  # {accept.comment}")
@@ -226,6 +236,17 @@ def plain_comment(text: str) -> str:
     plain = "".join(char if char.isprintable() else " " for char in text)
     plain = " ".join(plain.replace('"', "'").replace("\\", "/").split())
     return plain.encode("utf-8", "replace")[:MAX_COMMENT].decode("utf-8", "ignore").strip()
+
+
+def owner_text(name: str) -> str:
+    """Return an inventory name as it fits into a comment; a digest stands for what does not."""
+    plain = plain_comment(name)
+    if plain == name and len(name.encode("utf-8")) <= _MAX_OWNER:
+        return plain
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return plain_comment(
+        f"{plain.encode('utf-8', 'replace')[: _MAX_OWNER - 24].decode('utf-8', 'ignore')} sha256 {digest}"
+    )
 
 
 def losses(old: Ruleset, new: Ruleset, *, directions: Iterable[Direction] = DIRECTIONS) -> list[str]:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import Backend, governing_backend
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState, decide
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
@@ -28,20 +30,24 @@ def apply(wish: DesiredState, *, check: bool = False, backend: Optional[Backend]
         step fails; the host is then as before.
     """
     backend = backend or governing_backend()
-    observed = backend.observe()
-    change = plan_change(backend, observed, wish)
-    if change.refusal:
-        raise change.refusal
-    backend.check(change.script)
-    if change.changed and not check:
-        commit(backend, change, observed)
+    with exclusive():
+        observed = backend.observe()
+        change = plan_change(backend, observed, wish)
+        if change.refusal:
+            raise change.refusal
+        backend.check(change.script)
+        if change.changed and not check:
+            commit(backend, change, observed)
     return _result(change, backend.name)
 
 
 def plan_change(backend: Backend, observed: Observed, wish: DesiredState) -> Change:
     """Return what has to be done with the host that shows ``observed``; pure, as all that it calls."""
+    before = backend.decode(observed)
+    if not wish.owner:
+        wish = replace(wish, ruleset=wish.ruleset.of(before.ruleset.owner))
     script = backend.encode(wish.ruleset, observed, persist=wish.persist)
-    return decide(backend.decode(observed), wish, script)
+    return decide(before, wish, script)
 
 
 def commit(backend: Backend, change: Change, observed: Observed) -> None:

@@ -18,6 +18,7 @@ def ruleset_arguments(port_set: PortSet) -> dict[str, Any]:
     """Return the ruleset module's arguments for a host's port set."""
     return {
         "state": "present",
+        "owner": port_set.host,
         "policy": port_set.settings.policy,
         "filter_outbound": port_set.settings.filter_outbound,
         "rules": [

@@ -27,6 +27,7 @@ RUN_VARIABLES = (
     "dbports_explain_host",
     "dbports_explain_peer",
     "dbports_explain_port",
+    "dbports_former_name",
     "dbports_hosts",
     "dbports_persist",
     "dbports_plan_dir",

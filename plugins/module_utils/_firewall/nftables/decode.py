@@ -34,6 +34,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     ICMP,
     IP,
     NFPROTO,
+    OWNER,
     PRIORITY,
     REFUSAL,
     PeerSet,
@@ -70,6 +71,7 @@ class _Reader:
         self.unexpected: list[str] = []
         self.sets: dict[str, PeerSet] = {}
         self.used: set[str] = set()
+        self.owners: set[str] = set()
         self.chains: dict[str, list[Mapping[str, Node]]] = {}
         self.guards: list[Guard] = []
         self.accepts: dict[_AcceptKey, dict[int, tuple[AddressRange, ...]]] = {}
@@ -118,12 +120,17 @@ class _Reader:
             Accept(*key[:3], peers=merge_addresses(peer for part in families.values() for peer in part), comment=key[3])
             for key, families in self.accepts.items()
         ]
-        return Ruleset(tuple(sorted(accepts)), tuple(sorted(self.guards)), tuple(sorted(self.unexpected)))
+        self._expect(len(self.owners) < 2, f"rules of {' and '.join(sorted(self.owners))}")
+        owner = "" if len(self.owners) != 1 else next(iter(self.owners))
+        return Ruleset(tuple(sorted(accepts)), tuple(sorted(self.guards)), tuple(sorted(self.unexpected)), owner)
 
     def _read_chain(self, direction: Direction, rules: Sequence[Mapping[str, Node]]) -> None:
         """Sort the rules of one chain; their order counts: head, accepts, refusals."""
         head = _head(direction, _refusals(direction, rules))
         self._expect([rule.get("expr") for rule in rules[: len(head)]] == head, f"the head of chain {direction}")
+        comment = str(rules[0].get("comment") or "") if rules else ""
+        if comment.startswith(OWNER):
+            self.owners.add(comment[len(OWNER) :])
         for rule in rules[len(head) :]:
             try:
                 self._read_rule(direction, rule)

@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     ICMP,
     IP,
     NFPROTO,
+    OWNER,
     PRIORITY,
     REFUSAL,
     TABLE,
@@ -92,10 +93,11 @@ def _encode_set(name: str, family: int, peers: Sequence[AddressRange]) -> list[s
 
 def _encode_chain(ruleset: Ruleset, direction: Direction, names: Mapping[PeerSet, str]) -> list[str]:
     chain = CHAINS[direction]
+    owner = f' comment "{_comment(OWNER + ruleset.owner)}"' if ruleset.owner else ""
     lines = [
         f"\tchain {chain.name} {{",
         f"\t\ttype filter hook {chain.hook} priority {PRIORITY}; policy accept;",
-        f'\t\t{chain.interface} "lo" accept',
+        f'\t\t{chain.interface} "lo" accept{owner}',
         *(f"\t\t{text}" for text in _encode_answers(ruleset, direction)),
     ]
     for accept in ruleset.accepts:

@@ -35,6 +35,8 @@ has changed"), Linux' default has 28,232; nobody writes a list of 64 adjacent fi
 """
 
 REFUSAL = "dbports: everyone else"
+OWNER = "dbports: inventory host "
+"""Begins the comment of a chain's first rule; the name of the host follows."""
 
 DELETE = f"add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"
 """Removes the table whether or not it is there: nft before 1.0.7 has no ``destroy``."""
