@@ -245,6 +245,7 @@ FLOWS = (
         initiator="nobody",
         when=("tcp_dynamic_port", "connect_by=port"),
         each="instance",
+        need="optional",
         process=("sqlservr",),
     ),
     FlowSpec(
@@ -281,6 +282,7 @@ FLOWS = (
         BROWSER,
         initiator="nobody",
         when=("browser", "!browser_asked"),
+        need="optional",
         process=("sqlbrowser", "sqlservr"),
         probe="ssrp",
         shared=True,
@@ -520,10 +522,19 @@ def _settle_port(server: Values, instance: Values, index: int) -> list[EngineWar
 def _settle_naming(server: Values, instance: Values) -> None:
     """Settle whether clients name an instance or write its port, and refuse what they cannot."""
     default, dynamic = is_default(instance), instance["dynamic_port"]
+    tcp, piped = instance["tcp_enabled"], server["named_pipes"]
     if instance["connect_by"] is None:
-        piped = not instance["tcp_enabled"] and server["named_pipes"]
-        asked = dynamic or (bool(server["browser"] or piped) and not default)
+        asked = dynamic or (not default and bool(server["browser"] if tcp else piped))
         instance["connect_by"] = "name" if asked and not (instance["hide_instance"] and not dynamic) else "port"
+    if instance["connect_by"] == "name" and not (tcp or piped):
+        raise DbportsError(
+            "only programs on the same host connect to this instance (shared memory), and SQL Server Browser tells "
+            "other hosts no port of it",
+            code="contradiction",
+            path="connect_by",
+            value="name",
+            fix="Enable TCP/IP and remove tcp_enabled, set named_pipes: true, or remove connect_by",
+        )
     if dynamic and instance["connect_by"] == "port":
         raise DbportsError(
             "clients cannot name a port that changes",
