@@ -27,6 +27,20 @@ MUTE = "import socket,sys\ns=socket.create_server(('',7000))\nc=[]\nwhile True: 
 BABBLE = (
     "import socket\ns=socket.create_server(('',7001))\nwhile True: c=s.accept()[0];c.sendall(b'SSH-2.0-babble\\n'*9)"
 )
+BROWSE = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.settimeout(float(sys.argv[1]))
+s.sendto(b"\\x02", ("192.0.2.255", 1434))
+try:
+    data, peer = s.recvfrom(65535)
+    print(data[:1].hex(), *peer)
+except socket.timeout:
+    print("nothing")
+"""
+"""What sqlcmd -L sends: CLNT_BCAST_EX, by broadcast."""
+
 INSTANCES = [
     *("--instance", "MSSQLSERVER:1433", "--instance", "SALES:50123"),
     *("--instance", "STRAY:999", "--hidden", "X:1", "--dac", "SALES:14340"),
@@ -253,6 +267,19 @@ def test_the_search_needs_the_clients_inbound_rule(lab: Lab) -> None:
     load(client, "input", "ct state established,related accept", "udp sport 5001 accept", "drop")
     try:
         assert one(lab, "sql602_search", "5001", timeout=BRIEF)["verdict"] == "silent"
+    finally:
+        unload(client)
+
+
+def test_an_answer_to_a_broadcast_needs_the_clients_inbound_rule(lab: Lab) -> None:
+    """The request went to another address than the one that answers: connection tracking does not relate them."""
+    client, own = lab.hosts["app-01"], "ct state established,related accept"
+    load(client, "input", own, "drop")
+    assert client.python(BROWSE, str(BRIEF)).stdout.split() == ["nothing"]
+    unload(client)
+    load(client, "input", own, f"ip saddr {SERVER} udp sport 1434 udp dport 32768-60999 accept", "drop")
+    try:
+        assert client.python(BROWSE, str(PATIENT)).stdout.split() == ["05", SERVER, "1434"]
     finally:
         unload(client)
 
