@@ -18,10 +18,6 @@ description:
     when the findings of all are there.
 options:
   plan_dir:
-    description:
-      - The directory on the controller to which M(dbports.firewall.plan) wrote the plan. A relative path starts at the
-        directory in which ansible-playbook was started.
-    type: path
     required: true
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]
 attributes:

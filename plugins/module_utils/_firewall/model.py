@@ -65,7 +65,7 @@ class Rule(NamedTuple):
         :raises DbportsError: naming the bad value.
         """
         if not isinstance(rule, Mapping):
-            raise DbportsError("expected a dictionary", code="wrong_type", value=rule)
+            raise DbportsError("expected a dictionary", value=rule)
         direction = _choice(rule.get("direction"), DIRECTIONS, "a direction is in or out")
         protocol = _choice(rule.get("protocol"), PROTOCOLS, "a protocol is one of " + ", ".join(PROTOCOLS))
         ports, peers = rule.get("ports"), rule.get("peers") or ()
@@ -74,7 +74,7 @@ class Rule(NamedTuple):
         if protocol != "icmp" and not ports:
             raise DbportsError(f"a {protocol} rule needs at least one port", code="missing", value=ports)
         if not isinstance(peers, (list, tuple)):
-            raise DbportsError("expected a list of addresses and networks", code="wrong_type", value=peers)
+            raise DbportsError("expected a list of addresses and networks", value=peers)
         return cls(
             direction,
             protocol,
@@ -106,7 +106,7 @@ def read_rules(values: Any) -> tuple[Rule, ...]:
     :raises DbportsError: naming ``rules[N]`` and the value.
     """
     if not isinstance(values, (list, tuple)):
-        raise DbportsError("expected a list", code="wrong_type", path="rules", value=values)
+        raise DbportsError("expected a list", path="rules", value=values)
     rules = []
     for number, value in enumerate(values):
         try:

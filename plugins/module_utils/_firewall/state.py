@@ -17,10 +17,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import for
 Verdict = Literal["drops", "unknown"]
 
 
-class Observed(NamedTuple):
-    """What a host shows of its firewall: texts by names that only the backend knows, fit to be sent as JSON."""
-
-    texts: Mapping[str, str]
+Observed = Mapping[str, str]
+"""What a host shows of its firewall: texts by names that only the backend knows, fit to be sent as JSON."""
 
 
 class KeptFile(NamedTuple):

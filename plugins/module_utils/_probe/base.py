@@ -25,12 +25,6 @@ said that the traffic is blocked. ``silent``: nothing came back where silence ha
 connection was accepted and nothing was said. ``unknown``: something else, which the detail explains.
 """
 
-ANSWERS: Verdict = "answers"
-REFUSED: Verdict = "refused"
-FILTERED: Verdict = "filtered"
-SILENT: Verdict = "silent"
-UNKNOWN: Verdict = "unknown"
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -160,10 +154,10 @@ def of_error(error: OSError, port: int | None = None, *, no_answer: Verdict) -> 
     if is_timeout(error):
         return Outcome(no_answer, "no answer in time", port)
     if error.errno == errno.ECONNREFUSED:
-        return Outcome(REFUSED, "a TCP reset or an ICMP port unreachable message came back", port)
+        return Outcome("refused", "a TCP reset or an ICMP port unreachable message came back", port)
     if error.errno in _BLOCKED:
-        return Outcome(FILTERED, _BLOCKED[error.errno], port)
-    return Outcome(UNKNOWN, os.strerror(error.errno) if error.errno else str(error), port)
+        return Outcome("filtered", _BLOCKED[error.errno], port)
+    return Outcome("unknown", os.strerror(error.errno) if error.errno else str(error), port)
 
 
 def printable(text: str, limit: int = 80) -> str:

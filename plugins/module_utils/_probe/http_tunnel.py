@@ -13,9 +13,7 @@ import socket
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    ANSWERS,
     MAX_PORTS,
-    UNKNOWN,
     Deadline,
     Outcome,
     ProbeKind,
@@ -66,8 +64,8 @@ def probe(target: Target, deadline: Deadline) -> Outcome:
             line += part
         status = parse_status_line(line.split(b"\r\n", 1)[0])
         if status != 200:
-            return Outcome(UNKNOWN, f"HTTP status {status} instead of the tunnel's 200")
-        return Outcome(ANSWERS, "the 602SQL HTTP tunnel answered")
+            return Outcome("unknown", f"HTTP status {status} instead of the tunnel's 200")
+        return Outcome("answers", "the 602SQL HTTP tunnel answered")
 
     return tcp.connect(target, deadline, speak)
 

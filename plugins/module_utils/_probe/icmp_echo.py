@@ -14,9 +14,6 @@ import socket
 import struct
 
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    ANSWERS,
-    SILENT,
-    UNKNOWN,
     Deadline,
     Outcome,
     ProbeKind,
@@ -83,7 +80,7 @@ def probe(target: Target, deadline: Deadline) -> Outcome:
         sock, raw = _socket(family)
     except OSError:
         detail = "an ICMP echo request needs root on this host, or a net.ipv4.ping_group_range that includes this user"
-        return Outcome(UNKNOWN, detail)
+        return Outcome("unknown", detail)
     payload = os.urandom(16)
     with sock:
         try:
@@ -92,10 +89,10 @@ def probe(target: Target, deadline: Deadline) -> Outcome:
             for sequence, until in enumerate((Deadline(deadline.left() / 2), deadline), start=1):
                 sock.send(encode_echo(family, os.getpid() & 0xFFFF, sequence, payload))
                 if _wait(sock, family, sequence, payload, until, raw=raw):
-                    return Outcome(ANSWERS, "an echo reply came back")
+                    return Outcome("answers", "an echo reply came back")
         except OSError as error:
-            return of_error(error, no_answer=SILENT)
-    return Outcome(SILENT, "no echo reply came back in time")
+            return of_error(error, no_answer="silent")
+    return Outcome("silent", "no echo reply came back in time")
 
 
 def _wait(sock: socket.socket, family: int, sequence: int, payload: bytes, until: Deadline, *, raw: bool) -> bool:

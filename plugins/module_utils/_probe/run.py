@@ -15,8 +15,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    ANSWERS,
-    UNKNOWN,
     Deadline,
     Outcome,
     ProbeKind,
@@ -135,14 +133,14 @@ def _timed(run: Run, probe: Probe, timeout: float) -> Timed:
     """Try a probe's targets in turn until one does not answer; the last outcome is the probe's."""
     began = time.monotonic()
     deadline = Deadline(timeout)
-    outcome = Outcome(UNKNOWN, "no target")
+    outcome = Outcome("unknown", "no target")
     try:
         for target in probe.targets:
             outcome = run(target, deadline)
-            if outcome.verdict != ANSWERS:
+            if outcome.verdict != "answers":
                 break
     except DbportsError as error:
-        outcome = Outcome(UNKNOWN, error.reason)
+        outcome = Outcome("unknown", error.reason)
     except OSError as error:  # such as no descriptor left, or IPv6 switched off
-        outcome = of_error(error, no_answer=UNKNOWN)
+        outcome = of_error(error, no_answer="unknown")
     return outcome, time.monotonic() - began

@@ -14,9 +14,7 @@ import struct
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    ANSWERS,
     MAX_PORTS,
-    REFUSED,
     Deadline,
     Outcome,
     ProbeKind,
@@ -46,10 +44,10 @@ def probe(target: Target, deadline: Deadline) -> Outcome:
     def speak(sock: socket.socket, until: Deadline) -> Outcome:
         result = parse_connect_result(tcp.read_exactly(sock, CONNECT_RESULT.size, until))
         if result == ACCEPTED:
-            return Outcome(ANSWERS, "602SQL accepted the connection")
+            return Outcome("answers", "602SQL accepted the connection")
         if result == FILTERED_BY_SERVER:
-            return Outcome(REFUSED, "the 602SQL server's own IP filter refused this client (connect result 0x2d)")
-        return Outcome(ANSWERS, f"602SQL answered with connect result 0x{result:02x}")
+            return Outcome("refused", "the 602SQL server's own IP filter refused this client (connect result 0x2d)")
+        return Outcome("answers", f"602SQL answered with connect result 0x{result:02x}")
 
     return tcp.connect(target, deadline, speak)
 

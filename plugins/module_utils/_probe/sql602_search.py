@@ -18,9 +18,6 @@ from dataclasses import dataclass
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    ANSWERS,
-    SILENT,
-    UNKNOWN,
     Deadline,
     Outcome,
     ProbeKind,
@@ -109,7 +106,7 @@ class Search:
                     else:
                         self._complain(ready, senders[ready])
         for server in self.servers:
-            self._settle(server, Outcome(SILENT, f"no announcement arrived{self._note}", server[1]))
+            self._settle(server, Outcome("silent", f"no announcement arrived{self._note}", server[1]))
         return self._found
 
     def _receiver(self) -> socket.socket:
@@ -129,7 +126,7 @@ class Search:
             sock.connect(server)
             sock.send(request)
         except OSError as error:
-            self._settle(server, of_error(error, server[1], no_answer=SILENT))
+            self._settle(server, of_error(error, server[1], no_answer="silent"))
 
     def _ready(self, selector: selectors.BaseSelector, until: Deadline) -> Iterator[socket.socket]:
         """Yield sockets that have something to read, until the time is up or all servers are settled."""
@@ -148,7 +145,7 @@ class Search:
         text = f"602SQL server {printable(found.name)} announced itself{self._note}"
         server = (peer[0], found.port_base)
         if server in self.servers:
-            self._settle(server, Outcome(ANSWERS, text, found.port_base))
+            self._settle(server, Outcome("answers", text, found.port_base))
 
     def _complain(self, sock: socket.socket, server: Server) -> None:
         """Take what a query's own socket has: an ICMP error, as servers never answer there."""
@@ -157,7 +154,7 @@ class Search:
         except BlockingIOError:
             return
         except OSError as error:
-            self._settle(server, of_error(error, server[1], no_answer=SILENT))
+            self._settle(server, of_error(error, server[1], no_answer="silent"))
 
     def _settle(self, server: Server, outcome: Outcome) -> None:
         self._found.setdefault(server, (outcome, time.monotonic() - self._began))
@@ -175,7 +172,7 @@ def search_all(targets: Sequence[Target], timeout: float) -> dict[Target, Timed]
     servers: dict[Target, Server] = {}
     for target in targets:
         if ":" in target.address or target.ports is None or target.ports.first != target.ports.last:
-            found[target] = Outcome(UNKNOWN, "a 602SQL search needs an IPv4 address and a single port"), 0.0
+            found[target] = Outcome("unknown", "a 602SQL search needs an IPv4 address and a single port"), 0.0
         else:
             servers[target] = (target.address, target.port)
     wanted = sorted(set(servers.values()))
@@ -185,7 +182,7 @@ def search_all(targets: Sequence[Target], timeout: float) -> dict[Target, Timed]
         try:
             outcomes.update(Search(part).run(timeout))
         except OSError as error:
-            outcomes.update({server: (of_error(error, server[1], no_answer=UNKNOWN), 0.0) for server in part})
+            outcomes.update({server: (of_error(error, server[1], no_answer="unknown"), 0.0) for server in part})
     return {**found, **{target: outcomes[server] for target, server in servers.items()}}
 
 

@@ -17,9 +17,6 @@ from typing import TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    ANSWERS,
-    SILENT,
-    UNKNOWN,
     Deadline,
     Outcome,
     ProbeKind,
@@ -179,12 +176,12 @@ def put_question(target: Target, question: Callable[[], str], hint: str) -> Outc
     :param hint: what silence may mean, beside a lost packet.
     """
     try:
-        return Outcome(ANSWERS, question(), target.port)
+        return Outcome("answers", question(), target.port)
     except DbportsError as error:
-        return Outcome(UNKNOWN, error.reason, target.port)
+        return Outcome("unknown", error.reason, target.port)
     except OSError as error:
-        outcome = of_error(error, target.port, no_answer=SILENT)
-        return replace(outcome, detail=outcome.detail + hint) if outcome.verdict == SILENT else outcome
+        outcome = of_error(error, target.port, no_answer="silent")
+        return replace(outcome, detail=outcome.detail + hint) if outcome.verdict == "silent" else outcome
 
 
 def probe(target: Target, deadline: Deadline) -> Outcome:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    UNKNOWN,
     Deadline,
     Outcome,
     ProbeKind,
@@ -43,7 +42,7 @@ def parse_dac_response(data: bytes) -> int:
 def probe(target: Target, deadline: Deadline) -> Outcome:
     """Ask the Browser; the detail says the port."""
     if not target.instance:
-        return Outcome(UNKNOWN, "a probe for an administrator connection needs the name of an instance", target.port)
+        return Outcome("unknown", "a probe for an administrator connection needs the name of an instance", target.port)
     request = encode_dac_request(target.instance)
 
     def question() -> str:

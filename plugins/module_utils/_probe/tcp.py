@@ -10,11 +10,7 @@ from collections.abc import Callable
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    ANSWERS,
-    FILTERED,
     MAX_PORTS,
-    SILENT,
-    UNKNOWN,
     Deadline,
     Outcome,
     ProbeKind,
@@ -41,18 +37,18 @@ def connect(target: Target, deadline: Deadline, speak: Speak | None = None) -> O
             deadline.arm(sock)
             sock.connect((target.address, port))
         except OSError as error:
-            return of_error(error, port, no_answer=FILTERED)
+            return of_error(error, port, no_answer="filtered")
         if speak is None:
-            return Outcome(ANSWERS, "the connection was accepted", port)
+            return Outcome("answers", "the connection was accepted", port)
         try:
             found = speak(sock, deadline)
         except DbportsError as error:
-            return Outcome(UNKNOWN, f"connected, but {error.reason}", port)
+            return Outcome("unknown", f"connected, but {error.reason}", port)
         except EOFError:
-            return Outcome(SILENT, "connected, but the server closed the connection without an answer", port)
+            return Outcome("silent", "connected, but the server closed the connection without an answer", port)
         except OSError as error:
             what = "the server sent nothing in time" if is_timeout(error) else "the connection was reset"
-            return Outcome(SILENT, f"connected, but {what}", port)
+            return Outcome("silent", f"connected, but {what}", port)
         return Outcome(found.verdict, found.detail, port)
 
 

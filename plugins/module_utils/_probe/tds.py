@@ -17,10 +17,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp, tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    ANSWERS,
     MAX_PORTS,
-    SILENT,
-    UNKNOWN,
     Deadline,
     Outcome,
     ProbeKind,
@@ -122,7 +119,7 @@ def probe(target: Target, deadline: Deadline) -> Outcome:
         detail = f"SQL Server {response.version} answered"
         if target.instance and response.other_instance:
             detail += f", but reports that it is another instance than {target.instance}"
-        return Outcome(ANSWERS, detail)
+        return Outcome("answers", detail)
 
     return tcp.connect(target, deadline, speak)
 
@@ -130,18 +127,18 @@ def probe(target: Target, deadline: Deadline) -> Outcome:
 def _dynamic(target: Target, ports: PortRange, deadline: Deadline) -> Outcome:
     """Probe an instance with a dynamic port: ask SQL Server Browser for the port, as the client does, then go there."""
     if not target.instance:
-        return Outcome(UNKNOWN, f"the range {ports} does not say which port to try, and no instance is named")
+        return Outcome("unknown", f"the range {ports} does not say which port to try, and no instance is named")
     try:
         # Half of the time at most, so that the connection has some left.
         found = ssrp.find_instance(target.address, ssrp.PORT, target.instance, Deadline(deadline.left() / 2))
     except OSError as error:
-        what = of_error(error, no_answer=SILENT).detail
-        return Outcome(UNKNOWN, f"the port is dynamic, and SQL Server Browser on UDP 1434 did not report it: {what}")
+        what = of_error(error, no_answer="silent").detail
+        return Outcome("unknown", f"the port is dynamic, and SQL Server Browser on UDP 1434 did not report it: {what}")
     if found.tcp_port is None:
-        return Outcome(UNKNOWN, f"SQL Server Browser reported no TCP port for {target.instance}")
+        return Outcome("unknown", f"SQL Server Browser reported no TCP port for {target.instance}")
     if found.tcp_port not in ports:
         detail = f"SQL Server Browser reported port {found.tcp_port}, which is not in the planned range {ports}"
-        return Outcome(UNKNOWN, detail, found.tcp_port)
+        return Outcome("unknown", detail, found.tcp_port)
     outcome = probe(target._replace(ports=PortRange(found.tcp_port, found.tcp_port)), deadline)
     return Outcome(outcome.verdict, f"{outcome.detail} (port reported by SQL Server Browser)", outcome.port)
 

@@ -261,7 +261,7 @@ def _pairs(driver: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
                 fix="Use letters, digits and spaces; where to connect to follows from the declarations",
             )
         if not isinstance(value, (str, int)):
-            raise DbportsError("expected text, a number or a boolean", code="wrong_type", path=f"options.{name}")
+            raise DbportsError("expected text, a number or a boolean", path=f"options.{name}")
         text = DRIVERS[driver].booleans[int(value)] if isinstance(value, bool) else str(value)
         if not text.isprintable():
             raise DbportsError("control characters cannot be written", code="cannot_encode", path=f"options.{name}")

@@ -49,7 +49,6 @@ def plan_of(data: Any, addresses: Iterable[str] | None = None) -> Planned:
     if not isinstance(data, Mapping):
         raise DbportsError(
             "expected a dictionary: an inventory with hosts, groups and vars, or one server",
-            code="wrong_type",
             value=data,
             fix="Write for example {engine: mssql, clients: [198.51.100.0/24]}",
         )

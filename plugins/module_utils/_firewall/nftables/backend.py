@@ -58,21 +58,21 @@ class Nftables:
             if any(own_objects(read_listing(texts[LISTING]))):
                 texts[OWN_TABLE] = nft.own_text()
         texts[BOOT] = self._persistence.place(nft.path if nft else None).to_text()
-        return Observed(texts)
+        return texts
 
     def decode(self, observed: Observed) -> State:
         """Read the own table and the own files."""
-        listing = read_listing(observed.texts[LISTING])
+        listing = read_listing(observed[LISTING])
         return State(
             ruleset=decode(listing),
-            kept=kept_from_text(observed.texts[KEPT]),
+            kept=kept_from_text(observed[KEPT]),
             foreign=partial(judge_foreign, listing),
             place=f"table {FAMILY} {TABLE}",
         )
 
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
         """Write the table and the files that load it at boot."""
-        place = BootPlace.from_text(observed.texts[BOOT])
+        place = BootPlace.from_text(observed[BOOT])
         text = encode(wanted)
         keep = persist and bool(wanted)
         return Script(text, place.wanted(text if keep else None), place.reason if keep else None)
@@ -90,11 +90,11 @@ class Nftables:
 
     def restore(self, observed: Observed) -> None:
         """Load the old table; the files come back whether or not that works."""
-        kept = kept_from_text(observed.texts[KEPT])
+        kept = kept_from_text(observed[KEPT])
         nft = self._nft()
         try:
             if nft:
-                nft.load(observed.texts[OWN_TABLE])
+                nft.load(observed[OWN_TABLE])
         except DbportsError:
             with contextlib.suppress(DbportsError):
                 self._persistence.write(kept)

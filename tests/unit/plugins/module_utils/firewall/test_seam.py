@@ -20,7 +20,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState, decide
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.backend import Nftables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import BootPlace
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Script, State
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -132,7 +132,7 @@ def test_the_whole_way_without_a_host() -> None:
         "kept": "[[], []]",
         "boot": BootPlace("/usr/sbin/nft", True, ()).to_text(),
     }
-    change = plan_change(Nftables(), Observed(texts), DesiredState(case("mssql"), allow_shrink=True))
+    change = plan_change(Nftables(), texts, DesiredState(case("mssql"), allow_shrink=True))
     assert (change.refusal, change.in_sync, change.before.ruleset) == (None, False, case("sql602"))
     assert change.script.kept.paths == ["/etc/dbports/ruleset.nft", "/etc/systemd/system/dbports-firewall.service"]
     assert change.script.load is not None

@@ -54,10 +54,10 @@ class Memory:
 
     def observe(self) -> Observed:
         self._step("observe")
-        return Observed({"rules": self.rules, "file": self.file})
+        return {"rules": self.rules, "file": self.file}
 
     def decode(self, observed: Observed) -> State:
-        return State(RULES[observed.texts["rules"]], _kept(observed.texts["file"]))
+        return State(RULES[observed["rules"]], _kept(observed["file"]))
 
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
         text = next(text for text, ruleset in RULES.items() if ruleset == wanted)
@@ -74,7 +74,7 @@ class Memory:
 
     def restore(self, observed: Observed) -> None:
         self._step("restore")
-        self.rules, self.file = observed.texts["rules"], observed.texts["file"]
+        self.rules, self.file = observed["rules"], observed["file"]
 
     def _step(self, name: str) -> None:
         if name == self.fails:

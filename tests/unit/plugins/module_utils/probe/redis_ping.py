@@ -10,7 +10,6 @@ import socket
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
-    ANSWERS,
     Deadline,
     Outcome,
     ProbeKind,
@@ -27,7 +26,7 @@ def probe(target: Target, deadline: Deadline) -> Outcome:
         sock.sendall(b"PING\r\n")
         if tcp.read_exactly(sock, len(PONG), until) != PONG:
             raise DbportsError("the answer is not that of Redis", code="malformed_answer")
-        return Outcome(ANSWERS, f"Redis answered {target.instance or ''}".rstrip())
+        return Outcome("answers", f"Redis answered {target.instance or ''}".rstrip())
 
     return tcp.connect(target, deadline, speak)
 
