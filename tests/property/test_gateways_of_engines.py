@@ -62,7 +62,7 @@ def crossing(inventory: dict[str, Any], plan: Plan) -> Iterator[tuple[FlowSpec, 
         for key, peers in host.rules.items():
             for peer in peers.values():
                 _engine, spec = spec_of(inventory, str(peer.declared), key.flow)
-                if spec.broadcast or (key.direction == "in" and peer.kind == "host"):
+                if spec.broadcast or spec.through.on_link or (key.direction == "in" and peer.kind == "host"):
                     continue
                 initiator = peer.name if key.direction == "in" else host.host
                 planned = str(peer.source_ports or "")

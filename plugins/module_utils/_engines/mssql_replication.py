@@ -94,7 +94,8 @@ SHARED_OPTIONS = (
     Option(
         "replication_snapshot_hosts",
         "clients",
-        "The addresses of that share or FTP server, no inventory hosts. If omitted, this server.",
+        "The addresses of that share or FTP server, no inventory hosts. If omitted, this server; with "
+        "replication_distributor it must be written, as the address of the distributor if that has the snapshots.",
     ),
     Option(
         "replication_web_sync",
