@@ -200,12 +200,13 @@ SERVER_OPTIONS = (
 _ONE_ENDPOINT = GatewayBehaviour(
     same_port=(),
     same_port_reason=f"ENDPOINT_URL is one address and port for all partners, inside and outside ({_ADDRESS})",
-    same_port_fix="Publish the endpoint's own port",
+    same_port_fix="Publish the endpoint's own port, for each replica at a public_address of its own",
 )
 _ONE_URL = GatewayBehaviour(
     same_port=(),
     same_port_reason=f"READ_ONLY_ROUTING_URL is one address and port for all clients, inside and outside ({_ROUTING})",
-    same_port_fix="Publish the instance's own port, or turn ag_read_only_routing off",
+    same_port_fix="Publish the instance's own port, for each replica at a public_address of its own, or turn "
+    "ag_read_only_routing off",
 )
 
 
