@@ -89,6 +89,7 @@ options:
     description:
       - Whether the host may lose a guarded port altogether, or more than half of the peer addresses on a port.
       - Otherwise that is refused, because a plan made from half an inventory looks just like it.
+      - A port that moved is not lost. It moved if a new port serves the same peers.
     type: bool
     default: false
   owner:

@@ -136,10 +136,19 @@ NET = rule("1433", "192.0.2.0/29")
         ),
         ([rule("1433")], [rule("1433", "192.0.2.1")], []),
         ([rule("1433"), rule("1434")], [rule("1433")], ["in tcp 1434 altogether"]),
+        # Moved: the new port serves those whom the old one served, and each new port replaces one old one.
+        ([NET], [rule("14330", "192.0.2.0/29")], []),
+        ([rule("49152-65535", "192.0.2.0/29")], [rule("14330", "192.0.2.0/29")], []),
+        ([NET], [rule("14330", "192.0.2.0-192.0.2.2")], ["in tcp 1433 altogether"]),
+        ([NET], [rule("14330", "203.0.113.0/24")], ["in tcp 1433 altogether"]),
+        ([NET], [rule("14330")], ["in tcp 1433 altogether"]),
+        ([NET, rule("1500", "192.0.2.0/29")], [rule("14330", "192.0.2.0/29")], ["in tcp 1500 altogether"]),
+        ([NET, rule("1500")], [NET, rule("1600")], []),
+        ([NET, rule("1500")], [NET, rule("1600", "192.0.2.0/29")], ["in tcp 1500 altogether"]),
     ],
 )
 def test_losses(old: list[dict[str, Any]], new: list[dict[str, Any]], lost: list[str]) -> None:
-    """A port that disappears and a port that loses more than half of a family's addresses."""
+    """A port that disappears without another in its place, and one that loses more than half of its addresses."""
     assert losses(build(*old), build(*new)) == lost
 
 
@@ -148,6 +157,7 @@ def test_opening_is_no_loss_and_outbound_counts_where_it_is_asked_for() -> None:
     out = {**rule("7000", "192.0.2.1"), "direction": "out"}
     old = build(NET, out, outbound=True)
     assert losses(old, build(NET, policy="open"), directions=["in"]) == []
+    assert losses(build(NET, rule("1434")), build(NET, rule("1434"), policy="open")) == []
     assert losses(old, build(NET), directions=["in", "out"]) == ["out tcp 7000 altogether"]
 
 

@@ -180,7 +180,7 @@ def test_only_the_files_differ() -> None:
 def test_losses_are_refused_until_they_are_meant() -> None:
     """Allowed losses and absent pass."""
     nft = FakeNft("sql602")
-    with pytest.raises(DbportsError, match=r"in tcp 5002 altogether.*dbports_allow_shrink"):
+    with pytest.raises(DbportsError, match=r"in udp 5001 altogether.*dbports_allow_shrink"):
         run(nft, wish("mssql"), check=True)
     assert run(nft, wish("nothing", absent=True))["changed"] is True
     assert nft.name == "nothing"
