@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    AddressRange,
+    AddressSet,
+    parse_addresses,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 
 Need = Literal["required", "optional"]
@@ -197,6 +202,24 @@ def written(value: Any) -> Any:
     if isinstance(value, tuple):
         return [written(getattr(item, "name", item)) for item in value]
     return value
+
+
+_MULTICAST = AddressSet(parse_addresses(["224.0.0.0/4", "ff00::/8"]))
+
+
+def check_group(values: Values, name: str) -> None:
+    """Refuse an option's address that is no multicast group.
+
+    :raises DbportsError: with the option's path.
+    """
+    if values[name] and not _MULTICAST.overlaps(values[name]):
+        raise DbportsError(
+            "not a multicast address",
+            code="not_an_address",
+            path=name,
+            value=str(values[name]),
+            fix="Write the address of the multicast group, such as 239.192.0.11",
+        )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     Need,
     Option,
     Values,
+    check_group,
     written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
@@ -154,9 +155,15 @@ SERVER_OPTIONS = (
     Option(
         "corosync_transport",
         "str",
-        "How Corosync sends, see corosync.conf; it determines its source ports. If omitted, knet (Corosync 3). udp is "
-        "multicast, for which UDP 5404 is opened as well.",
-        choices=("knet", "udpu", "udp"),
+        "How Corosync sends, see transport in corosync.conf; it determines its source ports. If omitted, knet "
+        "(Corosync 3). Leave it out with udp, which is corosync_multicast.",
+        choices=("knet", "udpu"),
+    ),
+    Option(
+        "corosync_multicast",
+        "address",
+        "mcastaddr of the transport udp, the multicast group, such as 239.255.1.1. Opens the port below corosync_ports "
+        "as well. Leave it out with other transports.",
     ),
     Option(
         "corosync_ports",
@@ -197,6 +204,7 @@ SERVER_OPTIONS = (
     Option("health_probe_from", "clients", "The addresses from which the load balancer asks; in Azure, 168.63.129.16."),
 )
 
+_TO_GROUP = GatewayBehaviour(answered=False, untranslated="a multicast group has no address to translate")
 _ONE_ENDPOINT = GatewayBehaviour(
     same_port=(),
     same_port_reason=f"ENDPOINT_URL is one address and port for all partners, inside and outside ({_ADDRESS})",
@@ -257,7 +265,14 @@ def _wsfc(
 
 
 def _pacemaker(
-    name: str, protocol: Protocol, port: str, purpose: str, *when: str, citation: str = LINUX_HA, source_port: str = ""
+    name: str,
+    protocol: Protocol,
+    port: str,
+    purpose: str,
+    *when: str,
+    citation: str = LINUX_HA,
+    source_port: str = "",
+    group: str = "",
 ) -> FlowSpec:
     return FlowSpec(
         name,
@@ -272,6 +287,8 @@ def _pacemaker(
         when=("cluster=pacemaker", *when),
         shared=True,
         process=("corosync",) if name.startswith("corosync") else (),
+        group=group,
+        through=_TO_GROUP if group else GatewayBehaviour(),
         probe="tcp" if protocol == "tcp" else None,
     )
 
@@ -450,10 +467,12 @@ FLOWS = (
     _pacemaker(
         "corosync_multicast",
         "udp",
-        "5404",
+        "corosync_source",
         "Corosync joins the nodes by multicast",
-        "corosync_transport=udp",
+        "corosync_multicast",
+        citation=f"{LINUX_HA}; {_COROSYNC}",
         source_port="corosync_source",
+        group="corosync_multicast",
     ),
     _pacemaker("dlm", "tcp", "21064", "Nodes share locks (DLM)", "dlm"),
     FlowSpec(
@@ -502,7 +521,7 @@ NORMALIZED = {
 }
 
 _NODES_FIX = "List all nodes in cluster_nodes"
-_PACEMAKER = ("corosync_transport", "corosync_qdevice", "dlm", "pacemaker_remote_nodes")
+_PACEMAKER = ("corosync_transport", "corosync_multicast", "corosync_qdevice", "dlm", "pacemaker_remote_nodes")
 _NEEDS = (
     ("mirroring_witness", ("mirroring_partners",), "a witness needs mirroring partners"),
     ("ag_listener_addresses", ("ag_replicas",), "a listener needs an availability group"),
@@ -608,39 +627,12 @@ def _listens(instance: Values, *ports: PortRange) -> bool:
 
 
 def normalize_server(server: Values) -> list[EngineWarning]:
-    """Check the cluster; return warnings.
+    """Check the cluster and what surrounds it; return warnings.
 
     :raises DbportsError: for what cannot be.
     """
-    kind = server["cluster"]
+    _check_cluster(server)
     server["corosync_source"] = _corosync_source(server)
-    if kind and not server["cluster_nodes"]:
-        raise DbportsError("cluster needs cluster_nodes", code="missing", path="cluster", value=kind, fix=_NODES_FIX)
-    if server["cluster_nodes"] and not kind:
-        raise DbportsError(
-            "cluster_nodes needs cluster, the kind of cluster",
-            code="missing",
-            path="cluster_nodes",
-            value=written(server["cluster_nodes"]),
-            fix="Set cluster: wsfc or cluster: pacemaker",
-        )
-    if kind and (kind == "pacemaker") != on_linux(server):
-        raise DbportsError(
-            "Pacemaker runs on Linux, a Windows Server failover cluster on Windows",
-            code="contradiction",
-            path="cluster",
-            value=kind,
-            fix="Correct cluster, or dbports_os of the host, or os",
-        )
-    if kind != "pacemaker":
-        refuse(server, _PACEMAKER, "only a Pacemaker cluster has this", "Set cluster: pacemaker, or remove it")
-    if kind != "wsfc":
-        refuse(
-            server,
-            ("cluster_witness_share", "cluster_cloud_witness"),
-            "only a Windows Server failover cluster has this",
-            "Set cluster: wsfc, or remove it",
-        )
     for one, other in (("fci_storage", "fci_storage_hosts"), ("health_probe_port", "health_probe_from")):
         for given, missing in ((one, other), (other, one)):
             if server[given] and not server[missing]:
@@ -662,12 +654,46 @@ def normalize_server(server: Values) -> list[EngineWarning]:
     return []
 
 
+def _check_cluster(server: Values) -> None:
+    kind = server["cluster"]
+    if kind and not server["cluster_nodes"]:
+        raise DbportsError("cluster needs cluster_nodes", code="missing", path="cluster", value=kind, fix=_NODES_FIX)
+    if server["cluster_nodes"] and not kind:
+        raise DbportsError(
+            "cluster_nodes needs cluster, the kind of cluster",
+            code="missing",
+            path="cluster_nodes",
+            value=written(server["cluster_nodes"]),
+            fix="Set cluster: wsfc or cluster: pacemaker",
+        )
+    if kind and (kind == "pacemaker") != on_linux(server):
+        raise DbportsError(
+            "Pacemaker runs on Linux, a Windows Server failover cluster on Windows",
+            code="contradiction",
+            path="cluster",
+            value=kind,
+            fix="Correct cluster, or dbports_os of the host, or os",
+        )
+    if kind != "pacemaker":
+        refuse(server, _PACEMAKER, "only a Pacemaker cluster has this", "Set cluster: pacemaker, or remove it")
+    check_group(server, "corosync_multicast")
+    if server["corosync_multicast"]:
+        refuse(server, ("corosync_transport",), "corosync_multicast is another transport, udp", "Remove one of them")
+    if kind != "wsfc":
+        refuse(
+            server,
+            ("cluster_witness_share", "cluster_cloud_witness"),
+            "only a Windows Server failover cluster has this",
+            "Set cluster: wsfc, or remove it",
+        )
+
+
 def _corosync_source(server: Values) -> PortRange:
     """Return where Corosync sends from: its own ports, with multicast the one below as well, with udpu any high port.
 
     Source: corosync, exec/totemknet.c, totemudp.c and totemudpu.c.
     """
-    first, last = server["corosync_ports"][0].first, server["corosync_ports"][-1].last
     if server["corosync_transport"] == "udpu":
         return PortRange(1024, 65535)
-    return PortRange(first - (server["corosync_transport"] == "udp"), last)
+    ports = server["corosync_ports"]
+    return PortRange(ports[0].first - bool(server["corosync_multicast"]), ports[-1].last)

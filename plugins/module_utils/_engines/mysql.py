@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressSet, parse_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     Engine,
     EngineWarning,
@@ -13,6 +12,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     GatewayBehaviour,
     Option,
     Values,
+    check_group,
     written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -23,7 +23,6 @@ _FOUR = f"{_GALERA}: Galera Cluster requires four ports"
 _GROUP = "MySQL Reference Manual, Configuring an Instance for Group Replication"
 _REPLICATION = "MySQL Reference Manual, Setting the Source Configuration on the Replica"
 _SERVER = ("mysqld", "mariadbd")
-_MULTICAST = AddressSet(parse_addresses(["224.0.0.0/4", "ff00::/8"]))
 
 OPTIONS = (
     Option(
@@ -227,15 +226,7 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
                 value=written(server[name]),
                 fix=f"List its hosts in galera_nodes, or remove {name}",
             )
-    group = server["galera_multicast"]
-    if group and not _MULTICAST.overlaps(group):
-        raise DbportsError(
-            "not a multicast address",
-            code="not_an_address",
-            path="galera_multicast",
-            value=str(group),
-            fix="Write the address of gmcast.mcast_addr, such as 239.192.0.11",
-        )
+    check_group(server, "galera_multicast")
     return []
 
 

@@ -257,6 +257,31 @@ class TestVerified:
         assert heads(plan, "db-2", "out")["mssql/polybase"].probe is None
 
 
+class TestCorosync:
+    """Nodes of a Pacemaker cluster, with a multicast group or without."""
+
+    CLUSTER = "{cluster: pacemaker, cluster_nodes: [nodes], "
+
+    def test_multicast_goes_to_its_group_and_the_token_to_the_nodes(self) -> None:
+        plan = plan_of(f"{self.CLUSTER} corosync_multicast: 239.255.1.1}}", os="linux")
+        assert goes_to(plan, "corosync_multicast", "db") == [("239.255.1.1",)]
+        assert goes_to(plan, "corosync", "db") == [("192.0.2.11",)]
+
+    @pytest.mark.parametrize(
+        ("options", "path", "reason"),
+        [
+            ("corosync_multicast: 192.0.2.1", "corosync_multicast", "not a multicast address"),
+            ("corosync_multicast: 239.255.1.1, corosync_transport: udpu", "corosync_transport", "another transport"),
+        ],
+    )
+    def test_refused(self, options: str, path: str, reason: str) -> None:
+        with pytest.raises(PlanError) as caught:
+            plan_of(f"{self.CLUSTER} {options}}}", os="linux")
+        (error,) = caught.value.errors
+        assert error.path == f"dbports_servers[0].{path}"
+        assert reason in error.reason
+
+
 class TestInheritance:
     """What is said of the server holds for each instance that says nothing else."""
 
@@ -440,6 +465,11 @@ REFUSED = {
     "a transport of Corosync on a Windows cluster": (
         "{cluster: wsfc, cluster_nodes: [nodes], corosync_transport: udpu}",
         "corosync_transport",
+        "only a Pacemaker cluster has this",
+    ),
+    "a multicast group of Corosync on a Windows cluster": (
+        "{cluster: wsfc, cluster_nodes: [nodes], corosync_multicast: 239.255.1.1}",
+        "corosync_multicast",
         "only a Pacemaker cluster has this",
     ),
     "a cloud witness without a cluster": ("cluster_cloud_witness: [203.0.113.5]", "cluster_cloud_witness", "wsfc"),
