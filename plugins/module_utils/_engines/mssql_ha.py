@@ -696,4 +696,4 @@ def _corosync_source(server: Values) -> PortRange:
     if server["corosync_transport"] == "udpu":
         return PortRange(1024, 65535)
     ports = server["corosync_ports"]
-    return PortRange(ports[0].first - bool(server["corosync_multicast"]), ports[-1].last)
+    return PortRange(max(1, ports[0].first - bool(server["corosync_multicast"])), ports[-1].last)
