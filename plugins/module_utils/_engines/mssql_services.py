@@ -608,7 +608,9 @@ def _warnings(server: Values, linux: bool) -> list[EngineWarning]:
             EngineWarning(
                 "ipsec_protocols",
                 "IPsec also needs IP protocols 50 (ESP) and 51 (AH), which have no ports and are not planned: "
-                f"allow them between clients and server ({FIREWALL})",
+                f"allow them between clients and server ({FIREWALL}). UDP 500 and 4500 are guarded on both sides, and "
+                "requests are sent from there: with hosts that are not declared, such as domain controllers, neither "
+                "side agrees on keys any more",
                 "ipsec",
             )
         )
