@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
+import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option
 
 KINDS = {
@@ -20,6 +23,54 @@ KINDS = {
 }
 
 
+SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
+EXAMPLES = {
+    "azure_sql": "Azure SQL Database behind a private endpoint, with redirect",
+    "db2": "Db2 HADR with another port on each side",
+    "etcd": "etcd on hosts of its own, all three declared by one line",
+    "firebird": "Firebird with events on a fixed port",
+    "mysql": "A Galera cluster of two nodes and an arbitrator",
+    "oracle": "Oracle Real Application Clusters with SCAN and virtual addresses",
+    "pgbouncer": "PgBouncer on a host of its own",
+    "postgresql": "A Patroni cluster with etcd on its nodes, a load balancer in front",
+}
+"""The scenario that an engine's page shows: the deployment that people ask about, not the smallest."""
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what is used twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Use no anchors, which newcomers to YAML do not know."""
+        return True
+
+
+def example(name: str) -> list[str]:
+    """Return a scenario as an inventory, and its flows."""
+    scenarios = [item for path in sorted(SCENARIOS.glob("*.yml")) for item in yaml.safe_load(path.read_text("utf-8"))]
+    found = next(item for item in scenarios if item["title"] == EXAMPLES[name])
+    plain = found["inventory"]
+    groups = {group: {"hosts": dict.fromkeys(hosts)} for group, hosts in plain.get("groups", {}).items()}
+    inventory = {"all": {"hosts": plain["hosts"], **({"children": groups} if groups else {})}}
+    text = yaml.dump(inventory, Dumper=_Plain, sort_keys=False, width=110).replace(": null\n", ":\n")
+    return [
+        "## Example",
+        "",
+        f"{found['title']}:",
+        "",
+        "```yaml",
+        *text.splitlines(),
+        "```",
+        "",
+        "These flows follow from it:",
+        "",
+        "```text",
+        *found["flows"],
+        "```",
+        "",
+    ]
+
+
 def cell(text: object) -> str:
     """Return text as a cell of a Markdown table."""
     return str(text).replace("|", "\\|").replace("\n", " ")
@@ -31,14 +82,17 @@ def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     return [*lines, *(f"| {' | '.join(map(cell, row))} |" for row in rows), ""]
 
 
-def options_table(options: Iterable[Option]) -> list[str]:
+def options_table(options: Iterable[Option], engine: Engine) -> list[str]:
     """Return what can be said of a server or an instance."""
+    foreign = {flow.responder for flow in engine.flows if flow.foreign}
     rows = []
     for option in options:
         default = "" if option.default is None else f"`{str(option.default).lower()}`"
         if option.type in ("str", "ports") and option.default is not None:
             default = f"`{option.default}`"
         kind = ", ".join(f"`{item}`" for item in option.choices) or KINDS[option.type]
+        if option.name in foreign:
+            kind = "addresses, networks"
         if option.words:
             kind += " or " + ", ".join(f"`{word}`" for word in option.words)
         text = option.description
@@ -128,7 +182,7 @@ def page(engine: Engine, where: str) -> str:
         ]
     else:
         lines += ["In addition to `engine`, `name`, `clients` and `forbidden_clients`, which every server has:", ""]
-    lines += options_table(engine.options)
+    lines += options_table(engine.options, engine)
     if engine.instance_options:
         names = {option.name for option in engine.options}
         shared = [f"`{option.name}`" for option in engine.instance_options if option.name in names]
@@ -139,9 +193,11 @@ def page(engine: Engine, where: str) -> str:
             f"`{engine.default_instance}`. `[]` means that only other services are installed on the host.",
             f"An instance can also have {', '.join(shared)}, in place of what the server has.",
             "",
-            *options_table(option for option in engine.instance_options if option.name not in names),
+            *options_table((option for option in engine.instance_options if option.name not in names), engine),
         ]
     lines += ["## Flows", "", *flows_table(engine.flows)]
+    if engine.name in EXAMPLES:
+        lines += example(engine.name)
     if engine.notes:
         lines += ["## Notes", "", *(f"- {note}" for note in engine.notes), ""]
     return "\n".join(lines)

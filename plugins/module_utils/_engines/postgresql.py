@@ -146,6 +146,7 @@ ENGINE = Engine(
     flows=FLOWS,
     normalize=normalize,
     notes=(
+        "In the table, replicas are also patroni_nodes.",
         "PostgreSQL uses one port for everything: clients, replication and cancel requests. A cancel request is a new "
         "connection to the same port.",
         "LISTEN and NOTIFY use the client's own connection.",
