@@ -274,6 +274,77 @@ ROLES: dict[str, Spec] = {
             },
         },
     },
+    "guard": {
+        "short_description": "Guard the servers of one host from variables of roles, without a plan",
+        "description": "For roles and playbooks that bring their own variables. Guards the ports of the servers that "
+        "they declare on this host and compares the host with the declarations; nothing is planned for other hosts.",
+        "options": {
+            "guard_servers": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "description": "The servers of the host, in the words of C(dbports_servers). Clients are addresses, "
+                "networks, inventory hosts or groups.",
+            },
+            "guard_addresses": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "The host's addresses, if C(ansible_host) is not an address and there are no facts.",
+            },
+            "guard_engines": {
+                "type": "dict",
+                "default": {},
+                "description": "Engines of your own, in the words of C(dbports_engines).",
+            },
+            "guard_policy": {
+                "type": "str",
+                "default": "guard",
+                "choices": list(POLICIES),
+                "description": "V(guard) refuses everyone but the declared clients on the guarded ports. V(open) only "
+                "accepts.",
+            },
+            "guard_filter_outbound": {
+                "type": "bool",
+                "default": False,
+                "description": "Also guard the planned destination ports of the host's own traffic.",
+            },
+            "guard_state": {
+                "type": "str",
+                "default": "present",
+                "choices": ["present", "absent"],
+                "description": "V(absent) removes everything that this role wrote to the host.",
+            },
+            "guard_allow_shrink": {
+                "type": "bool",
+                "default": False,
+                "description": "Allow the host to lose a guarded port, or more than half of the addresses allowed on "
+                "one.",
+            },
+            "guard_former_name": {
+                "type": "str",
+                "default": "",
+                "description": "The owner whose rules are taken over, as the refusal names it. Set it to the name of "
+                "the host to take over the rules that a plan wrote.",
+            },
+            "guard_accept_conflicts": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Conflicts to accept, by the names that the refusal prints, such as V(db-1 tcp/5002).",
+            },
+            "guard_persist": {
+                "type": "bool",
+                "default": True,
+                "description": "Whether the ruleset survives a reboot.",
+            },
+            "guard_probe_timeout": {
+                "type": "float",
+                "default": 2.0,
+                "description": "The timeout of each probe in seconds.",
+            },
+        },
+    },
     "verify": {
         "short_description": "Compare the hosts with the plan and fail when they differ",
         "description": "Inspects rulesets and sockets, sends real probes from the clients, prints a table and fails "
@@ -357,15 +428,15 @@ def defaults(role: str) -> str:
     carries the role's name.
     """
     options = ROLES[role]["options"].items()
-    return _yaml(
-        {f"{role}_{name}": _default(name, option["default"]) for name, option in options if "default" in option}
-    )
+    return _yaml(dict(_default(role, name, option["default"]) for name, option in options if "default" in option))
 
 
-def _default(name: str, value: Any) -> str:
-    """Return a template of a variable or its default."""
+def _default(role: str, name: str, value: Any) -> tuple[str, Any]:
+    """Return a role's variable and its default: a template, where users set another one."""
+    if name.startswith(f"{role}_"):
+        return name, value
     shown = f"'{value}'" if isinstance(value, str) else str(value).lower()
-    return f"{{{{ {name} | default({shown}) }}}}"
+    return f"{role}_{name}", f"{{{{ {name} | default({shown}) }}}}"
 
 
 def _markdown(text: str | list[str]) -> str:
@@ -398,12 +469,27 @@ def readme(role: str, engines: Mapping[str, Engine]) -> str:
         *(f"| `{name}` | {default} | {text} |" for name, default, text in rows),
         "",
         "```yaml",
-        f"- name: {main['short_description']}",
-        "  hosts: all",
-        "  gather_facts: false",
-        "  roles:",
-        f"    - dbports.firewall.{role}",
+        *_example(role, main["short_description"]),
         "```",
         "",
     ]
     return "\n".join(lines)
+
+
+def _example(role: str, title: str) -> list[str]:
+    """Return a playbook with a role."""
+    play = ["  hosts: all", "  gather_facts: false", "  roles:"]
+    if role != "guard":
+        return [f"- name: {title}", *play, f"    - dbports.firewall.{role}"]
+    play[0] = "  hosts: reports-01"
+    start = [*play, "    - role: dbports.firewall.guard", "      vars:"]
+    servers = ["        guard_servers:", "          - {engine: mssql, clients: [app-01, 198.51.100.0/24]}"]
+    return [
+        f"- name: {title}",
+        *start,
+        *servers,
+        "",
+        "- name: Take it away again",
+        *start,
+        "        guard_state: absent",
+    ]

@@ -112,6 +112,8 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
 
     :param script: the wish as the host's backend writes it.
     """
+    if _leaves_alone(before.ruleset, wish):
+        wish, script = replace(wish, ruleset=before.ruleset), replace(script, kept=before.kept, not_kept=None)
     foreign = tuple(before.foreign(wish.ruleset))
     return Change(
         before=before,
@@ -123,17 +125,28 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
     )
 
 
+def _is_others(before: Ruleset, wish: DesiredState) -> bool:
+    """Tell whether the rules that are there belong to another name than the wish."""
+    return bool(wish.owner) and before.owner not in ("", wish.owner, wish.former_owner)
+
+
+def _leaves_alone(before: Ruleset, wish: DesiredState) -> bool:
+    """Tell whether a host that is to have no rules has those of another name, which then have nothing to do with it."""
+    return _is_others(before, wish) and not wish.absent and not wish.ruleset
+
+
 def _other_owner(before: Ruleset, wish: DesiredState) -> Optional[DbportsError]:
     """Refuse the rules of another inventory name: the name that comes last would win."""
-    if not wish.owner or before.owner in ("", wish.owner, wish.former_owner):
+    if not _is_others(before, wish) or before == wish.ruleset:
         return None
     return DbportsError(
-        f"the rules on this machine belong to the inventory host {before.owner}: two names of one machine",
+        f"the rules on this machine belong to {before.owner} and not to {wish.owner}: two inventory names of one "
+        "machine, or a plan and the role guard",
         code="other_owner",
         path="inventory_hostname",
         value=wish.owner,
-        fix=f"Remove one of the names from the inventory; if {before.owner} was renamed or cloned, set "
-        f"dbports_former_name (former_name) to {before.owner} for this host",
+        fix=f"Declare the servers of a machine in one place and under one name; to take over these rules, because the "
+        f"host was renamed, cloned or moved to another way, set dbports_former_name (former_name) to {before.owner}",
     )
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
     conflict_name,
     conflict_sentence,
@@ -74,14 +75,14 @@ def refuse_empty_plan(index: Index) -> None:
         )
 
 
-def refuse_conflicts(index: Index, accepted: Collection[str]) -> None:
+def refuse_conflicts(conflicts: Sequence[Conflict], accepted: Collection[str]) -> None:
     """Refuse a plan in which two programs want the same port, unless each such port is accepted by name.
 
     :param accepted: names as :func:`conflict_name` gives them.
     :raises DbportsError: naming every conflict that is not accepted.
     """
-    unknown = sorted(set(accepted) - {conflict_name(item) for item in index.conflicts})
-    open_ones = [item for item in index.conflicts if conflict_name(item) not in accepted]
+    unknown = sorted(set(accepted) - {conflict_name(item) for item in conflicts})
+    open_ones = [item for item in conflicts if conflict_name(item) not in accepted]
     if not open_ones:
         return
     names = json.dumps({"dbports_accept_conflicts": [*accepted, *dict.fromkeys(map(conflict_name, open_ones))]})

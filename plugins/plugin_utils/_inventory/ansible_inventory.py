@@ -31,6 +31,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protoc
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.variables import (
     IN_INVENTORY,
+    OR_GUARD,
     PLAN_VARIABLES,
     is_stray,
     meant,
@@ -281,7 +282,7 @@ class AnsibleInventory:
                     code="not_in_inventory",
                     host=name,
                     path=key,
-                    fix=IN_INVENTORY,
+                    fix=f"{IN_INVENTORY}{OR_GUARD if key == 'dbports_servers' else ''}",
                 )
                 yield _with_value(error, seen[key])
         for key in filter(meant, seen):

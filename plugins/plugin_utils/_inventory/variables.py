@@ -30,15 +30,19 @@ RUN_VARIABLES = (
     "dbports_former_name",
     "dbports_hosts",
     "dbports_persist",
+    "dbports_plan",
     "dbports_plan_dir",
     "dbports_plan_id",
     "dbports_probe_timeout",
     "dbports_state",
 )
-"""What playbooks and roles read; no plan depends on it, so it may be set anywhere."""
+"""What playbooks and roles read, and the custom statistic of plan; no plan depends on it, so it may be set anywhere."""
 
 IN_INVENTORY = "Put it in the inventory: host_vars, group_vars or the inventory file"
 """What to do with a plan's variable that is set elsewhere."""
+
+OR_GUARD = "; a role that brings its own variables guards a single host with the role dbports.firewall.guard"
+"""The other way for servers."""
 
 _KNOWN = frozenset(PLAN_VARIABLES + RUN_VARIABLES)
 _NEAR = 0.88

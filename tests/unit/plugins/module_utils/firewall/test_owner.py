@@ -81,7 +81,7 @@ def test_the_owner_is_read_back(name: str) -> None:
         ("", {"owner": "db-1"}, False),
         ("db-1", {"owner": "db-1"}, False),
         ("db-1", {"owner": "db-2"}, True),
-        ("db-1", {"owner": "db-2", "rules": []}, True),
+        ("db-1", {"owner": "db-2", "rules": []}, False),
         ("db-1", {"owner": "db-2", "state": "absent"}, True),
         ("db-1", {"owner": "db-2", "former_name": "db-1"}, False),
         ("db-1", {"owner": "db-2", "former_name": "db-3"}, True),

@@ -37,7 +37,9 @@ def test_the_names_are_those_of_the_roles_and_playbooks() -> None:
     }
     texts = (path.read_text(encoding="utf-8") for path in ROOT.glob("playbooks/*.yml"))
     read = {name for text in texts for name in re.findall(r"\bdbports_\w+", text)}
-    assert documented | read == {*PLAN_VARIABLES, *RUN_VARIABLES}
+    left = {"dbports_plan"}  # what plan leaves for later jobs
+    own = {name for name in documented if name.startswith("guard_")}
+    assert documented - own | read | left == {*PLAN_VARIABLES, *RUN_VARIABLES}
 
 
 @pytest.mark.parametrize(

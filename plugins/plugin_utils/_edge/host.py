@@ -1,0 +1,102 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What actions do on one host: give it a ruleset, and compare it with its port set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE, ruleset_arguments
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import watched_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import returned
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import problem_lines
+
+
+class Verdicts(NamedTuple):
+    """A host's findings, or in ``failed`` the result of the call that could not collect them."""
+
+    findings: tuple[Finding, ...]
+    failed: dict[str, Any]
+
+    def returned(self) -> dict[str, Any]:
+        """Return them as a task does."""
+        counts = Counter(finding.verdict for finding in self.findings)
+        return {
+            "changed": False,
+            "counts": dict(counts),
+            "passed": not counts["fail"],
+            "failures": problem_lines(finding for finding in self.findings if finding.verdict == "fail"),
+            "findings": returned(self.findings),
+        }
+
+
+class HostAction(DbportsAction):
+    """An action that calls the modules of one host."""
+
+    def apply_port_set(self, port_set: PortSet, more: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Give the host the ruleset of its port set.
+
+        :param more: further arguments of the ruleset module; they win.
+        :raises DbportsError: when it would cut off Ansible itself.
+        """
+        arguments = {**ruleset_arguments(port_set), **more}
+        self._keep_own_way_in(arguments)
+        return self.call_ruleset(arguments, task_vars)
+
+    def call_ruleset(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Call the module that writes rulesets, which is another one on other platforms."""
+        return dict(self._execute_module(module_name=RULESET_MODULE, module_args=arguments, task_vars=task_vars))
+
+    def verdicts(
+        self, port_set: PortSet, timeout: float, task_vars: dict[str, Any], owner: str | None = None
+    ) -> Verdicts:
+        """Collect what the host shows, in one call, and judge it.
+
+        :param timeout: of each probe, in seconds.
+        :param owner: whose rules they are, where that is not the host's name in the inventory.
+        """
+        ruleset = ruleset_arguments(port_set)
+        result = dict(
+            self._execute_module(
+                module_name="dbports.firewall.observation_info",
+                module_args={
+                    "ports": watched_ports(port_set),
+                    "ruleset": {**ruleset, "owner": owner or ruleset["owner"]},
+                    "probes": probes_of(port_set),
+                    "timeout": timeout,
+                },
+                task_vars=task_vars,
+            )
+        )
+        if result.get("failed"):
+            return Verdicts((), result)
+        return Verdicts(tuple(judge(port_set, read_observation(result.get("observation")))), {})
+
+    def _keep_own_way_in(self, arguments: dict[str, Any]) -> None:
+        """Refuse to guard the port through which Ansible itself reaches the host."""
+        if self._connection.transport not in ("ssh", "paramiko", "paramiko_ssh", "libssh"):
+            return
+        port = int(self._connection.get_option("port") or 22)  # Ansible has filled in the templates of its options
+        for rule in arguments["rules"]:
+            if (
+                rule["direction"] == "in"
+                and rule["protocol"] == "tcp"
+                and any(port in PortRange.parse(text) for text in rule["ports"])
+            ):
+                raise DbportsError(
+                    f"the guarded ports {','.join(rule['ports'])} hold tcp {port}, through which Ansible reaches "
+                    "this host: applying them would lock it out",
+                    path="ansible_port",
+                    value=port,
+                    fix=f"Give the server of '{rule['purpose']}' a fixed port, or move sshd out of this range",
+                )
