@@ -698,9 +698,9 @@ def _browser_warnings(server: Values, instances: list[Values], by_name: list[Val
             EngineWarning(
                 "broadcast_answers",
                 "answers to a broadcast arrive at any UDP port of a client's dynamic range, so that this range is "
-                "guarded on the clients: besides answers to their own requests, only those of the servers are accepted; "
-                "if another program of a client listens in that range, leave the client out and enter the names of "
-                "servers by hand",
+                "guarded on the clients: besides answers to their own requests, only those of the servers are "
+                "accepted; if another program of a client listens in that range, leave the client out and enter the "
+                "names of servers by hand",
                 "broadcast_clients",
             )
         )
