@@ -25,7 +25,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engines import check_engine
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import ALIASES, builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import read_server
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
@@ -350,6 +350,44 @@ def test_malformed(bad: Bad) -> None:
     (error,) = caught.value.errors
     assert (error.host, error.path) == ("all", f"dbports_engines.informix.{bad.path}")
     assert bad.reason in str(error)
+
+
+class TestMeant:
+    """An engine that does not exist, and the one that was probably meant."""
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("sqlserver", "mssql"),
+            ("SQL Server", "mssql"),
+            ("mssqlserver", "mssql"),
+            ("mssqll", "mssql"),
+            ("galera", "mysql"),
+            ("mariadb", "mysql"),
+            ("my_sql", "mysql"),
+            ("psql", "postgresql"),
+            ("postgre", "postgresql"),
+            ("602", "sql602"),
+            (602, "sql602"),
+            ("azure-sql", "azure_sql"),
+            ("informx", "informix"),
+        ],
+    )
+    def test_it_is_named(self, written: Any, meant: str) -> None:
+        known = {**builtin_engines(), "informix": Engine("informix", "Informix", "its manual", (), ())}
+        with pytest.raises(DbportsError) as caught:
+            read_server({"engine": written, "clients": ["app"]}, "dbports_servers[0]", known, ())
+        assert (caught.value.code, caught.value.fix) == ("unknown_name", f"Did you mean {meant}?")
+
+    @pytest.mark.parametrize("written", ["adabas", "", None, []])
+    def test_nothing_is_guessed(self, written: Any) -> None:
+        with pytest.raises(DbportsError) as caught:
+            read_server({"engine": written, "clients": ["app"]}, "dbports_servers[0]", builtin_engines(), ())
+        assert (caught.value.fix or "").startswith("Use one of azure_sql, ")
+
+    def test_every_alias_leads_to_an_engine_and_is_none(self) -> None:
+        assert set(ALIASES.values()) <= set(builtin_engines())
+        assert not set(ALIASES) & set(builtin_engines())
 
 
 def test_udp_has_no_tcp_probe() -> None:
