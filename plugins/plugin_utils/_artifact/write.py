@@ -61,7 +61,8 @@ def render_plan(plan: Plan) -> Artifact:
     """Write a plan as text, with its index and its digests."""
     hosts = {name: host_file(name) for name in sorted(plan.hosts)}
     gateways = {item.name: gateway_file(item.name) for item in plan.gateways}
-    files = {file: render_host(plan.hosts[name]) for name, file in hosts.items()}
+    servers: dict[int, str] = {}
+    files = {file: render_host(plan.hosts[name], servers) for name, file in hosts.items()}
     files.update((gateways[item.name], render_gateway(item)) for item in plan.gateways)
     inputs_id, counts = inputs_digest(plan.inputs), plan.counts()
     index = _document(
@@ -94,11 +95,19 @@ def render_gateway(plan: GatewayPlan) -> str:
     )
 
 
-def render_host(host: PortSet) -> str:
-    """Return a host's file: one line a peer, so that a review shows one changed line a changed flow."""
+def render_host(host: PortSet, servers: dict[int, str] | None = None) -> str:
+    """Return a host's file: one line a peer, so that a review shows one changed line a changed flow.
+
+    :param servers: how peers of outbound rules are written, by their id: clients of one server share them.
+    """
+    servers = {} if servers is None else servers
     rules = []
     for key, peers in host.ordered():
-        lines = [_write_peer(peers[name]) for name in sorted(peers)]
+        found = [peers[name] for name in sorted(peers)]
+        if key.direction == "out":
+            lines = [servers.get(id(peer)) or servers.setdefault(id(peer), _write_peer(peer)) for peer in found]
+        else:
+            lines = [_write_peer(peer) for peer in found]
         listed = "[\n  " + ",\n  ".join(lines) + "\n ]" if lines else "[]"
         rules.append(f'{_write_key(key)[:-1]},"peers":{listed}}}')
     return _document(

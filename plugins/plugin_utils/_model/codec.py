@@ -14,10 +14,14 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import SocketAddress, SocketPort
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports, parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import NegativeCheck, RulePeer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Ports, Statement
 
 _NAMES = {Statement: {"origin": "from", "target": "to"}, GatewayPlan: {"name": "gateway"}}
 """The fields that have another name in the files."""
+
+_MANY = (RulePeer, NegativeCheck, Statement)
+"""Of these hardly any two are the same: to remember how one is written would cost more than to write it again."""
 
 _ADDED = {Statement: {"action": "permit"}}
 """What is in the files for other readers, and is not read."""
@@ -157,4 +161,6 @@ def _named(kind: Any) -> Codec:
                 raise MisfitError(f".{key}", None)
         return kind(**values)
 
+    if kind in _MANY:
+        return Codec(write, read)
     return Codec(lru_cache(maxsize=4096)(write_some if defaults else write), read)

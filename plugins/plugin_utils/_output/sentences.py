@@ -28,7 +28,7 @@ _UNSEEN = re.compile(
 
 def visible(text: str, instead: str = "?") -> str:
     """Return text in which a terminal and a page show every character, and none of them does anything."""
-    return _UNSEEN.sub(instead, text)
+    return text if text.isascii() and text.isprintable() else _UNSEEN.sub(instead, text)
 
 
 def sentence(warning: PlanWarning) -> str:
