@@ -146,7 +146,7 @@ class ServerDeclaration(NamedTuple):
 
     def allows(self, item: DeclaredFlow, peer: Peer) -> bool:
         """Tell whether a peer, or any of its addresses, is declared as an initiator of a flow to the server."""
-        if item.flow.responders is not None:
+        if item.flow.responders is not None and not item.flow.spec.mesh:
             return False
         return peer.name in item.initiators.peers or item.initiators.overlaps(peer)
 

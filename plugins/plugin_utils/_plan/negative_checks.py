@@ -102,9 +102,10 @@ class _Checks:
 
     def _forbid(self, declaration: ServerDeclaration, peer: Peer, declared: Declared, *, sampled: bool) -> None:
         checks = self._port_set(peer).forbidden
+        received = {item.id for item in self._hosts[declaration.host.name].endpoints}
         for flow, _initiators, _responders in declaration.flows:
             # ICMP is no guarded port: nobody is refused an echo.
-            if flow.responders is None and flow.ports and flow.spec.probe:
+            if flow.endpoint in received and flow.ports and flow.spec.probe:
                 checks.append(
                     NegativeCheck(
                         flow.endpoint,

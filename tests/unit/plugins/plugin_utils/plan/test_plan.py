@@ -11,6 +11,7 @@ import pytest
 import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
@@ -421,6 +422,31 @@ class TestForbidden:
         seen = {name: [item.host for item in host.forbidden] for name, host in plan.hosts.items() if host.forbidden}
         assert seen == {"app-01": ["other"], "app-02": ["db"]}
         assert all(item.sampled for host in plan.hosts.values() for item in host.forbidden)
+
+    @pytest.mark.parametrize(
+        ("server", "endpoints"),
+        [
+            ("engine: etcd, nodes: [app-02]", ["etcd/client", "etcd/peer"]),
+            (
+                "engine: mysql, galera_nodes: [app-02]",
+                ["mysql/galera", "mysql/sql"],
+            ),
+            (
+                "engine: mssql, instances: [{ag_replicas: [app-02]}]",
+                ["mssql/MSSQLSERVER/ag_endpoint", "mssql/MSSQLSERVER/tds"],
+            ),
+            ("engine: sql602, minimum: true", ["sql602/connect", "sql602/unused_udp"]),
+        ],
+    )
+    def test_ports_of_a_cluster_and_those_for_nobody_are_forbidden_as_well(
+        self, server: str, endpoints: list[str]
+    ) -> None:
+        plan = plan_of(f"- {{{server}, clients: [app-01], forbidden_clients: [other]}}")
+        assert self.forbidden(plan)["other"] == endpoints
+
+    def test_a_node_of_the_cluster_cannot_be_forbidden(self) -> None:
+        with pytest.raises(PlanError, match="a client of etcd/peer and forbidden at once"):
+            plan_of("- {engine: etcd, nodes: [app-02], clients: [app-01], forbidden_clients: [app-02]}")
 
     def test_a_client_in_a_declared_network_is_not_forbidden(self) -> None:
         plan = plan_of(
