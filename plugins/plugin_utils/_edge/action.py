@@ -15,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import (
     holds_plan,
     load_artifact,
+    refuse_links,
     writable_by_others,
     write_artifact,
 )
@@ -80,6 +81,7 @@ class DbportsAction(ActionBase):
 
         An approved plan lies there already.
         """
+        refuse_links(directory)
         with locked():  # several hosts of a play may write the same directory
             if not plan.approved and not holds_plan(directory, plan.plan_id):
                 write_artifact(load_artifact(plan.source), directory)

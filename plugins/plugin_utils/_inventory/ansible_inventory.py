@@ -273,8 +273,10 @@ class AnsibleInventory:
         :param seen: the host's variables as a task sees them; a host outside the inventory has those of group all.
         """
         found = [key for key in PLAN_VARIABLES if key in seen]
-        known = self._raw(name, has_files=True) if found and name in self._manager.hosts else {}
-        known = {**known, **{key: value for key, value in self._of_all().items() if found and key in GLOBAL_VARIABLES}}
+        known = self._of_all() if found else {}
+        if found and name in self._manager.hosts:
+            settings = {key: known[key] for key in GLOBAL_VARIABLES if key in known}
+            known = {**self._raw(name, has_files=True), **settings}
         for key in found:
             if key not in known or not self._same(name, key, seen[key], known[key]):
                 error = DbportsError(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import FINDINGS, HOSTS, host_file
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import refuse_links, write_text
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import visible
@@ -38,9 +38,8 @@ def findings_file(directory: Path, host: str) -> Path:
 def forget_findings(directory: Path, host: str) -> None:
     """Remove a host's earlier findings, so that a verification that breaks off leaves none.
 
-    :raises DbportsError: when the directory cannot be written, or holds symbolic links.
+    :raises DbportsError: when the directory cannot be written.
     """
-    refuse_links(directory)
     try:
         findings_file(directory, host).unlink(missing_ok=True)
     except OSError as error:
