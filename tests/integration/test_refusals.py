@@ -389,15 +389,12 @@ class TestTwoNames:
     def test_at_once_and_one_after_the_other(self, runs: Runs) -> None:
         data = inventory(db_1=self.ONE, db_2=self.TWO)
         said = runs.fails(APPLY, data, "--limit", "db-1,db-2", "-f", "5")
-        winner, loser = ("db-1", "db-2") if "belong to the inventory host db-1" in said else ("db-2", "db-1")
-        assert (
-            f"the rules on this machine belong to the inventory host {winner}: two names of one machine (got '{loser}')"
-            in said
-        )
+        winner, loser = ("db-1", "db-2") if "belong to db-1" in said else ("db-2", "db-1")
+        assert f"the rules on this machine belong to {winner} and not to {loser}: two inventory names" in said
         table = self.table()
         assert f"dbports: inventory host {winner}" in table
         for arguments in ((), ("-e", "dbports_allow_shrink=true"), ("-e", "dbports_state=absent")):
-            assert "two names of one machine" in runs.fails(APPLY, data, "--limit", loser, *arguments)
+            assert "two inventory names of one machine" in runs.fails(APPLY, data, "--limit", loser, *arguments)
             assert self.table() == table
         runs.ok(APPLY, data, "--limit", winner)
 
@@ -405,15 +402,13 @@ class TestTwoNames:
         data = inventory(db_1=self.ONE, idle={})
         runs.ok(APPLY, data, "--limit", "db-1")
         table = self.table()
-        assert "two names of one machine" in runs.fails(APPLY, data, "--limit", "idle")
+        assert runs.ok(APPLY, data, "--limit", "idle").stats["idle"]["changed"] == 0
         assert self.table() == table
 
     def test_a_renamed_host(self, runs: Runs) -> None:
         runs.ok(APPLY, inventory(db_1=self.ONE), "--limit", "db-1")
         renamed = inventory(db_1=None, new=self.ONE)
-        assert "set dbports_former_name (former_name) to db-1 for this host" in runs.fails(
-            APPLY, renamed, "--limit", "new"
-        )
+        assert "set dbports_former_name (former_name) to db-1" in runs.fails(APPLY, renamed, "--limit", "new")
         named = inventory(db_1=None, new={**self.ONE, "dbports_former_name": "db-1"})
         assert runs.ok(APPLY, named, "--limit", "new").stats["new"]["changed"] == 1
         assert "dbports: inventory host new" in self.table()
