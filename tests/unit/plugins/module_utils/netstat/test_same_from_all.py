@@ -31,20 +31,21 @@ sys.stdin.read()
 """
 
 
-def _seen(source: str, ports: set[int]) -> list[Socket]:
+def _seen(source: str, ports: set[int], ended: bool = False) -> list[Socket]:
+    """Return the sockets of some ports; unless asked for, without those of earlier connections that used the ports."""
     used, sockets = collect(source, [PortRange(port, port) for port in sorted(ports)])
     assert used == source
-    return sockets
+    return [one for one in sockets if ended or one.state != "TIME_WAIT"]
 
 
 def _settled(source: str, port: int, states: set[str]) -> list[Socket]:
     """Return the sockets of a port once they are in these states: the kernel may delay an acknowledgement."""
-    sockets = _seen(source, {port})
+    sockets = _seen(source, {port}, ended=True)
     for _attempt in range(3000):
         if {one.state for one in sockets} == states:
             break
         time.sleep(0.02)
-        sockets = _seen(source, {port})
+        sockets = _seen(source, {port}, ended=True)
     return sockets
 
 
