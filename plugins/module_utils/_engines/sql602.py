@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     Engine,
     EngineWarning,
@@ -26,7 +25,6 @@ CLIENT_PORT = "5002"
 """The UDP port on which a client receives announcements, whatever PORTBASE is."""
 
 _SEARCHED = PortRange(5001, 5001)
-_LOOPBACK = (AddressRange.parse("127.0.0.0/8"), AddressRange.parse("::1"))
 _ONE_SOCKS_HOST = (
     "only one SOCKS host can stand between a client and a server (602SQL documentation, A Client - Server Connection "
     "over a SOCKS Firewall)"
@@ -462,15 +460,23 @@ def _check(server: Values) -> None:
             value=written(server["replication_port"]),
             fix="Set replication_partners, or remove replication_port",
         )
-    address = server["server_ip_addr"]
-    if address and any(address.overlaps(item) for item in _LOOPBACK):
-        raise DbportsError(
-            "no other host can reach this address",
-            code="unreachable_address",
-            path="server_ip_addr",
-            value=written(address),
-            fix="Set ServerIPAddr to an address that clients can reach, and server_ip_addr to the same",
-        )
+    if not server["tunnel_only"]:
+        _check_ports(server)
+
+
+def _check_ports(server: Values) -> None:
+    """Refuse ports of the tunnel and the web interface that 602SQL counts from PORTBASE."""
+    base = server["port_base"].first
+    counted = PortRange(base, base + (2 if server["replication_partners"] else 1))
+    for name in ("http_tunnel_port", "web_port"):
+        if server[name] and server[name].overlaps(counted):
+            raise DbportsError(
+                f"602SQL uses {counted} for PORTBASE and what is counted from it",
+                code="contradiction",
+                path=name,
+                value=written(server[name]),
+                fix="Give it a port of its own",
+            )
 
 
 ENGINE = Engine(

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, Option, Values
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, resolve_flows
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import CombinedError, DbportsError, ErrorList
@@ -168,6 +168,7 @@ class _Reader:
 
     def _server(self, host: Peer, server: Server) -> ServerDeclaration:
         self._check_clients(host, server)
+        self._check_addresses(host, server)
         flows = resolve_flows(server.engine, server.values, server.instances, self._dynamic_range(host, server))
         own = PeerSet({host.name: (host, Declared(host.name, server.path))})
         instances = (item.get("clients") for item in server.instances)
@@ -182,13 +183,57 @@ class _Reader:
 
     def _check_clients(self, host: Peer, server: Server) -> None:
         """Look at every list of clients, also at those that no flow uses: what is wrong there is wrong all the same."""
+        partners = {flow.initiator for flow in server.engine.flows if flow.both_ways and not flow.mesh}
         for options, levels in (
             (server.engine.options, (server.values,)),
             (server.engine.instance_options, server.instances),
         ):
             names = [option.name for option in options if option.type == "clients"]
-            for refs in (values[name] for values in levels for name in names):
-                self._peer_set(host.name, refs or ())
+            for name, refs in ((name, values[name] or ()) for values in levels for name in names):
+                self._peer_set(host.name, refs)
+                if name in partners:
+                    self._errors.collecting_errors(host.name, self._check_partners, host, refs)
+
+    def _check_partners(self, host: Peer, refs: _Refs) -> None:
+        """Refuse a server that names itself as its partner; a group that it is in may be everybody's list."""
+        for ref in refs:
+            if ref.name == host.name or (self._inventory.group(ref.name) is None and self._is_own(host, ref)):
+                raise DbportsError(
+                    "a server is no partner of its own",
+                    code="contradiction",
+                    path=ref.path,
+                    value=ref.name,
+                    fix="Remove it, or name a group: this host is left out of it",
+                )
+
+    def _is_own(self, host: Peer, ref: ClientRef) -> bool:
+        """Tell whether an entry is an address of the host itself."""
+        return any(str(address) == ref.name for address in host.addresses)
+
+    def _check_addresses(self, host: Peer, server: Server) -> None:
+        """Refuse addresses on which the server listens and which are not the host's, where all of these are declared.
+
+        Options of type ``addresses`` hold those that move between hosts, of listeners and clusters.
+        """
+        if self._peers.variables[host.name].get("dbports_addresses") is None:
+            return
+        levels = [(server.engine.options, server.values, server.path)]
+        for index, item in enumerate(server.instances):
+            levels.append((server.engine.instance_options, item, f"{server.path}.instances[{index}]"))
+        own = set(host.addresses)
+        for options, values, _path in levels:
+            own.update(*(values[option.name] or () for option in options if option.type == "addresses"))
+        for options, values, path in levels:
+            for where, address in _listening_at(options, values, path):
+                if address not in own:
+                    error = DbportsError(
+                        "not an address of this host",
+                        code="contradiction",
+                        path=where,
+                        value=str(address),
+                        fix="Use one of dbports_addresses, or add it there",
+                    )
+                    self._errors.keep(error.at(host=host.name))
 
     def _dynamic_range(self, host: Peer, server: Server) -> PortRange:
         """Return where a server's host takes dynamic ports from: what it declares, else its system's range."""
@@ -216,10 +261,11 @@ class _Reader:
         if known is None:
             others = {host, *self._peer_set(host, excluded).peers} if excluded else {host}
             found: dict[str, tuple[Peer, Declared]] = {}
+            own = [(address,) for address in self._peers.hosts[host][0].addresses] if host in self._peers.hosts else []
             for ref in refs:
                 declared = Declared(host, ref.path)
                 for peer in self._resolve(host, ref):
-                    if peer.name not in others:
+                    if peer.name not in others and (peer.is_host or peer.addresses not in own):
                         found.setdefault(peer.name, (peer, declared))
             known = self._known[host, refs, excluded] = PeerSet(found)
         return known
@@ -233,3 +279,14 @@ class _Reader:
             for name in self._inventory.group(ref.name) or ():
                 self._errors.collecting_errors(host, self._peers.host, name)
             return ()
+
+
+def _listening_at(options: Iterable[Option], values: Values, path: str) -> Iterator[tuple[str, AddressRange]]:
+    """Yield where an address that a server listens on is written, and the address."""
+    for option in options:
+        value = values[option.name]
+        if value is not None and option.type == "address":
+            yield f"{path}.{option.name}", value
+        elif value is not None and option.type == "listen":
+            for index, item in enumerate(value):
+                yield f"{path}.{option.name}[{index}].address", item["address"]

@@ -33,6 +33,30 @@ _NAME_FIX = "Use 1 to 31 letters, digits, hyphens, dots and underscores, a lette
 _EXAMPLE = "Write for example {office: [192.0.2.0/24], dc: [198.51.100.0/24, 2001:db8::/32]}"
 
 
+_UNREACHABLE = tuple(
+    AddressRange.parse(text)
+    for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255", "::", "::1", "ff00::/8")
+)
+"""Unspecified, loopback, multicast and broadcast addresses, under which no other host sends or is reached."""
+
+
+def check_reachable(addresses: AddressRange, path: str, value: Any, fix: str) -> AddressRange:
+    """Return addresses that a host can have on a network.
+
+    :raises DbportsError: for those under which no other host is reached.
+    """
+    for item in _UNREACHABLE:
+        if item.family == addresses.family and item.first <= addresses.first and addresses.last <= item.last:
+            raise DbportsError(
+                "no other host can reach this address: it is unspecified, loopback, multicast or broadcast",
+                code="unreachable_address",
+                path=path,
+                value=value,
+                fix=fix,
+            )
+    return addresses
+
+
 class _Segment(NamedTuple):
     """Addresses that belong to one network; sorted segments never overlap."""
 
@@ -178,7 +202,7 @@ def _cidr(text: Any, path: str) -> AddressRange:
             value=text,
             fix=f"Write {', '.join(cidrs((network,))[:4])}",
         )
-    return network
+    return check_reachable(network, path, text, "Write a network that has hosts, such as 192.0.2.0/24")
 
 
 def cidrs(ranges: Iterable[AddressRange]) -> list[str]:

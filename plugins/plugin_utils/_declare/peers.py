@@ -8,19 +8,16 @@ from __future__ import annotations
 import difflib
 from typing import Any, get_args
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
-    AddressRange,
-    AddressSet,
-    parse_addresses,
-)
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import written
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES, dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Policy
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges, check_reachable
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
     PINNED_REASON,
+    read_address,
     read_bool,
     read_each,
 )
@@ -32,8 +29,6 @@ GUARDED = Settings("guard", False)
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 _RANGE_FIX = "Write the range of the operating system, such as 32768-60999"
-_NOT_OTHERS = AddressSet(parse_addresses(["0.0.0.0", "127.0.0.0/8", "224.0.0.0/4", "::", "::1", "ff00::/8"]))
-"""Unspecified, loopback and multicast addresses, under which no other host reaches a host."""
 
 
 class Peers:
@@ -85,6 +80,7 @@ class Peers:
             except DbportsError as error:
                 fix = "Write for example 192.0.2.21, 192.0.2.0/24 or 2001:db8::/64"
                 raise error.at(path=ref.path, fix=fix) from None
+            check_reachable(network, ref.path, ref.name, "Write the address that the server sees, or leave it out")
             if self._inventory.host(str(network)) is not None:  # 192.0.2.21/32 is the host named 192.0.2.21
                 return (self.host(str(network)),)
             os = read_os(ref.os, f"{ref.path}.os")
@@ -197,21 +193,11 @@ def _is_address(text: str) -> bool:
 def _host_address(text: Any, path: str) -> AddressRange:
     """Read one address under which other hosts reach a host."""
     try:
-        address = AddressRange.address(text)
+        return read_address(text, path)
     except DbportsError as error:
-        fix = error.fix if isinstance(text, str) and "%" in text else "Write an address such as 192.0.2.10"
-        raise DbportsError(
-            "not an IPv4 or IPv6 address", code="not_an_address", path=path, value=text, fix=fix
-        ) from None
-    if _NOT_OTHERS.overlaps(address):
-        raise DbportsError(
-            "other hosts do not reach a host under this address",
-            code="unreachable_address",
-            path=path,
-            value=text,
-            fix="Set dbports_addresses to the addresses that its peers see",
-        )
-    return address
+        if error.code == "unreachable_address":
+            error.fix = "Set dbports_addresses to the addresses that its peers see"
+        raise
 
 
 def _looks_like_address(text: str) -> bool:

@@ -14,6 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Option, Values
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import check_reachable
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import ClientRef
 
 T = TypeVar("T")
@@ -123,17 +124,18 @@ def read_bool(value: Any, path: str) -> bool:
 
 
 def read_address(value: Any, path: str) -> AddressRange:
-    """Read one IPv4 or IPv6 address.
+    """Read one IPv4 or IPv6 address under which other hosts reach a host.
 
     :raises DbportsError: for a network and anything else.
     """
     try:
-        return AddressRange.address(value)
+        address = AddressRange.address(value)
     except DbportsError as error:
         fix = error.fix if isinstance(value, str) and "%" in value else "Write an address such as 192.0.2.10"
         raise DbportsError(
             "not an IPv4 or IPv6 address", code="not_an_address", path=path, value=value, fix=fix
         ) from None
+    return check_reachable(address, path, value, "Write an address that other hosts see")
 
 
 def read_clients(value: Any, path: str, option: Option | None = None) -> tuple[ClientRef, ...]:

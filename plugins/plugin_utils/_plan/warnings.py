@@ -92,7 +92,7 @@ def closed_instances(declaration: ServerDeclaration) -> Iterator[PlanWarning]:
 def closed_server(declaration: ServerDeclaration, port_set: PortSet) -> list[PlanWarning]:
     """Return the warning of a server to which no other host may connect, by its clients or anything else."""
     server = declaration.server
-    if server.engine.outbound or server.values["clients"]:
+    if server.engine.outbound or declaration.clients.peers:
         return []
     own = {item.flow.endpoint for item in declaration.flows}
     inbound = [key for key in port_set.rules if key.direction == "in"]

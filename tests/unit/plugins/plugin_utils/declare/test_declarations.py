@@ -793,7 +793,7 @@ HOSTS = [
         "dbports_addresses[1]",
         "127.0.0.1",
         "unreachable_address",
-        "do not reach",
+        "no other host can reach",
         "that its peers see",
     ),
     (
@@ -804,7 +804,7 @@ HOSTS = [
         "dbports_addresses[0]",
         "::1",
         "unreachable_address",
-        "do not reach",
+        "no other host can reach",
         "that its peers see",
     ),
     (
@@ -815,7 +815,7 @@ HOSTS = [
         "dbports_addresses[0]",
         "::",
         "unreachable_address",
-        "do not reach",
+        "no other host can reach",
         "that its peers see",
     ),
     (
