@@ -61,6 +61,7 @@ class Option:
     :param choices: the only values allowed, for ``str`` and ``int``; empty for any.
     :param words: the words that may stand in place of a port, such as ``dynamic``.
     :param maximum: the largest port that makes sense, with ``why`` as the reason.
+    :param multicast: the address is that of a multicast group, and of no host.
     :param port_each: for ``clients``: an address may have a ``port``, where it receives the flow that goes both ways.
     """
 
@@ -73,6 +74,7 @@ class Option:
     maximum: int = 65535
     why: str = ""
     port_each: bool = False
+    multicast: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ class Engine:
     :param instance_options: what may be said of each instance; empty where the engine has none.
     :param default_instance: the name of the instance that is there when none is declared.
     :param default_os: the operating system whose dynamic range counts while nobody says which one it is.
+    :param one_socket: options of ports that may be equal, because one socket then serves both.
     :param outbound: the server is no inventory host: the hosts that connect to it declare it, and it has no clients.
     :param normalized: what ``normalize`` adds to the values and flows then refer to, each with its type.
     :param normalize: given the server's values and those of its instances, fills in what follows from them and
@@ -246,6 +249,7 @@ class Engine:
     normalize: Callable[[Values, list[Values]], list[EngineWarning]] = field(default=lambda server, instances: [])
     notes: tuple[str, ...] = ()
     normalized: Mapping[str, str] = field(default_factory=dict)
+    one_socket: tuple[str, ...] = ()
     outbound: bool = False
 
 

@@ -727,6 +727,7 @@ ENGINE = Engine(
     default_instance=DEFAULT_INSTANCE,
     default_os="windows",  # named instances exist only on Windows
     normalize=normalize,
+    one_socket=("tcp_port", "ag_listener_port"),
     normalized=NORMALIZED,
     notes=(
         "SQL Server Browser is never asked for the default instance, nor by clients that write host,port.",

@@ -164,6 +164,7 @@ SERVER_OPTIONS = (
         "address",
         "mcastaddr of the transport udp, the multicast group, such as 239.255.1.1. Opens the port below corosync_ports "
         "as well. Leave it out with other transports.",
+        multicast=True,
     ),
     Option(
         "corosync_ports",

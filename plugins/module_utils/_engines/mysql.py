@@ -75,6 +75,7 @@ OPTIONS = (
         "address",
         "gmcast.mcast_addr, the multicast group, such as 239.192.0.11: opens galera_port for UDP as well. Leave it out "
         "unless Galera replicates by multicast.",
+        multicast=True,
     ),
     Option(
         "ist_port",

@@ -359,6 +359,7 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     server["replication_at"] = server["replication_port"]
     if server["replication_partners"] is not None and server["replication_port"] is None:
         server["replication_at"] = _plus_two(base)
+    _check_ports(server)
     return _warnings(server)
 
 
@@ -460,23 +461,23 @@ def _check(server: Values) -> None:
             value=written(server["replication_port"]),
             fix="Set replication_partners, or remove replication_port",
         )
-    if not server["tunnel_only"]:
-        _check_ports(server)
 
 
 def _check_ports(server: Values) -> None:
-    """Refuse ports of the tunnel and the web interface that 602SQL counts from PORTBASE."""
+    """Refuse ports of the tunnel and the web interface that 602SQL has for something else."""
     base = server["port_base"].first
-    counted = PortRange(base, base + (2 if server["replication_partners"] else 1))
+    taken = () if server["tunnel_only"] else (PortRange(base, base), PortRange(base + 1, base + 1))
+    replication = (server["replication_at"],) if server["replication_partners"] else ()
     for name in ("http_tunnel_port", "web_port"):
-        if server[name] and server[name].overlaps(counted):
-            raise DbportsError(
-                f"602SQL uses {counted} for PORTBASE and what is counted from it",
-                code="contradiction",
-                path=name,
-                value=written(server[name]),
-                fix="Give it a port of its own",
-            )
+        for port in (*taken, *replication):
+            if server[name] == port:
+                raise DbportsError(
+                    "602SQL has this port for PORTBASE, PORTBASE+1 or replication",
+                    code="contradiction",
+                    path=name,
+                    value=written(port),
+                    fix="Give it a port of its own",
+                )
 
 
 ENGINE = Engine(
@@ -493,6 +494,7 @@ ENGINE = Engine(
         "http_address": "address",
         "replication_at": "port",
     },
+    one_socket=("http_tunnel_port", "web_port"),
     notes=(
         "A running operation cannot be interrupted through the HTTP tunnel: UDP PORTBASE is not tunnelled.",
         "TCP PORTBASE+1 alone is enough to connect and work; UDP PORTBASE and the client's UDP 5002 are for searching "

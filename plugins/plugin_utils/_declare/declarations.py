@@ -18,6 +18,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engines 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.gateways import read_gateways
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, read_networks
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peers, read_os
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.ports import check_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import read_server
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
@@ -169,7 +170,9 @@ class _Reader:
     def _server(self, host: Peer, server: Server) -> ServerDeclaration:
         self._check_clients(host, server)
         self._check_addresses(host, server)
-        flows = resolve_flows(server.engine, server.values, server.instances, self._dynamic_range(host, server))
+        dynamic = self._dynamic_range(host, server)
+        flows = tuple(resolve_flows(server.engine, server.values, server.instances, dynamic))
+        self._errors.collecting_errors(host.name, check_ports, server, flows)
         own = PeerSet({host.name: (host, Declared(host.name, server.path))})
         instances = (item.get("clients") for item in server.instances)
         return ServerDeclaration(
@@ -285,7 +288,7 @@ def _listening_at(options: Iterable[Option], values: Values, path: str) -> Itera
     """Yield where an address that a server listens on is written, and the address."""
     for option in options:
         value = values[option.name]
-        if value is not None and option.type == "address":
+        if value is not None and option.type == "address" and not option.multicast:
             yield f"{path}.{option.name}", value
         elif value is not None and option.type == "listen":
             for index, item in enumerate(value):

@@ -123,8 +123,8 @@ def read_bool(value: Any, path: str) -> bool:
     raise DbportsError("not true or false", code="not_a_choice", path=path, value=value, fix="Write true or false")
 
 
-def read_address(value: Any, path: str) -> AddressRange:
-    """Read one IPv4 or IPv6 address under which other hosts reach a host.
+def read_address(value: Any, path: str, multicast: bool = False) -> AddressRange:
+    """Read one IPv4 or IPv6 address under which other hosts reach a host, or that of a multicast group.
 
     :raises DbportsError: for a network and anything else.
     """
@@ -135,7 +135,7 @@ def read_address(value: Any, path: str) -> AddressRange:
         raise DbportsError(
             "not an IPv4 or IPv6 address", code="not_an_address", path=path, value=value, fix=fix
         ) from None
-    return check_reachable(address, path, value, "Write an address that other hosts see")
+    return address if multicast else check_reachable(address, path, value, "Write an address that other hosts see")
 
 
 def read_clients(value: Any, path: str, option: Option | None = None) -> tuple[ClientRef, ...]:
@@ -269,7 +269,7 @@ _READERS: dict[str, Callable[[Any, Option, str], Any]] = {
     "port": _read_port,
     "ports": _read_ports,
     "clients": lambda value, option, path: read_clients(value, path, option),
-    "address": lambda value, option, path: read_address(value, path),
+    "address": lambda value, option, path: read_address(value, path, option.multicast),
     "addresses": _read_addresses,
     "listen": _read_listen,
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange, AddressSet
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     Engine,
     EngineWarning,
@@ -104,6 +104,16 @@ class PeerSet:
     def _of_networks(self) -> AddressSet:
         networks = (peer for peer, _declared in self.peers.values() if not peer.is_host)
         return AddressSet(item for peer in networks for item in peer.addresses)
+
+    @cached_property
+    def everyone(self) -> tuple[tuple[str, Declared], ...]:
+        """The networks that hold an eighth of all addresses of their family or more, where they are declared."""
+        return tuple(
+            (name, declared)
+            for name, (peer, declared) in self.peers.items()
+            if not peer.is_host
+            and any(item.last - item.first >= 2 ** (BITS[item.family] - 3) - 1 for item in peer.addresses)
+        )
 
     def overlaps(self, host: Peer) -> bool:
         """Tell whether one of an inventory host's addresses belongs to these peers."""

@@ -16,6 +16,7 @@ WarningCode = Literal[
     "fixed_port_in_dynamic_range",
     "closed_instance",
     "nobody_admitted",
+    "open_to_everyone",
     "no_common_family",
     "behind_translation",
     "lost_on_gateway",

@@ -147,6 +147,7 @@ _SENTENCES: dict[WarningCode, Callable[[PlanWarning], str]] = {
     "fixed_port_in_dynamic_range": _dynamic,
     "closed_instance": _closed,
     "nobody_admitted": lambda warning: "no other host may connect to this server: its ports are guarded for nobody",
+    "open_to_everyone": lambda warning: f"{warning.peers[0]} lets in nearly everyone; name the networks of the clients",
     "no_common_family": _families,
     "behind_translation": _hidden,
     "lost_on_gateway": _lost,

@@ -33,6 +33,7 @@ def add_warnings(declarations: Declarations, hosts: Mapping[str, PortSet]) -> No
         warnings += families.warnings(declaration)
         warnings += closed_instances(declaration)
         warnings += closed_server(declaration, hosts[declaration.host.name])
+        warnings += open_to_everyone(declaration)
         if declaration.server.values.get("os"):
             systems[declaration.host.name] = declaration.server.values["os"]
     for name, port_set in hosts.items():
@@ -102,6 +103,13 @@ def closed_server(declaration: ServerDeclaration, port_set: PortSet) -> list[Pla
         if port_set.rules[key] and (key.endpoint in own or any(_same_port(key, item) for item in listening)):
             return []
     return [PlanWarning("nobody_admitted", declaration.host.name, f"{server.path}.clients")]
+
+
+def open_to_everyone(declaration: ServerDeclaration) -> list[PlanWarning]:
+    """Return a warning for every entry of a list of clients that lets in the whole Internet, or much of it."""
+    sets = {id(item.initiators): item.initiators for item in declaration.flows if item.flow.responders is None}
+    found = dict.fromkeys(entry for peers in sets.values() for entry in peers.everyone)
+    return [PlanWarning("open_to_everyone", where.host, where.path, peers=(name,)) for name, where in found]
 
 
 def _same_port(one: RuleKey, other: RuleKey) -> bool:

@@ -71,7 +71,7 @@ hosts:
         dac: remote
         clients: [apps, 198.51.100.0/24, 203.0.113.4-203.0.113.9]
         forbidden_clients: [other]
-        instances: [{}, {name: SALES, clients: [app-01]}, {name: FIXED, tcp_port: [1500, 1433, 1510-1520]}]
+        instances: [{}, {name: SALES, clients: [app-01]}, {name: FIXED, tcp_port: [1500, 1533, 1510-1520]}]
   db-2:
     dbports_addresses: [192.0.2.11]
     dbports_filter_outbound: true

@@ -1134,3 +1134,157 @@ def test_a_dictionary_that_is_no_inventory(data: dict[str, Any], path: str) -> N
     with pytest.raises(DbportsError) as caught:
         PlainInventory(data)
     assert caught.value.path == path
+
+
+def refused(**server: Any) -> list[tuple[str | None, str | None, Any, str]]:
+    """Return where a server of host db is refused, the value and the code."""
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"] = {"dbports_addresses": ["192.0.2.10", "2001:db8::10"], "dbports_servers": [server]}
+    return [(error.host, error.path, error.value, error.code) for error in errors_of(inventory)]
+
+
+NOT_OTHERS = [
+    "0.0.0.0",
+    "255.255.255.255",
+    "224.0.0.1",
+    "239.1.0.0/16",
+    "127.0.0.1",
+    "127.0.0.0/8",
+    "::",
+    "::1",
+    "ff02::1",
+]
+"""Addresses of no other host: unspecified, broadcast, multicast, loopback."""
+
+
+@pytest.mark.parametrize("address", NOT_OTHERS)
+def test_nobody_comes_from_there(address: str) -> None:
+    """In every list of hosts, whichever option it is."""
+    for option in ("clients", "forbidden_clients", "replication_partners", "smtp_servers"):
+        server = {"engine": "sql602", "clients": ["app-01"], option: ["198.51.100.7", address]}
+        where = ("db", f"{SERVER}.{option}[1]", address, "unreachable_address")
+        assert refused(**server) == [where], option
+
+
+@pytest.mark.parametrize("address", [item for item in NOT_OTHERS if "/" not in item])
+def test_nobody_is_reached_there(address: str) -> None:
+    """In every option with an address of a host or gateway."""
+    code = "unreachable_address"
+    one = {"engine": "sql602", "clients": ["app-01"], "server_ip_addr": address}
+    assert refused(**one) == [("db", f"{SERVER}.server_ip_addr", address, code)]
+    listen = [{"address": "192.0.2.10", "tcp_port": 1433}, {"address": address, "tcp_port": 1433}]
+    several = {"engine": "mssql", "clients": ["app-01"], "instances": [{"listen": listen}]}
+    assert refused(**several) == [("db", f"{SERVER}.instances[0].listen[1].address", address, code)]
+    cluster = {"engine": "mssql", "clients": ["app-01"], "fci_addresses": ["192.0.2.50", address]}
+    assert refused(**cluster) == [("db", f"{SERVER}.fci_addresses[1]", address, code)]
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"] = {"dbports_addresses": [address], "dbports_servers": []}
+    inventory["vars"] = {
+        "dbports_networks": {"a": ["192.0.2.0/24"], "b": [address], "c": ["198.51.100.0/24"]},
+        "dbports_gateways": [
+            {"name": "n", "kind": "socks", "between": ["a", "c"], "addresses": {"a": address, "c": "198.51.100.1"}}
+        ],
+    }
+    found = {(error.host, error.path, error.code) for error in errors_of(inventory)}
+    assert {("db", "dbports_addresses[0]", code), ("all", "dbports_networks.b[0]", code)} <= found
+    del inventory["vars"]["dbports_networks"]["b"]
+    found = {(error.host, error.path, error.code) for error in errors_of(inventory)}
+    assert ("all", "dbports_gateways[0].addresses.a[0]", code) in found
+
+
+@pytest.mark.parametrize(
+    ("server", "path", "value", "code"),
+    [
+        ("{engine: sql602, http_tunnel_port: 5001}", "http_tunnel_port", 5001, "contradiction"),
+        ("{engine: sql602, http_tunnel_port: 5002}", "http_tunnel_port", 5002, "contradiction"),
+        ("{engine: sql602, web_port: 6001, port_base: 6001}", "web_port", 6001, "contradiction"),
+        ("{engine: sql602, web_port: 6002, port_base: 6001}", "web_port", 6002, "contradiction"),
+        ("{engine: sql602, web_port: 5003, replication_partners: [app-02]}", "web_port", 5003, "contradiction"),
+        ("{engine: sql602, replication_partners: [app-02, db]}", "replication_partners[1]", "db", "contradiction"),
+        (
+            "{engine: sql602, replication_partners: [192.0.2.10]}",
+            "replication_partners[0]",
+            "192.0.2.10",
+            "contradiction",
+        ),
+        ("{engine: mssql, broker_port: 4022, broker_peers: [db]}", "broker_peers[0]", "db", "contradiction"),
+        ("{engine: db2, hadr_port: 4000, hadr_partners: [db]}", "hadr_partners[0]", "db", "contradiction"),
+        ("{engine: sql602, server_ip_addr: 192.0.2.99}", "server_ip_addr", "192.0.2.99", "contradiction"),
+        (
+            "{engine: mssql, instances: [{listen: [{address: 192.0.2.99, tcp_port: 1433}]}]}",
+            "instances[0].listen[0].address",
+            "192.0.2.99",
+            "contradiction",
+        ),
+        (
+            "{engine: mssql, instances: [{tcp_port: 1500}, {name: B, tcp_port: 1500}]}",
+            "instances[1]",
+            1500,
+            "duplicate",
+        ),
+        ("{engine: postgresql, pgbouncer_port: 5432}", "pgbouncer_port", 5432, "duplicate"),
+        ("{engine: mysql, x_port: 3306}", "x_port", 3306, "duplicate"),
+        ("{engine: oracle, tcps_port: 1521}", "tcps_port", 1521, "duplicate"),
+        ("{engine: db2, ssl_port: 50000}", "ssl_port", 50000, "duplicate"),
+        ("{engine: etcd, port: 2380, nodes: [app-02]}", "peer_port", 2380, "duplicate"),
+    ],
+)
+def test_what_cannot_be(server: str, path: str, value: Any, code: str) -> None:
+    assert refused(**{"clients": ["app-01"], **yaml.safe_load(server)}) == [("db", f"{SERVER}.{path}", value, code)]
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "{engine: sql602, http_tunnel_port: 80, web_port: 80}",
+        "{engine: sql602, tunnel_only: true, http_tunnel_port: 5001}",
+        "{engine: sql602, server_ip_addr: '2001:db8::10'}",
+        "{engine: sql602, replication_partners: [everybody]}",
+        "{engine: mssql, ag_replicas: [db, app-02]}",
+        "{engine: mssql, instances: [{listen: [{address: 192.0.2.10, tcp_port: 1433}]}, {name: B, listen: "
+        "[{address: '2001:db8::10', tcp_port: 1433}]}]}",
+        "{engine: postgresql, clients: [fe80::1, 169.254.7.7, 192.0.2.0-192.0.2.9]}",
+    ],
+)
+def test_what_only_looks_wrong(server: str) -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["groups"]["everybody"] = ["db", "app-02"]
+    inventory["hosts"]["db"] = {
+        "dbports_addresses": ["192.0.2.10", "2001:db8::10"],
+        "dbports_servers": [{"clients": ["app-01"], **yaml.safe_load(server)}],
+    }
+    build_plan(PlainInventory(inventory))
+
+
+@pytest.mark.parametrize("clients", [["db"], ["192.0.2.10"], ["db", "2001:db8::10"], ["everybody"]])
+def test_a_server_whose_only_client_is_itself(clients: list[str]) -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["groups"]["everybody"] = ["db"]
+    inventory["hosts"]["db"] = {
+        "dbports_addresses": ["192.0.2.10", "2001:db8::10"],
+        "dbports_servers": [{"engine": "postgresql", "clients": clients}],
+    }
+    (warning,) = build_plan(PlainInventory(inventory)).warnings
+    assert (warning.code, warning.host, warning.path) == ("nobody_admitted", "db", f"{SERVER}.clients")
+
+
+@pytest.mark.parametrize(
+    ("clients", "wide"),
+    [
+        (["0.0.0.0/0"], [0]),
+        (["app-01", "::/0"], [1]),
+        (["0.0.0.0/1", "128.0.0.0/1"], [0, 1]),
+        (["1.0.0.0-223.255.255.255", "2000::/3"], [0, 1]),
+        (["10.0.0.0/8", "2001:db8::/32", "192.0.0.0/3"], [2]),
+    ],
+)
+def test_a_list_of_clients_that_lets_in_everyone(clients: list[str], wide: list[int]) -> None:
+    inventory = copy.deepcopy(GOOD)
+    server = {"engine": "sql602", "clients": ["app-01"], "replication_partners": clients}
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "postgresql", "clients": clients}, server]
+    found = [item for item in build_plan(PlainInventory(inventory)).warnings if item.code == "open_to_everyone"]
+    assert [(item.host, item.path, item.peers) for item in found] == [
+        ("db", f"dbports_servers[{server}].{option}[{index}]", (clients[index],))
+        for server, option in enumerate(("clients", "replication_partners"))
+        for index in wide
+    ]

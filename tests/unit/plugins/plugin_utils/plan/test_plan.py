@@ -512,8 +512,9 @@ class TestConflicts:
         )
         assert ("tcp", PortRange(5002, 5002)) in {(item.protocol, item.ports) for item in plan.conflicts}
 
-    def test_two_instances_on_one_port(self) -> None:
-        plan = plan_of("- {engine: mssql, clients: [app-01], instances: [{}, {name: B, tcp_port: 1433}]}")
+    def test_instances_of_two_servers_on_one_port(self) -> None:
+        second = "{engine: mssql, clients: [app-01], instances: [{name: B, tcp_port: 1433}]}"
+        plan = plan_of(f"[{{engine: mssql, clients: [app-01]}}, {second}]")
         assert ("tcp", PortRange(1433, 1433)) in {(item.protocol, item.ports) for item in plan.conflicts}
 
     def test_the_tunnel_and_the_web_interface_share_a_socket(self) -> None:
