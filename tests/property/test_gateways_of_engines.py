@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from drawn import ENGINES, plan_of, plannable, spec_of
-from intervals import Box, differences
+from drawn import ENGINES, plan_of, plannable, server_of, spec_of
+from intervals import Box, addresses, differences
 from test_gateways import answer, between_networks, cells, statements
 from test_plan_laws import every_engine
 
@@ -48,12 +48,15 @@ def sent_from(inventory: dict[str, Any], initiator: str, spec: FlowSpec, planned
     return spec.source_port or str(dynamic_range(inventory["hosts"].get(initiator, {}).get("dbports_os")).ports)
 
 
-def ends(host: PortSet, key: RuleKey, peer: RulePeer) -> tuple[list[str], list[str]]:
+def ends(plan: Plan, host: PortSet, key: RuleKey, peer: RulePeer, spec: FlowSpec) -> tuple[list[str], list[str]]:
     """Return the addresses of initiator and responder; a server's one address is in its endpoint."""
     own = next((item.address for item in host.endpoints if item.id == key.endpoint and item.address), None)
-    here = format_addresses([own] if own and key.direction == "in" else host.addresses)
-    there = format_addresses(peer.addresses)
-    return (there, here) if key.direction == "in" else (here, there)
+    here, there = format_addresses(host.addresses), format_addresses(peer.addresses)
+    if key.direction == "in":
+        return there, format_addresses([own]) if own and not spec.group else here
+    if spec.group:
+        there = format_addresses(plan.hosts[peer.name].addresses) if peer.name in plan.hosts else [peer.name]
+    return here, there
 
 
 def crossing(inventory: dict[str, Any], plan: Plan) -> Iterator[tuple[FlowSpec, Box]]:
@@ -71,8 +74,12 @@ def crossing(inventory: dict[str, Any], plan: Plan) -> Iterator[tuple[FlowSpec, 
                     "ports": format_ports(key.ports),
                     "source_ports": sent_from(inventory, initiator, spec, planned),
                 }
-                for box in between_networks(flow, *ends(host, key, peer), list(NETWORKS), OWNERS):
-                    yield spec, box
+                group = server_of(inventory, str(peer.declared)).get(spec.group)
+                for box in between_networks(flow, *ends(plan, host, key, peer, spec), list(NETWORKS), OWNERS):
+                    # Packets to a multicast group go where its members are.
+                    there = addresses([group]) if group else {box.family: box.destination}
+                    if box.family in there:
+                        yield spec, box._replace(destination=there[box.family])
 
 
 @every_engine

@@ -54,7 +54,8 @@ def named_by(spec: FlowSpec) -> set[str]:
     """Return every option and value that a flow's data name."""
     ports = {expression.partition("+")[0] for expression in (spec.port, spec.source_port)}
     conditions = {item.lstrip("!").partition("=")[0] for item in spec.when}
-    return {*ports, *conditions, spec.initiator, spec.responder, spec.address, spec.group, spec.spread} - {""}
+    ends = {spec.initiator, spec.responder, spec.except_for, spec.address, spec.group, spec.spread}
+    return (ports | conditions | ends) - {""}
 
 
 def changed_values(with_it: Server, without: Server) -> set[str]:

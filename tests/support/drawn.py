@@ -171,11 +171,17 @@ def drop(declared: Any, steps: list[Any]) -> bool:
     return False
 
 
-def spec_of(inventory: dict[str, Any], declared: str, flow: str) -> tuple[str, FlowSpec]:
-    """Return the engine of the server that declared a flow, and which of the engine's flows it is."""
+def server_of(inventory: dict[str, Any], declared: str) -> dict[str, Any]:
+    """Return the server that declared a flow."""
     found = re.match(r"(\w+): dbports_servers\[(\d+)]", declared)
     assert found, declared
-    name = inventory["hosts"][found[1]]["dbports_servers"][int(found[2])]["engine"]
+    server: dict[str, Any] = inventory["hosts"][found[1]]["dbports_servers"][int(found[2])]
+    return server
+
+
+def spec_of(inventory: dict[str, Any], declared: str, flow: str) -> tuple[str, FlowSpec]:
+    """Return the engine of the server that declared a flow, and which of the engine's flows it is."""
+    name = server_of(inventory, declared)["engine"]
     return name, next(spec for spec in ENGINES[name].flows if spec.name == flow)
 
 
