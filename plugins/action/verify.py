@@ -21,7 +21,11 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings 
 class ActionModule(HostAction):
     """One call collects what the host shows; the controller judges it."""
 
-    ARGUMENTS: ClassVar[dict[str, Any]] = {**PLAN_OPTIONS, "timeout": {"type": "float", "default": 2.0}}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        **PLAN_OPTIONS,
+        "prepare": {"type": "bool", "default": False},
+        "timeout": {"type": "float", "default": 2.0},
+    }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
@@ -29,6 +33,8 @@ class ActionModule(HostAction):
         host = task_vars["inventory_hostname"]
         plan = self.plan(args, task_vars)
         port_set = plan.host(host)
+        if args["prepare"]:
+            return {**self.note_ports(port_set, task_vars), "plan_id": plan.plan_id}
         if args["plan_dir"]:
             self.keep(plan, self.directory(args))
             forget_findings(self.directory(args), host)

@@ -24,6 +24,13 @@ options:
         directory in which ansible-playbook was started.
       - If set, the findings are written to this directory for M(dbports.firewall.report).
     type: path
+  prepare:
+    description:
+      - Only note on which ports the instances with dynamic ports of this host listen. Later calls of the same run on
+        other hosts then try these ports, to show that the host does not get in.
+      - Nothing is called on hosts without such an instance.
+    type: bool
+    default: false
   timeout:
     description: The timeout of each probe in seconds.
     type: float

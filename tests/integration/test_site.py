@@ -184,6 +184,21 @@ def test_verify_fails_when_a_forbidden_flow_succeeds(site: Site) -> None:
     assert "OK reachable" not in said
 
 
+def test_a_forbidden_client_tries_the_port_that_a_dynamic_instance_has_now(site: Site) -> None:
+    site.server = {**site.server, "instances": [{"name": "DYN"}]}
+    command = [sys.executable, str(STAND_INS), "mssql", "--port", "40123", "--instance", "DYN"]
+    site.lab.hosts["db"].popen(command, stdout=subprocess.DEVNULL)
+    site.lab.hosts["db"].wait_for("tcp/40123")
+    assert "FAIL forbidden intruder to db mssql/DYN/tds tcp 40123: reached 192.0.2.10" in site.fails("verify")
+    site.ok("apply")
+    site.run("verify")
+    report = json.loads((site.plan_dir / "report.json").read_text(encoding="utf-8"))
+    checks = [
+        item for item in report["findings"] if (item["stage"], item["endpoint"]) == ("forbidden", "mssql/DYN/tds")
+    ]
+    assert {(item["host"], item["port"], item["verdict"]) for item in checks} >= {("intruder", "tcp 40123", "ok")}
+
+
 def test_verify_fails_when_a_required_flow_fails(site: Site) -> None:
     site.ok("site")
     load_late_chain(site, "policy accept; tcp dport 1433 drop")
@@ -266,14 +281,15 @@ def test_wrong_declarations_stop_every_host(site: Site) -> None:
 
 
 def test_a_host_that_would_lose_its_ports_keeps_them(site: Site) -> None:
+    site.server = {"engine": "mssql", "clients": ["app"], "instances": [{}, {"name": "SALES", "tcp_port": 14330}]}
     site.ok("apply")
     site.server = {"engine": "mssql", "clients": ["app"], "instances": [{"tcp_port": 1500}]}
     before = site.ruleset("db")
     said = site.fails("apply")
-    assert "refused, because the host would lose in tcp 1433 altogether" in said
+    assert "refused, because the host would lose in tcp 14330 altogether" in said
     assert site.ruleset("db") == before
     site.ok("apply", "-e", "dbports_allow_shrink=true")
-    assert "1433" not in site.ruleset("db")
+    assert "14330" not in site.ruleset("db")
 
 
 def test_ssh_port_inside_a_guarded_range_is_no_matter_without_ssh(site: Site) -> None:

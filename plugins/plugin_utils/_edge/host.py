@@ -12,11 +12,17 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE, ruleset_arguments
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import note, noted
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import watched_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import (
+    at_seen_ports,
+    dynamic_ports,
+    seen_ports,
+    watched_ports,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import returned
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import problem_lines
@@ -57,6 +63,17 @@ class HostAction(DbportsAction):
         """Call the module that writes rulesets, which is another one on other platforms."""
         return dict(self._execute_module(module_name=RULESET_MODULE, module_args=arguments, task_vars=task_vars))
 
+    def note_ports(self, port_set: PortSet, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Note for the other hosts of this run where instances with dynamic ports listen; most hosts have none."""
+        ports = dynamic_ports(port_set)
+        if not ports:
+            return {"changed": False}
+        result = self._collect({"ports": ports}, task_vars)
+        if not result.get("failed"):
+            sockets = read_observation(result.get("observation")).sockets or ()
+            note(f"ports-{port_set.host}", seen_ports(port_set, sockets))
+        return result if result.get("failed") else {"changed": False}
+
     def verdicts(
         self, port_set: PortSet, timeout: float, task_vars: dict[str, Any], owner: str | None = None
     ) -> Verdicts:
@@ -65,22 +82,22 @@ class HostAction(DbportsAction):
         :param timeout: of each probe, in seconds.
         :param owner: whose rules they are, where that is not the host's name in the inventory.
         """
+        port_set = at_seen_ports(port_set, lambda host: noted(f"ports-{host}"))
         ruleset = ruleset_arguments(port_set)
-        result = dict(
-            self._execute_module(
-                module_name="dbports.firewall.observation_info",
-                module_args={
-                    "ports": watched_ports(port_set),
-                    "ruleset": {**ruleset, "owner": owner or ruleset["owner"]},
-                    "probes": probes_of(port_set),
-                    "timeout": timeout,
-                },
-                task_vars=task_vars,
-            )
-        )
+        arguments = {
+            "ports": watched_ports(port_set),
+            "ruleset": {**ruleset, "owner": owner or ruleset["owner"]},
+            "probes": probes_of(port_set),
+            "timeout": timeout,
+        }
+        result = self._collect(arguments, task_vars)
         if result.get("failed"):
             return Verdicts((), result)
         return Verdicts(tuple(judge(port_set, read_observation(result.get("observation")))), {})
+
+    def _collect(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        name = "dbports.firewall.observation_info"
+        return dict(self._execute_module(module_name=name, module_args=arguments, task_vars=task_vars))
 
     def _keep_own_way_in(self, arguments: dict[str, Any]) -> None:
         """Refuse to guard the port through which Ansible itself reaches the host."""

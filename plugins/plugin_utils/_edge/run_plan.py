@@ -8,7 +8,8 @@ from __future__ import annotations
 import fcntl
 import gc
 import hashlib
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,3 +192,18 @@ def last_of_batch(name: str, host: str, batch: Collection[str]) -> bool:
 
 def _mark(host: str) -> bytes:
     return hashlib.sha256(host.encode("utf-8", "surrogatepass")).digest()[:_MARK]
+
+
+def note(name: str, data: Mapping[str, Any]) -> None:
+    """Keep data for the other hosts of this run."""
+    TextStore(_place_of(name)).write({"data": json.dumps(data)})
+
+
+def noted(name: str) -> Any:
+    """Return what a host of this run kept under a name; an empty dictionary where there is nothing."""
+    store = TextStore(_place_of(name))
+    return json.loads(store.read("data")) if store.exists() else {}
+
+
+def _place_of(name: str) -> Path:
+    return Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-note-{_mark(name).hex()}"

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
@@ -14,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     parse_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
     Finding,
     Judgement,
@@ -22,12 +24,47 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
 
+_SEEN = 8
+"""At how many ports of a range a host tries to get in."""
+
 _LOOPBACK = parse_addresses(["127.0.0.0/8", "::1"])
 
 
 def watched_ports(port_set: PortSet) -> list[str]:
     """Return the ports and ranges whose sockets matter: those of the host's own endpoints."""
     return sorted({str(ports) for endpoint in port_set.endpoints for ports in endpoint.ports})
+
+
+def dynamic_ports(port_set: PortSet) -> list[str]:
+    """Return the ranges in which programs of the host listen on ports that nobody knows beforehand."""
+    return sorted({str(item) for endpoint in port_set.endpoints if _is_dynamic(endpoint) for item in endpoint.ports})
+
+
+def seen_ports(port_set: PortSet, sockets: Sequence[Socket]) -> dict[str, list[int]]:
+    """Return by endpoint on which ports of a range its programs listen, the lowest ones first."""
+    found = {}
+    for endpoint in filter(_is_dynamic, port_set.endpoints):
+        mine = (one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint))
+        ports = sorted({one.local_port or 0 for one in mine if _is_listener(one) and _is_expected(one, endpoint)})
+        found[endpoint.id] = ports[:_SEEN]
+    return found
+
+
+def at_seen_ports(port_set: PortSet, seen: Callable[[str], Mapping[str, Sequence[int]]]) -> PortSet:
+    """Return a port set whose negative checks try the ports that a server was seen to listen on, one check for each.
+
+    :param seen: given a host, what :func:`seen_ports` found there; nothing where it was not looked at.
+    """
+    checks = []
+    for check in port_set.forbidden:
+        in_range = any(item.first != item.last for item in check.ports)
+        ports = seen(check.host).get(check.endpoint, ()) if in_range else ()
+        checks += [check._replace(ports=(PortRange(port, port),)) for port in ports] or [check]
+    return replace(port_set, forbidden=checks)
+
+
+def _is_dynamic(endpoint: Endpoint) -> bool:
+    return bool(endpoint.process) and any(item.first != item.last for item in endpoint.ports)
 
 
 def judge_sockets(port_set: PortSet, sockets: Sequence[Socket]) -> Iterator[Finding]:

@@ -15,7 +15,12 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observa
     read_observation,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import watched_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import (
+    at_seen_ports,
+    dynamic_ports,
+    seen_ports,
+    watched_ports,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
@@ -142,6 +147,25 @@ def test_another_program_in_the_dynamic_range_is_not_the_instance() -> None:
         "fail",
         "no sqlservr listens in this range",
     )
+
+
+def test_forbidden_clients_try_the_ports_that_a_dynamic_instance_was_seen_on() -> None:
+    """Another program in the range, another state and the fixed instance's port are none of them."""
+    sockets = [socket(40001), socket(40000), socket(40002, process="nginx"), socket(40003, state="TIME_WAIT")]
+    shown = read_observation({"sockets": sockets}).sockets
+    assert dynamic_ports(port_set("db")) == ["32768-60999"]
+    found = seen_ports(port_set("db"), shown)
+    assert found == {DYN: [40000, 40001]}
+    evil = port_set("evil")
+    moved = at_seen_ports(evil, {"db": found}.get)
+    asked = {(item["kind"], item["ports"]) for item in probes_of(moved)}
+    assert asked == {("tds", "1433"), ("tds", "40000"), ("tds", "40001"), ("ssrp", "1434")}
+    assert at_seen_ports(evil, lambda host: {}).forbidden == evil.forbidden
+
+
+def test_a_range_of_many_sockets_is_tried_at_few_ports() -> None:
+    shown = read_observation({"sockets": [socket(port) for port in range(41000, 41100)]}).sockets
+    assert seen_ports(port_set("db"), shown)[DYN] == list(range(41000, 41008))
 
 
 @pytest.mark.parametrize(
