@@ -25,8 +25,9 @@ class GatewayRecord:
     """Collects what was routed; linear in the flows."""
 
     def __init__(self, devices: tuple[Device, ...]) -> None:
-        self._devices = devices
-        self._collectors = [StatementCollector(device) for device in devices]
+        # By number, because a gateway that could not be read has one too.
+        self._devices = {device.gateway.number: device for device in devices}
+        self._collectors = {number: StatementCollector(device) for number, device in self._devices.items()}
         self._losses: dict[_Loss, dict[FlowPorts, None]] = {}
         self._unpublished: dict[_Served, list[FlowRequest]] = {}
         self._served: set[_Served] = set()
@@ -103,7 +104,8 @@ class GatewayRecord:
                 elif found not in warnings:
                     warnings.append(found)
         plans = [
-            collector.plan(self._unused(device.gateway)) for device, collector in zip(self._devices, self._collectors)
+            collector.plan(self._unused(self._devices[number].gateway))
+            for number, collector in self._collectors.items()
         ]
         return plans, warnings, list(errors.values())
 

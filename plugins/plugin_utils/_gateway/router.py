@@ -193,7 +193,12 @@ class _Crossing:
         self._seen: dict[tuple[Direction, str, Ports], tuple[Side, PortRange, list[AddressRange], str]] = {}
 
     def add_direct(self, route: _Route, a: str, b: str, source: Ranges, target: Ranges) -> None:
-        """Take a way on which nothing is rewritten: every filter of it has to permit the flow."""
+        """Take a way on which nothing is rewritten: every filter of it has to permit the flow.
+
+        Addresses of different families have no way between them.
+        """
+        if {item.family for item in source}.isdisjoint(item.family for item in target):
+            return
         self._direct[0].extend(source)
         self._direct[1].extend(target)
         spec = self._request.flow.spec

@@ -144,7 +144,7 @@ def test_booleans_are_written_in_the_drivers_words() -> None:
     [
         (ONE, {"driver": "oledb", "address": "db"}, "Use one of odbc", "not_a_choice"),
         (ONE, {"driver": "odbc"}, "Set address", "missing"),
-        ({"engine": "sql602"}, {"driver": "odbc", "address": "db"}, "mssql only", "not_a_choice"),
+        ({"engine": "sql602"}, {"driver": "odbc", "address": "db"}, "for mssql only", "not_a_choice"),
         (ONE, {"driver": "odbc", "address": "db;Database=x"}, "neither a host name nor an address", "not_an_address"),
         (ONE, {"driver": "jdbc", "address": "db:1433/x"}, "neither a host name nor an address", "not_an_address"),
         (ONE, {"driver": "odbc", "address": "tcp:db,1433"}, "neither a host name nor an address", "not_an_address"),
@@ -161,7 +161,7 @@ def test_booleans_are_written_in_the_drivers_words() -> None:
         (
             {**ONE, "tcp_enabled": False, "named_pipes": True},
             {"driver": "odbc", "address": "db"},
-            "does not listen on TCP",
+            "do not connect to it in this way",
             "contradiction",
         ),
         (

@@ -323,6 +323,12 @@ def test_all_errors_are_there_at_once() -> None:
     ]
 
 
+def test_a_wrong_gateway_does_not_hide_that_others_are_right() -> None:
+    """Flows are routed all the same, to find all errors: through the gateways that could be read."""
+    (error,) = errors_of(f"[{{name: x, kind: filter, between: [office]}}, {ACL}]")
+    assert error.path == "dbports_gateways[0].between"
+
+
 class TestNetworks:
     """The longest prefix owns an address; what spans several is split at their borders."""
 
@@ -606,6 +612,15 @@ class TestWays:
         (warning,) = plan.warnings
         assert (warning.code, warning.gateway, warning.networks) == ("lost_on_gateway", "s", ("dc", "office"))
         assert "no address family in common" in warning.reason
+
+    def test_no_way_leads_from_one_family_to_the_other(self) -> None:
+        """The server has an address in no named network, past all gateways, of a family that the client lacks."""
+        both = {
+            "dbports_addresses": ["198.51.100.10", "2001:db8:e::10"],
+            "dbports_servers": [{"engine": "sql602", "minimum": True, "clients": ["app-01"]}],
+        }
+        (error,) = errors_of(f"[{{{DC_NAT}, mappings: []}}]", db=both)
+        assert error.code == "not_published"
 
     def test_an_instance_behind_translation_with_a_dynamic_port_needs_its_whole_range(self) -> None:
         servers = "[{engine: mssql, os: windows, clients: [app-01], instances: [{name: A}]}]"
