@@ -42,7 +42,8 @@ options:
             O(probes[].instance).
           - V(sql602_search) searches for a 602SQL server by UDP and waits for its announcement on UDP 5002, or on
             another port when a client on this host uses UDP 5002. It supports only IPv4, as the product does.
-          - V(http_tunnel) opens an HTTP tunnel of a 602SQL server.
+          - V(http_tunnel) asks the HTTP tunnel of a 602SQL server in a POST request. A port on which only the web
+            interface of 602SQL listens does not answer it.
         type: str
         required: true
         choices: [tcp, tds, sql602_connect, icmp_echo, ssrp, ssrp_dac, sql602_search, http_tunnel]

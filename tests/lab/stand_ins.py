@@ -37,7 +37,8 @@ NAMED = "DBPORTS_STAND_IN"
 ANY4, ANY6 = str(ipaddress.IPv4Address(0)), str(ipaddress.IPv6Address(0))
 
 CONNECTED, DENIED = 0x00, 0x2D
-TUNNEL_HELLO = bytes.fromhex("f100000b00")
+TUNNEL_HELLO, TUNNEL_QUERY = bytes.fromhex("f100000b00"), bytes.fromhex("ff1e040000000a35")
+TUNNEL_ANSWER = b"\xfe" + bytes(11)
 DEFAULT_INSTANCE = "MSSQLSERVER"
 
 
@@ -149,18 +150,24 @@ class Sql602:
             await reader.read()
 
     async def on_http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the tunnel's version message, or a page when the web interface has this port."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        length = next((int(line[15:]) for line in head.split("\r\n") if line.startswith("content-length:")), 0)
-        body = await reader.readexactly(min(length, 1024))
-        port = writer.get_extra_info("sockname")[1]
-        if head.startswith("post / ") and body == TUNNEL_HELLO and port == self.tunnel:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        elif head.startswith("get ") and port == self.web:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nstand-in\n")
-        else:
-            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-        await writer.drain()
+        """Answer GET with a page. The tunnel answers a query and is silent otherwise, the web interface hangs up."""
+        tunnel = writer.get_extra_info("sockname")[1] == self.tunnel
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            length = next((int(line[15:]) for line in head.split("\r\n") if line.startswith("content-length:")), 0)
+            body = await reader.readexactly(min(length, 1024))
+            if head.startswith("get "):
+                writer.write(http_ok(b"stand-in\n"))
+            elif not tunnel:
+                return
+            elif body.removeprefix(TUNNEL_HELLO) == TUNNEL_QUERY:
+                writer.write(http_ok(TUNNEL_ANSWER))
+            await writer.drain()
+
+
+def http_ok(body: bytes) -> bytes:
+    """Return an HTTP answer."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 class Mssql:

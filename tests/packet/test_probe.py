@@ -202,6 +202,13 @@ def test_a_mute_listener_is_silent_and_a_stranger_unknown(lab: Lab, kind: str) -
     assert one(lab, kind, "7001")["verdict"] == "unknown"
 
 
+def test_a_tunnel_is_told_from_the_web_interface(lab: Lab) -> None:
+    result = one(lab, "http_tunnel", "8080")
+    assert result["verdict"] == "silent"
+    assert "only the web interface listens" in result["detail"]
+    assert one(lab, "tcp", "8080")["verdict"] == "answers"
+
+
 def test_the_servers_own_filter_is_told_from_the_firewall(lab: Lab) -> None:
     result = one(lab, "sql602_connect", "5002", host="denied")
     assert result["verdict"] == "refused"

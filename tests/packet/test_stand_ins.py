@@ -51,6 +51,43 @@ def test_netstat_ss_and_proc_show_the_products_process_name(lab: Lab, name: str)
     assert set(shown) == {(name, str(process.pid))}
 
 
+ASK = """
+import socket, sys
+sock = socket.create_connection(("192.0.2.10", int(sys.argv[1])))
+for body in map(bytes.fromhex, sys.argv[2].split(",")):
+    method = b"POST" if body else b"GET"
+    sock.sendall(b"%s / HTTP/1.1\\r\\nContent-Length: %d\\r\\n\\r\\n" % (method, len(body)) + body)
+data = b""
+while sys.argv[3] not in data.hex():
+    part = sock.recv(99)
+    data += part
+    if not part:
+        break
+print(data[:15].decode(), data.partition(b"\\r\\n\\r\\n")[2].hex())
+"""
+"""Send requests on one connection, and print what comes until it holds some bytes, or until the server hangs up."""
+
+HELLO, QUERY, PAGE = "f100000b00", "ff1e040000000a35", b"stand-in".hex()
+
+
+def test_602sqls_tunnel_and_its_web_interface_are_told_apart_by_a_query_and_not_by_a_page(lab: Lab) -> None:
+    server, client = lab.hosts["erp-db"], lab.hosts["app-01"]
+    ports = ["--http-tunnel-port", "8090", "--web-port", "8080"]
+    server.popen([sys.executable, str(LAB / "stand_ins.py"), "sql602", *ports])
+    server.wait_for("tcp/8090", "tcp/8080")
+
+    def ask(port: str, bodies: str, until: str) -> list[str]:
+        return client.python(ASK, port, bodies, until).stdout.split()
+
+    ok, answer = ["HTTP/1.1", "200", "OK"], "fe" + 11 * "00"
+    assert ask("8090", QUERY, answer) == [*ok, answer]
+    assert ask("8090", HELLO + QUERY, answer) == [*ok, answer]
+    assert ask("8090", f"{HELLO},{QUERY}", answer) == [*ok, answer]
+    assert ask("8080", QUERY, answer) == []
+    for port in ("8090", "8080"):
+        assert ask(port, "", PAGE)[:3] == ok
+
+
 def test_a_host_has_files_of_its_own(lab: Lab) -> None:
     first, second = lab.hosts["erp-db"], lab.hosts["app-01"]
     for place in ("/etc/dbports", "/etc/systemd/system", "/run", "/etc"):

@@ -79,6 +79,9 @@ def test_any_first_bytes_are_read_or_refused(data: bytes) -> None:
     with contextlib.suppress(DbportsError):
         assert 0 <= http_tunnel.parse_status_line(data) <= 999
     with contextlib.suppress(DbportsError):
+        found = http_tunnel.judge_answer(data)
+        assert found is None or found.verdict in ("answers", "unknown")
+    with contextlib.suppress(DbportsError):
         assert 0 < tds.parse_header(data) <= tds.MAX_PACKET
 
 

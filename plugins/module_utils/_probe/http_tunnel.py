@@ -1,8 +1,9 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""602SQL's HTTP tunnel: it is silent until a version message comes in a POST, and then answers with 200.
+"""602SQL's HTTP tunnel: asked in a POST, it answers with 200 and a body that begins with FE.
 
+Where only the web interface listens, the same POST ends the connection without data; GET gives 200 on both.
 Source: observed on a 602SQL 11.0.1 server and client.
 """
 
@@ -20,16 +21,25 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
     Target,
 )
 
-TUNNEL_HELLO = bytes.fromhex("f100000b00")
-"""The version message."""
+TUNNEL_QUERY = bytes.fromhex("ff1e040000000a35")
+"""What a tunnel answers at once; the version message that a client sends first is only stored."""
+
+TUNNEL_ANSWER = b"\xfe"
+"""How the body of the answer, 12 bytes, begins."""
+
+WEB_ONLY = (
+    "connected, but the server closed the connection without an answer, as 602SQL does where the HTTP tunnel is off "
+    "and only the web interface listens"
+)
 
 MAX_STATUS_LINE = 256
+MAX_ANSWER = 4096
 
 
-def encode_tunnel_hello(address: str) -> bytes:
-    """Return the HTTP request that opens a tunnel to ``address``."""
-    head = f"POST / HTTP/1.1\r\nHost: {address}\r\nContent-Length: {len(TUNNEL_HELLO)}\r\n\r\n"
-    return head.encode("ascii") + TUNNEL_HELLO
+def encode_tunnel_query(address: str) -> bytes:
+    """Return the HTTP request that asks the tunnel at ``address``."""
+    head = f"POST / HTTP/1.1\r\nHost: {address}\r\nContent-Length: {len(TUNNEL_QUERY)}\r\n\r\n"
+    return head.encode("ascii") + TUNNEL_QUERY
 
 
 def parse_status_line(line: bytes) -> int:
@@ -43,29 +53,45 @@ def parse_status_line(line: bytes) -> int:
     return int(parts[1])
 
 
+def judge_answer(data: bytes) -> Outcome | None:
+    """Return what the bytes that came mean, or None while they may still become the tunnel's answer.
+
+    :raises DbportsError: when they never will.
+    """
+    line, ended, _rest = data.partition(b"\n")
+    if not ended and len(data) < MAX_STATUS_LINE:
+        return None
+    status = parse_status_line(line)
+    if status != 200:
+        return Outcome("unknown", f"HTTP status {status} instead of the tunnel's 200")
+    body = data.partition(b"\r\n\r\n")[2]
+    if body.startswith(TUNNEL_ANSWER):
+        return Outcome("answers", "the 602SQL HTTP tunnel answered")
+    if body or len(data) >= MAX_ANSWER:
+        raise malformed("the answer is not that of a 602SQL HTTP tunnel", body[:32])
+    return None
+
+
 def probe(target: Target, deadline: Deadline) -> Outcome:
-    """Open an HTTP tunnel and wait for its 200."""
+    """Ask an HTTP tunnel and wait for its answer."""
 
     def speak(sock: socket.socket, until: Deadline) -> Outcome:
-        sock.sendall(encode_tunnel_hello(target.address))
-        line = b""
-        while b"\n" not in line and len(line) < MAX_STATUS_LINE:
-            try:
+        data = b""
+        try:
+            sock.sendall(encode_tunnel_query(target.address))
+            while (found := judge_answer(data)) is None:
                 until.arm(sock)
-                part = sock.recv(MAX_STATUS_LINE)
-            except OSError:
-                if not line:
-                    raise
-                break  # it said something, so judge that
-            if not part and not line:
-                raise EOFError
-            if not part:
-                break
-            line += part
-        status = parse_status_line(line.split(b"\r\n", 1)[0])
-        if status != 200:
-            return Outcome("unknown", f"HTTP status {status} instead of the tunnel's 200")
-        return Outcome("answers", "the 602SQL HTTP tunnel answered")
+                part = sock.recv(MAX_ANSWER - len(data))
+                if not part:
+                    raise ConnectionError
+                data += part
+        except OSError as error:
+            if data:
+                raise malformed(f"the answer ended after {len(data)} bytes", data[:32]) from None
+            if isinstance(error, ConnectionError):
+                return Outcome("silent", WEB_ONLY)
+            raise
+        return found
 
     return tcp.connect(target, deadline, speak)
 

@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import http_tunnel, sql602_connect, sql602_search
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
 
 
 def test_a_search_names_the_port_for_the_answer_only_when_it_is_not_5002() -> None:
@@ -66,11 +71,11 @@ def test_another_first_message_is_no_connect_result(text: str) -> None:
         sql602_connect.parse_connect_result(bytes.fromhex(text))
 
 
-def test_the_tunnel_opens_with_the_version_message() -> None:
-    head, body = http_tunnel.encode_tunnel_hello("192.0.2.10").split(b"\r\n\r\n")
+def test_the_tunnel_is_asked_what_it_answers_at_once() -> None:
+    head, body = http_tunnel.encode_tunnel_query("192.0.2.10").split(b"\r\n\r\n")
     assert head.startswith(b"POST / HTTP/1.1\r\n")
-    assert b"\r\nContent-Length: 5" in head
-    assert body == bytes.fromhex("f100000b00")
+    assert b"\r\nContent-Length: 8" in head
+    assert body == bytes.fromhex("ff1e040000000a35")
 
 
 def test_a_status_line_gives_its_code() -> None:
@@ -82,3 +87,64 @@ def test_a_status_line_gives_its_code() -> None:
 def test_what_is_no_status_line_is_refused(line: bytes) -> None:
     with pytest.raises(DbportsError):
         http_tunnel.parse_status_line(line)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
+TUNNEL = HEAD + b"\xfe" + bytes(11)
+
+
+def test_an_answer_is_waited_for_until_its_body_begins() -> None:
+    for end in range(len(HEAD) + 1):
+        assert http_tunnel.judge_answer(TUNNEL[:end]) is None
+    found = http_tunnel.judge_answer(TUNNEL)
+    assert found is not None
+    assert found.verdict == "answers"
+
+
+def asked(answer: bytes, *, leave: bool) -> tuple[str, str]:
+    """Probe a server that answers a request so, and then leaves, or says nothing more; return verdict and detail."""
+    done = threading.Event()
+
+    def serve(server: socket.socket) -> None:
+        peer = server.accept()[0]
+        with peer, contextlib.suppress(OSError):
+            request = peer.recv(4096)
+            while not request.endswith(http_tunnel.TUNNEL_QUERY):
+                request += peer.recv(4096)
+            peer.sendall(answer)
+            if not leave:
+                done.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        probe = {"id": "a", "kind": "http_tunnel", "address": "127.0.0.1", "ports": str(server.getsockname()[1])}
+        # What has to come may take its time; silence is waited for in full.
+        (found,) = run_probes([probe], 60 if leave or len(answer) > len(HEAD) else 0.2)
+        done.set()
+        thread.join()
+    return found["verdict"], found["detail"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "leave", "verdict", "says"),
+    [
+        (TUNNEL, False, "answers", "tunnel answered"),
+        (TUNNEL, True, "answers", "tunnel answered"),
+        (b"", True, "silent", "only the web interface listens"),
+        (b"", False, "silent", "sent nothing in time"),
+        (HEAD, True, "unknown", "ended after 19 bytes"),
+        (HEAD, False, "unknown", "ended after 19 bytes"),
+        (HEAD + b"<html>", False, "unknown", "not that of a 602SQL HTTP tunnel"),
+        (b"HTTP/1.1 404 Not Found\r\n", False, "unknown", "status 404"),
+        (b"SSH-2.0-x\r\n" * 2, False, "unknown", "not HTTP"),
+        (b"HTTP/1.1 200 " + b"a" * 99999, False, "unknown", "not that of a 602SQL HTTP tunnel"),
+        (b"a" * 99999, False, "unknown", "not HTTP"),
+    ],
+)
+def test_a_tunnel_is_told_from_the_web_interface_and_from_strangers(
+    answer: bytes, leave: bool, verdict: str, says: str
+) -> None:
+    found, detail = asked(answer, leave=leave)
+    assert found == verdict
+    assert says in detail
