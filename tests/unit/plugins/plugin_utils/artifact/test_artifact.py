@@ -600,7 +600,7 @@ class TestNotOurs:
             {"plan.md": "# my plan"},
             {".git/config": ""},
         ],
-        ids=lambda files: " ".join(files),
+        ids=" ".join,
     )
     def test_somebody_elses_directory(self, files: dict[str, str], tmp_path: Path) -> None:
         for name, text in files.items():

@@ -8,6 +8,7 @@ The tables come from the engines' and gateways' own data, so that an option with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -108,7 +109,7 @@ def lacks(error: DbportsError) -> list[str]:
         for name, said in {
             "host": error.host in ("db", "app", "all"),
             "path": bool(error.path)
-            and str(error.path).split(".")[0].split("[")[0] in (*HOST_VARIABLES, *GLOBAL_VARIABLES),
+            and re.split(r"[.\[]", str(error.path), maxsplit=1)[0] in (*HOST_VARIABLES, *GLOBAL_VARIABLES),
             "value": error.value is not ... or error.code in NOTHING_WRITTEN,
             "fix": bool(error.fix),
             "code": error.code in known,
