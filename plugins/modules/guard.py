@@ -66,7 +66,7 @@ options:
     type: bool
     default: true
   timeout:
-    description: The timeout of each probe in seconds.
+    description: The timeout in seconds of each probe, and of the wait for servers that do not listen yet.
     type: float
     default: 2.0
 extends_documentation_fragment: [dbports.firewall.attributes]

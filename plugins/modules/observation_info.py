@@ -21,6 +21,29 @@ options:
     type: list
     elements: str
     default: []
+  listeners:
+    description:
+      - Listeners that the host must have. If one is missing, because its server has only just been started, the sockets
+        are looked at again until O(timeout) seconds have passed since the beginning. Sockets are then returned as they
+        are.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      protocol:
+        description: The protocol of the listener.
+        type: str
+        required: true
+        choices: [tcp, udp]
+      ports:
+        description: Its port, which should be among O(ports), or the ports and ranges in one of which it listens.
+        type: str
+        required: true
+      processes:
+        description: Patterns of the names of its process, which count in a range of ports.
+        type: list
+        elements: str
+        required: true
   ruleset:
     description:
       - The options of M(dbports.firewall.ruleset) that the host should follow. Without them the ruleset is not read.
@@ -31,7 +54,7 @@ options:
     elements: dict
     default: []
   timeout:
-    description: Seconds that each probe may take.
+    description: Seconds that each probe may take, and that is waited for O(listeners). From 0.05 to 60.
     type: float
     default: 2
 extends_documentation_fragment: [dbports.firewall.attributes]
@@ -101,6 +124,16 @@ from ansible_collections.dbports.firewall.plugins.module_utils._observe import o
 
 ARGUMENT_SPEC = {
     "ports": {"type": "list", "elements": "str", "default": []},
+    "listeners": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "protocol": {"type": "str", "required": True, "choices": ["tcp", "udp"]},
+            "ports": {"type": "str", "required": True},
+            "processes": {"type": "list", "elements": "str", "required": True},
+        },
+    },
     "ruleset": {"type": "dict"},
     "probes": {"type": "list", "elements": "dict", "default": []},
     "timeout": {"type": "float", "default": 2},

@@ -32,7 +32,9 @@ options:
     type: bool
     default: false
   timeout:
-    description: The timeout of each probe in seconds.
+    description:
+      - The timeout in seconds of each probe, and of the wait for servers that do not listen yet. A server that has only
+        just been started opens its ports later.
     type: float
     default: 2
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]

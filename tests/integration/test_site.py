@@ -228,6 +228,18 @@ def test_verify_finds_a_server_that_does_not_listen_and_a_wrong_process(site: Si
     assert "FAIL listening db mssql/SALES/tds tcp 14331: nobody listens" in site.fails("verify")
 
 
+def test_verify_waits_for_a_server_that_starts_only_now(site: Site) -> None:
+    site.server = {"engine": "mssql", "clients": ["app"], "instances": [{"tcp_port": 14330}]}
+    site.variables = {"dbports_probe_timeout": 60}
+    site.ok("plan")
+    start = "until grep -qas observation_inf[o] /proc/[0-9]*/cmdline; do sleep 0.05; done; exec \"$@\""
+    command = ["sh", "-c", start, "sh", sys.executable, str(STAND_INS), "mssql", "--port", "14330"]
+    site.lab.hosts["db"].popen(command, stdout=subprocess.DEVNULL)
+    said = site.run("verify").stdout
+    assert "tcp 14330" in said
+    assert "FAIL listening" not in said
+
+
 def test_verify_finds_a_connection_that_the_plan_does_not_allow(site: Site) -> None:
     code = (
         "import socket,time; s=socket.create_connection(('192.0.2.10', 1433)); print('in', flush=True); time.sleep(600)"

@@ -224,6 +224,12 @@ _PLAN_ID: Spec = {
     "the plan is computed from the inventory. An empty value is an error.",
 }
 
+_TIMEOUT: Spec = {
+    "type": "float",
+    "default": 2.0,
+    "description": "The timeout in seconds of each probe, and of the wait for servers that do not listen yet.",
+}
+
 ROLES: dict[str, Spec] = {
     "plan": {
         "short_description": "Plan which ports every host needs",
@@ -338,11 +344,7 @@ ROLES: dict[str, Spec] = {
                 "default": True,
                 "description": "Whether the ruleset survives a reboot.",
             },
-            "guard_probe_timeout": {
-                "type": "float",
-                "default": 2.0,
-                "description": "The timeout of each probe in seconds.",
-            },
+            "guard_probe_timeout": _TIMEOUT,
         },
     },
     "verify": {
@@ -352,11 +354,7 @@ ROLES: dict[str, Spec] = {
         "options": {
             "dbports_plan_dir": _PLAN_DIR,
             "dbports_plan_id": _PLAN_ID,
-            "dbports_probe_timeout": {
-                "type": "float",
-                "default": 2.0,
-                "description": "The timeout of each probe in seconds.",
-            },
+            "dbports_probe_timeout": _TIMEOUT,
         },
     },
     "explain": {

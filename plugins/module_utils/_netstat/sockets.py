@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple, Optional
 
@@ -90,6 +91,17 @@ class Socket(NamedTuple):
     def touches(self, ports: Iterable[PortRange]) -> bool:
         """Tell whether the local or the remote port is one of ``ports``."""
         return touches(self.local_port, self.remote_port, ports)
+
+    @property
+    def is_listener(self) -> bool:
+        """Tell whether it waits for clients: a TCP socket that listens, a UDP socket without a fixed peer."""
+        return self.state == "LISTEN" if self.protocol == "tcp" else self.remote_port is None
+
+    def is_of(self, processes: Iterable[str]) -> bool:
+        """Tell whether its process has one of these names; patterns as in a shell, ``.exe`` does not count."""
+        name = str(self.process).lower()
+        name = name[:-4] if name.endswith(".exe") else name
+        return any(fnmatch(name, pattern) for pattern in processes)
 
     def order(self) -> tuple[str, str, int, str, str, int, int]:
         """Return a sort key that does not depend on the format that the socket was read from."""

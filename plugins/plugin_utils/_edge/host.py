@@ -19,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observa
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import (
     at_seen_ports,
+    awaited_listeners,
     dynamic_ports,
     seen_ports,
     watched_ports,
@@ -79,13 +80,14 @@ class HostAction(DbportsAction):
     ) -> Verdicts:
         """Collect what the host shows, in one call, and judge it.
 
-        :param timeout: of each probe, in seconds.
+        :param timeout: of each probe, and of the wait for servers that have just been started, in seconds.
         :param owner: whose rules they are, where that is not the host's name in the inventory.
         """
         port_set = at_seen_ports(port_set, lambda host: noted(f"ports-{host}"))
         ruleset = ruleset_arguments(port_set)
         arguments = {
             "ports": watched_ports(port_set),
+            "listeners": awaited_listeners(port_set),
             "ruleset": {**ruleset, "owner": owner or ruleset["owner"]},
             "probes": probes_of(port_set),
             "timeout": timeout,

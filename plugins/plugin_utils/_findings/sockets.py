@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatch
+from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
     AddressRange,
@@ -15,7 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     parse_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
     Finding,
     Judgement,
@@ -35,6 +35,15 @@ def watched_ports(port_set: PortSet) -> list[str]:
     return sorted({str(ports) for endpoint in port_set.endpoints for ports in endpoint.ports})
 
 
+def awaited_listeners(port_set: PortSet) -> list[dict[str, Any]]:
+    """Return the listeners that the host must have, as the module dbports.firewall.observation_info waits for them."""
+    return [
+        {"protocol": endpoint.protocol, "ports": format_ports(endpoint.ports), "processes": list(endpoint.process)}
+        for endpoint in port_set.endpoints
+        if endpoint.ports and endpoint.process and endpoint.listening == "required"
+    ]
+
+
 def dynamic_ports(port_set: PortSet) -> list[str]:
     """Return the ranges in which programs of the host listen on ports that nobody knows beforehand."""
     return sorted({str(item) for endpoint in port_set.endpoints if _is_dynamic(endpoint) for item in endpoint.ports})
@@ -45,7 +54,7 @@ def seen_ports(port_set: PortSet, sockets: Sequence[Socket]) -> dict[str, list[i
     found = {}
     for endpoint in filter(_is_dynamic, port_set.endpoints):
         mine = (one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint))
-        ports = sorted({one.local_port or 0 for one in mine if _is_listener(one) and _is_expected(one, endpoint)})
+        ports = sorted({one.local_port or 0 for one in mine if one.is_listener and one.is_of(endpoint.process)})
         found[endpoint.id] = ports[:_SEEN]
     return found
 
@@ -93,16 +102,16 @@ def _is_at(one: Socket, endpoint: Endpoint) -> bool:
 def _listening(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet) -> Judgement:
     bad: Verdict = "fail" if endpoint.listening == "required" else "warn"
     expected = " or ".join(endpoint.process)
-    listeners = [one for one in sockets if _is_listener(one)]
+    listeners = [one for one in sockets if one.is_listener]
     in_range = any(ports.first != ports.last for ports in endpoint.ports)
     if in_range:
-        listeners = [one for one in listeners if one.process is None or _is_expected(one, endpoint)]
+        listeners = [one for one in listeners if one.process is None or one.is_of(endpoint.process)]
     if not listeners:
         return bad, f"no {expected} listens in this range" if in_range else "nobody listens"
     named = [one for one in listeners if one.process is not None]
     if not named:
         return "unknown", "a process listens, but its name is not visible; run as root"
-    right = [one for one in named if _is_expected(one, endpoint)]
+    right = [one for one in named if one.is_of(endpoint.process)]
     if not right:
         others = ", ".join(sorted({str(one.process) for one in named}))
         return bad, f"{others} listens instead of {expected}"
@@ -111,16 +120,6 @@ def _listening(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet) 
         where = ", ".join(sorted({one.local_address for one in right}))
         return bad, f"{right[0].process} listens only on {where}, where no client can reach it"
     return "ok", f"{one.process} (pid {one.pid}) on {one.local_address} port {one.local_port}"
-
-
-def _is_listener(one: Socket) -> bool:
-    return one.state == "LISTEN" if one.protocol == "tcp" else one.remote_port is None
-
-
-def _is_expected(one: Socket, endpoint: Endpoint) -> bool:
-    process = str(one.process).lower()
-    process = process[:-4] if process.endswith(".exe") else process
-    return any(fnmatch(process, pattern) for pattern in endpoint.process)
 
 
 def _is_reachable(one: Socket, here: AddressSet, endpoint: Endpoint) -> bool:
@@ -138,7 +137,7 @@ def _allowed(port_set: PortSet) -> dict[str, AddressSet]:
 
 
 def _strangers(sockets: Sequence[Socket], own: AddressSet, allowed: AddressSet) -> Iterator[str]:
-    listening = {one.local_port for one in sockets if _is_listener(one)}
+    listening = {one.local_port for one in sockets if one.is_listener}
     for one in sockets:
         # A local port without a listener belongs to a connection that the host itself opened.
         if one.state != "ESTABLISHED" or one.remote_address is None or one.local_port not in listening:

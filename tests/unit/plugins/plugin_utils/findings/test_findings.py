@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observa
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import (
     at_seen_ports,
+    awaited_listeners,
     dynamic_ports,
     seen_ports,
     watched_ports,
@@ -308,6 +309,15 @@ def test_a_probe_that_was_not_sent_is_not_taken_for_an_answer() -> None:
 def test_only_sockets_of_the_hosts_own_endpoints_matter() -> None:
     assert watched_ports(port_set("db")) == ["1433", "1434", "32768-60999"]
     assert watched_ports(port_set("app")) == []
+
+
+def test_only_the_listeners_that_must_be_there_are_waited_for() -> None:
+    assert awaited_listeners(port_set("db")) == [
+        {"protocol": "tcp", "ports": "1433", "processes": ["sqlservr"]},
+        {"protocol": "tcp", "ports": "32768-60999", "processes": ["sqlservr"]},
+        {"protocol": "udp", "ports": "1434", "processes": ["sqlbrowser", "sqlservr"]},
+    ]
+    assert awaited_listeners(port_set("app")) == []
 
 
 def test_a_connection_is_allowed_when_any_rule_of_its_endpoint_allows_it() -> None:
