@@ -232,7 +232,7 @@ def test_verify_waits_for_a_server_that_starts_only_now(site: Site) -> None:
     site.server = {"engine": "mssql", "clients": ["app"], "instances": [{"tcp_port": 14330}]}
     site.variables = {"dbports_probe_timeout": 60}
     site.ok("plan")
-    start = "until grep -qas observation_inf[o] /proc/[0-9]*/cmdline; do sleep 0.05; done; exec \"$@\""
+    start = "until grep -qas observation_inf[o] /proc/[0-9]*/cmdline; do sleep 0.05; done; sleep 5; exec \"$@\""
     command = ["sh", "-c", start, "sh", sys.executable, str(STAND_INS), "mssql", "--port", "14330"]
     site.lab.hosts["db"].popen(command, stdout=subprocess.DEVNULL)
     said = site.run("verify").stdout
