@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: guard
 short_description: Guard the servers of one host without a plan of the inventory
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - For roles that bring their own variables. Takes the declarations of one host as arguments, guards its ports with one
     call of M(dbports.firewall.ruleset), and compares the host with them as M(dbports.firewall.verify) does.

@@ -10,7 +10,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 """The collection's version: another release may mean other ports, so it is part of what is hashed."""
 
 INDEX_SCHEMA = "dbports.plan-index/2"
