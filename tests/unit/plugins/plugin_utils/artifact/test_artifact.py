@@ -284,7 +284,7 @@ class TestCanonical:
 
     def test_another_release_is_another_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
         before = rendered(SMALL)
-        monkeypatch.setattr(write, "VERSION", "0.2.0")
+        monkeypatch.setattr(write, "VERSION", "0.3.0")
         after = rendered(SMALL)
         assert before.inputs_id != after.inputs_id
         assert before.plan_id != after.plan_id
