@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the actions that take a plan have in common: where it comes from, and where they run."""
+"""What the actions that take a plan have in common: where it comes from, and their action group."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ options:
       - If omitted, the plan is computed from the inventory, once per run. An empty value is an error.
     type: str
 attributes:
-  action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the
-      controller.
+  action_group:
+    description: Use C(group/dbports.firewall.plan) in C(module_defaults) to set defaults for this module, such as
+      O(plan_dir) for all modules that take a plan.
     support: full
+    membership: [dbports.firewall.plan]
 """

@@ -36,6 +36,8 @@ options:
     type: str
 seealso:
   - module: dbports.firewall.explain
+  - plugin: dbports.firewall.flows
+    plugin_type: filter
 author:
   - dbports.firewall contributors (@dbports)
 """

@@ -28,6 +28,7 @@ options:
 seealso:
   - plugin: dbports.firewall.required_ports
     plugin_type: filter
+  - module: dbports.firewall.plan
 author:
   - dbports.firewall contributors (@dbports)
 """

@@ -35,6 +35,7 @@ options:
 seealso:
   - plugin: dbports.firewall.flows
     plugin_type: filter
+  - module: dbports.firewall.ruleset
 author:
   - dbports.firewall contributors (@dbports)
 """

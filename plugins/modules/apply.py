@@ -53,7 +53,7 @@ options:
     description: Whether the ruleset survives a reboot.
     type: bool
     default: true
-extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:
     support: full
@@ -63,6 +63,7 @@ attributes:
     support: full
 seealso:
   - module: dbports.firewall.plan
+  - module: dbports.firewall.guard
   - module: dbports.firewall.ruleset
   - module: dbports.firewall.verify
 author:

@@ -30,7 +30,7 @@ options:
     description:
       - An inventory host, address or network, to explain whether it may reach the port.
     type: str
-extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:
     support: full

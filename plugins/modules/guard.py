@@ -69,22 +69,14 @@ options:
     description: The timeout in seconds of each probe, and of the wait for servers that do not listen yet.
     type: float
     default: 2.0
-extends_documentation_fragment: [dbports.firewall.attributes]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action]
 attributes:
-  action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the
-      controller.
-    support: full
   check_mode:
     support: full
     details:
       - The ruleset is computed and tested with C(nft --check), and nothing is loaded or compared.
   diff_mode:
     support: full
-  platform:
-    description: Target OS/families that can be operated against.
-    support: full
-    platforms: linux
 seealso:
   - module: dbports.firewall.apply
   - module: dbports.firewall.ruleset

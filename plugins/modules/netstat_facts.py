@@ -36,6 +36,10 @@ attributes:
     support: none
     details:
       - The module changes nothing.
+seealso:
+  - module: dbports.firewall.probe
+  - module: dbports.firewall.observation_info
+  - module: dbports.firewall.verify
 notes:
   - V(ss) and V(proc) return a socket that several processes share once for each of them, V(netstat) only with the
     process that has the lowest pid. Count connections by their addresses and ports, not by rows.

@@ -62,9 +62,12 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff
-      mode.
     support: none
+seealso:
+  - module: dbports.firewall.netstat_facts
+  - module: dbports.firewall.probe
+  - module: dbports.firewall.ruleset
+  - module: dbports.firewall.verify
 author:
   - dbports.firewall contributors (@dbports)
 """

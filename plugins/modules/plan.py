@@ -34,12 +34,8 @@ options:
       - The C(plan_id) of an approved plan in O(plan_dir). Nothing is planned anew, and the directory stays as it is.
       - The plan is checked as M(dbports.firewall.apply) does.
     type: str
-extends_documentation_fragment: [dbports.firewall.attributes]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
-  action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the
-      controller.
-    support: full
   check_mode:
     support: full
     details:
@@ -48,6 +44,7 @@ attributes:
     support: full
 seealso:
   - module: dbports.firewall.apply
+  - module: dbports.firewall.explain
   - module: dbports.firewall.verify
   - module: dbports.firewall.report
 author:

@@ -76,6 +76,10 @@ attributes:
     support: none
     details:
       - It changes nothing.
+seealso:
+  - module: dbports.firewall.netstat_facts
+  - module: dbports.firewall.observation_info
+  - module: dbports.firewall.verify
 author:
   - dbports.firewall contributors (@dbports)
 """

@@ -19,7 +19,7 @@ description:
 options:
   plan_dir:
     required: true
-extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:
     support: full

@@ -102,15 +102,18 @@ options:
     description: Another name whose rules this host takes over, after it was renamed or cloned.
     type: str
     default: ""
-extends_documentation_fragment: [dbports.firewall.attributes]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action]
 attributes:
   check_mode:
     support: full
     details: Also makes the firewall's own dry run.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing) in C(check_mode), when in diff
-      mode.
     support: full
+seealso:
+  - module: dbports.firewall.apply
+  - module: dbports.firewall.guard
+  - plugin: dbports.firewall.required_ports
+    plugin_type: filter
 requirements:
   - nftables with JSON support on the host
   - root

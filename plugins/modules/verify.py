@@ -37,7 +37,7 @@ options:
         just been started opens its ports later.
     type: float
     default: 2
-extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.plan_source]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:
     support: full
@@ -46,6 +46,8 @@ attributes:
   diff_mode:
     support: none
 seealso:
+  - module: dbports.firewall.apply
+  - module: dbports.firewall.plan
   - module: dbports.firewall.observation_info
   - module: dbports.firewall.report
 author:

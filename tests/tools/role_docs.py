@@ -58,9 +58,10 @@ def option_spec(option: Option) -> Spec:
 
 def engine_entry(name: str, engine: Engine) -> Spec:
     """Return the entry point that documents one engine's options."""
-    options = {option.name: option_spec(option) for option in engine.options}
+    own = {option.name: option_spec(option) for option in engine.options}
+    options: Spec = {}
     if engine.instance_options:
-        shared = [f"C({option.name})" for option in engine.instance_options if option.name in options]
+        shared = [f"C({option.name})" for option in engine.instance_options if option.name in own]
         options["instances"] = {
             "type": "list",
             "elements": "dict",
@@ -68,13 +69,16 @@ def engine_entry(name: str, engine: Engine) -> Spec:
                 f"The instances; if omitted, only {engine.default_instance}; [] if only other services are installed.",
                 f"An instance can also have {', '.join(shared)}, in place of what the server has.",
             ],
-            "options": {item.name: option_spec(item) for item in engine.instance_options if item.name not in options},
+            "options": {item.name: option_spec(item) for item in engine.instance_options if item.name not in own},
         }
+    options.update(own)
     return {
         "short_description": f"Options of {engine.title}",
         "description": [
             f"What an entry of C(dbports_servers) with C(engine={name}) can hold besides the keys that every server "
             "has. See the entry point C(main) for those.",
+            f"Options that belong together stand together here, and as a table in docs/engines/{name}.md: "
+            f"{', '.join(f'C({option})' for option in options)}.",
             "This entry point is documentation only and has no tasks.",
         ],
         "options": {
@@ -182,11 +186,6 @@ def declarations(engines: Iterable[str]) -> Spec:
             "default": False,
             "description": "Also guard the planned destination ports of the host's own traffic.",
         },
-        "dbports_engines": {
-            "type": "dict",
-            "description": "Engines of your own by name, set for the group V(all). Each has C(source), C(flows) and "
-            "optionally C(title), C(options) and C(default_os). See docs/own_engines.md for an example and all keys.",
-        },
         "dbports_networks": {
             "type": "dict",
             "description": "Networks by name, set for the group V(all), as lists in CIDR notation, for example "
@@ -204,6 +203,11 @@ def declarations(engines: Iterable[str]) -> Spec:
                 "Each kind documents its own keys in an entry point, for example "
                 f"C({_ENTRY} gateway_nat). See docs/gateways.md for an example.",
             ],
+        },
+        "dbports_engines": {
+            "type": "dict",
+            "description": "Engines of your own by name, set for the group V(all). Each has C(source), C(flows) and "
+            "optionally C(title), C(options) and C(default_os). See docs/own_engines.md for an example and all keys.",
         },
         "dbports_expected_hosts": {
             "type": "int",
@@ -233,7 +237,17 @@ _TIMEOUT: Spec = {
 ROLES: dict[str, Spec] = {
     "plan": {
         "short_description": "Plan which ports every host needs",
-        "description": "Computes the plan from the whole inventory and writes it for review.",
+        "description": [
+            "Computes the plan from the whole inventory and writes it for review.",
+            "A plan reads its variables from the inventory only. On a database host: C(dbports_servers). On any host, "
+            "if the defaults do not fit: C(dbports_addresses), C(dbports_os), C(dbports_ephemeral_ports), "
+            "C(dbports_policy) and C(dbports_filter_outbound). For the group C(all): C(dbports_networks), "
+            "C(dbports_gateways), C(dbports_engines) and C(dbports_expected_hosts). C(dbports_plan_dir) and "
+            "C(dbports_plan_id) are settings of a run.",
+            "Every engine and every kind of gateway has an entry point of its own for its options. "
+            f"C({_ENTRY} mssql) shows only that of Microsoft SQL Server; without C(-e), all are shown. "
+            "The pages in docs/engines have the same options as tables, with the source of every flow.",
+        ],
         "options": {"dbports_plan_dir": _PLAN_DIR, "dbports_plan_id": _PLAN_ID},
     },
     "apply": {
@@ -388,7 +402,10 @@ ROLES: dict[str, Spec] = {
 
 def entry_points(role: str, engines: Mapping[str, Engine]) -> dict[str, Spec]:
     """Return the entry points of a role by name; ``main`` comes first."""
-    main = ROLES[role]
+    others = [{"plugin": f"dbports.firewall.{name}", "plugin_type": "role"} for name in ROLES if name != role]
+    seealso = [{"module": f"dbports.firewall.{role}"}, *others]
+    examples = "\n".join([*_example(role, ROLES[role]["short_description"]), ""])
+    main = {**ROLES[role], "seealso": seealso, "examples": examples}
     if role != "plan":
         return {"main": main}
     return {
@@ -399,7 +416,9 @@ def entry_points(role: str, engines: Mapping[str, Engine]) -> dict[str, Spec]:
 
 
 class _Plain(yaml.SafeDumper):
-    """A dumper that repeats what occurs twice, in place of anchors, and indents lists as ansible-lint does."""
+    """A dumper that repeats what occurs twice, in place of anchors, indents lists as ansible-lint does, and writes
+    examples as they are.
+    """
 
     def ignore_aliases(self, data: Any) -> bool:
         """Say that nothing is written as an alias."""
@@ -408,6 +427,13 @@ class _Plain(yaml.SafeDumper):
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         """Indent the entries of a list."""
         super().increase_indent(flow, False)
+
+
+def _literal(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Plain.add_representer(str, _literal)
 
 
 def _yaml(data: Any) -> str:
@@ -443,6 +469,11 @@ def _markdown(text: str | list[str]) -> str:
     return re.sub(r"\b[CVO]\(([^)]*)\)", r"`\1`", joined)
 
 
+def _paragraphs(text: str | list[str]) -> list[str]:
+    """Return a description as lines of Markdown, each paragraph followed by an empty one."""
+    return [line for item in ([text] if isinstance(text, str) else text) for line in (_markdown(item), "")]
+
+
 def _shown(option: Spec) -> str:
     """Return what a table says of an option's default."""
     if option.get("required"):
@@ -458,8 +489,7 @@ def readme(role: str, engines: Mapping[str, Engine]) -> str:
     lines = [
         f"# dbports.firewall.{role}",
         "",
-        _markdown(main["description"]),
-        "",
+        *_paragraphs(main["description"]),
         f"`ansible-doc -t role dbports.firewall.{role} -e main` shows all variables with their types and defaults.",
         "",
         "| variable | default | description |",
