@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protoc
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
 )
+from packaging.specifiers import SpecifierSet
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -55,6 +56,7 @@ EXTRA = {
 
 EXAMPLES_OF = re.compile(r'^EXAMPLES = r"""\n(.*?)^"""', re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^ *```ya?ml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# ([a-z_]+(?:/[a-z0-9-]+)?\.yml)\b")
 ANSWER = re.compile(r"^# => (.*(?:\n#    .*)*)", re.MULTILINE)
 STATE = {"apply": "absent", "ruleset": "absent", "verify": "present"}
 """What the hosts have to look like before the examples of a module; the others do not care."""
@@ -71,8 +73,14 @@ def examples(kind: str, name: str) -> str:
     return match.group(1)
 
 
+def project() -> dict[str, str]:
+    """Return the files of the README's project: the blocks that begin with a file's name in a comment."""
+    blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    return {match.group(1): text for text in blocks if (match := FILE.match(text))}
+
+
 def blocks() -> list[Any]:
-    """Return every block of YAML that readers of README, docs and roles see."""
+    """Return every block of YAML that readers of README, docs and roles see, but for files of a project."""
     paths = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
     return [
         pytest.param(
@@ -80,6 +88,7 @@ def blocks() -> list[Any]:
         )
         for path in paths
         for match in BLOCK.finditer(path.read_text(encoding="utf-8"))
+        if not (path.name == "README.md" and path.parent == ROOT and FILE.match(match.group(1)))
     ]
 
 
@@ -233,6 +242,33 @@ def check_variables(data: Any) -> None:
     assert not errors
     for index, server in enumerate(data.get("dbports_servers", [])):
         read_server(server, f"dbports_servers[{index}]", {**builtin_engines(), **own}, [])
+
+
+def test_the_project_of_the_readme_is_planned_applied_and_taken_away(site: Site, run_playbook: Any) -> None:
+    """Files where the README says, and its commands in their order."""
+    files = project()
+    assert {"inventory.yml", "group_vars/all.yml", "group_vars/databases.yml", "host_vars/reports-01.yml"} <= set(files)
+    for name, text in files.items():
+        path = run_playbook.place / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    site.run("dbports.firewall.apply", dbports_state="absent")
+    site.run("dbports.firewall.plan")
+    assert site.planned == {"erp-db", "reports-01", "app-01", "intruder"}
+    plan = (run_playbook.place / "dbports-plan" / "plan.md").read_text(encoding="utf-8")
+    assert plan.count("198.51.100.0/24") > 0, "the list of the host replaced that of the group"
+    limit = ("--limit", "@dbports-plan/hosts.limit")
+    site.run("dbports.firewall.apply", *limit, dbports_plan_id=site.plan_id)
+    site.run("dbports.firewall.site", "--tags", "verify")
+    site.run("dbports.firewall.site", "--tags", "report")
+    site.run("dbports.firewall.site", dbports_state="absent")
+
+
+def test_requirements_name_this_collection() -> None:
+    galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
+    (wanted,) = yaml.safe_load(project()["requirements.yml"])["collections"]
+    assert wanted["name"] == f"{galaxy['namespace']}.{galaxy['name']}"
+    assert SpecifierSet(wanted["version"]).contains(galaxy["version"])
 
 
 def test_there_are_blocks_to_check() -> None:

@@ -34,7 +34,8 @@ OPTIONS = (
     Option(
         "x_port",
         "port",
-        "mysqlx_port, usually 33060, opened for clients that use X Protocol. If omitted, it stays closed.",
+        "mysqlx_port, usually 33060. Opens it to the clients, for X Protocol. If omitted, it is not guarded, although "
+        "MySQL 8.0 and newer listen on it unless mysqlx is OFF.",
     ),
     Option(
         "admin_port",
