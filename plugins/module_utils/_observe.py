@@ -43,6 +43,7 @@ class Listener(NamedTuple):
 
 def observe(
     ports: Sequence[str],
+    processes: Sequence[str],
     listeners: Sequence[Mapping[str, Any]],
     ruleset: Mapping[str, Any] | None,
     probes: Sequence[Mapping[str, Any]],
@@ -51,6 +52,7 @@ def observe(
     """Return what was asked for: ``sockets``, ``ruleset`` and ``probes``, each only when it was.
 
     :param ports: ports and ranges whose sockets matter.
+    :param processes: patterns of programs whose listeners matter, whatever their ports.
     :param listeners: protocol, ports and processes of what must listen; a server that was just started gets time.
     :param ruleset: the ruleset module's arguments that the host should follow.
     :param probes: see the module dbports.firewall.probe.
@@ -69,7 +71,7 @@ def observe(
         awaited = [
             Listener(item["protocol"], parse_ports(item["ports"]), tuple(item["processes"])) for item in listeners
         ]
-        sockets = look_until(awaited, lambda: collect(ports=watched)[1], lambda: _wait(deadline))
+        sockets = look_until(awaited, lambda: collect(ports=watched, processes=processes)[1], lambda: _wait(deadline))
         found["sockets"] = [one._asdict() for one in sockets]
     return found
 

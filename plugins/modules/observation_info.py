@@ -21,6 +21,14 @@ options:
     type: list
     elements: str
     default: []
+  processes:
+    description:
+      - Patterns of program names such as V(602sql*). The sockets on which these programs listen are returned as well,
+        whatever their ports.
+      - Used only together with O(ports).
+    type: list
+    elements: str
+    default: []
   listeners:
     description:
       - Listeners that the host must have. If one is missing, because its server has only just been started, the sockets
@@ -127,6 +135,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._observe import o
 
 ARGUMENT_SPEC = {
     "ports": {"type": "list", "elements": "str", "default": []},
+    "processes": {"type": "list", "elements": "str", "default": []},
     "listeners": {
         "type": "list",
         "elements": "dict",

@@ -15,6 +15,8 @@ description:
     one call, and compares them with the plan.
   - A host that must not reach a server, because it is listed in C(forbidden_clients) or is a client of another server
     only, must get no answer.
+  - Programs of the declared servers that listen on ports outside the plan are findings as well, if other hosts can
+    reach them. They are failures, or warnings where the host's ruleset guards these ports for another server.
   - Findings do not fail the task. Check RV(passed), or use the role P(dbports.firewall.verify#role), which prints a
     table and fails.
 options:

@@ -232,12 +232,27 @@ def test_verify_waits_for_a_server_that_starts_only_now(site: Site) -> None:
     site.server = {"engine": "mssql", "clients": ["app"], "instances": [{"tcp_port": 14330}]}
     site.variables = {"dbports_probe_timeout": 60}
     site.ok("plan")
-    start = "until grep -qas observation_inf[o] /proc/[0-9]*/cmdline; do sleep 0.05; done; sleep 5; exec \"$@\""
+    start = 'until grep -qas observation_inf[o] /proc/[0-9]*/cmdline; do sleep 0.05; done; sleep 5; exec "$@"'
     command = ["sh", "-c", start, "sh", sys.executable, str(STAND_INS), "mssql", "--port", "14330"]
     site.lab.hosts["db"].popen(command, stdout=subprocess.DEVNULL)
     said = site.run("verify").stdout
     assert "tcp 14330" in said
-    assert "FAIL listening" not in said
+    assert "FAIL listening db mssql/MSSQLSERVER/tds" not in said
+
+
+def test_verify_finds_a_server_beside_the_declared_one_and_one_that_moved(site: Site) -> None:
+    """The dedicated administrator connection of the second one listens on loopback, and nobody is told of it."""
+    site.ok("site")
+    command = [sys.executable, str(STAND_INS), "mssql", "--port", "1500", "--dac", "local"]
+    site.lab.hosts["db"].popen(command, stdout=subprocess.DEVNULL)
+    for port in ("1500", "1434"):
+        site.lab.hosts["db"].wait_for(f"tcp/{port}")
+    said = site.fails("verify")
+    assert "FAIL listening db mssql tcp 1500: sqlservr listens on tcp 1500, outside the plan" in said
+    assert "1434" not in said
+    site.server["instances"] = [{"tcp_port": 1501}]
+    said = site.fails("verify")
+    assert "FAIL listening db mssql/MSSQLSERVER/tds tcp 1501: sqlservr listens on tcp 1433,1500 instead of tcp" in said
 
 
 def test_verify_finds_a_connection_that_the_plan_does_not_allow(site: Site) -> None:

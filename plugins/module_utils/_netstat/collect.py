@@ -30,6 +30,7 @@ _TOOLS = {"netstat": net_tools, "ss": ss}
 def collect(
     source: Source = "auto",
     ports: Collection[PortRange] | None = None,
+    processes: Collection[str] = (),
     *,
     run: Runner | None = None,
     proc_path: str = "/proc",
@@ -38,6 +39,7 @@ def collect(
 
     :param source: one of ``SOURCES``; ``auto`` takes the first of netstat, ss and /proc that is there and works.
     :param ports: when given, only sockets whose local or remote port is one of them.
+    :param processes: beside those of ``ports``, the listeners of these programs, see :meth:`Socket.is_of`.
     :param run: what runs netstat and ss, for tests.
     :param proc_path: where /proc is, for tests.
     :returns: the source that was used, and the sockets in the order of :meth:`Socket.order`.
@@ -56,11 +58,11 @@ def collect(
                 raise
             continue
         if sockets is not None:
-            return tool, _select(sockets, ports)
+            return tool, _select(sockets, ports, processes)
         if source != "auto":
             fix = "Install it, or set source to auto or proc"
             raise DbportsError(f"{tool} is not installed", code="program_missing", fix=fix)
-    return "proc", _select(proc.read(ports, proc_path), None)
+    return "proc", _select(proc.read(ports, proc_path, listeners=bool(processes)), ports, processes)
 
 
 def _ask(tool: Tool, run: Runner, proc_path: str) -> list[Socket] | None:
@@ -80,8 +82,11 @@ def _ask(tool: Tool, run: Runner, proc_path: str) -> list[Socket] | None:
     ]
 
 
-def _select(sockets: list[Socket], ports: Collection[PortRange] | None) -> list[Socket]:
-    return sorted((one for one in sockets if ports is None or one.touches(ports)), key=Socket.order)
+def _select(sockets: list[Socket], ports: Collection[PortRange] | None, processes: Collection[str]) -> list[Socket]:
+    def wanted(one: Socket) -> bool:
+        return ports is None or one.touches(ports) or (one.is_listener and one.is_of(processes))
+
+    return sorted(filter(wanted, sockets), key=Socket.order)
 
 
 def run_tool(argv: list[str]) -> str | None:

@@ -50,11 +50,14 @@ class Row(NamedTuple):
     inode: int
 
 
-def parse(text: str, protocol: RowProtocol, ports: Collection[PortRange] | None = None) -> list[Row]:
+def parse(
+    text: str, protocol: RowProtocol, ports: Collection[PortRange] | None = None, *, listeners: bool = False
+) -> list[Row]:
     """Read one file of /proc/net.
 
     :param protocol: that of the file, for IPv6 as for IPv4.
     :param ports: when given, only rows whose local or remote port is one of them; a raw socket has none.
+    :param listeners: then also rows without a peer.
     :raises DbportsError: for a row that cannot be read.
     """
     rows: list[Row] = []
@@ -67,7 +70,8 @@ def parse(text: str, protocol: RowProtocol, ports: Collection[PortRange] | None 
             row = Row(protocol, KERNEL_STATES.get(int(fields[3], 16)), local, remote, int(fields[9]))
         except (IndexError, ValueError):
             raise malformed(f"not a row of /proc/net/{protocol}", line) from None
-        if ports is None or (protocol != "raw" and touches(local[1], remote[1], ports)):
+        peerless = listeners and remote[1] is None
+        if ports is None or (protocol != "raw" and (peerless or touches(local[1], remote[1], ports))):
             rows.append(row)
     return rows
 
@@ -87,10 +91,11 @@ def _address(text: str) -> str:
     return parse_address(socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)))
 
 
-def read(ports: Collection[PortRange] | None = None, proc: str = "/proc") -> list[Socket]:
+def read(ports: Collection[PortRange] | None = None, proc: str = "/proc", *, listeners: bool = False) -> list[Socket]:
     """Read the sockets of this network namespace; one that several processes share comes once for each of them.
 
     :param ports: when given, only sockets whose local or remote port is one of them.
+    :param listeners: then also all that have no peer.
     :raises DbportsError: when /proc/net/tcp cannot be read, or a row of a file.
     """
     rows: list[Row] = []
@@ -101,7 +106,7 @@ def read(ports: Collection[PortRange] | None = None, proc: str = "/proc") -> lis
             if table == "tcp":
                 raise DbportsError(f"cannot read {proc}/net/tcp: {error.strerror}", code="unreadable") from None
             continue  # no IPv6 in this kernel
-        rows.extend(parse(text, protocol, ports))
+        rows.extend(parse(text, protocol, ports, listeners=listeners))
     owners = find_owners({row.inode for row in rows if row.inode}, proc)
     return [make_socket(*row[:4], owner) for row in rows for owner in owners.get(row.inode, [NOBODY])]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple, Optional
 
@@ -98,10 +98,10 @@ class Socket(NamedTuple):
         return self.state == "LISTEN" if self.protocol == "tcp" else self.remote_port is None
 
     def is_of(self, processes: Iterable[str]) -> bool:
-        """Tell whether its process has one of these names; patterns as in a shell, ``.exe`` does not count."""
-        name = str(self.process).lower()
+        """Tell whether its process has one of these names; patterns as in a shell, without ``.exe`` and case."""
+        name = (self.process or "").lower()
         name = name[:-4] if name.endswith(".exe") else name
-        return any(fnmatch(name, pattern) for pattern in processes)
+        return bool(name) and any(fnmatchcase(name, pattern.lower()) for pattern in processes)
 
     def order(self) -> tuple[str, str, int, str, str, int, int]:
         """Return a sort key that does not depend on the format that the socket was read from."""

@@ -16,6 +16,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import watched_processes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import (
     at_seen_ports,
@@ -87,6 +88,7 @@ class HostAction(DbportsAction):
         ruleset = ruleset_arguments(port_set)
         arguments = {
             "ports": watched_ports(port_set),
+            "processes": watched_processes(port_set),
             "listeners": awaited_listeners(port_set),
             "ruleset": {**ruleset, "owner": owner or ruleset["owner"]},
             "probes": probes_of(port_set),

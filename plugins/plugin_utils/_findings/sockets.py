@@ -9,11 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
-    AddressRange,
-    AddressSet,
-    parse_addresses,
-)
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
@@ -22,12 +18,16 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding
     Stage,
     Verdict,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import (
+    LOOPBACK,
+    judge_outside,
+    listeners_outside,
+    moved,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
 
 _SEEN = 8
 """At how many ports of a range a host tries to get in."""
-
-_LOOPBACK = parse_addresses(["127.0.0.0/8", "::1"])
 
 
 def watched_ports(port_set: PortSet) -> list[str]:
@@ -77,17 +77,20 @@ def _is_dynamic(endpoint: Endpoint) -> bool:
 
 
 def judge_sockets(port_set: PortSet, sockets: Sequence[Socket]) -> Iterator[Finding]:
-    """Yield a finding for every program that has to listen, and for every connection that is not allowed."""
-    here, own = AddressSet(port_set.addresses), AddressSet([*port_set.addresses, *_LOOPBACK])
-    allowed = _allowed(port_set)
+    """Yield a finding for every program that has to listen, and for what listens or is connected against the plan."""
+    here, outside = AddressSet(port_set.addresses), listeners_outside(port_set, sockets)
     for endpoint in port_set.endpoints:
-        mine = [one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint)]
         if endpoint.ports and endpoint.process:
-            yield _finding(port_set, endpoint, "listening", *_listening(endpoint, mine, here))
-        if endpoint.protocol == "tcp" and endpoint.id in allowed:
-            for remote in _strangers(mine, own, allowed[endpoint.id]):
-                reason = f"{remote} is connected, and the plan does not allow it"
-                yield _finding(port_set, endpoint, "connected", "fail", reason)
+            mine = [one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint)]
+            elsewhere = moved(port_set, endpoint, sockets, outside)
+            yield _finding(port_set, endpoint, "listening", *_listening(endpoint, mine, here, elsewhere))
+    yield from judge_outside(port_set, outside)
+    for (remote, endpoints), ports in _strangers(port_set, sockets).items():
+        first, *others = endpoints
+        also = f" (this port also serves {', '.join(item.id for item in others)})" if others else ""
+        more = f" and {len(ports) - 1} more" if len(ports) > 1 else ""
+        reason = f"{remote} port {min(ports)}{more} is connected, and the plan does not allow it{also}"
+        yield _finding(port_set, first, "connected", "fail", reason)
 
 
 def _finding(port_set: PortSet, endpoint: Endpoint, stage: Stage, verdict: Verdict, reason: str) -> Finding:
@@ -99,21 +102,20 @@ def _is_at(one: Socket, endpoint: Endpoint) -> bool:
     return any(one.local_port in ports for ports in endpoint.ports)
 
 
-def _listening(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet) -> Judgement:
+def _listening(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet, elsewhere: str) -> Judgement:
     bad: Verdict = "fail" if endpoint.listening == "required" else "warn"
     expected = " or ".join(endpoint.process)
     listeners = [one for one in sockets if one.is_listener]
     in_range = any(ports.first != ports.last for ports in endpoint.ports)
-    if in_range:
-        listeners = [one for one in listeners if one.process is None or one.is_of(endpoint.process)]
-    if not listeners:
+    right = [one for one in listeners if one.is_of(endpoint.process)]
+    if not right and any(one.process is None for one in listeners):
+        return "unknown", "a process listens, but its name is not visible: this needs become"
+    if not right and elsewhere:
+        return bad, f"{elsewhere} instead of {shown_ports(endpoint.protocol, endpoint.ports)}"
+    if not right and (in_range or not listeners):
         return bad, f"no {expected} listens in this range" if in_range else "nobody listens"
-    named = [one for one in listeners if one.process is not None]
-    if not named:
-        return "unknown", "a process listens, but its name is not visible; run as root"
-    right = [one for one in named if one.is_of(endpoint.process)]
     if not right:
-        others = ", ".join(sorted({str(one.process) for one in named}))
+        others = ", ".join(sorted({str(one.process) for one in listeners}))
         return bad, f"{others} listens instead of {expected}"
     one = next((one for one in right if _is_reachable(one, here, endpoint)), None)
     if one is None:
@@ -128,20 +130,36 @@ def _is_reachable(one: Socket, here: AddressSet, endpoint: Endpoint) -> bool:
     return bound.first == 0 or here.overlaps(bound) or bound == endpoint.address
 
 
-def _allowed(port_set: PortSet) -> dict[str, AddressSet]:
-    allowed: dict[str, list[AddressRange]] = {}
+def _admitted(port_set: PortSet) -> dict[str, AddressSet]:
+    """Return by endpoint whom its rules let in."""
+    admitted: dict[str, list[AddressRange]] = {}
     for rule, peers in port_set.rules.items():
-        if rule.direction == "in":
-            allowed.setdefault(rule.endpoint, []).extend(item for peer in peers.values() for item in peer.addresses)
-    return {endpoint: AddressSet(ranges) for endpoint, ranges in allowed.items()}
+        if rule.direction == "in" and rule.protocol == "tcp":
+            admitted.setdefault(rule.endpoint, []).extend(item for peer in peers.values() for item in peer.addresses)
+    return {endpoint: AddressSet(ranges) for endpoint, ranges in admitted.items()}
 
 
-def _strangers(sockets: Sequence[Socket], own: AddressSet, allowed: AddressSet) -> Iterator[str]:
-    listening = {one.local_port for one in sockets if one.is_listener}
+def _strangers(
+    port_set: PortSet, sockets: Sequence[Socket]
+) -> dict[tuple[AddressRange, tuple[Endpoint, ...]], set[int]]:
+    """Return the ports of remotes that no endpoint on the port admits, by their address and these endpoints."""
+    own, admitted = AddressSet(port_set.addresses), _admitted(port_set)
+    guarded = [item for item in port_set.endpoints if item.protocol == "tcp" and item.id in admitted]
+    listening = {one.local_port for one in sockets if one.protocol == "tcp" and one.is_listener}
+    found: dict[tuple[AddressRange, tuple[Endpoint, ...]], set[int]] = {}
     for one in sockets:
         # A local port without a listener belongs to a connection that the host itself opened.
         if one.state != "ESTABLISHED" or one.remote_address is None or one.local_port not in listening:
             continue
-        remote = AddressRange.of_socket(one.remote_address)
-        if not own.overlaps(remote) and not allowed.overlaps(remote):
-            yield f"{remote} port {one.remote_port}"
+        remote, serving = AddressRange.of_socket(one.remote_address), _serving(guarded, one)
+        known = own.overlaps(remote) or LOOPBACK.overlaps(remote)
+        if serving and not known and not any(admitted[item.id].overlaps(remote) for item in serving):
+            found.setdefault((remote, serving), set()).add(one.remote_port or 0)
+    return found
+
+
+def _serving(endpoints: Iterable[Endpoint], one: Socket) -> tuple[Endpoint, ...]:
+    """Return the endpoints that a connection may be for; where none has its address, all at its port."""
+    at_port = tuple(item for item in endpoints if _is_at(one, item))
+    local = AddressRange.of_socket(one.local_address)
+    return tuple(item for item in at_port if item.address in (None, local)) or at_port

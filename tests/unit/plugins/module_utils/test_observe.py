@@ -60,7 +60,7 @@ def test_a_host_is_observed_with_its_sockets_when_it_waited_in_vain() -> None:
         unused.bind(("127.0.0.1", 0))  # bound but not listening: nobody else gets it
         ports = [str(one.getsockname()[1]) for one in (server, unused)]
         listeners = [{"protocol": "tcp", "ports": port, "processes": ["python*"]} for port in ports]
-        found = observe(ports, listeners, None, [], 0.05)
+        found = observe(ports, [], listeners, None, [], 0.05)
     assert [one["local_port"] for one in found["sockets"] if one["state"] == "LISTEN"] == [int(ports[0])]
     assert set(found) == {"sockets"}
 
@@ -68,5 +68,5 @@ def test_a_host_is_observed_with_its_sockets_when_it_waited_in_vain() -> None:
 @pytest.mark.parametrize("timeout", [0, 61, float("nan")])
 def test_nothing_waits_for_ever(timeout: float) -> None:
     with pytest.raises(DbportsError) as caught:
-        observe(["5002"], [{"protocol": "tcp", "ports": "5002", "processes": []}], None, [], timeout)
+        observe(["5002"], [], [{"protocol": "tcp", "ports": "5002", "processes": []}], None, [], timeout)
     assert caught.value.path == "timeout"

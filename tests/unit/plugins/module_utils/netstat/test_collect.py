@@ -96,6 +96,25 @@ def test_ports(proc: Path, ports: str, seen: list[int]) -> None:
     assert [one.local_port for one in sockets] == seen
 
 
+@pytest.mark.parametrize(
+    ("processes", "seen"),
+    [
+        (["602SQL*"], [("tcp", 5002), ("udp", 5001)]),
+        (["602sql11"], [("tcp", 5002), ("udp", 5001)]),
+        (["602sql"], [("udp", 5001)]),
+        (["gone"], [("udp", 5001)]),
+        (["*"], [("tcp", 5002), ("udp", 5001)]),
+    ],
+)
+def test_listeners_of_processes_beside_those_of_ports(
+    proc: Path, processes: list[str], seen: list[tuple[str, int]]
+) -> None:
+    """No connection of the processes, and no listener whose owner is hidden."""
+    tools = Tools(netstat=NETSTAT)
+    _source, sockets = collect("netstat", parse_ports("5001"), processes, run=tools, proc_path=str(proc))
+    assert [(one.protocol, one.local_port) for one in sockets] == seen
+
+
 def test_running_a_tool(monkeypatch: pytest.MonkeyPatch) -> None:
     """The C locale, no input, output that is no UTF-8, a missing tool, a failing one, and one that hangs."""
     code = "import os, sys; sys.stdout.buffer.write(os.environ['LC_ALL'].encode() + b'\\xff' + sys.stdin.buffer.read())"

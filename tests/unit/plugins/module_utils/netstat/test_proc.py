@@ -76,6 +76,17 @@ def test_only_the_ports_that_matter(proc: Path, ports: str, seen: list[int]) -> 
     assert [one.local_port for one in read(parse_ports(ports), str(proc))] == seen
 
 
+def test_listeners_beside_the_ports_that_matter(proc: Path) -> None:
+    """TCP listeners and UDP sockets without a peer on any port; connections only where their ports count."""
+    found = read(parse_ports("40312"), str(proc), listeners=True)
+    assert [(one.local_port, one.process) for one in found] == [
+        (5002, "parent\n"),
+        (5002, "602sql11"),
+        (1433, "sqlservr"),
+        (1434, None),
+    ]
+
+
 def test_a_kernel_without_ipv6(proc: Path) -> None:
     """No IPv6 means no IPv6 sockets; no /proc/net/tcp means that nothing is known."""
     for table in ("tcp6", "udp6", "raw6"):

@@ -89,7 +89,7 @@ def test_listening_where_and_by_whom_it_should() -> None:
 @pytest.mark.parametrize(
     ("change", "verdict", "reason"),
     [
-        ({"local_port": 1500}, "fail", "nobody listens"),
+        ({"local_port": 1500}, "fail", "sqlservr listens on tcp 1500 instead of tcp 1433"),
         ({"state": "CLOSE_WAIT"}, "fail", "nobody listens"),
         ({"protocol": "udp"}, "fail", "nobody listens"),
         ({"process": "nginx"}, "fail", "nginx listens instead of sqlservr"),
