@@ -100,3 +100,35 @@ def test_the_role_plan_says_in_which_order_its_variables_matter() -> None:
 def test_every_role_shows_a_playbook(role: str) -> None:
     plays = yaml.safe_load(role_entries(role)["main"]["examples"])
     assert f"dbports.firewall.{role}" in str(plays[0]["roles"])
+
+
+def markdown() -> list[Path]:
+    """Return every page that the tarball has."""
+    ignored = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]
+    pages = [path for top in ("docs", "roles") for path in (ROOT / top).rglob("*.md")]
+    return sorted(path for path in [*pages, *ROOT.glob("*.md")] if path.relative_to(ROOT).parts[0] not in ignored)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what the headings of a page are called in links."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", markdown(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_pages_that_users_have(page: Path) -> None:
+    known = {*markdown(), *(ROOT / "docs" / "schema").iterdir(), ROOT / "docs" / "schema", ROOT / "COPYING"}
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    for link in links:
+        if "://" in link:
+            continue
+        name, _hash, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target in known, link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_of_the_documentation_is_linked() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{path.name}" in text
