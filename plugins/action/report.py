@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import run_id
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import read_findings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import Report
 
@@ -24,7 +25,7 @@ class ActionModule(DbportsAction):
         if not self.speaks_for_batch(task_vars):
             return {"changed": False, "plan_id": plan.plan_id, "report": str(directory / "report.md")}
         hosts = [host for host, _digest in plan.index.hosts]
-        report = Report(plan.index, read_findings(directory, hosts, plan.plan_id))
+        report = Report(plan.index, read_findings(directory, hosts, plan.plan_id), run_id())
         if not self._task.check_mode:
             self.keep(plan, directory)
             report.write(directory)
@@ -34,5 +35,6 @@ class ActionModule(DbportsAction):
             "plan_id": plan.plan_id,
             "counts": report.counts,
             "unverified": len(report.unverified),
+            "earlier": len(report.earlier),
             "report": str(directory / "report.md"),
         }

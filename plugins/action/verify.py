@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import run_id
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import (
     HostFindings,
     forget_findings,
@@ -43,5 +44,5 @@ class ActionModule(HostAction):
             return found.failed
         if args["plan_dir"] and plan.has(host):
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            write_findings(self.directory(args), host, plan.plan_id, HostFindings(now, found.findings))
+            write_findings(self.directory(args), host, plan.plan_id, HostFindings(now, run_id(), found.findings))
         return {**found.returned(), "plan_id": plan.plan_id}

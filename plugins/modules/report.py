@@ -13,7 +13,10 @@ version_added: 0.1.0
 description:
   - Reads the findings that M(dbports.firewall.verify) wrote next to the plan, prints a table of all endpoints and
     writes C(report.md) and C(report.json).
-  - Findings of another plan are ignored. Hosts without findings are listed.
+  - Findings of an earlier run, of hosts that C(--limit) left out of this one, are marked C(old) and have their time. If
+    nothing was verified in this run, the latest run is what the others are compared with.
+  - Hosts without findings are listed. Findings of another plan and files that are damaged, too large, links or of
+    other hosts do not count, and the reason is given.
   - With C(run_once) and a strategy that honours it, this is done at once. Otherwise the last host of the batch does it,
     when the findings of all are there.
 options:
@@ -48,12 +51,16 @@ plan_id:
   type: str
   sample: 4b5c0b0a2f0d1f7b8a5d3a7e9a0c1d2e3f405162738495a6b7c8d9eaf0b1c2d3
 counts:
-  description: The number of findings by verdict.
+  description: The number of findings by verdict, those of earlier runs included.
   returned: when this host writes the report
   type: dict
   sample: {ok: 9, fail: 0, warn: 1, unknown: 0}
 unverified:
   description: The number of hosts in the plan without findings.
+  returned: when this host writes the report
+  type: int
+earlier:
+  description: The number of hosts whose findings are of an earlier run.
   returned: when this host writes the report
   type: int
 report:

@@ -177,6 +177,21 @@ def test_verify_passes_and_leaves_a_report(site: Site) -> None:
     assert "mssql/MSSQLSERVER/tds" in (site.plan_dir / "report.md").read_text(encoding="utf-8")
 
 
+def test_a_limited_run_tells_its_findings_from_those_of_the_run_before(site: Site) -> None:
+    site.ok("site")
+    said = site.run("verify", "--limit", "app,other").stdout
+    old = r"\(20\d\d-\d\d-\d\dT\S+\+00:00\)"
+    assert re.search(rf"^of an earlier run: db {old}, intruder {old}$", said, re.MULTILINE)
+    assert re.search(
+        r"^db +mssql/MSSQLSERVER/tds +tcp 1433 +ok \(old\) +ok \(old\) +ok +ok \(old\)$", said, re.MULTILINE
+    )
+    assert "4 findings: 4 ok, 0 fail, 0 warn, 0 unknown; 3 of an earlier run" in said
+    report = json.loads((site.plan_dir / "report.json").read_text(encoding="utf-8"))
+    runs = {host: item["run"] for host, item in report["verified"].items()}
+    assert runs["db"] == runs["intruder"] != runs["app"]
+    assert "nothing was verified in this run" in site.run("report").stdout
+
+
 def test_verify_fails_when_a_forbidden_flow_succeeds(site: Site) -> None:
     said = site.fails("verify")
     assert "FAIL forbidden intruder to db mssql/MSSQLSERVER/tds tcp 1433: reached 192.0.2.10" in said

@@ -160,6 +160,11 @@ def locked() -> Iterator[None]:
         yield
 
 
+def run_id() -> str:
+    """Return what this run of ansible-playbook is known by: the same on all of its hosts, and in no other run."""
+    return digest(str(constants.DEFAULT_LOCAL_TMP))[:16]
+
+
 def once(name: str, key: str) -> bool:
     """Tell whether this is the first time in this run that something is done."""
     mark = Path(constants.DEFAULT_LOCAL_TMP) / f"dbports-once-{digest(canonical([name, key]))[:16]}"

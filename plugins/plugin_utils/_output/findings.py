@@ -6,28 +6,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import FINDINGS, HOSTS, host_file
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import refuse_links, write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import visible
 
 FINDINGS_SCHEMA = "dbports.findings/1"
+MAX_SIZE = 16 << 20
+"""Bytes of a host's file: some ten thousand findings have a quarter of that."""
 
 
 class HostFindings(NamedTuple):
     """One host's findings.
 
     :param verified_at: when, in UTC, ISO 8601.
+    :param run: what the run of ansible-playbook is known by in which that was.
     """
 
     verified_at: str
+    run: str
     findings: tuple[Finding, ...]
+
+
+class Verified(NamedTuple):
+    """The findings that are there, by host, and why those of other hosts cannot be used, by host."""
+
+    hosts: Mapping[str, HostFindings]
+    unusable: Mapping[str, str]
 
 
 def findings_file(directory: Path, host: str) -> Path:
@@ -56,6 +69,7 @@ def write_findings(directory: Path, host: str, plan_id: str, found: HostFindings
         "host": host,
         "plan_id": plan_id,
         "verified_at": found.verified_at,
+        "run": found.run,
         "findings": [finding._asdict() for finding in found.findings],
     }
     path = findings_file(directory, host)
@@ -72,20 +86,56 @@ def _not_written(directory: Path, error: OSError) -> DbportsError:
     )
 
 
-def read_findings(directory: Path, hosts: Iterable[str], plan_id: str) -> dict[str, HostFindings]:
-    """Return the findings of the hosts that were verified against this plan, by host.
+def read_findings(directory: Path, hosts: Iterable[str], plan_id: str) -> Verified:
+    """Return the findings of the hosts that were verified against this plan.
 
-    A file that is missing or damaged, or belongs to another plan, counts as none.
+    The file of a host that cannot be trusted counts as none, and why is told; one that is missing counts as none.
+
+    :raises DbportsError: when the folder is a symbolic link.
     """
+    refuse_links(directory)
     found: dict[str, HostFindings] = {}
+    unusable: dict[str, str] = {}
     for host in hosts:
         try:
-            data = json.loads(findings_file(directory, host).read_text(encoding="utf-8"))
-            if (data["schema"], data["plan_id"]) == (FINDINGS_SCHEMA, plan_id):
-                found[host] = codec(HostFindings).read(data)
-        except (OSError, ValueError, KeyError, TypeError):
+            found[host] = _read(_bytes_of(findings_file(directory, host)), host, plan_id)
+        except FileNotFoundError:
             continue
-    return found
+        except DbportsError as error:
+            unusable[host] = error.reason
+        except OSError as error:
+            unusable[host] = f"the file of its findings cannot be read: {error.strerror}"
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
+            unusable[host] = "the file of its findings is damaged, or of another release"
+    return Verified(found, unusable)
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Read an ordinary file of an ordinary size; what else is in its place is not followed, and not waited for."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise _unusable("the file of its findings is a link, or no ordinary file")
+    if found.st_size > MAX_SIZE:
+        raise _unusable(f"the file of its findings is larger than {MAX_SIZE >> 20} MiB")
+    return path.read_bytes()
+
+
+def _read(text: bytes, host: str, plan_id: str) -> HostFindings:
+    data: Any = json.loads(text)
+    if data["plan_id"] != plan_id:
+        raise _unusable("its findings are of another plan")
+    found: HostFindings = codec(HostFindings).read(data)
+    moment = datetime.fromisoformat(found.verified_at)
+    if data["schema"] != FINDINGS_SCHEMA or moment.tzinfo is None:
+        raise ValueError
+    at_home = (one.server for one in found.findings if one.stage in ("listening", "connected"))
+    if {data["host"], *(one.host for one in found.findings), *at_home} != {host}:
+        raise _unusable("the file of its findings names other hosts")
+    return found._replace(verified_at=moment.astimezone(timezone.utc).isoformat(timespec="seconds"))
+
+
+def _unusable(reason: str) -> DbportsError:
+    return DbportsError(reason, code="unreadable")
 
 
 def returned(findings: Iterable[Finding]) -> list[dict[str, str]]:

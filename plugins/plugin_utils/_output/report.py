@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import STAGES, Finding, Stage, Verdict
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import HostFindings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import Verified
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, table
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
     conflict_sentence,
@@ -37,12 +37,18 @@ class Report:
     """What a plan and its findings say together.
 
     :param index: the plan's index.
-    :param verified: findings by host, see :func:`read_findings`.
+    :param read: see :func:`read_findings`.
+    :param run: this run. If nothing was verified in it, the latest one is compared with.
     """
 
-    def __init__(self, index: Index, verified: Mapping[str, HostFindings]) -> None:
+    def __init__(self, index: Index, read: Verified, run: str) -> None:
         self.index = index
-        self.verified = verified
+        self.verified = verified = read.hosts
+        self.unusable = read.unusable
+        self.verified_now = any(item.run == run for item in verified.values())
+        latest = max(verified.values(), key=lambda item: item.verified_at, default=None)
+        self.run = latest.run if latest and not self.verified_now else run
+        self.earlier = {host: item.verified_at for host, item in sorted(verified.items()) if item.run != self.run}
         self.unverified = sorted(host for host, _digest in index.hosts if host not in verified)
         self.findings = [finding for host in sorted(verified) for finding in verified[host].findings]
         self.conflicts = [conflict_sentence(item) for item in index.conflicts]
@@ -51,8 +57,8 @@ class Report:
         self.counts = {verdict: found[verdict] for verdict in _SEVERITY}
 
     def problems(self) -> list[Finding]:
-        """Return all findings that are not ok, the worst first."""
-        bad = [finding for finding in self.findings if finding.verdict != "ok"]
+        """Return all findings that are not ok, the worst first; those of an earlier run have its time."""
+        bad = [self._dated(finding) for finding in self.findings if finding.verdict != "ok"]
         return sorted(bad, key=lambda one: (_SEVERITY.index(one.verdict), one.server, one.endpoint, one.host))
 
     def rows(self) -> list[tuple[str, ...]]:
@@ -62,7 +68,7 @@ class Report:
             key = (finding.server, finding.endpoint, finding.port)
             groups.setdefault(key, {}).setdefault(finding.stage, []).append(finding)
         return [
-            (*key, *(_word(stages.get(stage, [])) for stage in STAGES if stage != "connected"))
+            (*key, *(self._word(stages.get(stage, [])) for stage in STAGES if stage != "connected"))
             for key, stages in ((key, _with_connections(groups[key])) for key in sorted(groups))
         ]
 
@@ -70,7 +76,27 @@ class Report:
         """Return the last line of a run."""
         words = ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in _COUNTED)
         text = f"{len(self.findings)} findings: {words}"
+        old = sum(finding.host in self.earlier for finding in self.findings)
+        text += f"; {old} of an earlier run" if old else ""
+        text += "; nothing was verified in this run" if not self.verified_now else ""
         return text + (f"; {len(self.unverified)} hosts not verified" if self.unverified else "")
+
+    def hosts_of_old(self) -> list[str]:
+        """Return the hosts whose findings are of an earlier run, with its time."""
+        return [f"{host} ({time})" for host, time in self.earlier.items()]
+
+    def hosts_without(self) -> list[str]:
+        """Return the hosts without findings, with the reason where there is one."""
+        return [f"{host} ({self.unusable[host]})" if host in self.unusable else host for host in self.unverified]
+
+    def _dated(self, finding: Finding) -> Finding:
+        time = self.earlier.get(finding.host)
+        return finding._replace(reason=f"{finding.reason} (of an earlier run, {time})") if time else finding
+
+    def _word(self, findings: list[Finding]) -> str:
+        """Return how a stage went for an endpoint, and how many of its findings are of an earlier run."""
+        old = sum(finding.host in self.earlier for finding in findings)
+        return _word(findings) + (f" ({old} old)" if old not in (0, len(findings)) else " (old)" if old else "")
 
     def lines(self) -> list[str]:
         """Return what a run prints: the table, the problems with their reasons, the summary."""
@@ -84,6 +110,9 @@ class Report:
         lines += problems[:_SHOWN]
         if len(problems) > _SHOWN:
             lines.append(f"and {len(problems) - _SHOWN} more, see report.md")
+        for title, hosts in (("of an earlier run", self.hosts_of_old()), ("not verified", self.hosts_without())):
+            if hosts:
+                lines.append(f"{title}: {listed(hosts)}")
         return [visible(line) for line in [*lines, self.summary()]]
 
     def markdown(self) -> str:
@@ -104,14 +133,15 @@ class Report:
             fields = ["verdict", "stage", "host", "server", "endpoint", "port", "reason", "declared"]
             lines += ["## What is not ok", "", *_findings_table(problems, fields), ""]
         for title, texts in (
-            ("Hosts that were not verified", self.unverified),
+            ("Hosts that were not verified", self.hosts_without()),
+            ("Hosts whose findings are of an earlier run", self.hosts_of_old()),
             ("Conflicts of the plan", self.conflicts),
             ("Warnings of the plan", self.warnings),
         ):
             if texts:
                 lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]
         fields = ["host", "stage", "server", "endpoint", "port", "verdict", "reason"]
-        lines += ["## All findings", "", *_findings_table(self.findings, fields)]
+        lines += ["## All findings", "", *_findings_table(map(self._dated, self.findings), fields)]
         return "\n".join(lines) + "\n"
 
     def as_dict(self) -> dict[str, Any]:
@@ -125,7 +155,11 @@ class Report:
             "conflicts": self.conflicts,
             "warnings": self.warnings,
             "unverified": self.unverified,
-            "verified": {host: item.verified_at for host, item in sorted(self.verified.items())},
+            "unusable": dict(self.unusable),
+            "verified": {
+                host: {"at": item.verified_at, "run": item.run, "earlier": host in self.earlier}
+                for host, item in sorted(self.verified.items())
+            },
             "findings": [finding._asdict() for finding in self.findings],
         }
 
@@ -146,7 +180,7 @@ class Report:
             ) from error
 
 
-def _findings_table(findings: list[Finding], fields: list[str]) -> list[str]:
+def _findings_table(findings: Iterable[Finding], fields: list[str]) -> list[str]:
     return table(tuple(fields), (tuple(str(getattr(one, name)) for name in fields) for one in findings))
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observa
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import PlanWarning
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import (
+    MAX_SIZE,
     HostFindings,
+    Verified,
     findings_file,
     forget_findings,
     read_findings,
@@ -28,7 +31,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder imp
 
 WARNING = PlanWarning("engine", "db", "dbports_servers[0]", text="mind this")
 INDEX = Index("p1", "i", {"hosts": 2}, (("app", "1"), ("db", "2")), (), (), (WARNING,))
-NOW = "2026-01-02T03:04:05+00:00"
+NOW, LATER = "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05+00:00"
+RUN = "this run"
+NONE = Verified({}, {})
 
 
 def finding(stage: Stage = "reachable", verdict: Verdict = "ok", **other: str) -> Finding:
@@ -36,25 +41,37 @@ def finding(stage: Stage = "reachable", verdict: Verdict = "ok", **other: str) -
 
 
 def report(tmp_path: Path, *findings: Finding) -> Report:
-    write_findings(tmp_path, "app", "p1", HostFindings(NOW, findings))
-    return Report(INDEX, read_findings(tmp_path, ["db", "app"], "p1"))
+    """Return the report of what hosts found in this run."""
+    hosts = {one.host for one in findings}
+    for host in hosts:
+        mine = tuple(one for one in findings if one.host == host)
+        write_findings(tmp_path, host, "p1", HostFindings(NOW, RUN, mine))
+    return Report(INDEX, read_findings(tmp_path, sorted(hosts), "p1"), RUN)
 
 
 def test_findings_come_back_and_only_for_their_plan(tmp_path: Path) -> None:
     made = report(tmp_path, finding())
     assert made.findings == [finding()]
     assert made.unverified == ["db"]
-    assert read_findings(tmp_path, ["app"], "another plan") == {}
+    assert read_findings(tmp_path, ["app"], "another plan") == ({}, {"app": "its findings are of another plan"})
     forget_findings(tmp_path, "app")
-    assert read_findings(tmp_path, ["app"], "p1") == {}
+    assert read_findings(tmp_path, ["app"], "p1").hosts == {}
 
 
 def test_one_row_an_endpoint_with_the_worst_verdict(tmp_path: Path) -> None:
     made = report(
-        tmp_path, finding(), finding(verdict="fail", host="app2"), finding("forbidden"), finding("connected", "fail")
+        tmp_path,
+        finding(),
+        finding(verdict="fail", host="app2"),
+        finding("forbidden"),
+        finding("connected", "fail", host="db"),
     )
     assert made.rows() == [("db", "mssql/X/tds", "tcp 1433", "-", "-", "fail 1/2", "fail 1/2")]
-    assert made.summary() == "4 findings: 2 ok, 2 fail, 0 warn, 0 unknown; 1 hosts not verified"
+    assert made.summary() == "4 findings: 2 ok, 2 fail, 0 warn, 0 unknown"
+
+
+def test_hosts_without_findings_are_counted(tmp_path: Path) -> None:
+    assert report(tmp_path, finding()).summary() == "1 findings: 1 ok, 0 fail, 0 warn, 0 unknown; 1 hosts not verified"
 
 
 def test_problems_come_worst_first_with_their_reasons(tmp_path: Path) -> None:
@@ -103,8 +120,8 @@ def test_a_process_name_neither_commands_the_terminal_nor_turns_the_text_around(
 def test_hostile_names_from_the_inventory_are_shown_and_do_nothing(tmp_path: Path) -> None:
     warning = PlanWarning("engine", f"db{HOSTILE}", text=HOSTILE)
     index = Index("p1", "i", {"hosts": 1}, ((f"no{HOSTILE}", "1"),), (), (), (warning,))
-    write_findings(tmp_path, "app", "p1", HostFindings(NOW, (finding(server=f"db{HOSTILE}", declared=HOSTILE),)))
-    made = Report(index, read_findings(tmp_path, ["app"], "p1"))
+    write_findings(tmp_path, "app", "p1", HostFindings(NOW, RUN, (finding(server=f"db{HOSTILE}", declared=HOSTILE),)))
+    made = Report(index, read_findings(tmp_path, ["app"], "p1"), RUN)
     for text in ("\n".join(made.lines()), made.markdown()):
         assert not set(HOSTILE) & set(text)
 
@@ -118,9 +135,9 @@ def test_the_plans_warnings_are_printed_as_sentences(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_written_is_an_error_with_a_code(tmp_path: Path) -> None:
     (tmp_path / "findings").touch()
     (tmp_path / "report.json").mkdir()
-    made = Report(INDEX, {})
+    made = Report(INDEX, NONE, RUN)
     for write in (
-        lambda: write_findings(tmp_path, "app", "p1", HostFindings(NOW, ())),
+        lambda: write_findings(tmp_path, "app", "p1", HostFindings(NOW, RUN, ())),
         lambda: forget_findings(tmp_path, "app"),
         lambda: made.write(tmp_path),
     ):
@@ -135,19 +152,99 @@ def test_a_long_table_says_what_it_leaves_out(tmp_path: Path) -> None:
     assert made.markdown().count("| e0") == 200
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "other"}'])
-def test_a_damaged_findings_file_counts_as_not_verified(tmp_path: Path, text: str) -> None:
+def test_findings_of_an_earlier_run_are_told_from_those_of_this_one(tmp_path: Path) -> None:
+    broken = finding("listening", "fail", host="db", reason="nobody listens")
+    write_findings(tmp_path, "db", "p1", HostFindings(NOW, "earlier", (broken, finding(host="db"))))
+    write_findings(tmp_path, "app", "p1", HostFindings(LATER, RUN, (finding(), finding("forbidden"))))
+    made = Report(INDEX, read_findings(tmp_path, ["app", "db"], "p1"), RUN)
+    assert made.rows() == [("db", "mssql/X/tds", "tcp 1433", "-", "fail (old)", "ok 2/2 (1 old)", "ok")]
+    assert made.lines()[2:] == [
+        f"FAIL listening db mssql/X/tds tcp 1433: nobody listens (of an earlier run, {NOW})",
+        f"of an earlier run: db ({NOW})",
+        "4 findings: 3 ok, 1 fail, 0 warn, 0 unknown; 2 of an earlier run",
+    ]
+    text = made.markdown()
+    assert "## Hosts whose findings are of an earlier run\n\n- db (2026" in text
+    assert text.count("(of an earlier run, ") == 3
+    assert made.as_dict()["verified"] == {
+        "app": {"at": LATER, "run": RUN, "earlier": False},
+        "db": {"at": NOW, "run": "earlier", "earlier": True},
+    }
+
+
+def test_a_report_made_afterwards_tells_the_latest_run_from_those_before(tmp_path: Path) -> None:
+    write_findings(tmp_path, "db", "p1", HostFindings(NOW, "first", (finding(host="db"),)))
+    write_findings(tmp_path, "app", "p1", HostFindings(LATER, "second", (finding(),)))
+    made = Report(INDEX, read_findings(tmp_path, ["app", "db"], "p1"), RUN)
+    assert made.earlier == {"db": NOW}
+    assert made.summary().endswith("; 1 of an earlier run; nothing was verified in this run")
+
+
+@pytest.mark.parametrize("stranger", [finding(host="db"), finding("listening", server="db")])
+def test_hosts_that_were_not_verified_are_named_with_the_reason(tmp_path: Path, stranger: Finding) -> None:
+    write_findings(tmp_path, "app", "p1", HostFindings(NOW, RUN, (finding(), stranger)))
+    made = Report(INDEX, read_findings(tmp_path, ["app", "db"], "p1"), RUN)
+    assert made.lines()[-2] == "not verified: app (the file of its findings names other hosts), db"
+    assert "- app (the file of its findings names other hosts)" in made.markdown()
+    assert made.as_dict()["unusable"] == {"app": "the file of its findings names other hosts"}
+
+
+def test_only_ordinary_files_are_read(tmp_path: Path) -> None:
+    hosts = ["link", "pipe", "folder", "huge", "gone"]
+    place = findings_file(tmp_path, "x").parent
+    place.mkdir()
+    write_findings(tmp_path, "real", "p1", HostFindings(NOW, RUN, ()))
+    findings_file(tmp_path, "link").symlink_to(findings_file(tmp_path, "real"))
+    os.mkfifo(findings_file(tmp_path, "pipe"))
+    findings_file(tmp_path, "folder").mkdir()
+    with findings_file(tmp_path, "huge").open("wb") as stream:
+        stream.truncate(MAX_SIZE + 1)
+    found, unusable = read_findings(tmp_path, hosts, "p1")
+    assert not found
+    odd = "the file of its findings is a link, or no ordinary file"
+    large = "the file of its findings is larger than 16 MiB"
+    assert unusable == {"link": odd, "pipe": odd, "folder": odd, "huge": large}
+
+
+def test_a_folder_of_findings_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "plan").mkdir()
+    (tmp_path / "plan" / "findings").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DbportsError) as caught:
+        read_findings(tmp_path / "plan", ["app"], "p1")
+    assert caught.value.code == "not_ours"
+
+
+DAMAGED = ({}, {"app": "the file of its findings is damaged, or of another release"})
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff", b'{"plan_id": "p1"}', b"[" * 99999, b"1" * 9999])
+def test_a_damaged_findings_file_counts_as_not_verified(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "findings").mkdir()
-    (tmp_path / "findings" / "app.json").write_text(text, encoding="utf-8")
-    assert read_findings(tmp_path, ["app"], "p1") == {}
+    (tmp_path / "findings" / "app.json").write_bytes(text)
+    assert read_findings(tmp_path, ["app"], "p1") == DAMAGED
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"verified_at": None}, {"findings": 5}, {"findings": [{}]}, {"findings": [{**finding()._asdict(), "stage": "x"}]}],
+    [
+        {"schema": "dbports.findings/9"},
+        {"host": ["app"]},
+        {"run": None},
+        {"run": 5},
+        {"verified_at": None},
+        {"verified_at": "yesterday"},
+        {"verified_at": "2026-01-02T03:04:05"},
+        {"verified_at": "9999-12-31T23:59:59-23:00"},
+        {"findings": 5},
+        {"findings": [{}]},
+        {"findings": {"0": finding()._asdict()}},
+        {"findings": [{**finding()._asdict(), "stage": "x"}]},
+        {"findings": [{**finding()._asdict(), "host": ["app"]}]},
+    ],
 )
 def test_so_does_one_with_something_else_in_it(tmp_path: Path, change: dict[str, Any]) -> None:
-    write_findings(tmp_path, "app", "p1", HostFindings(NOW, (finding(),)))
+    write_findings(tmp_path, "app", "p1", HostFindings(NOW, RUN, (finding(),)))
     path = findings_file(tmp_path, "app")
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
-    assert read_findings(tmp_path, ["app"], "p1") == {}
+    assert read_findings(tmp_path, ["app"], "p1") == DAMAGED
