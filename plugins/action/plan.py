@@ -22,8 +22,12 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store i
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import CurrentPlan, locked
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.changes import capped, plan_changes
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import conflict_sentence, sentence
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.changes import plan_changes
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
+    capped,
+    conflict_sentence,
+    sentence,
+)
 
 DEFAULT_PLAN_DIR = "dbports-plan"
 """Where the roles look for a plan."""

@@ -12,6 +12,9 @@ T = TypeVar("T")
 SHOWN = 120
 """So many characters of a bad value are shown."""
 
+SHORT = 60
+"""So many characters of a reason are shown again."""
+
 HOSTS = 3
 """So many hosts that have the same error are named."""
 
@@ -160,6 +163,19 @@ class DbportsError(ValueError):
             text += f". {self.fix}"
         line = "".join(char if char.isprintable() else " " for char in text)
         return line if line.endswith("?") else f"{line}."
+
+    def without(self, host: str | None) -> str:
+        """Return the error as it is printed where it is clear that it was found on this host."""
+        return "\n".join(dict.fromkeys(item.text(None if item.host == host else item.host) for item in each_of(self)))
+
+    def short(self) -> str:
+        """Return what stands for the error where it was printed before."""
+        first, *more = each_of(self)
+        if more:
+            return f"see the {1 + len(more)} errors printed above, once for all hosts"
+        where = f"{first.path}: " if first.path else ""
+        reason = first.reason if len(first.reason) <= SHORT else f"{first.reason[: SHORT - 3]}..."
+        return f"{where}{reason} (see the error printed above, once for all hosts)"
 
     def __str__(self) -> str:
         return self.text(self.host)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import shlex
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -29,6 +29,7 @@ INVENTORY: dict[str, Any] = {
 }
 INVENTORY["all"]["hosts"]["db-1"]["dbports_servers"] = [{"engine": "mssql", "clients": ["apps"]}]
 
+SAME_PORT = {"engine": "postgresql", "clients": ["apps"], "port": 1433}
 PARTS = {
     "plan": "Plan the whole inventory",
     "apply": "Apply this host's part of the plan",
@@ -173,3 +174,57 @@ def test_the_table_comes_once_a_batch(run_playbook: Any, keywords: str, run_once
     assert result.rc == 0, result.text
     assert len([item for item in result.of("report") if "counts" in item]) == tables
     assert result.stdout.count("hosts not verified") == 1
+
+
+APPLY = """
+- hosts: all
+  gather_facts: false
+  strategy: {}
+  tasks:
+    - name: apply
+      dbports.firewall.apply:
+"""
+
+
+class TestErrorsOfManyHosts:
+    """What every host fails with is printed once; the failures of the hosts refer to it."""
+
+    WRONG: ClassVar[dict[str, tuple[dict[str, Any], tuple[str, ...], str]]] = {
+        "a conflict": (
+            {"dbports_servers": [*INVENTORY["all"]["hosts"]["db-1"]["dbports_servers"], SAME_PORT]},
+            (),
+            "both want tcp 1433",
+        ),
+        "no server": ({"dbports_servers": []}, (), "if you mean it, set dbports_allow_empty_plan"),
+        "a declaration": ({"dbports_servers": [{"engine": "mssqll", "clients": []}]}, (), "Did you mean mssql?"),
+        "no plan_id": ({}, ("-e", "dbports_plan_id="), "Copy the whole plan_id"),
+    }
+
+    @pytest.mark.parametrize("strategy", ["linear", "free"])
+    @pytest.mark.parametrize("case", WRONG)
+    def test_once(self, run_playbook: Any, case: str, strategy: str) -> None:
+        variables, arguments, told = self.WRONG[case]
+        playbook = APPLY.format(strategy) + "        plan_dir: out\n"
+        if arguments:
+            playbook += "        plan_id: '{{ dbports_plan_id }}'\n"
+        result = run_playbook(playbook, changed(**variables), *arguments, "-f", "5")
+        assert sorted({item["host"] for item in result.tasks if item["status"] == "failed"}) == sorted([*HOSTS, "db-1"])
+        assert " ".join(result.text.split()).count(told) == 1, result.text
+        (said,) = {item["msg"] for item in result.of("apply")}
+        assert "printed above, once for all hosts" in said
+        assert told not in said
+
+    def test_variables_of_a_play(self, run_playbook: Any) -> None:
+        playbook = APPLY.format("free") + "  vars: {dbports_policy: open}\n"
+        result = run_playbook(playbook, INVENTORY, "-f", "5")
+        assert len(result.of("apply")) == len(HOSTS) + 1
+        assert result.text.count("(got 'open')") == 1
+        assert {item["msg"] for item in result.of("apply")} == {
+            "dbports_policy: set in a play, role or task, and a plan only reads the in... "
+            "(see the error printed above, once for all hosts)"
+        }
+
+    def test_a_play_with_one_host_says_all_there(self, run_playbook: Any) -> None:
+        playbook = APPLY.format("linear") + "  vars: {dbports_policy: open}\n"
+        (failure,) = run_playbook(playbook, INVENTORY, "--limit", "db-1").of("apply")
+        assert "Put it in the inventory: host_vars" in failure["msg"]

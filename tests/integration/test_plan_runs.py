@@ -315,7 +315,7 @@ class TestErrors:
         failures = [failure["msg"] for failure in result.of("plan")]
         assert len(failures) == 25
         assert set(failures) == {
-            "the declarations cannot be planned, errors: 20. They are printed above, once for all hosts."
+            "the declarations cannot be planned: see the 20 errors printed above, once for all hosts."
         }
 
     def test_an_error_of_group_all_names_the_file(self, run_playbook: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -46,8 +47,22 @@ class DbportsAction(ActionBase):
         try:
             result.update(self.act(args, task_vars or {}))
         except DbportsError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(
+                self._told(error, task_vars or {})
+            ) from None  # Ansible would append the cause's text
         return result
+
+    @staticmethod
+    def _told(error: DbportsError, task_vars: dict[str, Any]) -> str:
+        """Return what a host's failure says: in a play with many hosts, the whole error is printed once beside it."""
+        host = task_vars.get("inventory_hostname")
+        if error.code == "not_planned" or len(task_vars.get("ansible_play_hosts_all", ())) < 2:
+            return str(error)
+        text = error.without(host)
+        with locked():  # nobody refers to what is not printed yet
+            if once("error", text):
+                Display().display(text, color=constants.COLOR_ERROR)
+        return error.short()
 
     def arguments(self) -> dict[str, Any]:
         """Return the task's arguments, validated and with their defaults."""

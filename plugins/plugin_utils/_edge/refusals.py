@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
+    NAMES,
     conflict_name,
     conflict_sentence,
     listed,
@@ -85,14 +87,15 @@ def refuse_conflicts(conflicts: Sequence[Conflict], accepted: Collection[str]) -
     open_ones = [item for item in conflicts if conflict_name(item) not in accepted]
     if not open_ones:
         return
-    names = json.dumps({"dbports_accept_conflicts": [*accepted, *dict.fromkeys(map(conflict_name, open_ones))]})
+    names = [*accepted, *dict.fromkeys(map(conflict_name, open_ones))]
+    accept = f"-e {shlex.quote(json.dumps({'dbports_accept_conflicts': names}))}"
     strays = f" (no conflict of this plan: {', '.join(unknown)})" if unknown else ""
     raise DbportsError(
-        "two programs cannot have the same port: " + "; ".join(map(conflict_sentence, open_ones)) + strays,
+        "two programs cannot have the same port: " + listed(map(conflict_sentence, open_ones), separator="; ") + strays,
         code="conflicts",
         path="dbports_servers",
         fix="Give one of them another port or an address of its own; if you know that they get along, accept these by "
-        f"name (accept_conflicts): -e '{names}'",
+        f"name (accept_conflicts): {accept if len(names) <= NAMES else 'plan.md lists them'}",
     )
 
 

@@ -99,18 +99,14 @@ def current_plan(hostvars: Any) -> CurrentPlan:
                 plan = build_plan(inventory)
             except CombinedError as error:
                 Display().display(str(error.hiding(inventory.secrets)), color=constants.COLOR_ERROR)
-                failed.write({"count": str(len(error.errors))})
+                failed.write({"short": error.short()})
             else:
                 artifact = render_plan(plan)
                 page = plan_markdown(plan, artifact.plan_id, artifact.inputs_id)
                 pack.write({**artifact.files, PAGE: page})
                 summary.write({"lines": "\n".join(plan_summary(plan, artifact.plan_id))})
     if failed.exists():
-        raise DbportsError(
-            f"the declarations cannot be planned, errors: {failed.read('count')}",
-            code="not_planned",
-            fix="They are printed above, once for all hosts",
-        )
+        raise DbportsError(f"the declarations cannot be planned: {failed.read('short')}", code="not_planned")
     lines = tuple(summary.read("lines").split("\n"))
     return CurrentPlan(pack, read_index(pack, None), lines, approved=False)
 

@@ -12,10 +12,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import shown_peer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import listed, visible
 
-SHOWN = 40
-"""How many lines are printed."""
-
-
 _Access = dict[tuple[str, str], str]
 """The declaration, by ports and peer; where a port is only guarded, there is one entry with neither."""
 
@@ -40,11 +36,6 @@ def plan_changes(before: tuple[Source, Index], after: tuple[Source, Index]) -> l
     if others:
         lines.append(f"~ {listed(others)}: other details, such as outbound flows, purposes or probes")
     return [visible(line) for line in lines]
-
-
-def capped(lines: list[str], rest: str) -> list[str]:
-    """Return the first lines, and where the rest is."""
-    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"and {len(lines) - SHOWN} more, see {rest}"]
 
 
 def _access(host: PortSet) -> _Access:

@@ -21,9 +21,12 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Ports, Statement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
+    LINES,
+    NAMES,
+    capped,
     conflict_sentence,
     listed,
-    sentence,
+    sentences,
     visible,
 )
 
@@ -55,8 +58,8 @@ def plan_markdown(plan: Plan, plan_id: str, inputs_id: str) -> str:
         f"{counts['warnings']} warnings, {counts['conflicts']} conflicts.",
         "",
     ]
-    conflicts, warnings = map(conflict_sentence, plan.conflicts), map(sentence, plan.warnings)
-    for title, texts in (("Conflicts", list(conflicts)), ("Warnings", list(warnings))):
+    conflicts = list(map(conflict_sentence, plan.conflicts))
+    for title, texts in (("Conflicts", conflicts), ("Warnings", sentences(plan.warnings))):
         if texts:
             lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]
     for name in sorted(plan.hosts):
@@ -149,14 +152,17 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
         for head, peers in plan.hosts[name].ordered()
         if head.direction == "in"
     ]
-    shown = rows[:40]
+    shown = rows[:LINES]
     widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
     lines += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0])).rstrip() for row in shown]
     if len(rows) > len(shown):
         lines.append(f"  and {len(rows) - len(shown)} more rules, see plan.md")
-    lines += [f"  gateway {item.name}: {len(item.statements)} statements" for item in plan.gateways]
-    lines += [f"  CONFLICT {conflict_sentence(item)}" for item in plan.conflicts]
-    lines += [f"  WARNING  {sentence(item)}" for item in plan.warnings]
+    for texts in (
+        [f"gateway {item.name}: {len(item.statements)} statements" for item in plan.gateways],
+        [f"CONFLICT {conflict_sentence(item)}" for item in plan.conflicts],
+        [f"WARNING  {text}" for text in sentences(plan.warnings, NAMES)],
+    ):
+        lines += [f"  {text}" for text in capped(texts, "plan.md")]
     return [visible(line) for line in lines]
 
 

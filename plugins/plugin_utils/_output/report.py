@@ -18,9 +18,11 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import Verified
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, table
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
+    capped,
     conflict_sentence,
     listed,
     sentence,
+    sentences,
     visible,
 )
 
@@ -106,10 +108,7 @@ class Report:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in shown]
         if len(rows) > len(shown):
             lines.append(f"and {len(rows) - len(shown)} more endpoints, see report.md")
-        problems = problem_lines(self.problems())
-        lines += problems[:_SHOWN]
-        if len(problems) > _SHOWN:
-            lines.append(f"and {len(problems) - _SHOWN} more, see report.md")
+        lines += capped(problem_lines(self.problems()), "report.md", _SHOWN)
         for title, hosts in (("of an earlier run", self.hosts_of_old()), ("not verified", self.hosts_without())):
             if hosts:
                 lines.append(f"{title}: {listed(hosts)}")
@@ -136,7 +135,7 @@ class Report:
             ("Hosts that were not verified", self.hosts_without()),
             ("Hosts whose findings are of an earlier run", self.hosts_of_old()),
             ("Conflicts of the plan", self.conflicts),
-            ("Warnings of the plan", self.warnings),
+            ("Warnings of the plan", sentences(self.index.warnings)),
         ):
             if texts:
                 lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]

@@ -17,7 +17,12 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings i
     WarningCode,
 )
 
-_SHOWN = 6
+NAMES = 6
+"""How many names of a list a run prints."""
+
+LINES = 40
+"""How many lines of a kind a run prints."""
+
 _NETSH = "netsh int ipv4 add excludedportrange protocol={protocol} startport={first} numberofports={count}"
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
@@ -33,8 +38,29 @@ def visible(text: str, instead: str = "?") -> str:
 
 def sentence(warning: PlanWarning) -> str:
     """Return a warning as it is printed: where it belongs, and what it says."""
-    where = ": ".join(part for part in (warning.host, warning.path) if part and warning.code != "unused_mapping")
-    return f"{where or warning.host}: {_SENTENCES[warning.code](warning)}"
+    return f"{warning.host}: {_said(warning)}"
+
+
+def sentences(warnings: Iterable[PlanWarning], shown: int | None = None) -> list[str]:
+    """Return warnings as they are printed, one line for all hosts of which the same is said.
+
+    :param shown: how many of these hosts are named; None means all.
+    """
+    hosts: dict[str, dict[str, None]] = {}
+    for warning in warnings:
+        hosts.setdefault(_said(warning), {})[warning.host] = None
+    return [f"{listed(names, shown or len(names))}: {text}" for text, names in hosts.items()]
+
+
+def capped(lines: list[str], rest: str, shown: int = LINES) -> list[str]:
+    """Return the first lines, and where the rest is."""
+    return lines if len(lines) <= shown else [*lines[:shown], f"and {len(lines) - shown} more, see {rest}"]
+
+
+def _said(warning: PlanWarning) -> str:
+    """Return what a warning says of its host."""
+    path = f"{warning.path}: " if warning.path and warning.code != "unused_mapping" else ""
+    return f"{path}{_SENTENCES[warning.code](warning)}"
 
 
 def conflict_name(conflict: Conflict) -> str:
@@ -52,11 +78,11 @@ def conflict_sentence(conflict: Conflict) -> str:
     return f"{conflict_name(conflict)}: {first} and {second} both want {conflict.protocol} {conflict.ports}{where}"
 
 
-def listed(names: Iterable[str], shown: int = _SHOWN) -> str:
+def listed(names: Iterable[str], shown: int = NAMES, separator: str = ", ") -> str:
     """Return the first of some names, and how many more there are."""
     found = list(names)
     more = f" and {len(found) - shown} more" if len(found) > shown else ""
-    return ", ".join(found[:shown]) + more
+    return separator.join(found[:shown]) + more
 
 
 def _named(flow: FlowPorts) -> str:
