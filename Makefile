@@ -11,7 +11,7 @@ PYTHON   ?= python3
 SCENARIO ?= default
 JOBS     ?= 2
 INPUTS   ?= 500000
-PARTS    ?= molecule sanity packet integration lint property unit types docs build
+PARTS    ?= molecule sanity packet integration first-hour lint property unit types docs build
 
 VENV      := .venv
 VENV_DEMO := .venv-demo
@@ -31,7 +31,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test unit property fuzz packet integration molecule sanity lint docs types build bench pin clean
+.PHONY: help setup demo test unit property fuzz packet integration first-hour molecule sanity lint docs types build bench pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,11 @@ packet: setup ## real packets against real rulesets, in a private network world
 integration: setup $(BUILD)/collections/.stamp ## real playbook runs against lab hosts
 	@echo "integration: pytest tests/integration in a world of its own"
 	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) -m pytest tests/integration
+
+first-hour: setup $(BUILD)/collections/.stamp ## the README in an empty home, on each ansible-core that runs here
+	@echo "first-hour: pytest tests/first_hour in a world of its own"
+	@PYTHON="$(PYTHON)" tests/tools/ansibles.sh $(BUILD)/ansible-core
+	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) -m pytest tests/first_hour
 
 molecule: setup $(BUILD)/collections/.stamp ## a Molecule scenario in podman containers: SCENARIO=default
 	@echo "molecule: scenario $(SCENARIO)"
