@@ -226,7 +226,7 @@ class TestOnce:
     def test_the_summary_is_printed_once(self, run_playbook: Any) -> None:
         result = run_playbook(PLAN, INVENTORY, "-f", "5")
         (plan_id,) = ids(result)
-        assert result.stdout.count(f"Plan {plan_id[:12]}: 2 servers, 4 hosts,") == 1
+        assert result.stdout.count(f"Plan {plan_id}: 2 servers, 4 hosts,") == 1
         assert "from app-1, app-2" in result.stdout
 
 
@@ -309,7 +309,7 @@ class TestErrors:
         data["all"]["children"]["nodes"] = group
         result = run_playbook(PLAN, data, "-f", "5")
         assert result.rc != 0
-        told = "n00, n01, n02 and 17 more hosts: dbports_servers[0].engine: no such engine (got 'mssqll'). Use one of"
+        told = "n00, n01, n02 and 17 more hosts: dbports_servers[0].engine: no such engine (got 'mssqll'). Did you mean mssql?"
         assert result.text.count("no such engine") == 1
         assert told in result.text
         failures = [failure["msg"] for failure in result.of("plan")]
