@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,9 +16,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import Deadline
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
-
-PAUSE = 0.25
-"""Seconds between two looks at the sockets."""
 
 
 class Listener(NamedTuple):
@@ -71,7 +67,7 @@ def observe(
         awaited = [
             Listener(item["protocol"], parse_ports(item["ports"]), tuple(item["processes"])) for item in listeners
         ]
-        sockets = look_until(awaited, lambda: collect(ports=watched, processes=processes)[1], lambda: _wait(deadline))
+        sockets = look_until(awaited, lambda: collect(ports=watched, processes=processes)[1], deadline.pause)
         found["sockets"] = [one._asdict() for one in sockets]
     return found
 
@@ -85,12 +81,6 @@ def look_until(awaited: Sequence[Listener], look: Callable[[], list[Socket]], wa
     while not all(one.is_there(sockets) for one in awaited) and wait():
         sockets = look()
     return sockets
-
-
-def _wait(deadline: Deadline) -> bool:
-    left = deadline.left()
-    time.sleep(min(PAUSE, left))
-    return left > 0
 
 
 def _ruleset_state(ruleset: Mapping[str, Any]) -> dict[str, Any]:

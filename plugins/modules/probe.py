@@ -62,6 +62,12 @@ options:
       instance:
         description: The name of a SQL Server instance, for V(tds), V(ssrp) and V(ssrp_dac).
         type: str
+      patient:
+        description:
+          - Try again until O(timeout) while the probe is refused, because a server that has only just been started
+            opens its ports later. Not for V(sql602_search).
+        type: bool
+        default: false
   timeout:
     description: The timeout of each probe in seconds, from 0.05 to 60.
     type: float
@@ -165,6 +171,7 @@ ARGUMENT_SPEC = {
             "address": {"type": "str", "required": True},
             "ports": {"type": "str", "default": ""},
             "instance": {"type": "str"},
+            "patient": {"type": "bool", "default": False},
         },
     },
     "timeout": {"type": "float", "default": 2},

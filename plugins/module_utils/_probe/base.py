@@ -54,6 +54,10 @@ class Target(NamedTuple):
         return self.ports.first
 
 
+PAUSE = 0.25
+"""Seconds between two looks at something that may still come."""
+
+
 class Deadline:
     """A moment in the future, ``seconds`` from now."""
 
@@ -63,6 +67,12 @@ class Deadline:
     def left(self) -> float:
         """Return the seconds that are left, 0 when it has passed."""
         return max(0.0, self._end - time.monotonic())
+
+    def pause(self) -> bool:
+        """Wait a little, and tell whether there is time for another look; no later than at this moment."""
+        left = self.left()
+        time.sleep(min(PAUSE, left))
+        return left > 0
 
     def arm(self, sock: socket.socket) -> None:
         """Make the socket's next operation end at this moment.

@@ -35,12 +35,15 @@ class Probe:
 
     There is a target for each part of ``ports``: ``1433,1434`` is two ports to try and ``1433-1434`` a range in which
     a dynamic instance has one.
+
+    :param patient: a refused target is tried again, as its server may have been started just now.
     """
 
     id: str
     kind: ProbeKind
     address: str
     targets: tuple[Target, ...]
+    patient: bool = False
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> Probe:
@@ -61,7 +64,8 @@ class Probe:
         if not kind.max_ports:
             return cls(str(value.get("id")), kind, address, (Target(address, None, instance),))
         ports = _read_ports(kind, value.get("ports"))
-        return cls(str(value.get("id")), kind, address, tuple(Target(address, item, instance) for item in ports))
+        targets = tuple(Target(address, item, instance) for item in ports)
+        return cls(str(value.get("id")), kind, address, targets, value.get("patient") is True)
 
 
 def _read_ports(kind: ProbeKind, value: Any) -> list[PortRange]:
@@ -137,6 +141,9 @@ def _timed(run: Run, probe: Probe, timeout: float) -> Timed:
     try:
         for target in probe.targets:
             outcome = run(target, deadline)
+            while outcome.verdict == "refused" and probe.patient and deadline.pause():
+                again = run(target, deadline)
+                outcome = again if again.verdict == "answers" else outcome  # at the end no time is left for an answer
             if outcome.verdict != "answers":
                 break
     except DbportsError as error:

@@ -76,6 +76,7 @@ def probes_of(port_set: PortSet) -> list[dict[str, Any]]:
             "address": str(address),
             "ports": format_ports(check.about.ports),
             "instance": check.probe.instance,
+            "patient": check.stage == "reachable" and check.required,
         }
         for check in _checks(port_set)
         for key, address in check.ids()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import base, icmp_echo
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
 
 GOOD: dict[str, Any] = {"id": "a", "kind": "tcp", "address": "127.0.0.1", "ports": "1433", "instance": None}
@@ -70,6 +71,38 @@ def test_results_keep_the_order_of_the_probes(listener: socket.socket) -> None:
     assert [item["id"] for item in found] == ["0", "1", "2", "3", "4"]
     assert [item["verdict"] for item in found] == ["answers", "refused", "answers", "refused", "refused"]
     assert found[4]["port"] == int(closed)
+
+
+@pytest.mark.parametrize(
+    ("patient", "met", "verdict", "tries"),
+    [
+        (True, ["refused", "refused", "answers"], "answers", 3),
+        (True, ["refused", "filtered", "answers"], "answers", 3),
+        (True, ["filtered", "answers"], "filtered", 1),
+        (False, ["refused", "answers"], "refused", 1),
+    ],
+)
+def test_only_a_patient_probe_tries_again_where_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch, patient: bool, met: list[base.Verdict], verdict: str, tries: int
+) -> None:
+    monkeypatch.setattr(base, "PAUSE", 0)
+    tried = []
+
+    def meet(target: base.Target, _deadline: base.Deadline) -> base.Outcome:
+        tried.append(target)
+        return base.Outcome(met[len(tried) - 1], "so")
+
+    kind = base.ProbeKind("tcp", ("tcp",), silence="reached", max_ports=1, run=meet)
+    monkeypatch.setitem(KINDS, "tcp", kind)
+    (found,) = run_probes([{**GOOD, "patient": patient}], 60)
+    assert (found["verdict"], len(tried)) == (verdict, tries)
+
+
+def test_a_patient_probe_that_never_gets_in_stays_refused() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: nobody else gets it, and it refuses
+        (found,) = run_probes([{**GOOD, "ports": str(unused.getsockname()[1]), "patient": True}], 0.05)
+    assert found["verdict"] == "refused"
 
 
 def test_a_peer_that_closes_without_a_word_is_silent(listener: socket.socket) -> None:

@@ -256,6 +256,8 @@ def test_probes_go_only_to_families_that_both_have() -> None:
     assert {probe["address"] for probe in probes_of(port_set("app"))} == {"192.0.2.10"}
     assert {probe["address"] for probe in probes_of(port_set("evil"))} == {"2001:db8::10"}
     assert probes_of(port_set("db")) == []
+    assert {probe["patient"] for probe in probes_of(port_set("app")) if probe["kind"] == "tds"} == {True}
+    assert {probe["patient"] for probe in probes_of(port_set("evil"))} == {False}
 
 
 @pytest.mark.parametrize(
