@@ -33,6 +33,7 @@ options:
       - V(602sql) returns a section for C(/etc/602sql), or for C(602sql) in the user's home directory.
       - V(602sql_windows) returns a file for C(reg import). A 32-bit client on 64-bit Windows needs the C(reg.exe) in
         C(SysWOW64). It takes no host name in O(address), and is the only one for clients behind a SOCKS host.
+      - V(602sql) and V(602sql_windows) were added in dbports.firewall 0.2.0.
     type: str
     required: true
     choices: [odbc, dotnet, jdbc, sqlcmd, 602sql, 602sql_windows]

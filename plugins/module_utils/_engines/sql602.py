@@ -497,8 +497,8 @@ ENGINE = Engine(
     one_socket=("http_tunnel_port", "web_port"),
     notes=(
         "A running operation cannot be interrupted through the HTTP tunnel: UDP PORTBASE is not tunnelled.",
-        "Clients need only TCP PORTBASE+1 to connect and work; UDP PORTBASE and the client's UDP 5002 are for searching "
-        "and interrupting.",
+        "Clients need only TCP PORTBASE+1 to connect and work; UDP PORTBASE and the client's UDP 5002 are for "
+        "searching and interrupting.",
         "UDP PORTBASE is bound to all addresses, whatever ServerIPAddr says.",
         "If a partner's Direct IP address contains no port, 602SQL connects to PORTBASE+2 of its own PORTBASE: "
         "register partners with another PORTBASE as address:port.",
