@@ -88,5 +88,5 @@ def _ruleset_state(ruleset: Mapping[str, Any]) -> dict[str, Any]:
     try:
         result = apply(DesiredState.from_arguments({"persist": False, **ruleset, "allow_shrink": True}), check=True)
     except DbportsError as error:
-        return {"error": str(error)}
+        return {"error": str(error), "permitted": error.code != "not_permitted"}
     return {"in_sync": result["in_sync"], "foreign": result["foreign"]}

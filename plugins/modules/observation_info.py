@@ -122,6 +122,10 @@ observation:
           description: Why it could not be read.
           type: str
           returned: when it could not be read
+        permitted:
+          description: Whether that is for another reason than that the task was not run as root.
+          type: bool
+          returned: when it could not be read
     probes:
       description: The results, each as M(dbports.firewall.probe) returns it.
       type: list

@@ -269,6 +269,27 @@ def test_verify_finds_a_server_beside_the_declared_one_and_one_that_moved(site: 
     assert "FAIL listening db mssql/MSSQLSERVER/tds tcp 1501: sqlservr listens on tcp 1433,1500 instead of tcp" in said
 
 
+def test_verify_names_the_program_that_has_the_port_of_an_announcement(site: Site) -> None:
+    """The client's own firewall lets announcements in only there, and the probe has to use another port."""
+    site.server = {"engine": "sql602", "clients": ["app"]}
+    site.lab.hosts["db"].popen([sys.executable, str(STAND_INS), "sql602"], stdout=subprocess.DEVNULL)
+    site.lab.hosts["db"].wait_for("tcp/5002")
+    client = site.lab.hosts["app"]
+    code = "import socket, time; s = socket.socket(2, 2); s.bind(('', 5002)); time.sleep(600)"
+    client.popen([sys.executable, "-c", code])
+    client.wait_for("udp/5002")
+    accepted = "ct state established,related accept; udp dport 5002 accept"
+    rules = f"table ip own {{\n chain input {{\n type filter hook input priority 0; policy drop; {accepted}\n }}\n}}\n"
+    client.run(["nft", "-f", "-"], input=rules)
+    site.ok("apply")
+    said = site.run("verify")
+    assert said.returncode == 0
+    assert re.search(
+        r"UNKNOWN reachable app to db sql602/search udp 5001: udp 5002 on this host is taken by python\S* \(pid \d+\)",
+        said.stdout,
+    )
+
+
 def test_verify_finds_a_connection_that_the_plan_does_not_allow(site: Site) -> None:
     code = (
         "import socket,time; s=socket.create_connection(('192.0.2.10', 1433)); print('in', flush=True); time.sleep(600)"

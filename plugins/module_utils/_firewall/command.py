@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, Optional
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
 
 TIMEOUT = 60
 """Seconds after which a command is given up; a firewall loads a thousand networks in a fraction of one."""
@@ -97,4 +97,5 @@ def run_checked(
         return stdout
     said = " ".join((stderr or stdout).split())
     command = " ".join([Path(argv[0]).name, *argv[1:]])
-    raise DbportsError(f"{command} failed: {said[:600]}", code="command_failed", fix=hint(said))
+    code: ErrorCode = "not_permitted" if "Operation not permitted" in said else "command_failed"
+    raise DbportsError(f"{command} failed: {said[:600]}", code=code, fix=hint(said))

@@ -107,6 +107,7 @@ class ProbeKind:
     :param run: tries one target; None where ``run_together`` tries all.
     :param run_together: for a kind whose probes share a socket.
     :param names_instance: it asks for an instance by its name.
+    :param hears_at: the UDP port of this host at which servers answer, whatever port asked; None for the one that did.
     :param generic: it works with any product, so that engines of users may have it.
     """
 
@@ -117,6 +118,7 @@ class ProbeKind:
     run: Run | None = None
     run_together: RunTogether | None = None
     names_instance: bool = False
+    hears_at: int | None = None
     generic: bool = False
 
 

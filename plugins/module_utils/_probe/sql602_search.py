@@ -186,4 +186,6 @@ def search_all(targets: Sequence[Target], timeout: float) -> dict[Target, Timed]
     return {**found, **{target: outcomes[server] for target, server in servers.items()}}
 
 
-KIND = ProbeKind("sql602_search", ("udp",), silence="kept_out", max_ports=1, run_together=search_all)
+KIND = ProbeKind(
+    "sql602_search", ("udp",), silence="kept_out", max_ports=1, run_together=search_all, hears_at=ANSWER_PORT
+)

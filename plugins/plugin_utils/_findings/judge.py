@@ -27,7 +27,7 @@ def judge(port_set: PortSet, observation: Observation) -> list[Finding]:
         found += _judge_ruleset(port_set, observation.ruleset)
     if observation.sockets is not None:
         found += judge_sockets(port_set, observation.sockets)
-    return [*found, *judge_probes(port_set, observation.probes)]
+    return [*found, *judge_probes(port_set, observation.probes, observation.sockets or ())]
 
 
 def _judge_ruleset(port_set: PortSet, ruleset: RulesetState) -> Iterator[Finding]:
@@ -42,6 +42,8 @@ def _judge_ruleset(port_set: PortSet, ruleset: RulesetState) -> Iterator[Finding
 
 
 def _configured(rule: RuleKey, peers: Mapping[str, RulePeer], ruleset: RulesetState) -> Judgement:
+    if not ruleset.permitted:
+        return "unknown", f"not known, needs become: {ruleset.error}"
     if ruleset.error:
         return "fail", ruleset.error
     if not ruleset.in_sync:

@@ -34,11 +34,13 @@ class RulesetState(NamedTuple):
     """Whether a host carries the planned ruleset.
 
     :param error: why the ruleset could not be read, or an empty string.
+    :param permitted: False where that is because the task was not run as root.
     """
 
     in_sync: bool
     foreign: tuple[ForeignRule, ...] = ()
     error: str = ""
+    permitted: bool = True
 
 
 class ProbeResult(NamedTuple):

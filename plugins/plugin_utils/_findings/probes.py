@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import kind_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Judgement
@@ -83,14 +84,39 @@ def probes_of(port_set: PortSet) -> list[dict[str, Any]]:
     ]
 
 
-def judge_probes(port_set: PortSet, results: Iterable[ProbeResult]) -> Iterator[Finding]:
-    """Yield a finding for every flow that was to be probed."""
+def hearing_ports(port_set: PortSet) -> set[int]:
+    """Return the UDP ports at which the plan lets answers to the host's probes in, and which a program may hold."""
+    hears = {kind_of(rule.probe.kind).hears_at for rule in port_set.rules if rule.direction == "out" and rule.probe}
+    planned = {ports for rule in port_set.rules if rule.unsolicited and rule.direction == "in" for ports in rule.ports}
+    return {port for port in hears if port and PortRange(port, port) in planned}
+
+
+def judge_probes(
+    port_set: PortSet, results: Iterable[ProbeResult], sockets: Iterable[Socket] = ()
+) -> Iterator[Finding]:
+    """Yield a finding for every flow that was to be probed.
+
+    :param sockets: those of the host that hold one of :func:`hearing_ports`.
+    """
     by_id = {result.id: result for result in results}
+    hearing = hearing_ports(port_set)
+    taken: dict[int | None, Socket] = {
+        one.local_port: one for one in sockets if one.protocol == "udp" and one.local_port in hearing
+    }
     for check in _checks(port_set):
         found = [by_id[key] for key, _address in check.ids() if key in by_id]
         verdict, reason = _kept_out(found) if check.stage == "forbidden" else _reached(found, check.required)
+        holder = taken.get(kind_of(check.probe.kind).hears_at)
+        if holder and check.stage == "reachable" and {result.verdict for result in found} == {"silent"}:
+            verdict, reason = "unknown", _taken(holder)
         endpoint, ports = check.about.endpoint, shown_ports(check.about.protocol, check.about.ports)
         yield Finding(check.stage, verdict, port_set.host, check.server, endpoint, ports, reason, str(check.declared))
+
+
+def _taken(holder: Socket) -> str:
+    """Return why silence says nothing of a firewall: the probe had to name another port, which no rule lets in."""
+    program = f"{holder.process} (pid {holder.pid})" if holder.process else "a local program (its name needs become)"
+    return f"udp {holder.local_port} on this host is taken by {program}, so that the probe cannot hear an answer there"
 
 
 def _reached(results: list[ProbeResult], required: bool) -> Judgement:

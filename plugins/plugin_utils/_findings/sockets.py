@@ -24,6 +24,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside
     listeners_outside,
     moved,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import hearing_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
 
 _SEEN = 8
@@ -31,8 +32,9 @@ _SEEN = 8
 
 
 def watched_ports(port_set: PortSet) -> list[str]:
-    """Return the ports and ranges whose sockets matter: those of the host's own endpoints."""
-    return sorted({str(ports) for endpoint in port_set.endpoints for ports in endpoint.ports})
+    """Return the ports and ranges whose sockets matter: of the host's own endpoints, and where its probes hear."""
+    own = {str(ports) for endpoint in port_set.endpoints for ports in endpoint.ports}
+    return sorted(own | {str(port) for port in hearing_ports(port_set)})
 
 
 def awaited_listeners(port_set: PortSet) -> list[dict[str, Any]]:

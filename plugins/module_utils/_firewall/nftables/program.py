@@ -34,7 +34,9 @@ class Nft:
         if not path:
             return None
         if os.geteuid() != 0:
-            raise DbportsError("only root may change the firewall", code="not_permitted", fix="Set become: true")
+            raise DbportsError(
+                "only root may read or change the firewall", code="not_permitted", fix="Set become: true"
+            )
         return cls(path)
 
     def listing(self) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -70,3 +71,24 @@ def test_nothing_waits_for_ever(timeout: float) -> None:
     with pytest.raises(DbportsError) as caught:
         observe(["5002"], [], [{"protocol": "tcp", "ports": "5002", "processes": []}], None, [], timeout)
     assert caught.value.path == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("uid", "nft", "permitted"),
+    [
+        (1000, "exit 0", False),
+        (0, "echo 'Error: Operation not permitted (you must be root)' >&2; exit 1", False),
+        (0, "echo 'Error: syntax error' >&2; exit 1", True),
+    ],
+)
+def test_a_ruleset_that_may_not_be_read_is_told_from_one_that_cannot(
+    uid: int, nft: str, permitted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nft").write_text(f"#!/bin/sh\n{nft}\n", encoding="ascii")
+    (tmp_path / "nft").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    ruleset = {"state": "present", "owner": "db", "policy": "guard", "filter_outbound": False, "rules": []}
+    found = observe([], [], [], ruleset, [], 1)["ruleset"]
+    assert found["permitted"] is permitted
+    assert found["error"]

@@ -200,6 +200,8 @@ def test_an_outgoing_connection_from_a_guarded_range_is_no_stranger() -> None:
         ({"in_sync": True, "foreign": []}, "ok", "1 peer"),
         ({"in_sync": False, "foreign": []}, "fail", "not the planned one"),
         ({"error": "nft is missing"}, "fail", "nft is missing"),
+        ({"error": "nft is missing", "permitted": True}, "fail", "nft is missing"),
+        ({"error": "only root may", "permitted": False}, "unknown", "not known, needs become: only root may"),
         (
             {
                 "in_sync": True,

@@ -12,6 +12,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import watched_processes
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import watched_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
@@ -243,3 +245,55 @@ class TestOutside:
         patroni = [socket("tcp", 8008, "python3"), socket("tcp", 5432, "postgres"), *DECLARED_602]
         assert problems(port_set, *patroni, socket("tcp", 8080, "python3.11")) == []
         assert watched_processes(PortSet("app", (), port_set.settings)) == []
+
+
+class TestTaken:
+    """A search whose announcement cannot arrive, because another program of the client holds its port."""
+
+    HOLDER = socket("udp", 5002, "602sqlcl")
+
+    def said(self, verdict: str, *sockets: dict[str, Any], **server: Any) -> dict[str, tuple[str, str]]:
+        """Return verdict and reason by endpoint of a client whose probes all met the same."""
+        hosts = {
+            "db": {"ansible_host": "192.0.2.10", "dbports_servers": [{**SQL602, "clients": ["app"], **server}]},
+            "app": {"ansible_host": CLIENT, "dbports_os": "linux"},
+            "evil": {"ansible_host": STRANGER},
+        }
+        port_sets = build_plan(PlainInventory({"hosts": hosts})).hosts
+        host = "evil" if "forbidden_clients" in server else "app"
+        results = [{**probe, "verdict": verdict, "detail": "why"} for probe in probes_of(port_sets[host])]
+        found = judge(port_sets[host], read_observation({"sockets": list(sockets), "probes": results}))
+        return {one.endpoint: (one.verdict, one.reason) for one in found}
+
+    def test_the_firewall_is_not_blamed(self) -> None:
+        assert self.said("silent", self.HOLDER)["sql602/search"] == (
+            "unknown",
+            "udp 5002 on this host is taken by 602sqlcl (pid 7), so that the probe cannot hear an answer there",
+        )
+        hidden = self.said("silent", socket("udp", 5002, None))["sql602/search"]
+        assert hidden[0] == "unknown"
+        assert "needs become" in hidden[1]
+
+    def test_only_silence_there_is_explained_by_it(self) -> None:
+        assert self.said("silent")["sql602/search"] == ("warn", "silent: why")
+        assert self.said("silent", socket("tcp", 5002, "602sql11"))["sql602/search"][0] == "warn"
+        assert self.said("answers", self.HOLDER)["sql602/search"][0] == "ok"
+        assert self.said("refused", self.HOLDER)["sql602/search"][0] == "warn"
+        assert self.said("silent", self.HOLDER)["sql602/connect"][0] == "fail"
+        assert self.said("silent", self.HOLDER, forbidden_clients=["evil"])["sql602/search"][0] == "ok"
+
+    def test_a_client_that_hears_elsewhere_anyway_must_be_answered(self) -> None:
+        assert self.said("silent", self.HOLDER, announced_elsewhere=["app"])["sql602/search"][0] == "warn"
+
+    def test_a_client_looks_who_holds_the_port(self) -> None:
+        hosts = {
+            "db": {"ansible_host": "192.0.2.10", "dbports_servers": [{**SQL602, "clients": ["app", "other"]}]},
+            "app": {"ansible_host": CLIENT},
+            "other": {"ansible_host": STRANGER, "dbports_servers": [POSTGRESQL]},
+        }
+        plan = build_plan(PlainInventory({"hosts": hosts}))
+        assert [watched_ports(plan.hosts[name]) for name in ("app", "other", "db")] == [
+            ["5002"],
+            ["5002", "5432"],
+            ["5001", "5002"],
+        ]
