@@ -309,7 +309,8 @@ class TestErrors:
         data["all"]["children"]["nodes"] = group
         result = run_playbook(PLAN, data, "-f", "5")
         assert result.rc != 0
-        told = "n00, n01, n02 and 17 more hosts: dbports_servers[0].engine: no such engine (got 'mssqll'). Did you mean mssql?"
+        hosts_told = "n00, n01, n02 and 17 more hosts"
+        told = f"{hosts_told}: dbports_servers[0].engine: no such engine (got 'mssqll'). Did you mean mssql?"
         assert result.text.count("no such engine") == 1
         assert told in result.text
         failures = [failure["msg"] for failure in result.of("plan")]
