@@ -31,7 +31,7 @@ class TextStore:
         temporary.unlink(missing_ok=True)
         with closing(sqlite3.connect(temporary)) as database:
             database.execute("PRAGMA synchronous = OFF")  # it lives as long as the run
-            database.execute("CREATE TABLE texts (name TEXT PRIMARY KEY, text BLOB) WITHOUT ROWID")
+            database.execute("CREATE TABLE texts (name TEXT PRIMARY KEY, text BLOB)")
             rows = ((name, text.encode("utf-8")) for name, text in sorted(texts.items()))
             database.executemany("INSERT INTO texts VALUES (?, ?)", rows)
             database.commit()

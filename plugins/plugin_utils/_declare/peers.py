@@ -142,6 +142,8 @@ class Peers:
 
 
 def _read_settings(values: dict[str, Any]) -> Settings:
+    if "dbports_policy" not in values and "dbports_filter_outbound" not in values:
+        return GUARDED  # most hosts
     wanted = values.get("dbports_policy", GUARDED.policy)
     policy = next((item for item in POLICIES if item == wanted), None)
     if policy is None:

@@ -334,7 +334,12 @@ class AnsibleInventory:
 
     def _telling(self, groups: list[Any]) -> list[Any]:
         """Return the groups that say anything that is read: hosts that differ only by their other groups are alike."""
-        return [group for group in groups if group.name == "all" or self._group_part([group])]
+        return [group for group in groups if group.name in self._names_telling]
+
+    @cached_property
+    def _names_telling(self) -> frozenset[str]:
+        groups = self._manager.groups.items()
+        return frozenset(name for name, group in groups if name == ALL or self._group_part([group]))
 
     def _group_part(self, groups: list[Any]) -> dict[str, Any]:
         """Return what a set of groups says, in the order of precedence that Ansible is configured for."""

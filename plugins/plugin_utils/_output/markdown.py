@@ -33,7 +33,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#&~!]")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, in one line, also within a table."""
     plain = visible(text, " ").strip()  # four spaces would begin a block of code
@@ -42,8 +42,11 @@ def escape(text: str) -> str:
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Return the lines of a Markdown table; cells are escaped here."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return lines + ["| " + " | ".join(map(escape, row)) + " |" for row in rows]
+    return [*_head(header), *("| " + " | ".join(map(escape, row)) + " |" for row in rows)]
+
+
+def _head(header: tuple[str, ...]) -> tuple[str, str]:
+    return "| " + " | ".join(header) + " |", "|" + "---|" * len(header)
 
 
 def plan_markdown(plan: Plan, plan_id: str, inputs_id: str) -> str:
@@ -78,10 +81,10 @@ def _host_section(host: PortSet) -> list[str]:
     ]
     rows = []
     for key, peers in host.ordered():
-        names = ", ".join(sorted([_named(peer.name, peer.addresses) for peer in peers.values()]))
-        rows.append((key.direction, _key_ports(key), names or "nobody", key.need, key.purpose, key.citation))
+        names = sorted([_named(peer.name, peer.addresses) for peer in peers.values()])
+        rows.append(_row(key) % (", ".join(map(escape, names)) or "nobody"))
     if rows:
-        lines += [*table(("", "port", "peers", "need", "purpose", "source"), rows), ""]
+        lines += [*_head(("", "port", "peers", "need", "purpose", "source")), *rows, ""]
     if host.forbidden:
         lines += ["Must not reach:", ""]
         lines += [
@@ -93,8 +96,11 @@ def _host_section(host: PortSet) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _key_ports(key: RuleKey) -> str:
-    return shown_ports(key.protocol, key.ports)
+def _row(key: RuleKey) -> str:
+    """Return a rule's row with ``%s`` in the place of its peers."""
+    cells = (key.direction, shown_ports(key.protocol, key.ports), "", key.need, key.purpose, key.citation)
+    first, ports, _peers, *rest = (escape(cell).replace("%", "%%") for cell in cells)
+    return f"| {' | '.join((first, ports, '%s', *rest))} |"
 
 
 def shown_peer(peer: RulePeer) -> str:
