@@ -31,7 +31,9 @@ OTHERS = sorted(path.parent for path in (BUILD / "ansible-core").glob("*/.stamp"
 COMMAND = re.compile(r"^(?: {4}|\$ )?((?:ansible-playbook|ansible-galaxy|pip) .+)$", re.MULTILINE)
 YAML = re.compile(r"^```ya?ml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 HOSTS = {"erp-db": "192.0.2.10", "app-01": "192.0.2.21", "intruder": "192.0.2.66"}
-REACHED_BY = {"ansible_connection": "netns", "dbports_persist": False}
+REACHED_BY = {"ansible_connection": "netns", "ansible_become": False, "dbports_persist": False}
+"""What lab hosts need beside the README; one is root on them already."""
+
 KEPT = ("LANG", "LC_ALL", "TERM", "TMPDIR", "DBPORTS_LAB_WORLD")
 TIMEOUT = 600
 """Seconds after which a command is taken for hanging."""
