@@ -97,14 +97,14 @@ FLOWS = (
 
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Refuse HADR without its port, its port without partners, and a port that is taken; see :class:`Engine`."""
-    if server["hadr_partners"] and not server["hadr_port"]:
+    if server["hadr_partners"] is not None and not server["hadr_port"]:
         raise DbportsError(
             "HADR has no default port",
             code="missing",
             path="hadr_port",
             fix="Set hadr_port to the port of HADR_LOCAL_SVC",
         )
-    if server["hadr_port"] and not server["hadr_partners"]:
+    if server["hadr_port"] and server["hadr_partners"] is None:
         raise DbportsError(
             "there is no partner to connect to this port",
             code="contradiction",

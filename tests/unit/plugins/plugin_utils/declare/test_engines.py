@@ -88,6 +88,30 @@ class TestBuiltin:
     def test_passes_what_users_have_to_pass(self, engine: Engine) -> None:
         check_engine(engine)
 
+    @pytest.mark.parametrize(
+        ("engine", "option", "level"),
+        [
+            pytest.param(engine, item.name, level, id=f"{engine.name} {item.name} {level}")
+            for engine in BUILTIN
+            for level, options in (("server", engine.options), ("instance", engine.instance_options))
+            for item in options
+            if item.type == "clients"
+        ],
+    )
+    def test_an_empty_list_is_planned_or_refused_by_name(self, engine: Engine, option: str, level: str) -> None:
+        """For nobody: what else the option needs, such as a port, is asked for and not looked up in vain."""
+        server = {"engine": engine.name, **({} if engine.outbound else {"clients": ["app"]})}
+        server.update({"db2": {"port": 50000}, "azure_sql": {"service": "database"}}.get(engine.name, {}))
+        server.update({option: []} if level == "server" else {"instances": [{option: []}]})
+        hosts = {"db": {"dbports_addresses": ["192.0.2.10"], "dbports_servers": [server]}}
+        hosts["app"] = {"dbports_addresses": ["192.0.2.21"]}
+        try:
+            plan = build_plan(PlainInventory({"hosts": hosts}))
+        except PlanError as error:
+            assert all(str(item.path).startswith("dbports_servers[0]") for item in error.errors)
+        else:
+            assert "db" in plan.hosts
+
     @pytest.mark.parametrize("engine", BUILTIN, ids=[engine.name for engine in BUILTIN])
     def test_a_mistake_in_it_is_found(self, engine: Engine) -> None:
         first = dataclasses.replace(engine.flows[0], when=("no_such_option",))
