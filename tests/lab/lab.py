@@ -110,6 +110,7 @@ class LabHost:
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name
         self.import_path = str(directory)
+        self._started: list[subprocess.Popen[str]] = []
         self._holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--uts", "--", sys.executable, str(HERE / "holder.py"), name],
             stdin=subprocess.PIPE,
@@ -136,7 +137,9 @@ class LabHost:
     def popen(self, argv: list[str], **options: Any) -> subprocess.Popen[str]:
         """Start a command on this host; the lab kills it at its end. Options as of subprocess.Popen."""
         settings = {"text": True, **options}
-        return subprocess.Popen(self.command(argv, settings.pop("cwd", None)), **settings)
+        process = subprocess.Popen(self.command(argv, settings.pop("cwd", None)), **settings)
+        self._started.append(process)
+        return process
 
     def python(self, program: str | Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run Python on this host, with the collection on its import path.
@@ -167,6 +170,9 @@ class LabHost:
         if self._holder.stdin and not self._holder.stdin.closed:
             self._holder.stdin.close()
             self._holder.wait(120)
+        for process in self._started:
+            if process.poll() is None:  # it was on its way into the namespaces when these ended
+                process.kill()
         if self._holder.stdout:
             self._holder.stdout.close()
 
