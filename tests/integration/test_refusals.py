@@ -192,7 +192,7 @@ class TestConflicts:
 
     def test_accepted_by_name(self, runs: Runs) -> None:
         named = '{"dbports_accept_conflicts": ["db-1 tcp/1433"]}'
-        runs.ok(APPLY, self.DATA, "-e", named, "--check", "--limit", "db-1")
+        assert runs.ok(APPLY, self.DATA, "-e", named, "--check", "--limit", "db-1").stats["db-1"]["changed"] == 1
 
 
 class TestPlanDir:

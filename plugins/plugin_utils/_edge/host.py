@@ -71,10 +71,11 @@ class HostAction(DbportsAction):
         if not ports:
             return {"changed": False}
         result = self._collect({"ports": ports}, task_vars)
-        if not result.get("failed"):
-            sockets = read_observation(result.get("observation")).sockets or ()
-            note(f"ports-{port_set.host}", seen_ports(port_set, sockets))
-        return result if result.get("failed") else {"changed": False}
+        if result.get("failed"):
+            return result
+        sockets = read_observation(result.get("observation")).sockets or ()
+        note(f"ports-{port_set.host}", seen_ports(port_set, sockets))
+        return {"changed": False}
 
     def verdicts(
         self, port_set: PortSet, timeout: float, task_vars: dict[str, Any], owner: str | None = None
