@@ -31,7 +31,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test unit property fuzz packet integration first-hour molecule sanity lint docs types build bench pin clean
+.PHONY: help setup demo test unit property explore fuzz packet integration first-hour molecule sanity lint docs types build bench pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,10 @@ property: setup ## property tests (hypothesis)
 fuzz: setup ## read 500,000 mutated firewall listings (half an hour); INPUTS=20000 reads fewer
 	@echo "fuzz: $(INPUTS) listings"
 	@DBPORTS_FUZZ=$(INPUTS) $(PY) -m pytest tests/property/test_listings.py
+
+explore: setup ## property tests with examples that differ from run to run, and three times as many
+	@echo "explore: pytest tests/property"
+	@DBPORTS_EXAMPLES=explore $(PY) -m pytest tests/property
 
 packet: setup ## real packets against real rulesets, in a private network world
 	@echo "packet: pytest tests/packet in a world of its own"
