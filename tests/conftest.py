@@ -25,8 +25,8 @@ def _mount_collection() -> None:
 
 
 _mount_collection()
-# No test measures time: a busy machine is slower, and nothing is wrong then. The same commit draws the same examples, so
-# that it passes or fails alike everywhere; `make explore` draws others each time.
+# No test measures time: a busy machine is slower, and nothing is wrong then. The same commit draws the same examples,
+# so that it passes or fails alike everywhere; `make explore` draws others each time.
 settings.register_profile(
     "dbports", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, database=None
 )
