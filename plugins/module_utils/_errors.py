@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Literal, TypeVar
 
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
+
 T = TypeVar("T")
 SHOWN = 120
 """So many characters of a bad value are shown."""
@@ -161,7 +163,7 @@ class DbportsError(ValueError):
             text += f" (got {shown if len(shown) <= SHOWN else shown[: SHOWN - 3] + '...'})"
         if self.fix:
             text += f". {self.fix}"
-        line = "".join(char if char.isprintable() else " " for char in text)
+        line = visible(text)
         return line if line.endswith("?") else f"{line}."
 
     def without(self, host: str | None) -> str:
@@ -175,7 +177,7 @@ class DbportsError(ValueError):
             return f"see the {1 + len(more)} errors printed above, once for all hosts"
         where = f"{first.path}: " if first.path else ""
         reason = first.reason if len(first.reason) <= SHORT else f"{first.reason[: SHORT - 3]}..."
-        return f"{where}{reason} (see the error printed above, once for all hosts)"
+        return visible(f"{where}{reason} (see the error printed above, once for all hosts)")
 
     def __str__(self) -> str:
         return self.text(self.host)

@@ -230,6 +230,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 
 RULE = {
     "direction": {"type": "str", "choices": ["in", "out"], "default": "in"},
@@ -261,7 +262,7 @@ def main() -> None:
     except DbportsError as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings"):
-        module.warn(warning)
+        module.warn(visible(warning))
     module.exit_json(**result)
 
 

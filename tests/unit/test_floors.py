@@ -20,6 +20,7 @@ PLUGINS = ROOT / "plugins"
 PREFIX = "ansible_collections.dbports.firewall.plugins."
 
 FLOORS = (
+    ("module_utils._visible",),
     ("module_utils._errors",),
     ("module_utils._ports",),
     ("module_utils._addresses", "module_utils._ephemeral"),

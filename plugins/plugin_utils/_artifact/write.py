@@ -12,6 +12,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import is_seen
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import (
     GATEWAY_SCHEMA,
     HOST_SCHEMA,
@@ -150,4 +151,4 @@ def _entries(what: str, named: Mapping[str, str], files: Mapping[str, str]) -> s
 
 def _host_pattern(name: str) -> str:
     """Return a host pattern of one line; ``?`` stands for what means something else in a pattern."""
-    return re.sub(r"[^\w.-]", "?", name)
+    return "".join(char if is_seen(char) else "?" for char in re.sub(r"[^\w.-]", "?", name))

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible, visible_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import (
     holds_plan,
     load_artifact,
@@ -45,7 +46,7 @@ class DbportsAction(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         args = self.arguments()
         try:
-            result.update(self.act(args, task_vars or {}))
+            result.update(visible_data(self.act(args, task_vars or {})))
         except DbportsError as error:
             raise AnsibleActionFail(
                 self._told(error, task_vars or {})
@@ -110,7 +111,7 @@ class DbportsAction(ActionBase):
     def warn(self, text: str) -> None:
         """Print a warning once in this run, whichever host meets it first."""
         if once("warn", text):
-            Display().warning(text)
+            Display().warning(visible(text))
 
     def speaks_for_batch(self, task_vars: dict[str, Any]) -> bool:
         """Tell whether what is said once a batch is to be said now.
@@ -131,4 +132,4 @@ class DbportsAction(ActionBase):
     def show(key: str, lines: list[str]) -> None:
         """Print lines once in this run, whichever host asks first."""
         if lines and once("show", key + "\n".join(lines)):
-            Display().display("\n".join(lines))
+            Display().display("\n".join(map(visible, lines)))

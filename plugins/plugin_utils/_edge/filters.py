@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import plain
 
 
@@ -26,7 +27,7 @@ def as_filter(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         try:
             given = signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise AnsibleFilterError(f"dbports.firewall.{name}: {error}") from error
+            raise AnsibleFilterError(visible(f"dbports.firewall.{name}: {error}")) from error
         try:
             for key, value in given.arguments.items():
                 given.arguments[key] = plain(value, "", key)

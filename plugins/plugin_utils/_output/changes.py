@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index, Source, read_host
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet, shown_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import shown_peer
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import listed, visible
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import listed
 
 _Access = dict[tuple[str, str], str]
 """The declaration, by ports and peer; where a port is only guarded, there is one entry with neither."""

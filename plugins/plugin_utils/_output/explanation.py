@@ -10,12 +10,13 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import Answer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.question import AskedPeer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.reasons import Reason, ReasonCode, Verdict
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import RuleKey, RulePeer, shown_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import shown_peer
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import listed, sentence, visible
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import listed, sentence
 
 _SHOWN = 10
 _Rule = tuple[RuleKey, tuple[RulePeer, ...]]

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import FINDINGS, HOSTS, host_file
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import refuse_links, write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import visible
 
 FINDINGS_SCHEMA = "dbports.findings/1"
 MAX_SIZE = 16 << 20

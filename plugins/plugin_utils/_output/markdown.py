@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Plan,
@@ -27,7 +28,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences
     conflict_sentence,
     listed,
     sentences,
-    visible,
 )
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#&~!]")
@@ -36,7 +36,7 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#&~!]")
 @lru_cache(maxsize=65536)
 def escape(text: str) -> str:
     """Return text that Markdown shows as it is, in one line, also within a table."""
-    plain = visible(text, " ").strip()  # four spaces would begin a block of code
+    plain = visible(text).strip()  # four spaces would begin a block of code
     return _MARKUP.sub(r"\\\g<0>", plain)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import STAGES, Finding, Stage, Verdict
@@ -23,7 +24,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences
     listed,
     sentence,
     sentences,
-    visible,
 )
 
 REPORT_SCHEMA = "dbports.report/1"

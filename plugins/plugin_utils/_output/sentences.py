@@ -1,11 +1,10 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Warnings and conflicts of a plan as sentences, and text that is safe to print."""
+"""Warnings and conflicts of a plan as sentences, and lists that are cut."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports, merge_ports
@@ -24,16 +23,6 @@ LINES = 40
 """How many lines of a kind a run prints."""
 
 _NETSH = "netsh int ipv4 add excludedportrange protocol={protocol} startport={first} numberofports={count}"
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-"""What ends a line, commands a terminal, turns text around, cannot be seen or cannot be written as UTF-8."""
-
-
-def visible(text: str, instead: str = "?") -> str:
-    """Return text in which a terminal and a page show every character, and none of them does anything."""
-    return text if text.isascii() and text.isprintable() else _UNSEEN.sub(instead, text)
 
 
 def sentence(warning: PlanWarning) -> str:

@@ -43,7 +43,7 @@ def test_the_file_stands_beside_the_host() -> None:
 
 def test_every_error_is_one_visible_line() -> None:
     error = DbportsError("bad\nname \x1b[31m", host="a", path="dbports_networks.a\u2028b", value="x\ny")
-    assert str(error) == "a: dbports_networks.a b: bad name  [31m (got 'x\\ny')."
+    assert str(error) == "a: dbports_networks.a<U+2028>b: bad<U+000A>name <U+001B>[31m (got 'x\\ny')."
 
 
 def test_what_is_secret_is_shown_nowhere() -> None:
