@@ -224,6 +224,10 @@ foreign:
       description: A sentence that says what drops the flow.
       type: str
       sample: 'inet filter input drops tcp 1433 from 192.0.2.21: policy drop'
+    fix:
+      description: What the owner of the rule has to add so that the peers of this flow get in; empty if not known.
+      type: str
+      sample: nft insert rule inet filter input ip saddr 192.0.2.21 tcp dport 1433 accept
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -120,7 +120,7 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
         wish=wish,
         script=replace(script, load=None) if before.ruleset == wish.ruleset else script,
         foreign=foreign,
-        warnings=tuple(_warnings(foreign, script.not_kept)),
+        warnings=tuple(_warnings(wish.owner, foreign, script.not_kept)),
         refusal=_other_owner(before.ruleset, wish) or _refusal(before.ruleset, wish),
     )
 
@@ -165,10 +165,6 @@ def _refusal(before: Ruleset, wish: DesiredState) -> Optional[DbportsError]:
     )
 
 
-def _warnings(foreign: Sequence[ForeignFinding], not_kept: Optional[str]) -> list[str]:
-    found = [
-        f"{item.text} (required for {item.accept.comment}); nothing was changed there"
-        for item in foreign
-        if item.verdict == "drops" and item.accept.required
-    ]
+def _warnings(owner: str, foreign: Sequence[ForeignFinding], not_kept: Optional[str]) -> list[str]:
+    found = [item.sentence(owner) for item in foreign if item.verdict == "drops" and item.accept.required]
     return found + ([f"not kept for the next boot: {not_kept}"] if not_kept else [])

@@ -68,7 +68,9 @@ class ForeignFinding:
     :ivar place: where the rule is, in the words of its firewall.
     :ivar peer: the peer that was taken as a sample.
     :ivar verdict: ``unknown`` when it depends on what cannot be told from the rules.
-    :ivar text: a sentence for people.
+    :ivar text: a sentence for people, without a full stop.
+    :ivar fix: the exact command or setting that the owner of the rule has to add, for all peers of the accept; empty
+        when the firewall has none.
     """
 
     place: Mapping[str, Union[str, int, None]]
@@ -76,6 +78,16 @@ class ForeignFinding:
     peer: AddressRange
     verdict: Verdict
     text: str
+    fix: str = ""
+
+    def sentence(self, host: str) -> str:
+        """Say it as a warning: the host, what drops whose flow, and what the owner of the rule has to add.
+
+        :param host: the inventory name of the host, empty where it is not known.
+        """
+        where = f"{host}: " if host else ""
+        said = f"{where}{self.text} (required for {self.accept.comment}); nothing was changed there"
+        return with_fix(said, self.fix)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the module ruleset does."""
@@ -89,7 +101,13 @@ class ForeignFinding:
             "peer": str(self.peer),
             "verdict": self.verdict,
             "text": self.text,
+            "fix": self.fix,
         }
+
+
+def with_fix(text: str, fix: str) -> str:
+    """Return what drops a flow together with what the owner of that rule has to add, if that is known."""
+    return f"{text}; its owner has to add: {fix}" if fix else text
 
 
 ForeignRules = Callable[[Ruleset], list[ForeignFinding]]

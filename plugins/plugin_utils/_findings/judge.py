@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import with_fix
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import merge_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Judgement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import Observation, RulesetState
@@ -51,5 +52,5 @@ def _configured(rule: RuleKey, peers: Mapping[str, RulePeer], ruleset: RulesetSt
     wanted = (rule.direction, rule.protocol, merge_ports(rule.ports))
     for item in ruleset.foreign:
         if item[:3] == wanted and item.verdict == "drops":
-            return ("warn" if rule.need == "optional" else "fail"), item.text
+            return ("warn" if rule.need == "optional" else "fail"), with_fix(item.text, item.fix)
     return "ok", f"{len(peers)} peers" if len(peers) != 1 else "1 peer"

@@ -21,6 +21,7 @@ class ForeignRule(NamedTuple):
     """A foreign rule that drops, or may drop, what a rule of the plan accepts.
 
     :param text: a sentence that says where it is.
+    :param fix: what its owner has to add, or an empty string.
     """
 
     direction: Direction
@@ -28,6 +29,7 @@ class ForeignRule(NamedTuple):
     ports: tuple[PortRange, ...]
     verdict: state.Verdict
     text: str
+    fix: str = ""
 
 
 class RulesetState(NamedTuple):

@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState, decide
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.backend import Nftables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import BootPlace
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Script, State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding, Script, State
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -118,6 +119,21 @@ def test_decide_without_a_host() -> None:
     assert change.warnings == ("not kept for the next boot: no reason",)
     same = decide(State(case("sql602")), DesiredState(case("sql602")), Script("load this"))
     assert (same.changed, same.script.load, same.diff()) == (False, None, [])
+
+
+def test_a_warning_names_the_host_and_what_its_owner_has_to_add() -> None:
+    """For every firewall in the same words."""
+    accept = case("mssql").accepts[0]
+    finding = ForeignFinding({}, accept, accept.peers[0], "drops", "chain x drops tcp 1433", "nft add rule x")
+    wish = DesiredState(case("mssql"), owner="erp-db", allow_shrink=True)
+    change = decide(State(case("mssql"), foreign=lambda _ruleset: [finding]), wish, Script(None))
+    assert change.warnings == (
+        f"erp-db: chain x drops tcp 1433 (required for {accept.comment}); nothing was changed there; "
+        "its owner has to add: nft add rule x",
+    )
+    assert replace(finding, fix="").sentence("") == (
+        f"chain x drops tcp 1433 (required for {accept.comment}); nothing was changed there"
+    )
 
 
 LISTING = (GOLDEN / "sql602.json").read_text(encoding="utf-8")
