@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
-    BITS,
     AddressRange,
     merge_addresses,
 )
@@ -34,11 +33,14 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     ICMP,
     IP,
     NFPROTO,
-    OWNER,
     PRIORITY,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import (
+    OWNER,
     REFUSAL,
     PeerSet,
     answered_guards,
+    everyone,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, merge_ports
 
@@ -159,8 +161,7 @@ class _Reader:
             family, protocol = _ping(conditions, family), "icmp"
         if conditions or not family:
             raise _UnknownError
-        everyone = (AddressRange(family, 0, 2 ** BITS[family] - 1),)
-        return family, Accept(direction, protocol, ports, peers or everyone, str(rule.get("comment") or ""))
+        return family, Accept(direction, protocol, ports, peers or (everyone(family),), str(rule.get("comment") or ""))
 
     def _peers(self, direction: Direction, conditions: _Conditions) -> tuple[int, tuple[AddressRange, ...]]:
         """Take the peer conditions; family 0 when no condition names one, no peers when every one is meant."""

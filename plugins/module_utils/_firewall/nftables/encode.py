@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Optional, Union
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange, of_family
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
-    MAX_COMMENT,
     Accept,
     Direction,
     Guard,
     Ruleset,
-    plain_comment,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
     CHAINS,
@@ -26,12 +24,18 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     ICMP,
     IP,
     NFPROTO,
-    OWNER,
     PRIORITY,
-    REFUSAL,
     TABLE,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import (
+    OWNER,
+    REFUSAL,
     PeerSet,
     answered_guards,
+    checked_comment,
+    peer_sets,
+    peers_by_family,
+    refuse_unexpected,
 )
 
 
@@ -42,13 +46,8 @@ def encode(ruleset: Ruleset) -> str:
     """
     if not ruleset:
         return DELETE
-    if ruleset.unexpected:
-        raise DbportsError(
-            "a ruleset with unexpected parts can be read but not written",
-            code="cannot_encode",
-            value=ruleset.unexpected,
-        )
-    names = _name_sets(ruleset)
+    refuse_unexpected(ruleset)
+    names = {pair: f"peers{number}_v{pair[0]}" for number, pair in enumerate(peer_sets(ruleset), 1)}
     lines = [f"table {FAMILY} {TABLE} {{"]
     for (family, peers), name in names.items():
         lines += _encode_set(name, family, peers)
@@ -56,28 +55,6 @@ def encode(ruleset: Ruleset) -> str:
         if any(item.direction == direction for item in ruleset.parts):
             lines += _encode_chain(ruleset, direction, names)
     return DELETE + "\n".join([*lines, "}", ""])
-
-
-def _is_any(family: int, peers: Sequence[AddressRange]) -> bool:
-    """Tell whether the peers are all addresses of their family: then no set is needed."""
-    return len(peers) == 1 and peers[0].first == 0 and peers[0].last == 2 ** BITS[family] - 1
-
-
-def _by_family(accept: Accept) -> Iterator[PeerSet]:
-    for family in (4, 6):
-        peers = tuple(of_family(accept.peers, family))
-        if peers:
-            yield family, peers
-
-
-def _name_sets(ruleset: Ruleset) -> dict[PeerSet, str]:
-    """Name each distinct peer set once, so that accepts with the same peers share it."""
-    names: dict[PeerSet, str] = {}
-    for accept in ruleset.accepts:
-        for family, peers in _by_family(accept):
-            if not _is_any(family, peers) and (family, peers) not in names:
-                names[family, peers] = f"peers{len(names) + 1}_v{family}"
-    return names
 
 
 def _encode_set(name: str, family: int, peers: Sequence[AddressRange]) -> list[str]:
@@ -93,7 +70,7 @@ def _encode_set(name: str, family: int, peers: Sequence[AddressRange]) -> list[s
 
 def _encode_chain(ruleset: Ruleset, direction: Direction, names: Mapping[PeerSet, str]) -> list[str]:
     chain = CHAINS[direction]
-    owner = f' comment "{_comment(OWNER + ruleset.owner)}"' if ruleset.owner else ""
+    owner = f' comment "{checked_comment(OWNER + ruleset.owner)}"' if ruleset.owner else ""
     lines = [
         f"\tchain {chain.name} {{",
         f"\t\ttype filter hook {chain.hook} priority {PRIORITY}; policy accept;",
@@ -102,8 +79,8 @@ def _encode_chain(ruleset: Ruleset, direction: Direction, names: Mapping[PeerSet
     ]
     for accept in ruleset.accepts:
         if accept.direction == direction:
-            tail = f'counter accept comment "{_comment(accept.comment)}"'
-            for family, peers in _by_family(accept):
+            tail = f'counter accept comment "{checked_comment(accept.comment)}"'
+            for family, peers in peers_by_family(accept):
                 lines.append(f"\t\t{_match(accept, family, names.get((family, peers)))} {tail}")
     for guard in ruleset.guards:
         if guard.direction == direction:
@@ -138,15 +115,3 @@ def _dport(item: Union[Accept, Guard]) -> str:
     if len(item.ports) == 1:
         return f"{item.protocol} dport {item.ports[0]}"
     return f"{item.protocol} dport {{ {', '.join(str(port) for port in item.ports)} }}"
-
-
-def _comment(text: str) -> str:
-    """Return a comment that can stand between quotes, where nft knows no escapes.
-
-    nft takes up to 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN of libnftnl).
-    """
-    if not text or plain_comment(text) != text:
-        raise DbportsError(
-            f"not one printable line of at most {MAX_COMMENT} bytes without quotes", code="cannot_encode", value=text
-        )
-    return text

@@ -18,9 +18,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import listing_of
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import OWNER
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Script, State
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import OWNER
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 

@@ -1,0 +1,97 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every firewall writes and reads alike: peer sets, comments, and which ranges let answers pass.
+
+In the own chains of a firewall loopback passes, then come the accepts and at last one refusal a protocol. Decisions
+are by address only: a peer that is taken out of the declaration is cut at once, and a host that tracks no
+connections does not begin to.
+
+The exception is a guarded range that is wide enough to hold the source ports of the host's own connections, such as
+an instance with a dynamic port has: answers to those connections pass there. Only there, because the direction of a
+tracked connection is no proof: of a session older than the connection tracking the kernel takes whoever speaks next
+for the one who opened it (nf_conntrack_tcp_loose), so a server that speaks first would keep an undeclared client
+connected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange, of_family
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    MAX_COMMENT,
+    Accept,
+    Guard,
+    Ruleset,
+    plain_comment,
+)
+
+WIDE = 64
+"""Ports in a row that are a host's dynamic range and no list of fixed ports.
+
+Windows takes no dynamic range below 255 ports (Microsoft, "The default dynamic port range for TCP/IP
+has changed"), Linux' default has 28,232; nobody writes a list of 64 adjacent fixed ports.
+"""
+
+REFUSAL = "dbports: everyone else"
+OWNER = "dbports: inventory host "
+"""Begins the comment of a chain's first rule; the name of the host follows."""
+
+PeerSet = tuple[int, tuple[AddressRange, ...]]
+"""A family and merged ranges of it."""
+
+
+def answered_guards(guards: Sequence[Guard]) -> list[Guard]:
+    """Return the wide ranges among inbound guards, which may hold source ports of the host's own connections."""
+    found = []
+    for guard in guards:
+        wide = tuple(port for port in guard.ports if port.last - port.first >= WIDE - 1)
+        if wide and guard.direction == "in":
+            found.append(Guard(guard.direction, guard.protocol, wide))
+    return found
+
+
+def everyone(family: int) -> AddressRange:
+    """Return all addresses of a family."""
+    return AddressRange(family, 0, 2 ** BITS[family] - 1)
+
+
+def peers_by_family(accept: Accept) -> Iterator[PeerSet]:
+    """Yield the peers of an accept, IPv4 and then IPv6, each when there are any."""
+    for family in (4, 6):
+        peers = tuple(of_family(accept.peers, family))
+        if peers:
+            yield family, peers
+
+
+def peer_sets(ruleset: Ruleset) -> list[PeerSet]:
+    """Return each distinct peer set once, so that accepts with the same peers share it; everyone needs no set."""
+    found = [pair for accept in ruleset.accepts for pair in peers_by_family(accept)]
+    return [pair for pair in dict.fromkeys(found) if pair[1] != (everyone(pair[0]),)]
+
+
+def refuse_unexpected(ruleset: Ruleset) -> None:
+    """Refuse a ruleset that was read from a host where somebody else wrote into our place.
+
+    :raises DbportsError: when it has unexpected parts.
+    """
+    if ruleset.unexpected:
+        raise DbportsError(
+            "a ruleset with unexpected parts can be read but not written",
+            code="cannot_encode",
+            value=ruleset.unexpected,
+        )
+
+
+def checked_comment(text: str) -> str:
+    """Return a comment that can stand between quotes in every firewall's language; nothing is pasted.
+
+    :raises DbportsError: when it could not.
+    """
+    if not text or plain_comment(text) != text:
+        raise DbportsError(
+            f"not one printable line of at most {MAX_COMMENT} bytes without quotes", code="cannot_encode", value=text
+        )
+    return text
