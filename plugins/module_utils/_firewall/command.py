@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +16,13 @@ from pathlib import Path
 from typing import IO, NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
-
-TIMEOUT = 60
-"""Seconds after which a command is given up; a firewall loads a thousand networks in a fraction of one."""
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
+    PATH,
+    TIMEOUT,
+    StepError,
+    call,
+    failure,
+)
 
 NETWORK = Path("/proc/self/ns/net")
 """This process's network namespace, namespaces(7)."""
@@ -39,7 +42,7 @@ Run = Callable[[Sequence[str], str], Output]
 
 def find(name: str) -> Optional[str]:
     """Return the path of a program, also from the directories that a user's PATH may lack."""
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), PATH]))
 
 
 @contextmanager
@@ -71,17 +74,9 @@ def run(argv: Sequence[str], text: str = "") -> Output:
     :raises DbportsError: when it cannot be started or takes longer than :data:`TIMEOUT` seconds.
     """
     try:
-        done = subprocess.run(
-            list(argv),
-            input=text.encode("utf-8"),
-            capture_output=True,
-            check=False,
-            timeout=TIMEOUT,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DbportsError(f"cannot run {argv[0]}: {error}", code="command_failed") from None
-    return Output(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+        return Output(*call(argv, text))
+    except StepError as error:
+        raise DbportsError(str(error), code="command_failed") from None
 
 
 def run_checked(
@@ -95,7 +90,6 @@ def run_checked(
     status, stdout, stderr = runner(argv, text)
     if status == 0:
         return stdout
-    said = " ".join((stderr or stdout).split())
-    command = " ".join([Path(argv[0]).name, *argv[1:]])
+    said = stderr or stdout
     code: ErrorCode = "not_permitted" if "Operation not permitted" in said else "command_failed"
-    raise DbportsError(f"{command} failed: {said[:600]}", code=code, fix=hint(said))
+    raise DbportsError(failure(argv, stdout, stderr), code=code, fix=hint(said))

@@ -70,7 +70,8 @@ class DesiredState:
 class Change:
     """The way from what a host carries to what is wanted.
 
-    :ivar script: what has to be done; rules that are already in force are not loaded again.
+    :ivar script: what has to be done: rules that are already in force are not loaded again, and what is kept already
+        is not written again.
     :ivar foreign: what else on the host may drop a wanted flow.
     :ivar warnings: what the user should know although nothing failed.
     :ivar refusal: why this must not be done, or None.
@@ -113,16 +114,25 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
     :param script: the wish as the host's backend writes it.
     """
     if _leaves_alone(before.ruleset, wish):
-        wish, script = replace(wish, ruleset=before.ruleset), replace(script, kept=before.kept, not_kept=None)
+        wish, script = replace(wish, ruleset=before.ruleset), Script(kept=before.kept)
     foreign = tuple(before.foreign(wish.ruleset))
     return Change(
         before=before,
         wish=wish,
-        script=replace(script, load=None) if before.ruleset == wish.ruleset else script,
+        script=_what_is_left(before, wish, script),
         foreign=foreign,
         warnings=tuple(_warnings(wish.owner, foreign, script.not_kept)),
         refusal=_other_owner(before.ruleset, wish) or _refusal(before.ruleset, wish),
     )
+
+
+def _what_is_left(before: State, wish: DesiredState, script: Script) -> Script:
+    """Leave out of a script what is on the host already."""
+    if before.kept == script.kept:
+        script = replace(script, keep=())
+    if before.ruleset == wish.ruleset and (before.kept == script.kept or script.keep):
+        script = replace(script, load=())
+    return script
 
 
 def _is_others(before: Ruleset, wish: DesiredState) -> bool:

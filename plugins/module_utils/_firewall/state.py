@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Optional, Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import Step
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
 Verdict = Literal["drops", "unknown"]
@@ -133,11 +134,13 @@ class State:
 class Script:
     """What brings a host to a ruleset.
 
-    :ivar load: what replaces the own rules, in the firewall's language; None leaves them as they are.
-    :ivar kept: what is to be in place for the next boot.
+    :ivar load: what replaces the own rules in force, in one commit of the firewall; nothing leaves them as they are.
+    :ivar keep: what keeps them for the next boot, run after ``load``; nothing where ``load`` does both.
+    :ivar kept: what is then in place for the next boot.
     :ivar not_kept: why the rules cannot come back after a reboot although that is wanted, else None.
     """
 
-    load: Optional[str]
+    load: tuple[Step, ...] = ()
+    keep: tuple[Step, ...] = ()
     kept: Kept = field(default_factory=Kept)
     not_kept: Optional[str] = None

@@ -12,17 +12,22 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import Backend, governing_backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState, decide
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import to_json
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
 
-def apply(wish: DesiredState, *, check: bool = False, backend: Optional[Backend] = None) -> dict[str, Any]:
+def apply(
+    wish: DesiredState, *, check: bool = False, backend: Optional[Backend] = None, runner: Optional[Runner] = None
+) -> dict[str, Any]:
     """Bring the host to the wish, or leave it as it was.
 
     With ``check`` nothing is changed, the dry run is made all the same and the result is what the
     run would give.
 
     :param backend: the host's firewall; None looks for it.
+    :param runner: what runs the steps, for tests.
     :returns: ``changed``, ``diff``, ``state``, ``backend``, ``in_sync`` (whether the rules in force
         already were the wanted ones), ``persistent``, ``persisted_files``, ``guarded`` (port lists by
         protocol, inbound), ``foreign`` (see :class:`ForeignFinding`) and ``warnings``.
@@ -37,7 +42,7 @@ def apply(wish: DesiredState, *, check: bool = False, backend: Optional[Backend]
             raise change.refusal
         backend.check(change.script)
         if change.changed and not check:
-            commit(backend, change, observed)
+            commit(backend, change, observed, runner or Runner())
     return _result(change, backend.name)
 
 
@@ -50,10 +55,13 @@ def plan_change(backend: Backend, observed: Observed, wish: DesiredState) -> Cha
     return decide(before, wish, script)
 
 
-def commit(backend: Backend, change: Change, observed: Observed) -> None:
+def commit(backend: Backend, change: Change, observed: Observed, runner: Runner) -> None:
     """Carry out a change and see that it is there; on an error bring back what was observed and raise it."""
     try:
-        backend.commit(change.script)
+        try:
+            runner.do(to_json([*change.script.load, *change.script.keep]))
+        except StepError as error:
+            raise DbportsError(str(error), code="command_failed") from None
         after = backend.decode(backend.observe())
         if after.ruleset != change.wish.ruleset:
             raise DbportsError(
@@ -64,18 +72,17 @@ def commit(backend: Backend, change: Change, observed: Observed) -> None:
                 "what is kept for the next boot is not what is wanted", code="not_written", value=after.kept.render()
             )
     except Exception as error:
-        rollback(backend, observed, error)
+        rollback(backend, observed, runner, error)
         raise
 
 
-def rollback(backend: Backend, observed: Observed, error: Exception) -> None:
+def rollback(backend: Backend, observed: Observed, runner: Runner, error: Exception) -> None:
     """Bring back what was observed, because of ``error``; when even that fails, say both."""
-    try:
-        backend.restore(observed)
-    except DbportsError as second:
+    failed = runner.undo(to_json(backend.undo(observed)))
+    if failed:
         first = error.reason if isinstance(error, DbportsError) else str(error)
         raise DbportsError(
-            f"{first}; and the old rules could not be loaded again: {second.reason}", code=second.code
+            f"{first}; and the old state could not be brought back: {'; '.join(failed)}", code="command_failed"
         ) from error
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 from typing import Optional
 
@@ -22,14 +21,18 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
     BootPlace,
     Persistence,
+    keep_steps,
     kept_from_text,
     kept_to_text,
+    undo_steps,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step
 
-LISTING, OWN_TABLE, KEPT, BOOT = "listing", "own table", "kept", "boot"
-"""What is observed: nft's JSON, the text that brings the own table back, the own files, and how the host boots."""
+PROGRAM, LISTING, OWN_TABLE, KEPT, BOOT = "program", "listing", "own table", "kept", "boot"
+"""What is observed: the path of nft or nothing, its JSON, the text that brings the own table back, the own files, and
+how the host boots."""
 
 
 class Nftables:
@@ -45,15 +48,16 @@ class Nftables:
         self._given = nft
         self._persistence = persistence or Persistence()
 
-    def governs(self) -> bool:
+    def governs(self) -> Optional[str]:
         """Tell that rules belong here: no other firewall is supported yet."""
-        return True
+        return "no other firewall is supported"
 
     def observe(self) -> Observed:
         """Read the ruleset and the own files; where nft is missing there may still be files."""
         nft = self._nft()
-        texts = {KEPT: kept_to_text(self._persistence.current()), OWN_TABLE: DELETE, LISTING: ""}
+        texts = {KEPT: kept_to_text(self._persistence.current()), OWN_TABLE: DELETE, LISTING: "", PROGRAM: ""}
         if nft:
+            texts[PROGRAM] = nft.path
             texts[LISTING] = nft.listing()
             if any(own_objects(read_listing(texts[LISTING]))):
                 texts[OWN_TABLE] = nft.own_text()
@@ -75,31 +79,24 @@ class Nftables:
         place = BootPlace.from_text(observed[BOOT])
         text = encode(wanted)
         keep = persist and bool(wanted)
-        return Script(text, place.wanted(text if keep else None), place.reason if keep else None)
+        kept = place.wanted(text if keep else None)
+        return Script(
+            load=_load(observed, text),
+            keep=keep_steps(kept_from_text(observed[KEPT]), kept),
+            kept=kept,
+            not_kept=place.reason if keep else None,
+        )
 
     def check(self, script: Script) -> None:
         """Let nft check the rules."""
-        if script.load is not None:
-            self._needed().check(script.load)
+        for step in script.load:
+            if isinstance(step, RunCommand):
+                self._needed().check(step.text)
 
-    def commit(self, script: Script) -> None:
-        """Replace the table, then the files."""
-        if script.load is not None:
-            self._needed().load(script.load)
-        self._persistence.write(script.kept)
-
-    def restore(self, observed: Observed) -> None:
-        """Load the old table; the files come back whether or not that works."""
-        kept = kept_from_text(observed[KEPT])
-        nft = self._nft()
-        try:
-            if nft:
-                nft.load(observed[OWN_TABLE])
-        except DbportsError:
-            with contextlib.suppress(DbportsError):
-                self._persistence.write(kept)
-            raise
-        self._persistence.write(kept)
+    def undo(self, observed: Observed) -> tuple[Step, ...]:
+        """Load the old table, then bring back the files."""
+        table = _load(observed, observed[OWN_TABLE]) if observed[PROGRAM] else ()
+        return (*table, *undo_steps(kept_from_text(observed[KEPT]), BootPlace.from_text(observed[BOOT])))
 
     def _nft(self) -> Optional[Nft]:
         return self._given or Nft.locate()
@@ -111,3 +108,8 @@ class Nftables:
                 "the program nft is missing", code="program_missing", fix="Install the package nftables on the host"
             )
         return nft
+
+
+def _load(observed: Observed, text: str) -> tuple[Step, ...]:
+    """Return the step that loads a text in one transaction: all of it or nothing."""
+    return (RunCommand((observed[PROGRAM] or "nft", "-f", "-"), text),)

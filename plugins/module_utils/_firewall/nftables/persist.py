@@ -11,11 +11,9 @@ used when it includes a directory, as Alpine's /etc/nftables.nft does.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -23,6 +21,12 @@ from typing import NamedTuple, Optional
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile, Service
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
+    RemoveFile,
+    RunCommand,
+    Step,
+    WriteFile,
+)
 
 UNIT = "dbports-firewall.service"
 RULESET_FILE = "/etc/dbports/ruleset.nft"
@@ -118,8 +122,53 @@ class BootPlace(NamedTuple):
         return Kept((KeptFile(RULESET_FILE, 0o600, content), unit), (Service(UNIT, enabled=True, active=True),))
 
 
+def keep_steps(before: Kept, wanted: Kept) -> tuple[Step, ...]:
+    """Return what brings a host from what it keeps to what it is to keep; what is right already stays untouched."""
+    old, new = _unit(before), _unit(wanted)
+    steps: list[Step] = []
+    if old.enabled and not new.enabled:
+        steps.append(_systemctl("disable", UNIT))
+    if old.active and not new.active:
+        steps.append(_systemctl("stop", UNIT))
+    steps += [WriteFile(*item) for item in wanted.files if item not in before.files]
+    steps += [_remove(path) for path in sorted(set(before.paths) - set(wanted.paths))]
+    if _unit_file(before) != _unit_file(wanted):
+        steps.append(_systemctl("daemon-reload"))
+    if new.enabled and not old.enabled:
+        steps.append(_systemctl("enable", UNIT))
+    if new.active and not old.active:
+        steps.append(_systemctl("start", UNIT))
+    return tuple(steps)
+
+
+def undo_steps(old: Kept, place: BootPlace) -> tuple[Step, ...]:
+    """Return what brings a host to what it kept, from wherever it is."""
+    unit = _unit(old)
+    steps: list[Step] = []
+    if place.systemd and not unit.enabled:
+        steps.append(_systemctl("disable", UNIT, may_fail=True))
+    if place.systemd and not unit.active:
+        steps.append(_systemctl("stop", UNIT, may_fail=True))
+    there = {item.path: item for item in old.files}
+    for path in (RULESET_FILE, UNIT_FILE, *place.included):
+        steps.append(WriteFile(*there[path]) if path in there else _remove(path))
+    if place.systemd:
+        steps.append(_systemctl("daemon-reload"))
+        steps += [_systemctl("enable", UNIT)] if unit.enabled else []
+        steps += [_systemctl("start", UNIT)] if unit.active else []
+    return tuple(steps)
+
+
+def _remove(path: str) -> Step:
+    return RemoveFile(path, parent=path == RULESET_FILE)
+
+
+def _systemctl(*arguments: str, may_fail: bool = False) -> Step:
+    return RunCommand(("systemctl", *arguments), may_fail=may_fail)
+
+
 class Persistence:
-    """Reads and writes the own files of a host.
+    """Reads the own files of a host.
 
     :param root: the root of the file system, for tests.
     :param runner: what runs systemctl.
@@ -142,38 +191,10 @@ class Persistence:
         files = tuple(stored for stored in map(self._read, paths) if stored)
         if not self._has_systemd() or UNIT_FILE not in [item.path for item in files]:
             return Kept(files)
-        shown = self._systemctl("show", "--property=UnitFileState,ActiveState", UNIT).split()
+        command = ["systemctl", "show", "--property=UnitFileState,ActiveState", UNIT]
+        shown = run_checked(command, runner=self._run).split()
         unit = Service(UNIT, "UnitFileState=enabled" in shown, "ActiveState=active" in shown)
         return Kept(files, (unit,))
-
-    def write(self, kept: Kept) -> None:
-        """Bring the host to ``kept``; what is right already stays untouched.
-
-        :raises DbportsError: when a file or the unit cannot be brought there; part of it may be done.
-        """
-        before = self.current()
-        if before == kept:
-            return
-        old, new = _unit(before), _unit(kept)
-        if old.enabled and not new.enabled:
-            self._systemctl("disable", UNIT)
-        if old.active and not new.active:
-            self._systemctl("stop", UNIT)
-        try:
-            for stored in kept.files:
-                if stored not in before.files:
-                    self._store(stored)
-            for path in set(before.paths) - set(kept.paths):
-                self._at(path).unlink()
-            self._remove_empty()
-        except OSError as error:
-            raise DbportsError(f"cannot keep the ruleset for the next boot: {error}", code="not_written") from None
-        if _unit_file(before) != _unit_file(kept):
-            self._systemctl("daemon-reload")
-        if new.enabled and not old.enabled:
-            self._systemctl("enable", UNIT)
-        if new.active and not old.active:
-            self._systemctl("start", UNIT)
 
     def _has_systemd(self) -> bool:
         return self._at("/run/systemd/system").is_dir() and find("systemctl") is not None
@@ -202,30 +223,6 @@ class Persistence:
             return None
         except OSError as error:
             raise DbportsError(f"cannot read {place}: {error}", code="unreadable") from None
-
-    def _store(self, stored: KeptFile) -> None:
-        """Write one file so that a crash leaves the old or the new one, never a part."""
-        place = self._at(stored.path)
-        place.parent.mkdir(mode=0o700 if stored.path == RULESET_FILE else 0o755, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".dbports-", dir=place.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(stored.content.encode("utf-8", "surrogateescape"))
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).chmod(stored.mode)
-            Path(temporary).replace(place)
-        except OSError:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
-
-    def _remove_empty(self) -> None:
-        with contextlib.suppress(OSError):
-            self._at(RULESET_FILE).parent.rmdir()
-
-    def _systemctl(self, *arguments: str) -> str:
-        return run_checked(["systemctl", *arguments], runner=self._run)
 
 
 def _unit(kept: Kept) -> Service:

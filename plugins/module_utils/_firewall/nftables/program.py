@@ -51,10 +51,6 @@ class Nft:
         """Let nft and the kernel check a text without changing anything."""
         self._checked("-c", "-f", "-", text=text)
 
-    def load(self, text: str) -> None:
-        """Load a text in one transaction: all of it or nothing."""
-        self._checked("-f", "-", text=text)
-
     def _checked(self, *arguments: str, text: str = "") -> str:
         return run_checked([self.path, *arguments], text, runner=self._run, hint=_hint)
 

@@ -19,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import listing_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Script, State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import OWNER
 
@@ -92,7 +93,7 @@ def test_the_owner_is_read_back(name: str) -> None:
 def test_another_name_is_refused(there: str, arguments: dict[str, Any], refused: bool) -> None:
     wish = DesiredState.from_arguments({"rules": [RULE], "allow_shrink": True, **arguments})
     before = State(DesiredState.from_arguments({"rules": [RULE], "owner": there}).ruleset)
-    change = decide(before, wish, Script(None))
+    change = decide(before, wish, Script())
     if refused:
         assert change.refusal is not None
         assert change.refusal.code == "other_owner"
@@ -114,7 +115,7 @@ class Memory:
         return State(self.there)
 
     def encode(self, wanted: Ruleset, observed: Any, *, persist: bool) -> Script:
-        return Script(wanted.render())
+        return Script((RunCommand(("load",), wanted.render()),))
 
 
 def test_a_run_without_a_name_keeps_the_name() -> None:

@@ -21,7 +21,14 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState, decide
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.backend import Nftables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import BootPlace
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding, Script, State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
+    ForeignFinding,
+    Kept,
+    KeptFile,
+    Script,
+    State,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step, WriteFile
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -72,7 +79,13 @@ def imported(name: str, seen: dict[str, set[str]]) -> set[str]:
 
 @pytest.mark.parametrize(
     "name",
-    ["decide", "model", "state", *(f"nftables.{part}" for part in ("decode", "encode", "foreign", "listing", "names"))],
+    [
+        "decide",
+        "model",
+        "state",
+        "steps",
+        *(f"nftables.{part}" for part in ("decode", "encode", "foreign", "listing", "names")),
+    ],
 )
 def test_what_decides_imports_nothing_that_touches_a_host(name: str) -> None:
     """So it runs on the controller for a host that can only observe and commit."""
@@ -112,13 +125,37 @@ def no_host(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_host")
 def test_decide_without_a_host() -> None:
     """From two values to a third."""
-    change = decide(State(case("sql602")), DesiredState(case("mssql")), Script("load this", not_kept="no reason"))
+    load = (RunCommand(("load", "this")),)
+    change = decide(State(case("sql602")), DesiredState(case("mssql")), Script(load, not_kept="no reason"))
     assert change.refusal is not None
     assert change.refusal.code == "would_lose"
-    assert (change.changed, change.script.load) == (True, "load this")
+    assert (change.changed, change.script.load) == (True, load)
     assert change.warnings == ("not kept for the next boot: no reason",)
-    same = decide(State(case("sql602")), DesiredState(case("sql602")), Script("load this"))
-    assert (same.changed, same.script.load, same.diff()) == (False, None, [])
+    same = decide(State(case("sql602")), DesiredState(case("sql602")), Script(load, load))
+    assert (same.changed, same.script, same.diff()) == (False, Script(), [])
+
+
+KEPT = Kept((KeptFile("/etc/rules", 0o600, "rules"),))
+KEEP: tuple[Step, ...] = (WriteFile("/etc/rules", 0o600, "rules"),)
+LOAD: tuple[Step, ...] = (RunCommand(("load",)),)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "script", "left"),
+    [
+        ("sql602", Script(LOAD, KEEP, KEPT), Script((), KEEP, KEPT)),
+        ("sql602", Script(LOAD, (), KEPT), Script(LOAD, (), KEPT)),
+        ("sql602", Script(LOAD, KEEP), Script()),
+        ("mssql", Script(LOAD, KEEP), Script(LOAD)),
+        ("mssql", Script(LOAD, KEEP, KEPT), Script(LOAD, KEEP, KEPT)),
+    ],
+    ids=["only the files", "a load that does both", "nothing", "only the rules", "everything"],
+)
+def test_only_what_is_left_is_done(wanted: str, script: Script, left: Script) -> None:
+    """Rules in force are not loaded again, and files that are right are not written again."""
+    change = decide(State(case("sql602")), DesiredState(case(wanted), allow_shrink=True), script)
+    assert change.script == left
+    assert change.changed is (left != Script())
 
 
 def test_a_warning_names_the_host_and_what_its_owner_has_to_add() -> None:
@@ -126,7 +163,7 @@ def test_a_warning_names_the_host_and_what_its_owner_has_to_add() -> None:
     accept = case("mssql").accepts[0]
     finding = ForeignFinding({}, accept, accept.peers[0], "drops", "chain x drops tcp 1433", "nft add rule x")
     wish = DesiredState(case("mssql"), owner="erp-db", allow_shrink=True)
-    change = decide(State(case("mssql"), foreign=lambda _ruleset: [finding]), wish, Script(None))
+    change = decide(State(case("mssql"), foreign=lambda _ruleset: [finding]), wish, Script())
     assert change.warnings == (
         f"erp-db: chain x drops tcp 1433 (required for {accept.comment}); nothing was changed there; "
         "its owner has to add: nft add rule x",
@@ -143,6 +180,7 @@ LISTING = (GOLDEN / "sql602.json").read_text(encoding="utf-8")
 def test_the_whole_way_without_a_host() -> None:
     """What a host once showed is enough: decode, encode and decide are the same functions on the controller."""
     texts = {
+        "program": "/usr/sbin/nft",
         "listing": f'{{"nftables": {LISTING}}}',
         "own table": "",
         "kept": "[[], []]",
@@ -151,7 +189,9 @@ def test_the_whole_way_without_a_host() -> None:
     change = plan_change(Nftables(), texts, DesiredState(case("mssql"), allow_shrink=True))
     assert (change.refusal, change.in_sync, change.before.ruleset) == (None, False, case("sql602"))
     assert change.script.kept.paths == ["/etc/dbports/ruleset.nft", "/etc/systemd/system/dbports-firewall.service"]
-    assert change.script.load is not None
+    assert [step[0] for step in change.script.load] == [("/usr/sbin/nft", "-f", "-")]
+    assert [step[0] for step in change.script.keep[:2]] == change.script.kept.paths
+    assert Nftables().undo(texts)[0] == RunCommand(("/usr/sbin/nft", "-f", "-"))
 
 
 def test_names_are_unique() -> None:

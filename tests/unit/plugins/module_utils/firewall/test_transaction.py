@@ -22,9 +22,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import BootPlace, Persistence
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import Persistence
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, Service
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 from firewall_cases import CASES, case, listing
 
 OTHERS = [{"table": {"family": "inet", "name": "theirs"}}]
-UNIT = Kept(services=(Service("unit", enabled=True, active=False),))
+KEPT = "etc/nftables.d/dbports.nft"
 LIST, LIST_OWN, CHECK, LOAD = "-j list ruleset", "-s list table inet dbports", "-c -f -", "-f -"
 
 
@@ -49,46 +49,70 @@ class FakeNft:
         self.calls: list[str] = []
         self.texts = {encode(case(name)): name for name in CASES}
 
-    def __call__(self, argv: Sequence[str], text: str) -> Output:
+    def __call__(self, argv: Sequence[str], text: str) -> tuple[int, str, str]:
         call = " ".join(argv[1:])
         self.calls.append(call)
         if call == self.fails:
             self.after -= 1
             if self.after < 0:
                 self.fails = ""
-                return Output(1, "", "Error: it does not work")
+                return 1, "", "Error: it does not work"
         if call == LIST_OWN:
-            return Output(0, f"old {self.name}", "")
+            return 0, f"old {self.name}", ""
         if call == LIST:
-            return Output(0, json.dumps({"nftables": listing(self.name) + OTHERS}), "")
+            return 0, json.dumps({"nftables": listing(self.name) + OTHERS}), ""
         name = text[len(DELETE + "old ") :] if text.startswith(DELETE + "old ") else self.texts[text]
         if call == LOAD:
             self.name = name
-        return Output(0, "", "")
+        return 0, "", ""
 
 
-class FakePersistence(Persistence):
-    """Keeps the state in memory and fails when it is told to."""
+class Host(Runner):
+    """A host with a fake nft and a file system of its own, where the next boot reads a directory.
 
-    def __init__(self, fails: bool = False) -> None:
-        super().__init__(root="/nonexistent")
-        self.kept = Kept()
-        self.fails = fails
+    :ivar full: whether the next file cannot be written.
+    """
 
-    def current(self) -> Kept:
-        return self.kept
+    def __init__(self, root: Path) -> None:
+        self.nft = FakeNft()
+        super().__init__(str(root), self.nft)
+        self.root = root
+        self.full = False
+        (root / "etc/nftables.d").mkdir(parents=True)
+        (root / "etc/nftables.conf").write_text('include "/etc/nftables.d/*.nft"\n', encoding="utf-8")
 
-    def write(self, kept: Kept) -> None:
-        self.kept = kept
-        if self.fails:
-            self.fails = False
-            raise DbportsError("the disk is full")
+    def carry(self, name: str, **nft: Any) -> Host:
+        """Let the host carry a case, with a file for the next boot."""
+        self.nft.name = name
+        if name != "nothing":
+            (self.root / KEPT).write_text(f"old {name}", encoding="utf-8")
+        for key, value in nft.items():
+            setattr(self.nft, key, value)
+        return self
+
+    @property
+    def carried(self) -> tuple[str, str]:
+        """What is in force and what is kept."""
+        file = self.root / KEPT
+        return self.nft.name, file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def do(self, steps: Any) -> None:
+        for step in steps:
+            if self.full and step[0] == "WriteFile":
+                self.full = False
+                raise StepError("the disk is full")
+            super().do([step])
+
+    def bring(self, wanted: DesiredState, check: bool = False) -> dict[str, Any]:
+        """Apply a wish."""
+        backend = Nftables(Nft("nft", lambda argv, text: Output(*self.nft(argv, text))), Persistence(str(self.root)))
+        return apply(wanted, check=check, backend=backend, runner=self)
 
 
-@pytest.fixture(autouse=True)
-def _place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BootPlace, "wanted", lambda _place, text: UNIT if text else Kept())
-    monkeypatch.setattr(BootPlace, "reason", None)
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """Return a host that carries nothing."""
+    return Host(tmp_path)
 
 
 def wish(name: str, **more: Any) -> DesiredState:
@@ -96,112 +120,107 @@ def wish(name: str, **more: Any) -> DesiredState:
     return DesiredState(case(name), outbound=CASES[name][1]["outbound"], **more)
 
 
-def run(
-    nft: FakeNft, wanted: DesiredState, store: FakePersistence | None = None, check: bool = False
-) -> dict[str, Any]:
-    """Apply a wish to the fakes."""
-    return apply(wanted, check=check, backend=Nftables(Nft("nft", nft), store or FakePersistence()))
-
-
-def test_load_after_a_dry_run_and_look_at_it() -> None:
+def test_load_after_a_dry_run_and_look_at_it(host: Host) -> None:
     """The order of the calls is the transaction."""
-    nft, store = FakeNft(), FakePersistence()
-    assert run(nft, wish("mssql"), store)["changed"] is True
-    assert nft.calls == [LIST, CHECK, LOAD, LIST, LIST_OWN]
-    nft.calls.clear()
-    assert run(nft, wish("mssql"), store)["in_sync"] is True
-    assert nft.calls == [LIST, LIST_OWN]
+    assert host.bring(wish("mssql"))["changed"] is True
+    assert host.nft.calls == [LIST, CHECK, LOAD, LIST, LIST_OWN]
+    host.nft.calls.clear()
+    assert host.bring(wish("mssql"))["in_sync"] is True
+    assert host.nft.calls == [LIST, LIST_OWN]
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_a_failing_dry_run_changes_nothing(check: bool) -> None:
+def test_a_failing_dry_run_changes_nothing(host: Host, check: bool) -> None:
     """With and without check the error has nft's words."""
-    nft, store = FakeNft("sql602", fails=CHECK), FakePersistence()
+    before = host.carry("sql602", fails=CHECK).carried
     with pytest.raises(DbportsError, match="it does not work"):
-        run(nft, wish("mssql", allow_shrink=True), store, check)
-    assert (nft.name, store.kept) == ("sql602", Kept())
+        host.bring(wish("mssql", allow_shrink=True), check)
+    assert host.carried == before
 
 
 @pytest.mark.parametrize("start", ["nothing", "sql602"])
 @pytest.mark.parametrize(("step", "after"), [(LOAD, 0), (LIST, 1), (LIST_OWN, 1), ("persist", 0)])
-def test_a_failing_step_goes_back(start: str, step: str, after: int) -> None:
+def test_a_failing_step_goes_back(host: Host, start: str, step: str, after: int) -> None:
     """After any step that fails the old table and the old files are there."""
     after -= step == LIST_OWN and start == "nothing"
-    nft, store = FakeNft(start, fails=step, after=after), FakePersistence(fails=step == "persist")
+    before = host.carry(start, fails=step, after=after).carried
+    host.full = step == "persist"
     with pytest.raises(DbportsError, match=r"it does not work|the disk is full"):
-        run(nft, wish("mssql", allow_shrink=True), store)
-    assert (nft.name, store.kept) == (start, Kept())
+        host.bring(wish("mssql", allow_shrink=True))
+    assert host.carried == before
 
 
-def test_a_table_that_is_not_the_wanted_one_afterwards_goes_back() -> None:
+def test_a_table_that_is_not_the_wanted_one_afterwards_goes_back(host: Host) -> None:
     """Loading without an error is not enough."""
-    nft = FakeNft("sql602")
-    nft.texts = {text: "sql602_open" if name == "mssql" else name for text, name in nft.texts.items()}
+    before = host.carry("sql602").carried
+    host.nft.texts = {text: "sql602_open" if name == "mssql" else name for text, name in host.nft.texts.items()}
     with pytest.raises(DbportsError, match="not the wanted ones"):
-        run(nft, wish("mssql", allow_shrink=True))
-    assert nft.name == "sql602"
+        host.bring(wish("mssql", allow_shrink=True))
+    assert host.carried == before
 
 
-def test_going_back_fails_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then both errors are told."""
-    nft, store = FakeNft("sql602"), FakePersistence()
+def test_going_back_fails_too(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then both errors are told, and the files come back all the same."""
+    before = host.carry("sql602").carried
 
-    def fail(_kept: Kept) -> None:
-        nft.fails = LOAD
-        raise DbportsError("the disk is full")
+    def fail(steps: Any) -> None:
+        host.nft.fails, host.nft.after = LOAD, 0
+        monkeypatch.undo()
+        raise StepError("the disk is full")
 
-    monkeypatch.setattr(store, "write", fail)
-    with pytest.raises(
-        DbportsError, match=r"the disk is full; and the old rules could not be loaded.*it does not work"
-    ):
-        run(nft, wish("mssql", allow_shrink=True), store)
+    monkeypatch.setattr(host, "do", fail)
+    with pytest.raises(DbportsError, match=r"the disk is full; and the old state could not be.*it does not work"):
+        host.bring(wish("mssql", allow_shrink=True))
+    assert host.carried == before
 
 
-def test_check_changes_nothing_and_predicts() -> None:
+def test_check_changes_nothing_and_predicts(host: Host) -> None:
     """The result of a check is that of the run."""
-    nft, store = FakeNft("sql602"), FakePersistence()
-    predicted = run(nft, wish("sql602_open"), store, check=True)
-    assert (nft.name, store.kept) == ("sql602", Kept())
+    before = host.carry("sql602").carried
+    predicted = host.bring(wish("sql602_open"), check=True)
+    assert host.carried == before
     assert predicted["changed"] is True
-    assert run(nft, wish("sql602_open"), store) == predicted
-    assert nft.name == "sql602_open"
+    assert host.bring(wish("sql602_open")) == predicted
+    assert host.nft.name == "sql602_open"
 
 
-def test_only_the_files_differ() -> None:
+def test_only_the_files_differ(host: Host) -> None:
     """The table is not loaded again for them."""
-    nft = FakeNft("sql602")
-    result = run(nft, wish("sql602"))
+    host.carry("sql602")
+    result = host.bring(wish("sql602"))
     assert (result["changed"], result["in_sync"]) == (True, True)
     assert [entry["after_header"] for entry in result["diff"]] == ["kept for the next boot"]
-    assert LOAD not in nft.calls
-    assert CHECK not in nft.calls
+    assert LOAD not in host.nft.calls
+    assert CHECK not in host.nft.calls
 
 
-def test_losses_are_refused_until_they_are_meant() -> None:
+def test_losses_are_refused_until_they_are_meant(host: Host) -> None:
     """Allowed losses and absent pass."""
-    nft = FakeNft("sql602")
+    host.carry("sql602")
     with pytest.raises(DbportsError, match=r"in udp 5001 altogether.*dbports_allow_shrink"):
-        run(nft, wish("mssql"), check=True)
-    assert run(nft, wish("nothing", absent=True))["changed"] is True
-    assert nft.name == "nothing"
+        host.bring(wish("mssql"), check=True)
+    assert host.bring(wish("nothing", absent=True))["changed"] is True
+    assert host.carried == ("nothing", "")
 
 
-def test_absent_without_nft_removes_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_without_nft_removes_the_files(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nft is gone there is no table, but there may be files."""
     monkeypatch.setattr(program, "find", lambda _name: None)
-    store = FakePersistence()
-    store.kept = UNIT
-    assert apply(wish("nothing", absent=True), backend=Nftables(persistence=store))["changed"] is True
-    assert store.kept == Kept()
+    host.carry("sql602")
+    backend = Nftables(persistence=Persistence(str(host.root)))
+    assert apply(wish("nothing", absent=True), backend=backend, runner=host)["changed"] is True
+    assert host.carried == ("sql602", "")
 
 
 @pytest.mark.parametrize(("found", "uid", "text"), [(None, 0, "package nftables"), ("/sbin/nft", 1000, "become: true")])
-def test_nft_is_missing_or_forbidden(monkeypatch: pytest.MonkeyPatch, found: str | None, uid: int, text: str) -> None:
+def test_nft_is_missing_or_forbidden(
+    host: Host, monkeypatch: pytest.MonkeyPatch, found: str | None, uid: int, text: str
+) -> None:
     """The error says what to do."""
     monkeypatch.setattr(program, "find", lambda _name: found)
     monkeypatch.setattr(program.os, "geteuid", lambda: uid)
     with pytest.raises(DbportsError, match=text):
-        apply(wish("mssql"), backend=Nftables(persistence=FakePersistence()))
+        apply(wish("mssql"), backend=Nftables(persistence=Persistence(str(host.root))), runner=host)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
     Kept,
     KeptFile,
     Observed,
     Script,
     State,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
+    RemoveFile,
+    RunCommand,
+    Step,
+    WriteFile,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 
@@ -33,52 +41,66 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 from firewall_cases import CASES, case
 
 BOOT_FILE = "/etc/memory/rules"
+LOAD = ("load",)
 RULES = {json.dumps(CASES[name]): case(name) for name in CASES}
 """This firewall's language: the text of each ruleset that it knows."""
 NOTHING = next(text for text, ruleset in RULES.items() if not ruleset)
 
 
 class Memory:
-    """A firewall that keeps its rules and its one file in memory; ``fails`` names the step that does not work."""
+    """A firewall that keeps its rules in memory, and one file; ``fails`` names what does not work.
+
+    It has one command: ``load`` takes its standard input for the rules.
+    """
 
     name = "memory"
 
-    def __init__(self, fails: str = "") -> None:
+    def __init__(self, root: Path, fails: str = "") -> None:
         self.here = True
         self.rules = NOTHING
-        self.file = ""
+        self.file = root / BOOT_FILE.lstrip("/")
         self.fails = fails
+        self.runner = Runner(str(root), self.run)
 
-    def governs(self) -> bool:
-        return self.here
+    def run(self, argv: Sequence[str], text: str) -> tuple[int, str, str]:
+        if tuple(argv) != LOAD:
+            return 1, "", "no such command"
+        if self.fails == "read back":
+            return 0, "", ""
+        if self.fails == "load":
+            self.fails = ""
+            return 1, "", "load does not work"
+        if self.fails == "a bug":
+            self.fails = ""
+            raise ZeroDivisionError
+        self.rules = text
+        return 0, "", ""
+
+    def governs(self) -> str | None:
+        return "the test says so" if self.here else None
 
     def observe(self) -> Observed:
-        self._step("observe")
-        return {"rules": self.rules, "file": self.file}
+        return {"rules": self.rules, "file": self.file.read_text() if self.file.exists() else ""}
 
     def decode(self, observed: Observed) -> State:
         return State(RULES[observed["rules"]], _kept(observed["file"]))
 
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
         text = next(text for text, ruleset in RULES.items() if ruleset == wanted)
-        return Script(text, _kept(text if persist and wanted else ""))
+        file = text if persist and wanted else ""
+        keep = (RunCommand(("nothing",)),) if self.fails == "keep" else _file_steps(file)
+        return Script(load=(RunCommand(LOAD, text),), keep=keep, kept=_kept(file))
 
     def check(self, script: Script) -> None:
-        self._step("check")
+        if self.fails == "check":
+            raise DbportsError("check does not work", code="command_failed")
 
-    def commit(self, script: Script) -> None:
-        if script.load is not None:
-            self.rules = NOTHING if self.fails == "load" else script.load
-        self._step("commit")
-        self.file = script.kept.files[0].content if script.kept.files else ""
+    def undo(self, observed: Observed) -> tuple[Step, ...]:
+        return (RunCommand(LOAD, observed["rules"]), *_file_steps(observed["file"]))
 
-    def restore(self, observed: Observed) -> None:
-        self._step("restore")
-        self.rules, self.file = observed["rules"], observed["file"]
 
-    def _step(self, name: str) -> None:
-        if name == self.fails:
-            raise DbportsError(f"{name} does not work", code="command_failed")
+def _file_steps(content: str) -> tuple[Step, ...]:
+    return (WriteFile(BOOT_FILE, 0o600, content) if content else RemoveFile(BOOT_FILE, parent=True),)
 
 
 def _kept(content: str) -> Kept:
@@ -91,16 +113,21 @@ def wish(name: str, **more: Any) -> DesiredState:
 
 
 @pytest.fixture
-def backend() -> Memory:
+def backend(tmp_path: Path) -> Memory:
     """Return a host that carries one of the cases."""
-    memory = Memory()
-    assert apply(wish("sql602"), backend=memory)["changed"] is True
+    memory = Memory(tmp_path)
+    assert bring(wish("sql602"), memory)["changed"] is True
     return memory
 
 
-def test_it_is_picked_up() -> None:
+def bring(wanted: DesiredState, memory: Memory, check: bool = False) -> dict[str, Any]:
+    """Apply a wish to a host with this firewall."""
+    return apply(wanted, check=check, backend=memory, runner=memory.runner)
+
+
+def test_it_is_picked_up(tmp_path: Path) -> None:
     """The first backend that governs a host is taken; without one it is an error."""
-    memory = Memory()
+    memory = Memory(tmp_path)
     known: tuple[Backend, ...] = (memory, *BACKENDS)
     assert governing_backend(known) is memory
     memory.here = False
@@ -112,51 +139,52 @@ def test_it_is_picked_up() -> None:
 
 def test_a_change_and_then_none(backend: Memory) -> None:
     """The second run finds what the first one brought."""
-    result = apply(wish("mssql"), backend=backend)
+    result = bring(wish("mssql"), backend)
     assert (result["changed"], result["in_sync"], result["backend"]) == (True, False, "memory")
     assert (result["persistent"], result["persisted_files"]) == (True, [BOOT_FILE])
     assert [entry["after_header"] for entry in result["diff"]] == ["rules", "kept for the next boot"]
-    again = apply(wish("mssql"), backend=backend)
+    again = bring(wish("mssql"), backend)
     assert (again["changed"], again["in_sync"], again["diff"]) == (False, True, [])
 
 
 def test_check_mode_predicts(backend: Memory) -> None:
     """The result of a check is that of the run, and nothing is changed by it."""
     before = backend.observe()
-    predicted = apply(wish("mssql"), check=True, backend=backend)
+    predicted = bring(wish("mssql"), backend, check=True)
     assert backend.observe() == before
-    assert apply(wish("mssql"), backend=backend) == predicted
+    assert bring(wish("mssql"), backend) == predicted
 
 
-@pytest.mark.parametrize("fails", ["commit", "load", "check"])
+@pytest.mark.parametrize("fails", ["check", "load", "keep", "read back"])
 def test_a_failure_restores(backend: Memory, fails: str) -> None:
     """Whatever fails, the host carries what it carried."""
     before = backend.observe()
     backend.fails = fails
     with pytest.raises(DbportsError):
-        apply(wish("mssql"), backend=backend)
+        bring(wish("mssql"), backend)
     assert backend.observe() == before
 
 
-def test_a_bug_restores_too(backend: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_restores_too(backend: Memory) -> None:
     """Also an exception that is not ours leaves nothing half done."""
     before = backend.observe()
-    monkeypatch.setattr(backend, "_step", lambda name: 1 / 0 if name == "commit" else None)
+    backend.fails = "a bug"
     with pytest.raises(ZeroDivisionError):
-        apply(wish("mssql"), backend=backend)
+        bring(wish("mssql"), backend)
     assert backend.observe() == before
 
 
-def test_absent(backend: Memory) -> None:
+def test_absent(backend: Memory, tmp_path: Path) -> None:
     """No trace stays, and a second run has nothing to do."""
     absent = DesiredState(Ruleset(), absent=True)
-    assert apply(absent, backend=backend)["changed"] is True
-    assert backend.observe() == Memory().observe()
-    assert apply(absent, backend=backend)["changed"] is False
+    assert bring(absent, backend)["changed"] is True
+    assert backend.observe() == Memory(tmp_path / "other").observe()
+    assert not list(tmp_path.rglob("*memory*"))
+    assert bring(absent, backend)["changed"] is False
 
 
 def test_losses_are_refused(backend: Memory) -> None:
     """By the same judge as on every other firewall."""
     with pytest.raises(DbportsError) as caught:
-        apply(DesiredState(case("mssql")), backend=backend)
+        bring(DesiredState(case("mssql")), backend)
     assert caught.value.code == "would_lose"

@@ -18,10 +18,29 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     UNIT_FILE,
     BootPlace,
     Persistence,
+    keep_steps,
     kept_from_text,
     kept_to_text,
+    undo_steps,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import to_json
+
+
+class Store(Persistence):
+    """Runs the steps to what is to be kept, too."""
+
+    def __init__(self, root: Path, systemctl: Systemctl | None = None) -> None:
+        run = systemctl or Systemctl()
+        super().__init__(str(root), run)
+        self.runner = Runner(str(root), run)
+
+    def write(self, kept: Kept) -> None:
+        self.runner.do(to_json(keep_steps(self.current(), kept)))
+
+    def undo(self, kept: Kept) -> list[str]:
+        return self.runner.undo(to_json(undo_steps(kept, self.place())))
 
 
 class Systemctl:
@@ -67,7 +86,7 @@ def tree(root: Path) -> list[str]:
 def test_a_host_with_systemd(root: Path) -> None:
     """Two files and an enabled unit, then nothing to do, then no trace."""
     systemctl = Systemctl()
-    store = Persistence(str(with_systemd(root)), systemctl)
+    store = Store(with_systemd(root), systemctl)
     before = tree(root)
     wanted = store.place("/sbin/nft").wanted("table inet x\n")
     store.write(wanted)
@@ -94,7 +113,7 @@ def test_a_host_with_systemd(root: Path) -> None:
 def test_a_unit_that_somebody_stopped_comes_back(root: Path, undone: str) -> None:
     """A disabled or stopped unit is a difference."""
     systemctl = Systemctl()
-    store = Persistence(str(with_systemd(root)), runner=systemctl)
+    store = Store(with_systemd(root), systemctl)
     wanted = store.place().wanted("x")
     store.write(wanted)
     setattr(systemctl, undone, False)
@@ -107,8 +126,8 @@ def test_a_unit_that_somebody_stopped_comes_back(root: Path, undone: str) -> Non
 @pytest.mark.parametrize("command", ["daemon-reload", "enable", "start", "show"])
 def test_a_systemctl_that_fails(root: Path, command: str) -> None:
     """Its words are in the error."""
-    store = Persistence(str(with_systemd(root)), runner=Systemctl(fails=command))
-    with pytest.raises(DbportsError, match=f"systemctl {command}.*it does not work"):
+    store = Store(with_systemd(root), Systemctl(fails=command))
+    with pytest.raises((DbportsError, StepError), match=f"systemctl {command}.*it does not work"):
         store.write(store.place().wanted("x"))
         store.current()
 
@@ -127,7 +146,7 @@ def test_the_distributions_include(root: Path, configuration: str, include: str,
     (root / configuration).parent.mkdir(parents=True, exist_ok=True)
     (root / configuration).write_text(f"flush ruleset\n# include nothing\n{include}\n", encoding="utf-8")
     before = tree(root)
-    store = Persistence(str(root))
+    store = Store(root)
     wanted = store.place().wanted("table inet x\n")
     assert wanted.paths == [f"/{directory}/dbports.nft"]
     assert store.place().reason is None
@@ -143,7 +162,7 @@ def test_the_distributions_include(root: Path, configuration: str, include: str,
 def test_nothing_would_load_it(root: Path, text: str) -> None:
     """Then nothing is written, and the reason says where it was looked for."""
     (root / "etc/nftables.conf").write_text(text, encoding="utf-8")
-    store = Persistence(str(root))
+    store = Store(root)
     assert store.place().wanted("x") == Kept()
     assert "/etc/nftables.conf" in str(store.place().reason)
 
@@ -152,8 +171,8 @@ def test_what_an_earlier_way_left_is_removed(root: Path) -> None:
     """A host that got systemd keeps no file in the include directory, which would load an old ruleset."""
     (root / "etc/nftables.d").mkdir()
     (root / "etc/nftables.conf").write_text('include "/etc/nftables.d/*.nft"\n', encoding="utf-8")
-    Persistence(str(root)).write(Persistence(str(root)).place().wanted("old"))
-    store = Persistence(str(with_systemd(root)), runner=Systemctl())
+    Store(root).write(Store(root).place().wanted("old"))
+    store = Store(with_systemd(root), Systemctl())
     store.write(store.place().wanted("new"))
     assert not (root / "etc/nftables.d/dbports.nft").exists()
     assert store.current().paths == [RULESET_FILE, UNIT_FILE]
@@ -161,7 +180,7 @@ def test_what_an_earlier_way_left_is_removed(root: Path) -> None:
 
 def test_changed_permissions_are_put_right(root: Path) -> None:
     """The ruleset names peers: nobody else may read it."""
-    store = Persistence(str(with_systemd(root)), runner=Systemctl())
+    store = Store(with_systemd(root), Systemctl())
     store.write(store.place().wanted("x"))
     (root / RULESET_FILE.lstrip("/")).chmod(0o644)
     assert store.current() != store.place().wanted("x")
@@ -171,7 +190,7 @@ def test_changed_permissions_are_put_right(root: Path) -> None:
 
 def test_a_directory_in_the_way(root: Path) -> None:
     """What cannot be written is an error with the path, and no temporary file stays."""
-    store = Persistence(str(with_systemd(root)), runner=Systemctl())
+    store = Store(with_systemd(root), Systemctl())
     (root / UNIT_FILE.lstrip("/")).mkdir()
     with pytest.raises(DbportsError, match=UNIT):
         store.write(store.place().wanted("x"))
@@ -180,7 +199,7 @@ def test_a_directory_in_the_way(root: Path) -> None:
 
 def test_an_observation_holds_all_of_it(root: Path) -> None:
     """Files, also one that is no text, the unit and how the host boots come back as they were."""
-    store = Persistence(str(with_systemd(root)), runner=Systemctl())
+    store = Store(with_systemd(root), Systemctl())
     store.write(store.place().wanted("x"))
     (root / RULESET_FILE.lstrip("/")).write_bytes(b"\xff\x00\xfe")
     kept = store.current()
@@ -189,3 +208,27 @@ def test_an_observation_holds_all_of_it(root: Path) -> None:
     (root / RULESET_FILE.lstrip("/")).unlink()
     store.write(kept)
     assert (root / RULESET_FILE.lstrip("/")).read_bytes() == b"\xff\x00\xfe"
+
+
+STATES = ["nothing", "kept", "stopped", "other"]
+
+
+def bring(store: Store, systemctl: Systemctl, state: str) -> None:
+    """Bring a host to one of the states."""
+    store.write(Kept() if state == "nothing" else store.place().wanted("other" if state == "other" else "kept"))
+    if state == "stopped":
+        systemctl.enabled = systemctl.active = False
+
+
+@pytest.mark.parametrize("before", STATES)
+@pytest.mark.parametrize("after", STATES)
+def test_going_back_from_anywhere(root: Path, before: str, after: str) -> None:
+    """To the byte, and a second time."""
+    systemctl = Systemctl()
+    store = Store(with_systemd(root), systemctl)
+    bring(store, systemctl, before)
+    kept, files = store.current(), tree(root)
+    bring(store, systemctl, after)
+    for _attempt in range(2):
+        assert store.undo(kept) == []
+        assert (store.current(), tree(root)) == (kept, files)

@@ -1,0 +1,99 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps on a file system of our own: files whole or not at all, nothing left behind, and twice the same as once."""
+
+from __future__ import annotations
+
+import ast
+import json
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import runner
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
+    RemoveFile,
+    RunCommand,
+    Step,
+    WriteFile,
+    to_json,
+)
+
+
+def do(root: Path, *steps: Step) -> None:
+    """Run steps as they come back from JSON."""
+    Runner(str(root)).do(json.loads(json.dumps(to_json(steps))))
+
+
+def tree(root: Path) -> list[str]:
+    """Return every file and directory."""
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_files_come_and_go(tmp_path: Path, times: int) -> None:
+    """With bytes that are no text, their mode, and directories that nothing else needs."""
+    for _time in range(times):
+        do(tmp_path, WriteFile("/etc/own/a", 0o600, "\udcff\n"), WriteFile("/etc/theirs/b", 0o644, ""))
+    own, theirs = tmp_path / "etc/own/a", tmp_path / "etc/theirs/b"
+    assert own.read_bytes() == b"\xff\n"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (own, theirs)] == [0o600, 0o644]
+    assert [stat.S_IMODE(path.parent.stat().st_mode) & 0o077 for path in (own,)] == [0]
+    for _time in range(times):
+        do(tmp_path, RemoveFile("/etc/own/a", parent=True), RemoveFile("/etc/theirs/b"))
+    assert tree(tmp_path) == ["etc", "etc/theirs"]
+
+
+def test_a_directory_in_use_stays(tmp_path: Path) -> None:
+    do(tmp_path, WriteFile("/own/a", 0o600, ""), WriteFile("/own/b", 0o600, ""), RemoveFile("/own/a", parent=True))
+    assert tree(tmp_path) == ["own", "own/b"]
+
+
+def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:
+    """Neither a temporary file nor a part."""
+    (tmp_path / "etc/rules").mkdir(parents=True)
+    with pytest.raises(StepError, match="rules"):
+        do(tmp_path, WriteFile("/etc/rules", 0o600, "x"))
+    assert tree(tmp_path) == ["etc", "etc/rules"]
+
+
+def test_commands(tmp_path: Path) -> None:
+    """With standard input; the first that fails ends it, with its words."""
+    copy = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
+    fail = RunCommand((sys.executable, "-c", "import sys; sys.exit('it does not work')"))
+    done = str(tmp_path / "done")
+    do(tmp_path, fail._replace(may_fail=True), RunCommand((sys.executable, "-c", copy, done), "text"))
+    assert Path(done).read_text(encoding="utf-8") == "text"
+    with pytest.raises(StepError, match="failed: it does not work"):
+        do(tmp_path, fail, RemoveFile("/done"))
+    assert tree(tmp_path) == ["done"]
+    with pytest.raises(StepError, match="cannot run /nonexistent"):
+        do(tmp_path, RunCommand(("/nonexistent",)))
+
+
+def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "TIMEOUT", 0.01)
+    with pytest.raises(StepError, match="timed out"):
+        do(tmp_path, RunCommand(("sleep", "600")))
+
+
+def test_undoing_goes_to_its_end(tmp_path: Path) -> None:
+    """And tells everything that failed on its way."""
+    steps = [RunCommand(("/nonexistent/a",)), WriteFile("/a", 0o600, "x"), RunCommand(("/nonexistent/b",))]
+    failed = Runner(str(tmp_path)).undo(to_json(steps))
+    assert [text.split(":")[0] for text in failed] == ["cannot run /nonexistent/a", "cannot run /nonexistent/b"]
+    assert tree(tmp_path) == ["a"]
+
+
+def test_it_needs_nothing_of_the_collection() -> None:
+    """Because it runs on a host when nothing else of the collection is left there."""
+    names = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(Path(runner.__file__).read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [item.name for item in node.names])
+    }
+    assert names <= set(sys.stdlib_module_names)
