@@ -9,6 +9,7 @@ from functools import partial
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
@@ -21,10 +22,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
     BootPlace,
     Persistence,
-    keep_steps,
-    kept_from_text,
-    kept_to_text,
-    undo_steps,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
@@ -82,7 +79,7 @@ class Nftables:
         kept = place.wanted(text if keep else None)
         return Script(
             load=_load(observed, text),
-            keep=keep_steps(kept_from_text(observed[KEPT]), kept),
+            keep=place.own.keep_steps(kept_from_text(observed[KEPT]), kept),
             kept=kept,
             not_kept=place.reason if keep else None,
         )
@@ -96,7 +93,7 @@ class Nftables:
     def undo(self, observed: Observed) -> tuple[Step, ...]:
         """Load the old table, then bring back the files."""
         table = _load(observed, observed[OWN_TABLE]) if observed[PROGRAM] else ()
-        return (*table, *undo_steps(kept_from_text(observed[KEPT]), BootPlace.from_text(observed[BOOT])))
+        return (*table, *BootPlace.from_text(observed[BOOT]).own.undo_steps(kept_from_text(observed[KEPT])))
 
     def _nft(self) -> Optional[Nft]:
         return self._given or Nft.locate()

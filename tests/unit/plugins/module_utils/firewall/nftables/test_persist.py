@@ -10,18 +10,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import keeping
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import persist
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
     RULESET_FILE,
     UNIT,
-    UNIT_FILE,
     BootPlace,
     Persistence,
-    keep_steps,
-    kept_from_text,
-    kept_to_text,
-    undo_steps,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept
@@ -37,10 +33,10 @@ class Store(Persistence):
         self.runner = Runner(str(root), run)
 
     def write(self, kept: Kept) -> None:
-        self.runner.do(to_json(keep_steps(self.current(), kept)))
+        self.runner.do(to_json(self.place().own.keep_steps(self.current(), kept)))
 
     def undo(self, kept: Kept) -> list[str]:
-        return self.runner.undo(to_json(undo_steps(kept, self.place())))
+        return self.runner.undo(to_json(self.place().own.undo_steps(kept)))
 
 
 class Systemctl:
@@ -64,10 +60,13 @@ class Systemctl:
         return Output(0, "", "")
 
 
+UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a file system with an /etc, on a machine that has systemctl."""
-    monkeypatch.setattr(persist, "find", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(keeping, "find", lambda name: f"/usr/bin/{name}")
     (tmp_path / "etc/systemd/system").mkdir(parents=True)
     return tmp_path
 

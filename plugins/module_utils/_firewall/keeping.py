@@ -1,0 +1,156 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How rules come back after a reboot on any firewall: own files and, where systemd runs, an own unit.
+
+:class:`OwnFiles` says which; reading them is the only thing here that touches the host.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile, Service
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
+    RemoveFile,
+    RunCommand,
+    Step,
+    WriteFile,
+)
+
+DIRECTORY = "/etc/dbports"
+"""Where own files are that have no other place; it goes with the last of them."""
+
+
+def kept_to_text(kept: Kept) -> str:
+    """Write what is kept as JSON, for an observation."""
+    return json.dumps([kept.files, kept.services])
+
+
+def kept_from_text(text: str) -> Kept:
+    """Read what :func:`kept_to_text` wrote."""
+    files, services = json.loads(text)
+    return Kept(tuple(KeptFile(*item) for item in files), tuple(Service(*item) for item in services))
+
+
+class OwnFiles(NamedTuple):
+    """What one firewall keeps on a host.
+
+    :ivar unit: the name of the own unit.
+    :ivar paths: the paths of all files that may be kept here, without that of the unit.
+    :ivar systemd: whether systemd runs on the host.
+    """
+
+    unit: str
+    paths: tuple[str, ...]
+    systemd: bool
+
+    @property
+    def unit_file(self) -> str:
+        """The path of the file of the unit."""
+        return f"/etc/systemd/system/{self.unit}"
+
+    def unit_kept(self, text: str, *files: KeptFile) -> Kept:
+        """Return files and the unit that loads them, enabled and active."""
+        unit = KeptFile(self.unit_file, 0o644, text)
+        return Kept(tuple(sorted((*files, unit))), (Service(self.unit, enabled=True, active=True),))
+
+    def keep_steps(self, before: Kept, wanted: Kept) -> tuple[Step, ...]:
+        """Return what brings a host from what it keeps to what it is to keep; what is right already stays untouched."""
+        old, new = self._service(before), self._service(wanted)
+        steps: list[Step] = []
+        if old.enabled and not new.enabled:
+            steps.append(_systemctl("disable", self.unit))
+        if old.active and not new.active:
+            steps.append(_systemctl("stop", self.unit))
+        steps += [WriteFile(*item) for item in wanted.files if item not in before.files]
+        steps += [_remove(path) for path in sorted(set(before.paths) - set(wanted.paths))]
+        if self._unit_text(before) != self._unit_text(wanted):
+            steps.append(_systemctl("daemon-reload"))
+        if new.enabled and not old.enabled:
+            steps.append(_systemctl("enable", self.unit))
+        if new.active and not old.active:
+            steps.append(_systemctl("start", self.unit))
+        return tuple(steps)
+
+    def undo_steps(self, old: Kept) -> tuple[Step, ...]:
+        """Return what brings a host to what it kept, from wherever it is."""
+        unit = self._service(old)
+        steps: list[Step] = []
+        if self.systemd and not unit.enabled:
+            steps.append(_systemctl("disable", self.unit, may_fail=True))
+        if self.systemd and not unit.active:
+            steps.append(_systemctl("stop", self.unit, may_fail=True))
+        there = {item.path: item for item in old.files}
+        for path in (*self.paths, self.unit_file):
+            steps.append(WriteFile(*there[path]) if path in there else _remove(path))
+        if self.systemd:
+            steps.append(_systemctl("daemon-reload"))
+            steps += [_systemctl("enable", self.unit)] if unit.enabled else []
+            steps += [_systemctl("start", self.unit)] if unit.active else []
+        return tuple(steps)
+
+    def _service(self, kept: Kept) -> Service:
+        return kept.services[0] if kept.services else Service(self.unit, enabled=False, active=False)
+
+    def _unit_text(self, kept: Kept) -> list[KeptFile]:
+        return [item for item in kept.files if item.path == self.unit_file]
+
+
+def _remove(path: str) -> Step:
+    return RemoveFile(path, parent=str(Path(path).parent) == DIRECTORY)
+
+
+def _systemctl(*arguments: str, may_fail: bool = False) -> Step:
+    return RunCommand(("systemctl", *arguments), may_fail=may_fail)
+
+
+class Host:
+    """Reads what a host keeps.
+
+    :param root: the root of the file system, for tests.
+    :param runner: what runs systemctl.
+    """
+
+    def __init__(self, root: str = "/", runner: Run = run) -> None:
+        self._root = Path(root)
+        self._run = runner
+
+    def has_systemd(self) -> bool:
+        """Tell whether systemd runs."""
+        return self.at("/run/systemd/system").is_dir() and find("systemctl") is not None
+
+    def current(self, own: OwnFiles) -> Kept:
+        """Read what is kept.
+
+        :raises DbportsError: when a file cannot be read.
+        """
+        files = tuple(stored for stored in map(self.read, sorted({*own.paths, own.unit_file})) if stored)
+        if not own.systemd or own.unit_file not in [item.path for item in files]:
+            return Kept(files)
+        command = ["systemctl", "show", "--property=UnitFileState,ActiveState", own.unit]
+        shown = run_checked(command, runner=self._run).split()
+        unit = Service(own.unit, "UnitFileState=enabled" in shown, "ActiveState=active" in shown)
+        return Kept(files, (unit,))
+
+    def read(self, path: str) -> Optional[KeptFile]:
+        """Read a file; None when there is none.
+
+        :raises DbportsError: when it cannot be read.
+        """
+        place = self.at(path)
+        try:
+            content = place.read_bytes().decode("utf-8", "surrogateescape")
+            return KeptFile(path, place.stat().st_mode & 0o7777, content)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DbportsError(f"cannot read {place}: {error}", code="unreadable") from None
+
+    def at(self, path: str) -> Path:
+        """Return a path below the root."""
+        return self._root / path.lstrip("/")
