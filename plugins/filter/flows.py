@@ -99,6 +99,11 @@ _value:
     unsolicited:
       description: Whether connection tracking does not recognize the flow as a reply.
       type: bool
+    guarded:
+      description:
+        - Whether the responder refuses everyone else. If V(false), others use the port as well, such as the file shares
+          of Windows.
+      type: bool
     declared:
       description: The declaration that the flow is declared by.
       type: str

@@ -65,6 +65,12 @@ options:
         type: str
         choices: [required, optional]
         default: required
+      guarded:
+        description:
+          - Whether everyone else is refused on the ports.
+          - If V(false), the peers are only let in, because others use the ports as well.
+        type: bool
+        default: true
   policy:
     description:
       - V(guard) refuses everyone else on the ports of the rules.
@@ -243,6 +249,7 @@ RULE = {
     "peers": {"type": "list", "elements": "str", "default": []},
     "purpose": {"type": "str", "default": ""},
     "need": {"type": "str", "choices": ["required", "optional"], "default": "required"},
+    "guarded": {"type": "bool", "default": True},
 }
 
 

@@ -27,13 +27,14 @@ SERVER, SERVER6 = "192.0.2.10", "2001:db8::10"
 CLIENT, CLIENT6 = "192.0.2.21", "2001:db8::21"
 INTRUDER, INTRUDER6 = "192.0.2.66", "2001:db8::66"
 
-LISTENING = ["tcp/22", "tcp/1433", "tcp/1500", "tcp/5002", "tcp/50123", "udp/53", "udp/1434", "udp/5001"]
+LISTENING = ["tcp/22", "tcp/445", "tcp/1433", "tcp/1500", "tcp/5002", "tcp/50123", "udp/53", "udp/1434", "udp/5001"]
 """22 and 53 are nobody's business here; 1500 is guarded against everyone; 50123 is in the guarded dynamic range."""
 
 RULES: list[dict[str, Any]] = [
     {"protocol": "tcp", "ports": ["1433", "5002", "50100-50199"], "peers": [CLIENT, CLIENT6], "purpose": "SQL"},
     {"protocol": "udp", "ports": ["1434", "5001"], "peers": [CLIENT, "2001:db8::20/124"], "purpose": "search"},
     {"protocol": "tcp", "ports": ["1500-1501"], "peers": [], "purpose": "nobody"},
+    {"protocol": "tcp", "ports": ["445"], "peers": [CLIENT], "guarded": False, "purpose": "also used by others"},
     {"protocol": "icmp", "peers": [CLIENT, CLIENT6], "purpose": "ping"},
 ]
 GUARDED = {"tcp": "1433,1500-1501,5002,50100-50199", "udp": "1434,5001"}
@@ -115,7 +116,7 @@ def test_every_port(lab: Lab, server: str, family: str) -> None:
     host, client, intruder = lab.hosts["erp-db"], lab.hosts["app-01"], lab.hosts["intruder"]
     before = {protocol: swept(intruder, protocol, server) for protocol in ("tcp", "udp")}
     # 8443 is redirected to 22, for IPv4; 81 is dropped by the foreign table.
-    tcp_before = "22,1433,1500,5002,8443,50123" if family == "ipv4" else "22,1433,1500,5002,50123"
+    tcp_before = "22,445,1433,1500,5002,8443,50123" if family == "ipv4" else "22,445,1433,1500,5002,50123"
     assert (before["tcp"]["answers"], before["tcp"]["silent"]) == (tcp_before, "81")
     assert (before["udp"]["answers"], before["udp"]["silent"]) == ("53,1434,5001", "")
 
@@ -127,7 +128,7 @@ def test_every_port(lab: Lab, server: str, family: str) -> None:
     assert allowed["udp"] == before["udp"]
     refused = {protocol: swept(intruder, protocol, server) for protocol in ("tcp", "udp")}
     assert refused["tcp"]["silent"] == "81,1433,1500-1501,5002,50100-50199"
-    assert refused["tcp"]["answers"] == ("22,8443" if family == "ipv4" else "22")
+    assert refused["tcp"]["answers"] == ("22,445,8443" if family == "ipv4" else "22,445")
     assert (refused["udp"]["answers"], refused["udp"]["silent"]) == ("53", "1434,5001")
 
     apply(host, state="absent")
@@ -156,7 +157,7 @@ def test_check_predicts_and_the_second_run_changes_nothing(lab: Lab) -> None:
     theirs, all_before = foreign_rules(host), host.run(["nft", "list", "ruleset"]).stdout
     for arguments in (
         {"rules": RULES},
-        {"rules": [*RULES[:2], {"protocol": "tcp", "ports": ["1500-1501"], "peers": ["198.51.100.0/24"]}]},
+        {"rules": [*RULES[:2], RULES[3], {"protocol": "tcp", "ports": ["1500-1501"], "peers": ["198.51.100.0/24"]}]},
         {"rules": RULES[:1], "policy": "open", "allow_shrink": True},
         {"state": "absent"},
     ):

@@ -132,6 +132,10 @@ def purpose(flow: FlowSpec) -> str:
     extra = []
     if flow.unsolicited:
         extra.append("connection tracking does not recognize it as a reply")
+    if flow.guard == "never":
+        extra.append("accepted, not guarded")
+    if flow.guard == "linux":
+        extra.append("guarded only on Linux")
     if flow.broadcast:
         extra.append("also to 255.255.255.255")
     if flow.group:

@@ -22,6 +22,9 @@ Need = Literal["required", "optional"]
 """``required``: what the user asked for, by ``clients`` or by an option, fails without the flow; ``optional``: it works
 without the flow. It decides between the verdicts fail and warn (docs/declaring.md)."""
 
+Guard = Literal["always", "linux", "never"]
+"""On which responders everyone else is refused; ``linux``: Windows itself serves others there (RPC, file shares)."""
+
 OPTION_TYPES = ("bool", "str", "int", "port", "ports", "clients", "address", "addresses", "listen")
 """``port``: one port; ``ports``: ports, ranges or one of the option's ``words``; ``clients``: hosts, groups, networks;
 ``address``: one IPv4 or IPv6 address; ``addresses``: a list of them; ``listen``: a list of ``{address, tcp_port}``.
@@ -143,6 +146,7 @@ class FlowSpec:
     :param listens: False where the responder has a socket only at times, so that its absence proves nothing.
     :param foreign: the responders serve many others: their ports are not guarded, so they are addresses or networks and
         no inventory hosts.
+    :param guard: where the responder refuses everyone else; elsewhere it only lets the initiators in.
     :param through: what becomes of it on its way through gateways.
     """
 
@@ -172,6 +176,7 @@ class FlowSpec:
     spread: str = ""
     responder_os: str = ""
     foreign: bool = False
+    guard: Guard = "always"
     through: GatewayBehaviour = field(default_factory=GatewayBehaviour)
 
 

@@ -105,7 +105,7 @@ OPTIONS = (
         "broadcast_clients",
         "clients",
         "Hosts of the same network that list its servers by broadcast (sqlcmd -L, Browse in Management Studio). Opens "
-        "UDP 1434 to them, and the UDP ports of their dynamic range to the server, which are then guarded there.",
+        "UDP 1434 to them, and the UDP ports of their dynamic range to the server.",
     ),
     Option(
         "version",
@@ -312,6 +312,7 @@ FLOWS = (
         when=("broadcast_clients",),
         unsolicited=True,
         listens=False,
+        guard="never",
         through=_ON_LINK,
     ),
     FlowSpec(
@@ -697,10 +698,8 @@ def _browser_warnings(server: Values, instances: list[Values], by_name: list[Val
         warnings.append(
             EngineWarning(
                 "broadcast_answers",
-                "answers to a broadcast arrive at any UDP port of a client's dynamic range, so that this range is "
-                "guarded on the clients: besides answers to their own requests, only those of the servers are "
-                "accepted; if another program of a client listens in that range, leave the client out and enter the "
-                "names of servers by hand",
+                "answers to a broadcast arrive at any UDP port of a client's dynamic range, which is open to this "
+                "server on the clients; to avoid it, leave the clients out and enter the names of servers by hand",
                 "broadcast_clients",
             )
         )

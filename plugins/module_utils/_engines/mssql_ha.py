@@ -239,6 +239,10 @@ def _partners(name: str, members: str, purpose: str, citation: str) -> FlowSpec:
     )
 
 
+_HEARTBEAT_PORT = "3343"
+"""The cluster service's own; all other ports of a cluster are those of Windows itself."""
+
+
 def _wsfc(
     name: str,
     protocol: Protocol,
@@ -261,6 +265,7 @@ def _wsfc(
         when=("cluster=wsfc",),
         need=need,
         shared=True,
+        guard="always" if port == _HEARTBEAT_PORT else "linux",
         probe="icmp_echo" if protocol == "icmp" else None,
     )
 
@@ -419,9 +424,14 @@ FLOWS = (
         each="instance",
     ),
     _wsfc(
-        "wsfc", "udp", "3343", "Nodes watch each other", citation=f"{SERVICE_PORTS}; {_HEARTBEAT}", source_port="3343"
+        "wsfc",
+        "udp",
+        _HEARTBEAT_PORT,
+        "Nodes watch each other",
+        citation=f"{SERVICE_PORTS}; {_HEARTBEAT}",
+        source_port=_HEARTBEAT_PORT,
     ),
-    _wsfc("wsfc_join", "tcp", "3343", "A node joins"),
+    _wsfc("wsfc_join", "tcp", _HEARTBEAT_PORT, "A node joins"),
     _wsfc("wsfc_mapper", "tcp", RPC_MAPPER, "Nodes ask for RPC ports"),
     _wsfc("wsfc_rpc_udp", "udp", "rpc", "Random high UDP ports", citation=f"{SERVICE_PORTS}; {RPC}"),
     _wsfc(

@@ -182,6 +182,9 @@ def _away(
     )
 
 
+_FTP_PORT = "21"
+
+
 def _files(
     name: str,
     readers: str,
@@ -207,6 +210,7 @@ def _files(
         need=need,
         when=(readers, *when, f"!{elsewhere}"),
         shared=True,
+        guard="always" if port == _FTP_PORT else "linux",
     )
     there = replace(
         here,
@@ -334,7 +338,7 @@ FLOWS = (
         "replication_ftp",
         "snapshot_readers",
         "replication_snapshot_hosts",
-        "21",
+        _FTP_PORT,
         "The snapshots of {name} are read by FTP",
         f"{_PORTS}; {_FTP}",
         "replication_snapshot=ftp",

@@ -188,6 +188,7 @@ def _rpc(name: str, clients: str, purpose: str, citation: str) -> tuple[FlowSpec
             initiator=clients,
             when=(clients,),
             shared=True,
+            guard="linux",
             probe="tcp",
         ),
         FlowSpec(
@@ -199,6 +200,7 @@ def _rpc(name: str, clients: str, purpose: str, citation: str) -> tuple[FlowSpec
             initiator=clients,
             when=(clients,),
             shared=True,
+            guard="linux",
         ),
     )
 
@@ -214,6 +216,7 @@ def _callback(name: str, port: str, what: str) -> FlowSpec:
         responder="debugger_clients",
         when=("debugger_clients",),
         responder_os="windows",
+        guard="linux",
     )
 
 
@@ -261,6 +264,7 @@ FILES = (
         initiator="all_clients",
         when=("named_pipes",),
         shared=True,
+        guard="linux",
         probe="tcp",
     ),
     FlowSpec(
@@ -273,6 +277,7 @@ FILES = (
         when=("named_pipes", "netbios"),
         need="optional",
         shared=True,
+        guard="linux",
         probe="tcp",
     ),
     FlowSpec(
@@ -284,6 +289,7 @@ FILES = (
         initiator="all_clients",
         when=("filestream",),
         shared=True,
+        guard="linux",
         probe="tcp",
     ),
     FlowSpec(
@@ -312,6 +318,7 @@ TRANSACTIONS = (
         when=("msdtc_partners",),
         both_ways=True,
         shared=True,
+        guard="linux",
     ),
     FlowSpec(
         "msdtc_rpc",
@@ -323,6 +330,7 @@ TRANSACTIONS = (
         when=("msdtc_partners",),
         both_ways=True,
         shared=True,
+        guard="linux",
         responder_os="windows",
     ),
     FlowSpec(
@@ -636,9 +644,8 @@ def _warnings(server: Values, linux: bool) -> list[EngineWarning]:
         warnings.append(
             EngineWarning(
                 "windows_system_ports",
-                f"{', '.join(shared)}: the RPC and file sharing ports belong to Windows itself; with dbports_policy "
-                "guard only "
-                "the declared peers can reach them, which also excludes administrators and monitoring",
+                f"{', '.join(shared)}: the RPC and file sharing ports belong to Windows itself: the declared peers are "
+                "let in, and others are not refused; limit them with the rules of Windows",
                 shared[0],
             )
         )

@@ -236,6 +236,7 @@ FLOWS = (
         need="optional",
         unsolicited=True,
         listens=False,
+        guard="never",
         through=_ANNOUNCEMENT,
     ),
     FlowSpec(
@@ -402,9 +403,8 @@ def _warnings(server: Values) -> list[EngineWarning]:
         warnings.append(
             EngineWarning(
                 "announced_anywhere",
-                "the port for announcements changes with every search: the whole dynamic range of UDP is guarded on "
-                "these clients and open to the server; to avoid it, free their UDP 5002, or set search and "
-                "announcements to false",
+                "the port for announcements changes with every search: the whole dynamic range of UDP is open to the "
+                "server on these clients; to avoid it, free their UDP 5002, or set search and announcements to false",
                 "announced_elsewhere",
             )
         )

@@ -48,7 +48,8 @@ _Key = tuple[Direction, Protocol, tuple[PortRange, ...]]
 class Rule(NamedTuple):
     """One rule of a host as its user or the plan wrote it.
 
-    ``ports`` and ``peers`` are merged; without peers it accepts nobody, but its ports are guarded.
+    ``ports`` and ``peers`` are merged; without peers it accepts nobody, but its ports are guarded. Where ``guarded`` is
+    False it only accepts, because others use the ports as well.
     """
 
     direction: Direction
@@ -57,10 +58,11 @@ class Rule(NamedTuple):
     peers: tuple[AddressRange, ...]
     purpose: str = ""
     required: bool = True
+    guarded: bool = True
 
     @classmethod
     def from_arguments(cls, rule: Any) -> Rule:
-        """Read a mapping with ``direction``, ``protocol``, ``ports``, ``peers``, and optionally ``purpose``, ``need``.
+        """Read a mapping with ``direction``, ``protocol``, ``ports`` and ``peers``, the others are optional.
 
         :raises DbportsError: naming the bad value.
         """
@@ -82,6 +84,7 @@ class Rule(NamedTuple):
             parse_addresses(peers),
             purpose=str(rule.get("purpose") or ""),
             required=rule.get("need", "required") == "required",
+            guarded=bool(rule.get("guarded", True)),
         )
 
 
@@ -169,13 +172,12 @@ class Ruleset:
         return [*self.accepts, *self.guards]
 
     def ports(self, direction: Direction, protocol: Protocol) -> tuple[PortRange, ...]:
-        """Return the guarded ports: those refused to everyone else and those accepted for somebody."""
-        return merge_ports(
-            port
-            for item in self.parts
-            if (item.direction, item.protocol) == (direction, protocol)
-            for port in item.ports
-        )
+        """Return all ports: those refused to everyone else and those accepted for somebody."""
+        return _ports_of(self.parts, direction, protocol)
+
+    def guarded(self, direction: Direction, protocol: Protocol) -> tuple[PortRange, ...]:
+        """Return the ports that are refused to everyone who is not accepted."""
+        return _ports_of(self.guards, direction, protocol)
 
     def render(self) -> str:
         """Print the ruleset for a diff: one line a rule and one line a peer."""
@@ -189,6 +191,12 @@ class Ruleset:
         return "".join(f"{line}\n" for line in lines)
 
 
+def _ports_of(parts: Iterable[Accept | Guard], direction: Direction, protocol: Protocol) -> tuple[PortRange, ...]:
+    return merge_ports(
+        port for item in parts if (item.direction, item.protocol) == (direction, protocol) for port in item.ports
+    )
+
+
 def _title(item: Accept | Guard) -> str:
     return " ".join(part for part in (item.direction, item.protocol, format_ports(item.ports)) if part)
 
@@ -197,7 +205,7 @@ def build_ruleset(rules: Iterable[Rule], *, policy: Policy, outbound: bool) -> R
     """Build the wanted ruleset from a host's rules.
 
     Rules with the same direction, protocol and ports become one accept with all their peers.
-    A rule without peers accepts nobody but guards its ports all the same.
+    A rule without peers accepts nobody but guards its ports all the same. A port is guarded when one of its rules is.
 
     :param policy: ``guard`` refuses everyone else on these ports, ``open`` only accepts.
     :param outbound: whether rules with direction ``out`` count.
@@ -208,8 +216,9 @@ def build_ruleset(rules: Iterable[Rule], *, policy: Policy, outbound: bool) -> R
             groups.setdefault((rule.direction, rule.protocol, rule.ports), []).append(rule)
     accepts = [_accept(key, members) for key, members in groups.items()]
     ports: dict[tuple[Direction, Protocol], list[PortRange]] = {}
-    for direction, protocol, ranges in groups:
-        ports.setdefault((direction, protocol), []).extend(ranges)
+    for (direction, protocol, ranges), members in groups.items():
+        if any(rule.guarded for rule in members):
+            ports.setdefault((direction, protocol), []).extend(ranges)
     guards = [Guard(*key, merge_ports(ranges)) for key, ranges in ports.items() if ranges]
     return Ruleset(
         accepts=tuple(sorted(item for item in accepts if item.peers)),

@@ -96,7 +96,7 @@ def _result(change: Change, backend: str) -> dict[str, Any]:
         "in_sync": change.in_sync,
         "persistent": bool(kept.files),
         "persisted_files": kept.paths,
-        "guarded": {protocol: format_ports(ruleset.ports("in", protocol)) for protocol in ("tcp", "udp")},
+        "guarded": {protocol: format_ports(ruleset.guarded("in", protocol)) for protocol in ("tcp", "udp")},
         "foreign": [item.as_dict() for item in change.foreign],
         "warnings": list(change.warnings),
     }

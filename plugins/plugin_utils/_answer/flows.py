@@ -11,7 +11,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, RuleKey, RulePeer
 
-_SHOWN = ("protocol", "flow", "endpoint", "purpose", "need", "citation", "unsolicited")
+_SHOWN = ("protocol", "flow", "endpoint", "purpose", "need", "citation", "unsolicited", "guarded")
 
 
 def flows_of(plan: Plan) -> list[dict[str, Any]]:
@@ -19,7 +19,7 @@ def flows_of(plan: Plan) -> list[dict[str, Any]]:
 
     :returns: dictionaries with ``initiator``, ``initiator_addresses``, ``responder``, ``responder_addresses``,
         ``protocol``, ``source_ports``, ``ports``, ``flow``, ``endpoint``, ``purpose``, ``need``, ``citation``,
-        ``unsolicited`` and ``declared``.
+        ``unsolicited``, ``guarded`` and ``declared``.
     """
     found = []
     for host, port_set in plan.hosts.items():

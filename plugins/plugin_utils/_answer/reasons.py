@@ -46,6 +46,7 @@ ReasonCode = Union[
         "outbound",
         "warning",
         "open_policy",
+        "shared_with_others",
         "icmp",
     ],
 ]
@@ -63,6 +64,7 @@ REASONS: dict[ReasonCode, str] = {
     "lost_on_gateway": "the flow does not pass a gateway between the two",
     "outbound": "the peer's own outbound rules do not allow it to send to this port of the host",
     "warning": "the plan has a warning about the peer",
+    "shared_with_others": "others use the port as well, so that it is not guarded",
     "open_policy": "the host's policy is open, so that nobody is refused",
     "icmp": "echo requests are refused to nobody",
     "itself": "a host's own traffic is not guarded",
@@ -144,6 +146,8 @@ class Case:
             return [Reason("icmp")]
         if not self._rules:
             return [Reason("nothing_planned")]
+        if not any(key.guarded for key, _peers in self._rules):
+            return [Reason("shared_with_others")]
         return [Reason("open_policy")] if self._port_set.settings.policy == "open" else []
 
     def _allowed(self) -> Iterator[tuple[RuleKey, RulePeer]]:

@@ -9,12 +9,13 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     OPTION_TYPES,
     Engine,
     FlowSpec,
+    Guard,
     Option,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
@@ -30,6 +31,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validati
 )
 
 NEEDS = ("required", "optional")
+GUARDS = get_args(Guard)
 EACH = ("server", "instance")
 NO_PROBE = "none"
 NOBODY = "nobody"
@@ -51,6 +53,7 @@ _FLOW_KEYS = {
     "responder",
     "when",
     "need",
+    "guard",
     "process",
     "probe",
     "address",
@@ -223,6 +226,7 @@ def _read_flow(raw: Any, path: str, source: str) -> FlowSpec:
         responder=responder,
         when=_words(raw.get("when", ()), f"{path}.when"),
         need=raw.get("need", "required"),
+        guard=raw.get("guard", "always"),
         process=_words(raw.get("process", ()), f"{path}.process"),
         probe=None if probe == NO_PROBE else probe,
         address=raw.get("address", ""),
@@ -299,6 +303,7 @@ def _check_option(option: Option, path: str) -> None:
 def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
     _one_of(flow.protocol, PROTOCOLS, f"{path}.protocol")
     _one_of(flow.need, NEEDS, f"{path}.need")
+    _one_of(flow.guard, GUARDS, f"{path}.guard")
     _one_of(flow.each, EACH, f"{path}.each")
     for text, key in ((flow.purpose, "purpose"), (flow.citation, "citation")):
         _text(text, f"{path}.{key}", "Every flow says what it is for and who says so")

@@ -29,6 +29,7 @@ def ruleset_arguments(port_set: PortSet) -> dict[str, Any]:
                 "peers": [text for _name, peer in sorted(peers.items()) for text in format_addresses(peer.addresses)],
                 "purpose": key.purpose,
                 "need": key.need,
+                "guarded": key.guarded or key.direction == "out",
             }
             for key, peers in port_set.ordered()
             if key.direction == "in" or port_set.settings.filter_outbound

@@ -95,6 +95,7 @@ def _planned_for(port_set: PortSet, one: Socket) -> str:
                 rule.endpoint
                 for rule in port_set.rules
                 if rule.direction == "in"
+                and rule.guarded
                 and rule.protocol == one.protocol
                 and any(one.local_port in item for item in rule.ports)
             }

@@ -133,10 +133,10 @@ def _is_reachable(one: Socket, here: AddressSet, endpoint: Endpoint) -> bool:
 
 
 def _admitted(port_set: PortSet) -> dict[str, AddressSet]:
-    """Return by endpoint whom its rules let in."""
+    """Return by guarded endpoint whom its rules let in."""
     admitted: dict[str, list[AddressRange]] = {}
     for rule, peers in port_set.rules.items():
-        if rule.direction == "in" and rule.protocol == "tcp":
+        if rule.direction == "in" and rule.protocol == "tcp" and rule.guarded:
             admitted.setdefault(rule.endpoint, []).extend(item for peer in peers.values() for item in peer.addresses)
     return {endpoint: AddressSet(ranges) for endpoint, ranges in admitted.items()}
 

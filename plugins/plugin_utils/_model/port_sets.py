@@ -31,7 +31,10 @@ class Probe(NamedTuple):
 
 
 class RuleKey(NamedTuple):
-    """What all peers of a rule share."""
+    """What all peers of a rule share.
+
+    :param guarded: the responder refuses everyone else; False where others use the port as well: it only lets peers in.
+    """
 
     direction: Direction
     endpoint: str
@@ -42,6 +45,7 @@ class RuleKey(NamedTuple):
     need: Need
     citation: str
     unsolicited: bool
+    guarded: bool
     probe: Probe | None
 
 

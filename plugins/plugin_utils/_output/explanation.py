@@ -81,6 +81,7 @@ def _heading(answer: Answer) -> str:
     count = len({peer.name for _key, peers in answer.inbound for peer in peers})
     to = f"{count or 'no'} peer{'' if count == 1 else 's'}"
     guarded = answer.policy == "guard" and answer.question.port is not None
+    guarded = guarded and any(key.guarded for key, _peers in answer.inbound)
     return f"{where}: open to {to}, refused to {'everyone else' if guarded else 'nobody by this collection'}"
 
 
@@ -153,6 +154,7 @@ _SENTENCES: dict[ReasonCode, str] = {
     "partly_in_networks": "only a part of {shown} is allowed",
     "nothing_planned": "no server of the plan uses {port} on {host}; this collection neither opens nor closes it",
     "outbound": "{peer} guards its own traffic to {port} and may not send it to {host} (dbports_filter_outbound)",
+    "shared_with_others": "others use this port of {host} as well: nobody is refused, the host's other rules decide",
     "open_policy": "{host} has the policy open: nobody is refused here, the host's other rules decide",
     "icmp": "echo requests are accepted from clients and refused to nobody",
     "itself": "the collection does not guard the traffic of {peer} to itself",

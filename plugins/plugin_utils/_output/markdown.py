@@ -98,7 +98,8 @@ def _host_section(host: PortSet) -> list[str]:
 @lru_cache(maxsize=4096)
 def _row(key: RuleKey) -> str:
     """Return a rule's row with ``%s`` in the place of its peers."""
-    cells = (key.direction, shown_ports(key.protocol, key.ports), "", key.need, key.purpose, key.citation)
+    need = key.need if key.guarded else f"{key.need}, not guarded"
+    cells = (key.direction, shown_ports(key.protocol, key.ports), "", need, key.purpose, key.citation)
     first, ports, _peers, *rest = (escape(cell).replace("%", "%%") for cell in cells)
     return f"| {' | '.join((first, ports, '%s', *rest))} |"
 

@@ -102,7 +102,7 @@ class _Builder:
         self._router = router
         self._record = GatewayRecord(router.devices)
         self._errors = errors
-        self._partners: dict[tuple[str, str, str], list[ResolvedFlow]] = {}
+        self._partners: dict[tuple[str, str, str], list[tuple[ResolvedFlow, str | None]]] = {}
 
     def add_all(self) -> None:
         """Add every declaration to the port sets of all hosts it concerns."""
@@ -115,12 +115,13 @@ class _Builder:
 
     def _note_partners(self, declaration: ServerDeclaration) -> None:
         """Remember which ports a server declares for flows that go both ways: its partners initiate them to these."""
+        os = declaration.server.values["host_os"]
         for flow, _initiators, _responders in declaration.flows:
             if flow.spec.mesh or flow.spec.both_ways:
                 key = (declaration.host.name, declaration.server.engine.name, flow.spec.name)
                 received = self._partners.setdefault(key, [])
-                if _receives(flow, declaration.server.values["host_os"]):
-                    received.append(flow)
+                if _receives(flow, os):
+                    received.append((flow, os))
 
     def _port_set(self, peer: Peer) -> PortSet:
         """Return a host's port set, a new one where it has none."""
@@ -146,7 +147,7 @@ class _Builder:
 
     def _add_flow(self, declaration: ServerDeclaration, item: DeclaredFlow) -> None:
         initiators, responders = item.initiators.peers.values(), item.responders.peers.values()
-        keys = _keys(item.flow)
+        keys = _keys(item.flow, declaration.server.values["host_os"])
         self._join(declaration, item.flow, keys, initiators, responders)
         if item.flow.spec.both_ways:
             self._join(declaration, item.flow, keys, initiators=responders, responders=initiators)
@@ -191,16 +192,17 @@ class _Builder:
             return [(own, flow.address)] if _receives(flow, declaration.server.values["host_os"]) else []
         declared = self._partners.get((responder.name, declaration.server.engine.name, flow.spec.name))
         if declared is not None:
-            same = [item for item in declared if item.instance == flow.instance]
-            return [(_keys(item), item.address) for item in same or declared]
+            same = [item for item in declared if item[0].instance == flow.instance]
+            return [(_keys(item, os), item.address) for item, os in same or declared]
         if not _receives(flow, responder.os):
             return []
         ports = self._declared_ports(flow, responder)
-        if not ports and not flow.address:
+        if not ports and not flow.address and _guarded(flow, responder.os) == own[0].guarded:
             return [(own, None)]
         # An address in the endpoint's id would be this server's own.
         endpoint = flow.endpoint.partition("@")[0]
-        return [(_keys(flow._replace(endpoint=endpoint, ports=(ports,) if ports else flow.ports)), None)]
+        there = flow._replace(endpoint=endpoint, ports=(ports,) if ports else flow.ports)
+        return [(_keys(there, responder.os), None)]
 
     def _declared_ports(self, flow: ResolvedFlow, responder: Peer) -> PortRange | None:
         """Return where a responder that declares no server receives a flow, if anything is said of it."""
@@ -297,6 +299,11 @@ def _receives(flow: ResolvedFlow, os: str | None) -> bool:
     return not flow.spec.responder_os or os_family(os) in ("", flow.spec.responder_os)
 
 
+def _guarded(flow: ResolvedFlow, os: str | None) -> bool:
+    """Tell whether a host with this operating system refuses everyone else who sends this flow."""
+    return flow.spec.guard == "always" or (flow.spec.guard == "linux" and os_family(os) == "linux")
+
+
 def _sent_to(flow: ResolvedFlow, addresses: Ranges) -> Ranges:
     """Return where an initiator sends to: the responder, also everybody, or a multicast group in its place."""
     if flow.group:
@@ -322,8 +329,8 @@ def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
     )
 
 
-def _keys(flow: ResolvedFlow) -> _Keys:
-    """Return a flow's rule as its responder and as its initiator see it."""
+def _keys(flow: ResolvedFlow, os: str | None) -> _Keys:
+    """Return a flow's rule as its responder, which has this operating system, and as its initiator see it."""
     spec = flow.spec
     citation = spec.citation if spec.confirmed else f"{spec.citation} (unconfirmed)"
     inbound = RuleKey(
@@ -336,6 +343,7 @@ def _keys(flow: ResolvedFlow) -> _Keys:
         spec.need,
         citation,
         spec.unsolicited,
+        _guarded(flow, os),
         None,
     )
     probe = Probe(spec.probe, flow.probe_instance) if spec.probe and (flow.responders is None or spec.mesh) else None

@@ -103,9 +103,10 @@ class _Checks:
     def _forbid(self, declaration: ServerDeclaration, peer: Peer, declared: Declared, *, sampled: bool) -> None:
         checks = self._port_set(peer).forbidden
         received = {item.id for item in self._hosts[declaration.host.name].endpoints}
+        accepted = {key.endpoint for key in self._hosts[declaration.host.name].rules if not key.guarded}
         for flow, _initiators, _responders in declaration.flows:
             # ICMP is no guarded port: nobody is refused an echo.
-            if flow.endpoint in received and flow.ports and flow.spec.probe:
+            if flow.endpoint in received - accepted and flow.ports and flow.spec.probe:
                 checks.append(
                     NegativeCheck(
                         flow.endpoint,

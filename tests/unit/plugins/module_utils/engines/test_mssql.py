@@ -622,3 +622,34 @@ def test_names_are_unique(engine: Any) -> None:
     for items in (engine.options, engine.instance_options, engine.flows):
         names = [item.name for item in items]
         assert len(names) == len(set(names))
+
+
+SHARED = "{named_pipes: true, wmi_clients: [app], msdtc_partners: [db-2], filestream: true}"
+
+
+def unguarded(plan: Plan, host: str) -> set[str]:
+    """Return the inbound flows of a host that it accepts without refusing everyone else."""
+    return {key.flow for key in plan.hosts[host].rules if key.direction == "in" and not key.guarded}
+
+
+def test_ports_that_windows_shares_are_accepted_and_not_guarded_there() -> None:
+    plan = plan_of(SHARED)
+    flows = {"named_pipes", "filestream", "wmi_mapper", "wmi_rpc", "msdtc_mapper", "msdtc_rpc"}
+    assert unguarded(plan, "db") == flows
+    assert unguarded(plan, "db-2") == {"msdtc_mapper", "msdtc_rpc"}
+    assert {key.flow for key in plan.hosts["db"].rules if key.guarded and key.direction == "in"} >= {"tds"}
+    assert not [
+        item
+        for item in plan_of(f"{SHARED[:-1]}, forbidden_clients: [dba]}}").hosts["dba"].forbidden
+        if item.endpoint.rpartition("/")[2] in flows
+    ]
+
+
+def test_on_linux_the_same_ports_are_guarded() -> None:
+    assert not unguarded(plan_of("{msdtc_partners: [app]}", os="linux"), "db")
+
+
+def test_answers_to_a_broadcast_leave_the_range_of_a_client_open() -> None:
+    plan = plan_of("{broadcast_clients: [app]}")
+    assert unguarded(plan, "app") == {"browse_answer"}
+    assert not unguarded(plan, "db")

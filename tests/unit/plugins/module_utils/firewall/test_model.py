@@ -37,6 +37,18 @@ def build(*rules: dict[str, Any], policy: str = "guard", outbound: bool = False)
     return ruleset(rules, policy=policy, outbound=outbound)
 
 
+def test_what_others_use_as_well_is_accepted_and_not_guarded() -> None:
+    built = build(rule("445", "192.0.2.1", guarded=False), rule("1433", "192.0.2.1"))
+    assert {item.ports for item in built.accepts} == {parse_ports("445"), parse_ports("1433")}
+    assert built.guarded("in", "tcp") == parse_ports("1433")
+    assert built.ports("in", "tcp") == parse_ports("445,1433")
+
+
+def test_a_port_that_one_rule_guards_is_guarded() -> None:
+    built = build(rule("445", "192.0.2.1", guarded=False), rule("445", "192.0.2.2"), rule("440-450"))
+    assert built.guarded("in", "tcp") == parse_ports("440-450")
+
+
 def test_rules_with_the_same_ports_merge() -> None:
     """However the ports are written, one accept has the peers and purposes of all."""
     merged = build(
