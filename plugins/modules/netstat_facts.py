@@ -12,15 +12,20 @@ short_description: List the sockets of a host as facts
 version_added: 0.1.0
 description:
   - Lists the TCP, UDP and raw sockets of a Linux host with their state and their process, as C(netstat) shows them.
-  - The structure is the same for C(netstat), C(ss) and C(/proc).
+  - The structure is the same for netlink, C(netstat), C(ss) and C(/proc).
+  - On a host with thousands of sockets most of the time is that of returning them. Use O(ports) or O(processes) to
+    return only those that matter.
   - Only root sees the owner of every socket; other users see only the owners of their own sockets.
 options:
   source:
     description:
       - Where to read the sockets from.
-      - With V(auto), the first of V(netstat), V(ss) and V(proc) that is installed and works.
+      - With V(auto), the kernel is asked over netlink (V(netlink)), or V(proc) is read where it does not answer.
+      - V(netstat) and V(ss) run these programs.
+      - Processes are always found in C(/proc), because a program can choose a name that C(netstat) or C(ss) prints as
+        another row.
     type: str
-    choices: [auto, netstat, ss, proc]
+    choices: [auto, netlink, netstat, ss, proc]
     default: auto
   ports:
     description:
@@ -28,6 +33,13 @@ options:
       - When given, only sockets with one of them as their local or remote port are returned.
     type: list
     elements: str
+  processes:
+    description:
+      - Patterns of program names such as V(602sql*).
+      - When given, the sockets on which these programs listen are returned, and those of O(ports).
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment: [dbports.firewall.attributes]
 attributes:
   check_mode:
@@ -41,9 +53,9 @@ seealso:
   - module: dbports.firewall.observation_info
   - module: dbports.firewall.verify
 notes:
-  - V(ss) and V(proc) return a socket that several processes share once for each of them, V(netstat) only with the
-    process that has the lowest pid. Count connections by their addresses and ports, not by rows.
-  - Neither C(netstat) nor C(/proc) distinguishes a dual-stack listener from one for IPv6 only. Both have the
+  - A socket that several processes share is returned once for each of them. Count connections by their addresses and
+    ports, not by rows.
+  - C(netstat) and C(/proc) do not distinguish a dual-stack listener from one for IPv6 only. Both have the
     address V(::), from every source.
 author: dbports.firewall contributors (@dbports)
 """
@@ -52,6 +64,11 @@ EXAMPLES = r"""
 - name: List the sockets of a 602SQL server with the default ports
   dbports.firewall.netstat_facts:
     ports: ["5001-5002"]
+  become: true
+
+- name: List the listeners of SQL Server, whatever their ports
+  dbports.firewall.netstat_facts:
+    processes: [sqlservr]
   become: true
 
 - name: Show which process listens on TCP port 5002
@@ -73,9 +90,9 @@ ansible_facts:
       type: dict
       contains:
         source:
-          description: Where they were read from, V(netstat), V(ss) or V(proc).
+          description: Where they were read from, V(netlink), V(netstat), V(ss) or V(proc).
           type: str
-          sample: netstat
+          sample: netlink
         sockets:
           description: One row for each socket and process, sorted by protocol, family and local port.
           type: list
@@ -138,12 +155,14 @@ def main() -> None:
         argument_spec={
             "source": {"type": "str", "choices": list(SOURCES), "default": "auto"},
             "ports": {"type": "list", "elements": "str"},
+            "processes": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     ports = module.params["ports"]
     try:
-        source, sockets = collect(module.params["source"], None if ports is None else parse_ports(ports))
+        watched = None if ports is None else parse_ports(ports)
+        source, sockets = collect(module.params["source"], watched, module.params["processes"])
     except DbportsError as error:
         module.fail_json(msg=str(error))
     facts = {"source": source, "sockets": [one._asdict() for one in sockets]}

@@ -4,10 +4,20 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+import struct
 import sys
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._netstat import net_tools, proc, ss
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat import (
+    bsd,
+    net_tools,
+    netlink,
+    proc,
+    ss,
+    text,
+    windows,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import (
     ANY_IPV4,
     ANY_IPV6,
@@ -17,6 +27,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 from hypothesis import given
 from hypothesis import strategies as st
 
+HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+# A heading, and an address that fits into no column: where there is one, none is cut.
+NETSTAT = "Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name\n"
+WIDE = "udp6 0 0 2001:db8:1111:2222:3333:4444:5555:6666:5001 :::* -\n"
+SS = "Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
 SS_WORDS = {"ESTABLISHED": "ESTAB", "FIN_WAIT1": "FIN-WAIT-1", "FIN_WAIT2": "FIN-WAIT-2"}
 
 ports = st.integers(1, 65535)
@@ -78,15 +93,51 @@ def _proc(one: Socket) -> str:
     return f" 0: {endpoint(one.local_address, one.local_port)} {remote} {state:02X} 0:0 00:0 0 0 0 1081 1\n"
 
 
+def _netlink(one: Socket) -> bytes:
+    family = socket.AF_INET6 if one.family == "ipv6" else socket.AF_INET
+    state = next(number for number, word in KERNEL_STATES.items() if word == (one.state or "CLOSE"))
+    ends = [
+        ipaddress.ip_address(address or (ANY_IPV6 if one.family == "ipv6" else ANY_IPV4)).packed.ljust(16, b"\0")
+        for address in (one.local_address, one.remote_address)
+    ]
+    message = struct.pack("=BBBB", family, state, 0, 0)
+    message += struct.pack(">HH16s16s", one.local_port or 0, one.remote_port or 0, *ends)
+    message += struct.pack("=12x5I", 0, 0, 0, 1000, 1081)
+    return struct.pack("=IHHII", 16 + len(message), 20, 2, 1, 0) + message + struct.pack("=IHHII", 16, 3, 2, 1, 0)
+
+
+def _windows(one: Socket) -> str:
+    words = {"LISTEN": "LISTENING", "SYN_RECV": "SYN_RECEIVED", "FIN_WAIT1": "FIN_WAIT_1", "FIN_WAIT2": "FIN_WAIT_2"}
+    nobody = "*:*" if one.protocol == "udp" else "[::]:0" if one.family == "ipv6" else "0.0.0.0:0"
+    ends = [
+        f"[{address}]:{port}" if one.family == "ipv6" else f"{address}:{port}"
+        for address, port in ((one.local_address, one.local_port), (one.remote_address, one.remote_port))
+    ]
+    remote = nobody if one.remote_address is None else ends[1]
+    state = words.get(one.state or "", one.state or "") if one.protocol == "tcp" else ""
+    return f"  {one.protocol.upper()}    {ends[0]:<22} {remote:<22} {state:<15} {one.pid or ''}\r\n"
+
+
 @given(st.lists(sockets(), max_size=5))
 def test_all_formats_tell_the_same(drawn: list[Socket]) -> None:
     """A socket written as netstat, ss and the kernel write it is read as the same socket."""
-    assert net_tools.parse("".join(_netstat(one) for one in drawn)) == drawn
-    assert ss.parse("".join(_ss(one) for one in drawn)) == drawn
+    assert net_tools.parse(NETSTAT + WIDE + "".join(_netstat(one) for one in drawn))[1:] == drawn
+    assert ss.parse(SS + "".join(_ss(one) for one in drawn)) == drawn
     for one in drawn:
-        (row,) = proc.parse("heading\n" + _proc(one), one.protocol)
-        assert proc.make_socket(*row[:4], (one.pid, one.process)) == one
+        owner = (one.pid, one.process)
+        (row,) = proc.parse(HEADING + _proc(one), one.protocol)
+        (message,) = netlink.messages([_netlink(one)])
+        assert row.socket(owner) == netlink.row(one.protocol, *message).socket(owner) == one
         assert row.inode == 1081
+
+
+@given(st.lists(sockets(), min_size=1, max_size=5))
+def test_all_texts_are_known(drawn: list[Socket]) -> None:
+    """Whatever sockets a text has, it is taken for what it is."""
+    for name, write in (("netstat of net-tools", _netstat), ("ss", _ss), ("netstat of Windows", _windows)):
+        found, read = text.parse("".join(write(one) for one in drawn) + (WIDE if write == _netstat else ""))
+        assert found.startswith(name)
+        assert len(read) - (write == _netstat) == len(drawn)
 
 
 ROWS = st.sampled_from(
@@ -95,6 +146,9 @@ ROWS = st.sampled_from(
         "udp6       0      0 :::1434                 :::*                                -",
         'tcp LISTEN 0 128 [::]:54519 [::]:* users:(("python3",pid=5609,fd=6),("b",pid=2,fd=4))',
         "   0: 00000000:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1081 1 0 100 0",
+        "  TCP    192.0.2.10:1433        192.0.2.22:50123       ESTABLISHED     3120",
+        " [sqlservr.exe]",
+        "tcp46      0      0  *.1433                 *.*                    LISTEN",
         'users:(("',
         "tcp udp raw icmp6",
     ]
@@ -112,15 +166,24 @@ def damaged(draw: st.DrawFn) -> str:
 
 
 def _without_owners(text: str) -> list[Socket]:
-    return [proc.make_socket(*row[:4]) for row in proc.parse(text, "udp")]
+    return [row.socket() for row in proc.parse(HEADING + text, "udp")]
+
+
+def _any_text(content: str) -> list[Socket]:
+    return text.parse(content)[1]
+
+
+def _messages(content: str) -> list[Socket]:
+    data = content.encode("utf-16-le", "surrogatepass")
+    return [netlink.row("tcp", *message).socket() for message in netlink.messages([data])]
 
 
 @given(damaged())
-def test_damaged_texts_are_read_or_refused(text: str) -> None:
+def test_damaged_texts_are_read_or_refused(content: str) -> None:
     """Nothing but sockets that make sense or a DbportsError comes out of any text."""
-    for parse in (net_tools.parse, ss.parse, _without_owners):
+    for parse in (net_tools.parse, ss.parse, windows.parse, bsd.parse, _any_text, _without_owners, _messages):
         try:
-            found = parse(text)
+            found = parse(content)
         except DbportsError:
             continue
         for one in found:

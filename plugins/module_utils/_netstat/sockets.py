@@ -56,11 +56,16 @@ _ICMP = (1, 58)  # IP protocol numbers of ICMP and ICMPv6, which raw sockets sho
 
 Endpoint = tuple[str, Optional[int]]
 """A canonical address and a port; no port stands for any, which the formats write as 0 or ``*``."""
+PID_DIGITS = 10
+"""No system has process ids with more; int() refuses texts of some thousand digits with an error of its own."""
 Owner = tuple[Optional[int], Optional[str]]
 """A process: its id and its name, or twice None where the owner is not known."""
 NOBODY: Owner = (None, None)
 
 
+IN_FULL = (
+    "List sockets with numbers and in full: netstat -nWpaA inet,inet6 or ss -naeptuw on Linux, netstat -ano on Windows"
+)
 SocketAddress = Annotated[str, "an address in its canonical form, without a zone id"]
 SocketPort = Annotated[int, "1 to 65535"]
 
@@ -116,6 +121,31 @@ class Socket(NamedTuple):
         )
 
 
+class Row(NamedTuple):
+    """A socket as the kernel lists it: its owner is known by the inode only.
+
+    :param inode: that of the socket; 0 where no process holds one, as in TIME_WAIT and in a listener's backlog.
+    :param uid: the user who opened it, or None where the source does not say it.
+    """
+
+    protocol: RowProtocol
+    state: State | None
+    local: Endpoint
+    remote: Endpoint
+    inode: int
+    uid: int | None = None
+
+    def is_wanted(self, ports: Iterable[PortRange] | None, listeners: bool) -> bool:
+        """Tell whether a port is one of ``ports``, or, with ``listeners``, it has no peer; a raw socket has neither."""
+        if self.protocol == "raw":
+            return ports is None
+        return ports is None or (listeners and self.remote[1] is None) or touches(self.local[1], self.remote[1], ports)
+
+    def socket(self, owner: Owner = NOBODY) -> Socket:
+        """Return the socket of one owner."""
+        return make_socket(self.protocol, self.state, self.local, self.remote, owner)
+
+
 def touches(local: int | None, remote: int | None, ports: Iterable[PortRange]) -> bool:
     """Tell whether one of two ports is one of ``ports``."""
     return any((local is not None and local in item) or (remote is not None and remote in item) for item in ports)
@@ -159,22 +189,39 @@ def parse_address(text: str) -> str:
             "not an address: a name, or an address that was cut to its column",
             code="not_an_address",
             value=text,
-            fix="List sockets with numbers and in full, as netstat -nWpaA inet,inet6 does",
+            fix=IN_FULL,
         ) from None
 
 
-def parse_endpoint(text: str, wildcard: str) -> Endpoint:
-    """Read ``address:port`` of netstat or ss; the address may be ``*`` for ``wildcard``, the port ``*`` for any.
+def parse_endpoint(text: str, wildcard: str | None = None, separator: str = ":") -> Endpoint:
+    """Read ``address:port``; the port may be ``*`` for any.
 
+    :param wildcard: the address that ``*`` stands for; without one it is refused.
+    :param separator: what stands between address and port.
     :raises DbportsError: when the address or the port is not written as a number, or is cut.
     """
-    host, _colon, port = text.rpartition(":")
-    if not (port == "*" or (port.isascii() and port.isdigit() and int(port) <= MAX_PORT)):
-        raise DbportsError(
-            "not an address and port in numbers",
-            code="malformed_answer",
-            value=text,
-            fix="List sockets with numbers and in full, as netstat -nWpaA inet,inet6 does",
-        )
-    address = wildcard if host.partition("%")[0] == "*" else parse_address(host)
+    host, _separator, port = text.rpartition(separator)
+    if not (port == "*" or (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= MAX_PORT)):
+        raise DbportsError("not an address and port in numbers", code="malformed_answer", value=text, fix=IN_FULL)
+    address = wildcard if wildcard and host.partition("%")[0] == "*" else parse_address(host)
     return address, (int(port) or None) if port != "*" else None
+
+
+def refuse_cut(ends: Iterable[str], width: int) -> None:
+    """Refuse an IPv6 address that may be cut to its column, because it fills it and none is longer.
+
+    :param ends: what stands in the columns of the addresses.
+    :param width: the width at which the program cuts.
+    :raises DbportsError: for the first of them.
+    """
+    longest = max((end for end in ends if end.count(":") > 1), key=len, default="")
+    if len(longest) == width:
+        raise DbportsError(
+            "an address that may be cut to its column", code="not_an_address", value=longest, fix=IN_FULL
+        )
+
+
+def not_listed(program: str, text: str) -> DbportsError:
+    """Return the error of a text without a socket and without the heading of a list without sockets."""
+    fix = "Use the whole output of the command, with its heading"
+    return DbportsError(f"not what {program} prints", code="malformed_answer", value=text, fix=fix)

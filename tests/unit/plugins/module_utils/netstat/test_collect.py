@@ -3,31 +3,41 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat import collect as module
-from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import collect, run_tool
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import collect, find_rows, run_tool
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 
 NETSTAT = """\
-udp        0      0 0.0.0.0:5001            0.0.0.0:*                           23/renamed: by its
-tcp        0      0 0.0.0.0:5002            0.0.0.0:*               LISTEN      23/renamed: by its
-tcp        0      0 192.0.2.10:41000        192.0.2.99:5002         ESTABLISHED 24/gone
-tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      -
+Active Internet connections (servers and established)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State       User       Inode
+udp        0      0 0.0.0.0:5001            0.0.0.0:*                           0          11
+tcp        0      0 0.0.0.0:5002            0.0.0.0:*               LISTEN      0          12
+tcp        0      0 192.0.2.10:41000        192.0.2.99:5002         ESTABLISHED 0          13
+tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      0          14
 """
-SS = 'tcp LISTEN 0 128 0.0.0.0:5002 0.0.0.0:* users:(("602sql11",pid=23,fd=3))\n'
+SS = "tcp LISTEN 0 128 0.0.0.0:5002 0.0.0.0:* ino:12 sk:1 cgroup:/ <->\n"
+HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
 
 @pytest.fixture
 def proc(tmp_path: Path) -> Path:
-    """Build a /proc with one process and no sockets."""
-    (tmp_path / "23").mkdir()
+    """Build a /proc with a process that holds three sockets, and one that has ended while it was looked at."""
+    for pid, held in (("23", (11, 12)), ("24", (13,))):
+        (tmp_path / pid / "fd").mkdir(parents=True)
+        for inode in held:
+            (tmp_path / pid / "fd" / str(inode)).symlink_to(f"socket:[{inode}]")
     (tmp_path / "23" / "comm").write_text("602sql11\n")
     (tmp_path / "net").mkdir()
-    (tmp_path / "net" / "tcp").write_text("heading\n")
+    for table in ("tcp", "udp", "raw"):
+        (tmp_path / "net" / table).write_text(HEADING)
     return tmp_path
 
 
@@ -46,22 +56,19 @@ class Tools:
         return output
 
 
-@pytest.mark.parametrize(
-    ("netstat", "ss", "source"),
-    [
-        (NETSTAT, SS, "netstat"),
-        (None, SS, "ss"),
-        (None, None, "proc"),
-        (DbportsError("invalid option -- 'A'"), SS, "ss"),
-        ("tcp 0 0 2001:db8:1234:5678:1433 :::* LISTEN -", SS, "ss"),
-        (DbportsError("fails"), DbportsError("fails too"), "proc"),
-    ],
-)
-def test_auto_takes_the_first_that_works(
-    proc: Path, netstat: str | DbportsError | None, ss: str | DbportsError | None, source: str
-) -> None:
-    """Missing tools, tools that fail and texts that cannot be trusted lead to the next source."""
-    assert collect(run=Tools(netstat=netstat, ss=ss), proc_path=str(proc))[0] == source
+def test_auto_asks_the_kernel(proc: Path) -> None:
+    """Over netlink, or in /proc where it does not answer, as in some sandboxes; no program is run."""
+    assert collect(run=Tools(), proc_path=str(proc))[0] == "netlink"
+
+
+def test_auto_reads_proc_where_the_kernel_does_not_answer(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> NoReturn:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("socket.socket", refuse)
+    assert collect(run=Tools(), proc_path=str(proc)) == ("proc", [])
+    with pytest.raises(DbportsError, match="over netlink: Operation not permitted"):
+        collect("netlink", proc_path=str(proc))
 
 
 @pytest.mark.parametrize("source", ["netstat", "ss"])
@@ -78,21 +85,37 @@ def test_a_source_that_was_asked_for_is_not_replaced(proc: Path, source: str) ->
 def test_an_unknown_source_runs_nothing() -> None:
     """A source that does not exist is an error before anything is run."""
     tools = Tools()
-    with pytest.raises(DbportsError, match="Use one of auto, netstat, ss, proc"):
+    with pytest.raises(DbportsError, match="Use one of auto, netlink, netstat, ss, proc"):
         collect("lsof", run=tools)
     assert tools.ran == []
 
 
-def test_names_come_from_the_kernel(proc: Path) -> None:
-    """A process is called what the kernel calls it, not what it wrote over its command line."""
+def test_owners_come_from_the_kernel(proc: Path) -> None:
+    """An owner that has ended is none, and its name is not taken from anywhere else."""
     _source, sockets = collect("netstat", run=Tools(netstat=NETSTAT), proc_path=str(proc))
-    assert {(one.pid, one.process) for one in sockets} == {(23, "602sql11"), (24, "gone"), (None, None)}
+    assert {(one.local_port, one.pid, one.process) for one in sockets} == {
+        (5001, 23, "602sql11"),
+        (5002, 23, "602sql11"),
+        (41000, None, None),
+        (22, None, None),
+    }
+
+
+@pytest.mark.parametrize("source", ["netstat", "ss"])
+def test_a_program_that_prints_nothing_is_not_a_host_without_sockets(proc: Path, source: str) -> None:
+    with pytest.raises(DbportsError, match="not what"):
+        collect(source, run=Tools(netstat="", ss=""), proc_path=str(proc))
+
+
+def test_the_inodes_of_ss(proc: Path) -> None:
+    _source, sockets = collect("ss", run=Tools(ss=SS), proc_path=str(proc))
+    assert [(one.local_port, one.pid) for one in sockets] == [(5002, 23)]
 
 
 @pytest.mark.parametrize(("ports", "seen"), [("5002", [5002, 41000]), ("5001", [5001]), ("1-21", [])])
 def test_ports(proc: Path, ports: str, seen: list[int]) -> None:
     """Only sockets that touch the ports, in one order."""
-    _source, sockets = collect("auto", parse_ports(ports), run=Tools(netstat=NETSTAT), proc_path=str(proc))
+    _source, sockets = collect("netstat", parse_ports(ports), run=Tools(netstat=NETSTAT), proc_path=str(proc))
     assert [one.local_port for one in sockets] == seen
 
 
@@ -113,6 +136,25 @@ def test_listeners_of_processes_beside_those_of_ports(
     tools = Tools(netstat=NETSTAT)
     _source, sockets = collect("netstat", parse_ports("5001"), processes, run=tools, proc_path=str(proc))
     assert [(one.protocol, one.local_port) for one in sockets] == seen
+
+
+def test_only_listeners_of_processes(proc: Path) -> None:
+    """Without ports, nothing but what the programs listen on."""
+    _source, sockets = collect("netstat", None, ["602sql*"], run=Tools(netstat=NETSTAT), proc_path=str(proc))
+    assert [one.local_port for one in sockets] == [5002, 5001]
+
+
+def test_rows_without_owners() -> None:
+    """Connections and listeners on a port, with their inodes and users."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = parse_ports(str(server.getsockname()[1]))
+        with socket.create_connection(server.getsockname()) as client, server.accept()[0] as accepted:
+            ends = {os.fstat(one.fileno()).st_ino for one in (client, accepted)}
+            connected = find_rows(port, ["ESTABLISHED"])
+            (listener,) = find_rows(port, ["LISTEN"])
+    assert {row.inode for row in connected} == ends
+    assert {row.uid for row in connected} == {os.geteuid()}
+    assert (listener.local, listener.remote[1]) == (("127.0.0.1", port[0].first), None)
 
 
 def test_running_a_tool(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._netstat.proc import parse, process_name, read
-from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import ANY_IPV4, Socket
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.owners import process_name, with_owners
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.proc import parse, read
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import ANY_IPV4, Row, Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 
 HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -51,13 +52,19 @@ def proc(tmp_path: Path) -> Path:
             (descriptors / str(number)).symlink_to(f"socket:[{inode}]")
         (descriptors / "9").symlink_to("/dev/null")
     (tmp_path / "400").mkdir()
+    (tmp_path / "35" / "fd").mkdir(parents=True)  # one that has ended: its descriptors are seen, its name no more
+    (tmp_path / "35" / "fd" / "3").symlink_to("socket:[13]")
     (tmp_path / "self").symlink_to("20")
     return tmp_path
 
 
+def _owners(row: Row, proc: Path) -> list[Socket]:
+    return list(with_owners([row], str(proc)))
+
+
 def test_sockets_and_their_owners(proc: Path) -> None:
-    """Byte order, mapped addresses, states and shared sockets; an owner that nobody saw is not invented."""
-    assert read(proc=str(proc)) == [
+    """Byte order, mapped addresses, states and shared sockets; an owner that nobody saw, or that ended, has no pid."""
+    assert list(with_owners(read(proc_path=str(proc)), str(proc))) == [
         Socket("ipv4", "tcp", "LISTEN", ANY_IPV4, 5002, None, None, 20, "parent\n"),
         Socket("ipv4", "tcp", "LISTEN", ANY_IPV4, 5002, None, None, 300, "602sql11"),
         Socket("ipv4", "tcp", "TIME_WAIT", "192.0.2.10", 5002, "192.0.2.22", 50000),
@@ -73,12 +80,14 @@ def test_sockets_and_their_owners(proc: Path) -> None:
 )
 def test_only_the_ports_that_matter(proc: Path, ports: str, seen: list[int]) -> None:
     """The local or the remote port counts; the protocol number of a raw socket is no port."""
-    assert [one.local_port for one in read(parse_ports(ports), str(proc))] == seen
+    assert [
+        row.local[1] for row in read(parse_ports(ports), proc_path=str(proc)) for _owner in _owners(row, proc)
+    ] == seen
 
 
 def test_listeners_beside_the_ports_that_matter(proc: Path) -> None:
     """TCP listeners and UDP sockets without a peer on any port; connections only where their ports count."""
-    found = read(parse_ports("40312"), str(proc), listeners=True)
+    found = with_owners(read(parse_ports("40312"), listeners=True, proc_path=str(proc)), str(proc))
     assert [(one.local_port, one.process) for one in found] == [
         (5002, "parent\n"),
         (5002, "602sql11"),
@@ -91,10 +100,25 @@ def test_a_kernel_without_ipv6(proc: Path) -> None:
     """No IPv6 means no IPv6 sockets; no /proc/net/tcp means that nothing is known."""
     for table in ("tcp6", "udp6", "raw6"):
         (proc / "net" / table).unlink()
-    assert {one.family for one in read(proc=str(proc))} == {"ipv4"}
-    (proc / "net" / "tcp").unlink()
-    with pytest.raises(DbportsError, match=r"cannot read .*/net/tcp"):
-        read(proc=str(proc))
+    assert {":" in row.local[0] for row in read(proc_path=str(proc))} == {False}
+
+
+@pytest.mark.parametrize("table", ["tcp", "udp", "raw"])
+def test_a_table_that_every_kernel_has(proc: Path, table: str) -> None:
+    """Without it nothing is known, and half of the sockets would pass for all."""
+    (proc / "net" / table).unlink()
+    with pytest.raises(DbportsError, match=rf"cannot read .*/net/{table}"):
+        list(read(proc_path=str(proc)))
+    (proc / "net" / table).write_bytes(HEADING.encode() + b"\xff\n")
+    with pytest.raises(DbportsError, match="not ASCII"):
+        list(read(proc_path=str(proc)))
+
+
+def test_only_sockets_in_some_states(proc: Path) -> None:
+    """Nothing but connections of the ports, with their users and inodes."""
+    (row,) = read(parse_ports("1433"), states=["ESTABLISHED"], proc_path=str(proc))
+    assert (row.state, row.uid, row.inode) == ("ESTABLISHED", 0, 12)
+    assert list(read(parse_ports("5002"), states=["ESTABLISHED"], proc_path=str(proc))) == []
 
 
 @pytest.mark.parametrize(
@@ -105,12 +129,23 @@ def test_a_kernel_without_ipv6(proc: Path) -> None:
         _row(f"{ANY4}:xxxx", f"{ANY4}:0000", "0A", 1),
         _row(f"{ANY4}{ANY4}:138A", f"{ANY4}:0000", "0A", 1),
         _row(f"{ANY4}:138A", f"{ANY4}:0000", "ZZ", 1),
+        _row(f"{ANY4}:FFFFF", f"{ANY4}:0000", "0A", 1),
+        _row(f"{ANY4}:+38A", f"{ANY4}:0000", "0A", 1),
+        _row(f"{ANY4}{ANY4}:138A", f"{ANY4}:0000", "0A", 1),
+        _row(f"{ANY4}:138A", f"{ANY4}:0000", "0A", int("9" * 4300)),
     ],
 )
 def test_damaged_rows_are_errors(row: str) -> None:
     """A row that is cut or not hexadecimal is an error, never a row less."""
-    with pytest.raises(DbportsError, match="not a row of /proc/net/tcp"):
-        parse(HEADING + row, "tcp")
+    with pytest.raises(DbportsError, match=r"not an? (row|address) of /proc/net"):
+        list(parse(HEADING + row, "tcp"))
+
+
+@pytest.mark.parametrize("text", ["", "\n", TCP, "no such table\n"])
+def test_a_text_without_its_heading(text: str) -> None:
+    """An empty file and one of another kind are errors, not a host without sockets."""
+    with pytest.raises(DbportsError, match="not the heading"):
+        list(parse(text, "tcp"))
 
 
 def test_the_name_of_a_process(proc: Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import ANY_IPV4, Socket
-from ansible_collections.dbports.firewall.plugins.module_utils._netstat.ss import parse
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.ss import parse, parse_rows
 
 NEW = """\
 Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess
@@ -39,6 +39,42 @@ def test_every_kind_of_row() -> None:
         Socket("ipv4", "tcp", "FIN_WAIT2", "192.0.2.10", 1433, "192.0.2.21", 40312),
         Socket("ipv6", "tcp", "TIME_WAIT", "2001:db8::10", 1433, "2001:db8::21", 40313),
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "address", "owner"),
+    [
+        ('tcp LISTEN 0 128 *:22 *:* users:(("sshd",1231,3))', ANY_IPV4, (1231, "sshd")),
+        ('tcp LISTEN 0 128 *:22 *:* users:(("a",1,3),("b",2,4))', ANY_IPV4, (1, "a")),
+        ('tcp LISTEN 0 128 *:22 *:* users:(("x",pid=1,fd=3)",9,3))', None, (None, None)),
+        ('tcp LISTEN 0 128 *:22 *:* users:(("",pid=1,fd=3)) ",9,3))', None, (None, None)),
+        ('tcp LISTEN 0 128 *:22 *:* users:(("a",1,3)",pid=9,fd=3))', "::", (9, 'a",1,3)')),
+        ("udp UNCONN 0 0 192.0.2.10:123 *:*", "192.0.2.10", (None, None)),
+        ('tcp LISTEN 0 128 *:22 *:* users:(("sshd",pid=1231,fd=3))', "::", (1231, "sshd")),
+    ],
+)
+def test_what_only_old_ss_prints(row: str, address: str | None, owner: tuple[int | None, str | None]) -> None:
+    """Processes without keys, and a peer * beside an IPv4 address: there * is the wildcard of IPv4.
+
+    Without keys a name with a quote cannot be told from the end of an entry, and is refused.
+    """
+    if address is None:
+        with pytest.raises(DbportsError, match="list of processes"):
+            parse(row)
+        return
+    one = parse(row)[0]
+    assert (one.local_address, (one.pid, one.process)) == (address, owner)
+
+
+def test_inodes() -> None:
+    """What ss prints when this collection runs it; a group's name cannot pass for an inode."""
+    text = """\
+Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess
+tcp   LISTEN 0      128          0.0.0.0:5002      0.0.0.0:*    uid:1000 ino:637 sk:2 cgroup:/a users:(("x ino:9 <->
+udp   UNCONN 0      0          127.0.0.1:5001      0.0.0.0:*    timer:(keepalive,34min,0) ino:638 sk:3
+tcp   TIME-WAIT 0   0         192.0.2.10:5002   192.0.2.21:4031 timer:(timewait,34sec,0) ino:0 sk:4
+"""
+    assert [row.inode for row in parse_rows(text)] == [637, 638, 0]
 
 
 def test_old_ss() -> None:
@@ -90,6 +126,8 @@ def test_owners(users: str, owners: list[tuple[int | None, str | None]]) -> None
         "tcp LISTEN 0 128 0.0.0.0:ms-sql-s 0.0.0.0:*",
         "tcp LISTEN 0 128 db.example.com:1433 0.0.0.0:*",
         'tcp LISTEN 0 128 0.0.0.0:5002 0.0.0.0:* users:(("cut',
+        f'tcp LISTEN 0 128 0.0.0.0:5002 0.0.0.0:* users:(("x",pid={"9" * 4300},fd=3))',
+        f"tcp LISTEN 0 128 0.0.0.0:{'9' * 4300} 0.0.0.0:*",
         'tcp LISTEN 0 128 0.0.0.0:5002 0.0.0.0:* users:(("cut' + "\nudp UNCONN 0 0 0.0.0.0:1 0.0.0.0:*" * 200,
     ],
 )
@@ -97,3 +135,14 @@ def test_what_cannot_be_read_is_an_error(text: str) -> None:
     """Half a row, a name in the place of a number, processes without an end: never a row less."""
     with pytest.raises(DbportsError):
         parse(text)
+
+
+def test_a_heading_is_a_host_without_sockets_and_nothing_else_is() -> None:
+    assert parse("Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n") == []
+    for text in (
+        "",
+        "ss: command not found",
+        "State  Recv-Q Send-Q Local Address:Port\nLISTEN 0 128 0.0.0.0:22 0.0.0.0:*\n",
+    ):
+        with pytest.raises(DbportsError, match="not what ss"):
+            parse(text)

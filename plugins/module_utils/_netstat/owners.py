@@ -1,0 +1,72 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The processes that hold sockets, by the inodes of the sockets: /proc/PID/fd."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import NOBODY, Owner, Row, Socket
+
+
+def with_owners(rows: Iterable[Row], proc: str = "/proc") -> Iterator[Socket]:
+    """Yield the sockets of rows; one that several processes share comes once for each of them."""
+    rows = list(rows)
+    owners = find_owners({row.inode for row in rows if row.inode}, proc)
+    for row in rows:
+        for owner in owners.get(row.inode, (NOBODY,)):
+            yield row.socket(owner)
+
+
+def find_owners(inodes: Collection[int], proc: str = "/proc") -> dict[int, list[Owner]]:
+    """Return the processes that hold the given sockets, by inode and in the order of their pids.
+
+    What the caller may not see, and processes that end meanwhile, are left out.
+    """
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    owners: dict[int, list[Owner]] = {}
+    for pid in _pids(proc) if wanted else ():
+        held = {wanted[link] for link in _links(f"{proc}/{pid}/fd") if link in wanted}
+        name = process_name(pid, proc) if held else None
+        if name is not None:
+            for inode in held:
+                owners.setdefault(inode, []).append((pid, name))
+    return owners
+
+
+def _pids(proc: str) -> list[int]:
+    """Return the processes that are there, none where /proc is not mounted."""
+    try:
+        with os.scandir(proc) as entries:
+            return sorted(int(entry.name) for entry in entries if entry.name.isdigit())
+    except OSError:
+        return []
+
+
+def _links(folder: str) -> Iterator[str]:
+    """Yield where the descriptors of a process lead. This loop is most of the cost on a busy host."""
+    try:
+        directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    yield os.readlink(entry.name, dir_fd=directory)
+    except OSError:
+        return  # the process has ended
+    finally:
+        os.close(directory)
+
+
+def process_name(pid: int, proc: str = "/proc") -> str | None:
+    """Return the kernel's name of a process, at most 15 bytes, or None when there is no such process."""
+    try:
+        return Path(proc, str(pid), "comm").read_text(encoding="utf-8", errors="replace")[:-1]
+    except OSError:
+        return None
