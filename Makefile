@@ -8,10 +8,10 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON   ?= python3
-SCENARIO ?= default
+SCENARIO ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 JOBS     ?= 2
 INPUTS   ?= 500000
-PARTS    ?= molecule sanity packet integration first-hour lint property unit types docs build
+PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet integration first-hour lint property unit types docs build
 
 VENV      := .venv
 VENV_DEMO := .venv-demo
@@ -86,9 +86,11 @@ first-hour: setup $(BUILD)/collections/.stamp ## the README in an empty home, on
 	@PYTHON="$(PYTHON)" tests/tools/ansibles.sh $(BUILD)/ansible-core
 	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) -m pytest tests/first_hour
 
-molecule: setup $(BUILD)/collections/.stamp ## a Molecule scenario in podman containers: SCENARIO=default
-	@echo "molecule: scenario $(SCENARIO)"
-	@PATH="$(BIN):$$PATH" tests/tools/molecule.sh test -s $(SCENARIO)
+molecule: $(SCENARIO:%=molecule-%) ## the Molecule scenarios in podman containers; SCENARIO=nftables runs one
+
+molecule-%: setup $(BUILD)/collections/.stamp
+	@echo "molecule: scenario $*"
+	@PATH="$(BIN):$$PATH" tests/tools/molecule.sh $*
 
 sanity: setup ## ansible-test sanity, all tests, every installed Python
 	@echo "sanity: ansible-test on a copy of the checkout"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 SECONDS = 1.5
 
@@ -56,9 +57,13 @@ def search(address: str, port: int) -> str:
 
 KINDS = {"tcp": tcp, "ssrp": ssrp, "search": search}
 
+
+def knock(target: str) -> str:
+    """Tell what one target meets."""
+    kind, address, port = target.split("/")
+    return KINDS[kind](address, int(port))
+
+
 if __name__ == "__main__":
-    RESULTS = {}
-    for target in sys.argv[1:]:
-        kind, address, port = target.split("/")
-        RESULTS[target] = KINDS[kind](address, int(port))
-    print(json.dumps(RESULTS))
+    with ThreadPoolExecutor(max_workers=len(sys.argv)) as pool:
+        print(json.dumps(dict(zip(sys.argv[1:], pool.map(knock, sys.argv[1:])))))

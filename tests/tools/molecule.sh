@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Run Molecule with podman in a network of its own: molecule.sh test -s default
+# Run a scenario of Molecule with podman in a network of its own: molecule.sh nftables [test]
 #
 # The bridge between the containers, and whatever podman does to a firewall for it, live in a private network
 # namespace: nothing is changed in the machine's own, and no packet leaves the documentation networks.
@@ -8,6 +8,8 @@
 set -euo pipefail
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 root=$(cd "$(dirname "$0")/../.." && pwd)
+scenario=${1:?usage: molecule.sh SCENARIO [COMMAND]}
+command=${2:-test}
 stage=${DBPORTS_MOLECULE_STAGE:-outside}
 
 # Say whether crun would refuse these cgroups: in the hybrid layout v2 hangs below v1; without that mount it sees v1.
@@ -26,7 +28,7 @@ case "$stage" in
     exec "$0" "$@"
     ;;
   mounts)
-    export DBPORTS_MOLECULE_STAGE=network DBPORTS_IMAGE
+    export DBPORTS_MOLECULE_STAGE=network DBPORTS_IMAGE_BOOKWORM DBPORTS_IMAGE_TRIXIE
     ! hybrid || umount /sys/fs/cgroup/unified
     if [ "$(id -u)" -eq 0 ]; then
       # Addresses in use and network namespaces are noted here; the notes of a run that was killed would outlive it.
@@ -35,7 +37,9 @@ case "$stage" in
         mount -t tmpfs tmpfs "$notes"
       done
     fi
-    DBPORTS_IMAGE=$("$root/tests/tools/image.sh")  # here, where packages can be fetched
+    # Here, where packages can be fetched.
+    DBPORTS_IMAGE_BOOKWORM=$("$root/tests/tools/image.sh" bookworm)
+    DBPORTS_IMAGE_TRIXIE=$("$root/tests/tools/image.sh" trixie)
     [ "$(id -u)" -ne 0 ] || exec unshare --net "$0" "$@"
     exec podman unshare --rootless-netns "$0" "$@"
     ;;
@@ -53,7 +57,7 @@ fi
 export DBPORTS_ULIMITS
 export ANSIBLE_HOME=${ANSIBLE_HOME:-$root/.build/ansible}
 export ANSIBLE_COLLECTIONS_PATH=${ANSIBLE_COLLECTIONS_PATH:-$root/.build/collections}
-export MOLECULE_EPHEMERAL_DIRECTORY=$root/.build/molecule
+export MOLECULE_EPHEMERAL_DIRECTORY=$root/.build/molecule/$scenario
 cd "$root"
 
 # A connection that an earlier run left open leads into containers that are gone: every run keeps to its own.
@@ -89,7 +93,7 @@ finish() {
   rm -rf "$log" "$ANSIBLE_SSH_CONTROL_PATH_DIR"
 }
 trap finish EXIT
-molecule --base-config molecule/shared/base.yml "$@" 2>&1 | tee "$log"
+molecule --base-config molecule/shared/base.yml "$command" -s "$scenario" 2>&1 | tee "$log"
 
 # Molecule passes over a step that has no playbook or no tests, and calls that a success.
 if sed 's/\x1b\[[0-9;]*m//g' "$log" \

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hosts of a scenario, which are named in base.yml, and what Ansible knows of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+from testinfra.host import Host
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # scripts.py and sweep.py, for the tests
+
+INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
+
+
+def _host(name: str) -> Host:
+    return testinfra.get_host(f"ansible://{name}", ansible_inventory=INVENTORY)
+
+
+@pytest.fixture(scope="session", params=["bookworm", "trixie"])
+def server(request: pytest.FixtureRequest) -> Host:
+    """A server of both engines, on each release."""
+    return _host(request.param)
+
+
+@pytest.fixture(scope="session")
+def client() -> Host:
+    """A host that the servers name as a client."""
+    return _host("client")
+
+
+@pytest.fixture(scope="session")
+def intruder() -> Host:
+    """A host that the servers name as forbidden."""
+    return _host("intruder")
+
+
+@pytest.fixture
+def variables(server: Host) -> dict[str, Any]:
+    """What the scenario says of the server: its variables in the inventory."""
+    return dict(server.ansible.get_variables())
+
+
+@pytest.fixture
+def addresses(variables: dict[str, Any]) -> list[str]:
+    """The server's addresses, IPv4 first."""
+    return list(variables["dbports_addresses"])
