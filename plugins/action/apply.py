@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import (
@@ -27,13 +28,14 @@ class ActionModule(HostAction):
         "allow_empty_plan": {"type": "bool", "default": False},
         "accept_conflicts": {"type": "list", "elements": "str", "default": []},
         "persist": {"type": "bool", "default": True},
+        "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
         host = task_vars["inventory_hostname"]
-        common = {"former_name": args["former_name"] or "", "owner": host}
+        common = {"former_name": args["former_name"] or "", "owner": host, "backend": args["backend"]}
         if args["state"] == "absent":
             return self.call_ruleset({**common, "state": "absent"}, task_vars)
         plan = self.plan(args, task_vars)

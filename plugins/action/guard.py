@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import POLICIES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
@@ -33,6 +34,7 @@ class ActionModule(HostAction):
         "former_name": {"type": "str"},
         "accept_conflicts": {"type": "list", "elements": "str", "default": []},
         "persist": {"type": "bool", "default": True},
+        "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
         "timeout": {"type": "float", "default": 2.0},
     }
 
@@ -41,7 +43,7 @@ class ActionModule(HostAction):
         refuse_delegation(self._task, task_vars)
         host = task_vars["inventory_hostname"]
         owner = f"{host} (role guard)"
-        common = {"owner": owner, "former_name": args["former_name"] or ""}
+        common = {"owner": owner, "former_name": args["former_name"] or "", "backend": args["backend"]}
         if args["state"] == "absent":
             return self.call_ruleset({**common, "state": "absent"}, task_vars)
         plan = _plan(host, args, AnsibleInventory(task_vars["hostvars"]))
@@ -52,7 +54,7 @@ class ActionModule(HostAction):
         result = self.apply_port_set(plan.hosts[host], more, task_vars)
         if result.get("failed") or self._task.check_mode:
             return result
-        verdicts = self.verdicts(plan.hosts[host], args["timeout"], task_vars, owner)
+        verdicts = self.verdicts(plan.hosts[host], args["timeout"], task_vars, backend=args["backend"], owner=owner)
         return verdicts.failed or {**verdicts.returned(), **result}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any, ClassVar
 
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
@@ -26,6 +27,7 @@ class ActionModule(HostAction):
         **PLAN_OPTIONS,
         "prepare": {"type": "bool", "default": False},
         "timeout": {"type": "float", "default": 2.0},
+        "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +41,7 @@ class ActionModule(HostAction):
         if args["plan_dir"]:
             self.keep(plan, self.directory(args))
             forget_findings(self.directory(args), host)
-        found = self.verdicts(port_set, args["timeout"], task_vars)
+        found = self.verdicts(port_set, args["timeout"], task_vars, backend=args["backend"])
         if found.failed:
             return found.failed
         if args["plan_dir"] and plan.has(host):

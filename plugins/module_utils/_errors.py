@@ -71,6 +71,7 @@ ErrorCode = Literal[
     "would_lose",
     "would_lock_out",
     "other_owner",
+    "wrong_backend",
     "malformed_answer",
 ]
 """What kind of mistake an error is about: programs and tests ask for this, people read the reason."""

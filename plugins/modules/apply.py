@@ -53,6 +53,11 @@ options:
     description: Whether the ruleset survives a reboot.
     type: bool
     default: true
+  backend:
+    description: The firewall that carries the rules, see O(dbports.firewall.ruleset#module:backend).
+    type: str
+    choices: [auto, firewalld, ufw, nftables, iptables]
+    default: auto
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:

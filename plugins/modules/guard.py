@@ -65,6 +65,11 @@ options:
     description: Whether the ruleset survives a reboot.
     type: bool
     default: true
+  backend:
+    description: The firewall that carries the rules, see O(dbports.firewall.ruleset#module:backend).
+    type: str
+    choices: [auto, firewalld, ufw, nftables, iptables]
+    default: auto
   timeout:
     description: The timeout in seconds of each probe, and of the wait for servers that do not listen yet.
     type: float
@@ -74,7 +79,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - The ruleset is computed and tested with C(nft --check), and nothing is loaded or compared.
+      - The ruleset is computed and tested in a dry run of the firewall, and nothing is loaded or compared.
   diff_mode:
     support: full
 seealso:

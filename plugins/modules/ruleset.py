@@ -15,9 +15,10 @@ description:
   - Brings the host's own firewall to exactly the given rules in one transaction, or leaves it as it was.
   - On a guarded port the given peers are accepted and everyone else is refused. All other ports, tables, chains
     and rules of the host stay as they are.
-  - Uses the nftables table C(inet dbports) of its own. An established connection of a peer that is no longer given is
-    cut at once. On a guarded range of 64 or more ports, which may hold the source ports of connections that the host
-    itself opens, the answers to those pass.
+  - What it writes is its own and recognisable. In nftables it is the table C(inet dbports), in iptables the chains
+    C(DBPORTS_*), to which the first rules of C(INPUT) and C(OUTPUT) lead.
+  - An established connection of a peer that is no longer given is cut at once. On a guarded range of 64 or more ports,
+    which may hold the source ports of connections that the host itself opens, the answers to those pass.
   - M(dbports.firewall.apply) computes the rules from the inventory and calls this module; use it by hand for rules
     that come from elsewhere.
 options:
@@ -85,8 +86,9 @@ options:
   persist:
     description:
       - Whether the rules come back after a reboot.
-      - Where systemd runs, the ruleset is stored in C(/etc/dbports/ruleset.nft) and loaded by the unit
-        C(dbports-firewall.service). Elsewhere it becomes the file C(dbports.nft) in the directory that the
+      - Where systemd runs, nftables rules are stored in C(/etc/dbports/ruleset.nft) and loaded by the unit
+        C(dbports-firewall.service), those of iptables in C(/etc/dbports/iptables.sh) and loaded by
+        C(dbports-iptables.service). Elsewhere nftables rules become the file C(dbports.nft) in the directory that the
         distribution's nftables configuration includes. Where there is neither, RV(persistent) is V(false) and a
         warning says why.
     type: bool
@@ -108,6 +110,18 @@ options:
     description: Another name whose rules this host takes over, after it was renamed or cloned.
     type: str
     default: ""
+  backend:
+    description:
+      - The firewall that carries the rules.
+      - With V(auto) it is the one that already carries rules of this collection. Otherwise it is a running firewalld,
+        an active ufw, nftables if C(nft) is installed, or iptables, in this order.
+      - Any other firewall than the one that governs the host is refused, because it would be a second one beside it. So
+        is one other than the one that already carries rules of this collection. To move to another one, remove the
+        rules with O(state=absent) first.
+      - Rules of this collection in two firewalls at once are an error that says how to remove one of them.
+    type: str
+    choices: [auto, firewalld, ufw, nftables, iptables]
+    default: auto
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action]
 attributes:
   check_mode:
@@ -121,7 +135,7 @@ seealso:
   - plugin: dbports.firewall.required_ports
     plugin_type: filter
 requirements:
-  - nftables with JSON support on the host
+  - nftables with JSON support, or iptables with ip6tables, on the host
   - root
 """
 
@@ -151,6 +165,11 @@ backend:
   type: str
   returned: success
   sample: nftables
+backend_reason:
+  description: Why it was chosen.
+  type: str
+  returned: success
+  sample: nft is installed
 in_sync:
   description: Whether the rules in force were already the wanted ones before this run.
   type: bool
@@ -238,6 +257,7 @@ foreign:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
@@ -265,6 +285,7 @@ def main() -> None:
             "allow_shrink": {"type": "bool", "default": False},
             "owner": {"type": "str", "default": ""},
             "former_name": {"type": "str", "default": ""},
+            "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
         },
         supports_check_mode=True,
     )

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, Option
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import POLICIES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import gateway_kinds
@@ -228,6 +229,14 @@ _PLAN_ID: Spec = {
     "the plan is computed from the inventory. An empty value is an error.",
 }
 
+_BACKEND: Spec = {
+    "type": "str",
+    "default": AUTO,
+    "choices": list(CHOICES),
+    "description": "The firewall that carries the rules. V(auto) keeps to the one that already carries rules of this "
+    "collection; otherwise it takes a running firewalld, an active ufw, nftables if C(nft) is installed, or iptables.",
+}
+
 _TIMEOUT: Spec = {
     "type": "float",
     "default": 2.0,
@@ -292,6 +301,7 @@ ROLES: dict[str, Spec] = {
                 "default": True,
                 "description": "Whether the rulesets survive a reboot.",
             },
+            "dbports_backend": _BACKEND,
         },
     },
     "guard": {
@@ -358,6 +368,7 @@ ROLES: dict[str, Spec] = {
                 "default": True,
                 "description": "Whether the ruleset survives a reboot.",
             },
+            "guard_backend": _BACKEND,
             "guard_probe_timeout": _TIMEOUT,
         },
     },
@@ -369,6 +380,7 @@ ROLES: dict[str, Spec] = {
             "dbports_plan_dir": _PLAN_DIR,
             "dbports_plan_id": _PLAN_ID,
             "dbports_probe_timeout": _TIMEOUT,
+            "dbports_backend": _BACKEND,
         },
     },
     "explain": {

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional, Protocol
+from typing import NamedTuple, Optional, Protocol
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.backend import IptablesBackend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.backend import Nftables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
@@ -24,9 +25,20 @@ class Backend(Protocol):
     """
 
     name: str
+    exclusive: bool
+    """Whether it rewrites the host's packet filter by itself while it is active, as firewalld and ufw do: no second
+    firewall belongs beside it."""
 
     def governs(self) -> Optional[str]:
-        """Return why this host's rules belong into this firewall, such as "firewalld is running"; None: they do not."""
+        """Return why this host's rules may be in this firewall, such as "firewalld is running"; None: they may not."""
+
+    def carries(self) -> bool:
+        """Tell whether rules of ours are in this firewall, in force or kept for the next boot.
+
+        It is asked of every firewall in every run, so it looks at no more than it needs.
+
+        :raises DbportsError: when this process may not look.
+        """
 
     def observe(self) -> Observed:
         """Read what the host carries, with all that :meth:`undo` needs."""
@@ -53,13 +65,119 @@ class Backend(Protocol):
         """
 
 
-BACKENDS: tuple[Backend, ...] = (Nftables(),)
+BACKENDS: tuple[Backend, ...] = (Nftables(), IptablesBackend())
 """In the order in which they are asked. Only modules imported statically reach a target."""
 
 
-def governing_backend(backends: Sequence[Backend] = BACKENDS) -> Backend:
-    """Return the first backend that governs this host."""
+AUTO = "auto"
+"""The choice of a user who leaves it to us."""
+
+CHOICES = (AUTO, "firewalld", "ufw", "nftables", "iptables")
+"""What users may write for ``backend``."""
+
+
+class Choice(NamedTuple):
+    """A firewall and why it was chosen."""
+
+    backend: Backend
+    reason: str
+
+
+def choose_backend(name: str = AUTO, *, absent: bool = False, backends: Sequence[Backend] = BACKENDS) -> Choice:
+    """Choose the firewall for the rules of this host.
+
+    :param name: the one that the user asks for, or :data:`AUTO`: the one in which rules of ours already are, else the
+        first that governs the host.
+    :param absent: whether rules are only to be removed, which may be done anywhere.
+    :raises DbportsError: when none governs the host, when it is the wrong one, or when rules of ours are in two.
+    """
+    asked = next((item for item in backends if item.name == name), None)
+    if asked is None and name != AUTO:
+        raise DbportsError(
+            "expected auto or one of " + ", ".join(item.name for item in backends),
+            code="not_a_choice",
+            path="backend",
+            value=name,
+        )
+    if asked and absent:
+        return Choice(asked, "it was asked for")
+    carrying = [item for item in backends if item.carries()]
+    if len(carrying) > 1:
+        raise _in_two(carrying)
+    if asked:
+        return Choice(_allowed(asked, carrying, backends), "it was asked for")
+    if carrying and (absent or carrying[0].governs() is not None):
+        return Choice(carrying[0], "rules of this collection are already in it")
+    if carrying:
+        raise _dead(carrying[0])
+    return _first(backends)
+
+
+def _first(backends: Sequence[Backend]) -> Choice:
     for backend in backends:
-        if backend.governs() is not None:
-            return backend
-    raise DbportsError("no firewall on this host is supported", code="program_missing")
+        reason = backend.governs()
+        if reason is not None:
+            return Choice(backend, reason)
+    raise DbportsError(
+        "no supported firewall on this host: " + ", ".join(item.name for item in backends),
+        code="program_missing",
+        fix="Install one of them",
+    )
+
+
+def _allowed(asked: Backend, carrying: Sequence[Backend], backends: Sequence[Backend]) -> Backend:
+    """Return the firewall that was asked for.
+
+    :raises DbportsError: when rules of ours are in another one, or another one is active and wants to be the only one.
+    """
+    for other in carrying:
+        if other is not asked:
+            raise DbportsError(
+                f"rules of this collection are in {other.name} already, and {asked.name} would be a second firewall",
+                code="wrong_backend",
+                path="backend",
+                value=asked.name,
+                fix=f"Leave backend (dbports_backend) out to keep to {other.name}; to move, first {_remove(other)}",
+            )
+    if asked.governs() is None:
+        first = _first(backends)
+        raise DbportsError(
+            f"{asked.name} does not govern this host: {first.reason}",
+            code="wrong_backend",
+            path="backend",
+            value=asked.name,
+            fix=f"Set backend (dbports_backend) to auto or {first.backend.name}, or start {asked.name} first",
+        )
+    for other in backends:
+        reason = other.governs() if other.exclusive and other is not asked else None
+        if reason is not None:
+            raise DbportsError(
+                f"{reason}, and {asked.name} would be a second firewall beside it",
+                code="wrong_backend",
+                path="backend",
+                value=asked.name,
+                fix=f"Set backend (dbports_backend) to auto or {other.name}; or stop and disable {other.name} first",
+            )
+    return asked
+
+
+def _dead(backend: Backend) -> DbportsError:
+    return DbportsError(
+        f"rules of this collection are kept in {backend.name}, which does not govern this host",
+        code="wrong_backend",
+        path="backend",
+        fix=f"Start {backend.name} again; to move to another firewall, first {_remove(backend)}",
+    )
+
+
+def _in_two(carrying: Sequence[Backend]) -> DbportsError:
+    return DbportsError(
+        "rules of this collection are in " + " and ".join(item.name for item in carrying) + " at once",
+        code="wrong_backend",
+        path="backend",
+        fix=f"Keep one of them, such as {carrying[0].name}: " + "; ".join(map(_remove, carrying[1:])),
+    )
+
+
+def _remove(backend: Backend) -> str:
+    return f"run apply on this host with dbports_state=absent and dbports_backend={backend.name}"

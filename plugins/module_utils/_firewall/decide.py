@@ -34,6 +34,7 @@ class DesiredState:
     :ivar allow_shrink: whether losses are intended.
     :ivar owner: the inventory host that this is, as :func:`owner_text` writes it; empty leaves the name that is there.
     :ivar former_owner: a name whose rules it may take over.
+    :ivar backend: the name of the firewall that is asked for, or ``auto``.
     """
 
     ruleset: Ruleset
@@ -43,6 +44,7 @@ class DesiredState:
     allow_shrink: bool = False
     owner: str = ""
     former_owner: str = ""
+    backend: str = "auto"
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> DesiredState:
@@ -63,6 +65,7 @@ class DesiredState:
             allow_shrink=bool(arguments.get("allow_shrink", False)),
             owner=owner,
             former_owner=former,
+            backend=str(arguments.get("backend") or "auto"),
         )
 
 

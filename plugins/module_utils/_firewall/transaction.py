@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import Backend, governing_backend
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import Backend, Choice, choose_backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState, decide
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
@@ -26,16 +26,17 @@ def apply(
     With ``check`` nothing is changed, the dry run is made all the same and the result is what the
     run would give.
 
-    :param backend: the host's firewall; None looks for it.
+    :param backend: the host's firewall, for tests; None chooses it.
     :param runner: what runs the steps, for tests.
-    :returns: ``changed``, ``diff``, ``state``, ``backend``, ``in_sync`` (whether the rules in force
-        already were the wanted ones), ``persistent``, ``persisted_files``, ``guarded`` (port lists by
+    :returns: ``changed``, ``diff``, ``state``, ``backend``, ``backend_reason``, ``in_sync`` (whether the rules in
+        force already were the wanted ones), ``persistent``, ``persisted_files``, ``guarded`` (port lists by
         protocol, inbound), ``foreign`` (see :class:`ForeignFinding`) and ``warnings``.
     :raises DbportsError: when something is missing, the dry run fails, too much would be lost or a
         step fails; the host is then as before.
     """
-    backend = backend or governing_backend()
     with exclusive():
+        choice = Choice(backend, "it was given") if backend else choose_backend(wish.backend, absent=wish.absent)
+        backend = choice.backend
         observed = backend.observe()
         change = plan_change(backend, observed, wish)
         if change.refusal:
@@ -43,7 +44,7 @@ def apply(
         backend.check(change.script)
         if change.changed and not check:
             commit(backend, change, observed, runner or Runner())
-    return _result(change, backend.name)
+    return _result(change, choice)
 
 
 def plan_change(backend: Backend, observed: Observed, wish: DesiredState) -> Change:
@@ -86,13 +87,14 @@ def rollback(backend: Backend, observed: Observed, runner: Runner, error: Except
         ) from error
 
 
-def _result(change: Change, backend: str) -> dict[str, Any]:
+def _result(change: Change, choice: Choice) -> dict[str, Any]:
     ruleset, kept = change.wish.ruleset, change.script.kept
     return {
         "changed": change.changed,
         "diff": change.diff(),
         "state": "absent" if change.wish.absent else "present",
-        "backend": backend,
+        "backend": choice.backend.name,
+        "backend_reason": choice.reason,
         "in_sync": change.in_sync,
         "persistent": bool(kept.files),
         "persisted_files": kept.paths,

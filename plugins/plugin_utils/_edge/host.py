@@ -78,11 +78,12 @@ class HostAction(DbportsAction):
         return {"changed": False}
 
     def verdicts(
-        self, port_set: PortSet, timeout: float, task_vars: dict[str, Any], owner: str | None = None
+        self, port_set: PortSet, timeout: float, task_vars: dict[str, Any], *, backend: str, owner: str | None = None
     ) -> Verdicts:
         """Collect what the host shows, in one call, and judge it.
 
         :param timeout: of each probe, and of the wait for servers that have just been started, in seconds.
+        :param backend: the firewall that is to carry the rules, or ``auto``.
         :param owner: whose rules they are, where that is not the host's name in the inventory.
         """
         port_set = at_seen_ports(port_set, lambda host: noted(f"ports-{host}"))
@@ -91,7 +92,7 @@ class HostAction(DbportsAction):
             "ports": watched_ports(port_set),
             "processes": watched_processes(port_set),
             "listeners": awaited_listeners(port_set),
-            "ruleset": {**ruleset, "owner": owner or ruleset["owner"]},
+            "ruleset": {**ruleset, "owner": owner or ruleset["owner"], "backend": backend},
             "probes": probes_of(port_set),
             "timeout": timeout,
         }

@@ -24,6 +24,7 @@ RUN_VARIABLES = (
     "dbports_accept_conflicts",
     "dbports_allow_empty_plan",
     "dbports_allow_shrink",
+    "dbports_backend",
     "dbports_explain_host",
     "dbports_explain_peer",
     "dbports_explain_port",

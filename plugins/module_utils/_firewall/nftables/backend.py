@@ -9,6 +9,7 @@ from functools import partial
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
@@ -40,14 +41,22 @@ class Nftables:
     """
 
     name = "nftables"
+    exclusive = False
 
     def __init__(self, nft: Optional[Nft] = None, persistence: Optional[Persistence] = None) -> None:
         self._given = nft
         self._persistence = persistence or Persistence()
 
     def governs(self) -> Optional[str]:
-        """Tell that rules belong here: no other firewall is supported yet."""
-        return "no other firewall is supported"
+        """Tell that rules may be here: nft is installed."""
+        return "nft is installed" if self._given or find("nft") else None
+
+    def carries(self) -> bool:
+        """Look for the own table, and for the own files."""
+        if self._persistence.current().files:
+            return True
+        nft = self._nft()
+        return nft is not None and nft.has_own_table()
 
     def observe(self) -> Observed:
         """Read the ruleset and the own files; where nft is missing there may still be files."""

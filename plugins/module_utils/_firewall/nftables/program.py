@@ -43,6 +43,10 @@ class Nft:
         """Return the host's whole ruleset as JSON."""
         return self._checked("-j", "list", "ruleset")
 
+    def has_own_table(self) -> bool:
+        """Tell whether the own table is there, without reading what any table holds."""
+        return f"table {FAMILY} {TABLE}" in self._checked("list", "tables", FAMILY).splitlines()
+
     def own_text(self) -> str:
         """Return the text that brings the own table, which must exist, back as it is now, counters at zero."""
         return DELETE + self._checked("-s", "list", "table", FAMILY, TABLE)

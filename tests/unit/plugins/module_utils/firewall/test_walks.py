@@ -16,7 +16,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
     BACKENDS,
     Backend,
-    governing_backend,
+    choose_backend,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
@@ -54,6 +54,7 @@ class Memory:
     """
 
     name = "memory"
+    exclusive = True
 
     def __init__(self, root: Path, fails: str = "") -> None:
         self.here = True
@@ -78,6 +79,9 @@ class Memory:
 
     def governs(self) -> str | None:
         return "the test says so" if self.here else None
+
+    def carries(self) -> bool:
+        return self.rules != NOTHING or self.file.exists()
 
     def observe(self) -> Observed:
         return {"rules": self.rules, "file": self.file.read_text() if self.file.exists() else ""}
@@ -126,14 +130,14 @@ def bring(wanted: DesiredState, memory: Memory, check: bool = False) -> dict[str
 
 
 def test_it_is_picked_up(tmp_path: Path) -> None:
-    """The first backend that governs a host is taken; without one it is an error."""
+    """A backend that governs a host is taken; without one it is an error."""
     memory = Memory(tmp_path)
     known: tuple[Backend, ...] = (memory, *BACKENDS)
-    assert governing_backend(known) is memory
+    assert choose_backend("auto", backends=[memory]).backend is memory
+    assert choose_backend("memory", backends=known).reason == "it was asked for"
     memory.here = False
-    assert governing_backend(known) is BACKENDS[0]
     with pytest.raises(DbportsError) as caught:
-        governing_backend([memory])
+        choose_backend(backends=[memory])
     assert caught.value.code == "program_missing"
 
 

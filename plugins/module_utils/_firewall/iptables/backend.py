@@ -1,0 +1,147 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""iptables and ip6tables as a backend: chains of its own, and where systemd runs a unit for the next boot."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Tables, read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PREFIX, PROGRAMS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import (
+    NOT_KEPT,
+    own_files,
+    wanted,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables, other_program
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.script import lines_of, script
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import (
+    Host,
+    kept_from_text,
+    kept_to_text,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
+    ForeignFinding,
+    Observed,
+    Script,
+    State,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step
+
+VARIANT, SAVED, OTHER, KEPT, SYSTEMD = "variant", "saved", "other", "kept", "systemd"
+"""What is observed: the variant that governs, or nothing where there is no iptables; by family what iptables-save
+prints, and that of the other variant; the own files; whether systemd runs."""
+
+
+class IptablesBackend:
+    """See :class:`Backend`.
+
+    :param programs: the programs; None looks for them.
+    :param host: what reads the own files; None takes those of the host.
+    """
+
+    name = "iptables"
+    exclusive = False
+
+    def __init__(self, programs: Optional[Iptables] = None, host: Optional[Host] = None) -> None:
+        self._given = programs
+        self._host = host or Host()
+
+    def governs(self) -> Optional[str]:
+        """Tell that rules may be here: iptables is installed."""
+        return "iptables is installed" if self._given or find("iptables") else None
+
+    def carries(self) -> bool:
+        """Look for own chains, and for own files."""
+        if self._host.current(own_files(self._host.has_systemd())).files:
+            return True
+        programs = self._programs()
+        return programs is not None and any(f"\n:{PREFIX}" in programs.saved(family) for family in PROGRAMS)
+
+    def observe(self) -> Observed:
+        """Read all rules and the own files; where iptables is missing there may still be files."""
+        systemd = self._host.has_systemd()
+        texts = {
+            KEPT: kept_to_text(self._host.current(own_files(systemd))),
+            SYSTEMD: "yes" if systemd else "",
+            VARIANT: "",
+        }
+        programs = self._programs()
+        variant = programs.variant() if programs else ""
+        for family in PROGRAMS:
+            texts[f"{SAVED} {family}"] = programs.saved(family) if programs else ""
+            texts[f"{OTHER} {family}"] = programs.saved_other(family, variant) if programs else ""
+        return {**texts, VARIANT: variant}
+
+    def decode(self, observed: Observed) -> State:
+        """Read the own chains and the own files."""
+        return State(
+            ruleset=decode(_tables(observed, SAVED)),
+            kept=kept_from_text(observed[KEPT]),
+            foreign=partial(_judge, observed),
+            place=f"chains {PREFIX}* of iptables and ip6tables",
+        )
+
+    def encode(self, wanted_ruleset: Ruleset, observed: Observed, *, persist: bool) -> Script:
+        """Write the script, which is also the file that loads the rules at boot."""
+        own = own_files(bool(observed[SYSTEMD]))
+        text = script({family: encode(wanted_ruleset, family) for family in PROGRAMS})
+        keep = persist and bool(wanted_ruleset)
+        kept = wanted(own, text if keep else None)
+        return Script(
+            load=_load(text),
+            keep=own.keep_steps(kept_from_text(observed[KEPT]), kept),
+            kept=kept,
+            not_kept=NOT_KEPT if keep and not own.systemd else None,
+        )
+
+    def check(self, script: Script) -> None:
+        """Let iptables-restore check the rules."""
+        for step in script.load:
+            if isinstance(step, RunCommand):
+                self._needed().check(step.text)
+
+    def undo(self, observed: Observed) -> tuple[Step, ...]:
+        """Load the old rules, then bring back the files."""
+        tables = _tables(observed, SAVED)
+        load = _load(script({family: lines_of(tables[family]) for family in PROGRAMS})) if observed[VARIANT] else ()
+        return (*load, *own_files(bool(observed[SYSTEMD])).undo_steps(kept_from_text(observed[KEPT])))
+
+    def _programs(self) -> Optional[Iptables]:
+        return self._given or Iptables.locate()
+
+    def _needed(self) -> Iptables:
+        programs = self._programs()
+        if programs is None:
+            raise DbportsError(
+                "the programs of iptables and ip6tables are missing",
+                code="program_missing",
+                fix="Install the package iptables on the host",
+            )
+        return programs
+
+
+def _tables(observed: Observed, name: str) -> dict[int, Tables]:
+    return {family: read_tables(observed[f"{name} {family}"]) for family in PROGRAMS}
+
+
+def _load(text: str) -> tuple[Step, ...]:
+    return (RunCommand(("sh", "-s"), text),)
+
+
+def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
+    """Judge the tables around that of the own chains, and those of the other variant."""
+    found: list[ForeignFinding] = []
+    for family, tables in _tables(observed, SAVED).items():
+        found += judge_saved(tables, family, ruleset, PROGRAMS[family], skip=("filter",))
+    for family, tables in _tables(observed, OTHER).items():
+        found += judge_saved(tables, family, ruleset, other_program(observed[VARIANT], family))
+    return found

@@ -1,0 +1,143 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A ruleset as what ``iptables-restore --noflush`` and ``ip6tables-restore --noflush`` read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Union
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
+    CHAINS,
+    ECHO,
+    SLOTS,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    DIRECTIONS,
+    Accept,
+    Direction,
+    Guard,
+    Ruleset,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import (
+    OWNER,
+    REFUSAL,
+    PeerSet,
+    answered_guards,
+    checked_comment,
+    peer_sets,
+    peers_by_family,
+    refuse_unexpected,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+
+
+def encode(ruleset: Ruleset, family: int) -> list[str]:
+    """Write the own chains of one family with their rules, and the rules that lead into them.
+
+    A rule without a comment continues the one before it, whose ports did not fit.
+
+    :returns: lines of the table ``filter``; none when the ruleset has nothing for this family.
+    :raises DbportsError: when a value could not stand in the language; nothing is pasted.
+    """
+    refuse_unexpected(ruleset)
+    declared: list[str] = []
+    rules: list[str] = []
+    for direction in DIRECTIONS:
+        parts = [item for item in ruleset.parts if item.direction == direction and _matters(item, family)]
+        if parts:
+            names = _name_chains(ruleset, direction, family)
+            chain = CHAINS[direction]
+            declared += [chain.name, *names.values()]
+            for (_family, peers), name in names.items():
+                rules += [f"-A {name} {peer_condition(direction, peer)} -j ACCEPT" for peer in peers]
+            rules += [f"-A {chain.name} {text}" for text in _chain(ruleset, direction, family, names)]
+            rules.append(f"-I {chain.hook} -j {chain.name}")
+    return [*(f":{name} - [0:0]" for name in declared), *rules]
+
+
+def _matters(item: Union[Accept, Guard], family: int) -> bool:
+    return isinstance(item, Guard) or any(number == family for number, _peers in peers_by_family(item))
+
+
+def _name_chains(ruleset: Ruleset, direction: Direction, family: int) -> dict[PeerSet, str]:
+    """Name a chain for each peer set of one direction and family."""
+    accepts = tuple(item for item in ruleset.accepts if item.direction == direction)
+    pairs = [pair for pair in peer_sets(replace(ruleset, accepts=accepts)) if pair[0] == family]
+    return {pair: f"{CHAINS[direction].peers}{number}" for number, pair in enumerate(pairs, 1)}
+
+
+def peer_condition(direction: Direction, peer: AddressRange) -> str:
+    """Write the condition on the address of the peer."""
+    text = str(peer)
+    if "-" in text:
+        return f"-m iprange {CHAINS[direction].peer_range} {text}"
+    return f"{CHAINS[direction].peer} {text}"
+
+
+def _chain(ruleset: Ruleset, direction: Direction, family: int, names: Mapping[PeerSet, str]) -> Iterator[str]:
+    """Write the rules of one chain."""
+    owner = f" {_comment(OWNER + ruleset.owner)}" if ruleset.owner else ""
+    yield f"{CHAINS[direction].interface} lo{owner} -j RETURN"
+    if direction == "out":
+        # A client of this host may have a refused destination port as its source port.
+        yield "-m conntrack --ctdir REPLY -j RETURN"
+    else:
+        for guard in answered_guards(ruleset.guards):
+            for condition in _port_conditions(guard):
+                yield f"{condition} -m conntrack --ctdir REPLY -j RETURN"
+    for accept in ruleset.accepts:
+        if accept.direction == direction:
+            for pair in peers_by_family(accept):
+                if pair[0] == family:
+                    yield from _rules(conditions(accept, family), accept.comment, names.get(pair, "ACCEPT"))
+    for guard in ruleset.guards:
+        if guard.direction == direction:
+            yield from _rules(_port_conditions(guard), REFUSAL, "DROP")
+
+
+def _rules(texts: Sequence[str], comment: str, target: str) -> Iterator[str]:
+    for number, condition in enumerate(texts):
+        yield f"{condition}{'' if number else f' {_comment(comment)}'} -j {target}"
+
+
+def _comment(text: str) -> str:
+    """Write a comment in the quotes of iptables-restore, in which ours needs no escapes."""
+    return f'-m comment --comment "{checked_comment(text)}"'
+
+
+def conditions(accept: Accept, family: int) -> list[str]:
+    """Write the conditions of an accept besides its peers, as many as its ports need."""
+    if accept.protocol == "icmp":
+        return ["-p {} {}".format(*ECHO[family])]
+    return _port_conditions(accept)
+
+
+def _port_conditions(item: Union[Accept, Guard]) -> list[str]:
+    if item.protocol not in ("tcp", "udp"):
+        raise DbportsError("only tcp and udp have ports to guard", code="cannot_encode", value=item.protocol)
+    protocol = str(item.protocol)
+    found = []
+    for ports in _fitting(item.ports):
+        texts = [str(port).replace("-", ":") for port in ports]
+        match = f"-m multiport --dports {','.join(texts)}" if len(texts) > 1 else f"-m {protocol} --dport {texts[0]}"
+        found.append(f"-p {protocol} {match}")
+    return found
+
+
+def _fitting(ports: Sequence[PortRange]) -> list[list[PortRange]]:
+    """Cut ports into lists that one match takes."""
+    found: list[list[PortRange]] = []
+    left = 0
+    for port in ports:
+        slots = 1 if port.first == port.last else 2
+        if slots > left:
+            found.append([])
+            left = SLOTS
+        found[-1].append(port)
+        left -= slots
+    return found

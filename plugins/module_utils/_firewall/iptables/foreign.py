@@ -1,0 +1,151 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Do other tables, or the other variant of iptables, still drop what the own chains accept?
+
+The own chains are the first rule of ``INPUT`` and ``OUTPUT`` in the table ``filter``: an accept there ends the way
+through that table. The other tables and those of the other variant are passed all the same, and a drop is final.
+Their rules are written as nft lists them, and judged by the same walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import of_family
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import (
+    conditions,
+    peer_condition,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
+    Part,
+    Rule,
+    Table,
+    Tables,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import CHAINS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing, Node
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
+
+PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
+"""The tables that may drop, with the priorities of their chains (nft(8)); ``nat`` does not filter."""
+
+FAMILIES = {4: "ip", 6: "ip6"}
+_HOOKS = ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")
+
+_VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject", "RETURN": "return", "NFQUEUE": "queue"}
+_SILENT = {
+    *("AUDIT", "CHECKSUM", "CLASSIFY", "CONNMARK", "CONNSECMARK", "CT", "DSCP", "ECN", "HL", "LOG", "MARK", "NFLOG"),
+    *("NOTRACK", "RATEEST", "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TRACE", "TTL", "ULOG", ""),
+}
+"""Targets after which the next rule follows (iptables-extensions(8)); so does a rule without any."""
+
+_UNKNOWN_TARGET: Node = {"xt": None}
+_UNKNOWN_FIELD: Node = {"meta": {"key": "unknown"}}
+
+_FIELDS: dict[str, tuple[str, str]] = {
+    "-p": ("meta", "l4proto"),
+    "-i": ("meta", "iifname"),
+    "-o": ("meta", "oifname"),
+    "--ctstate": ("ct", "state"),
+    "--state": ("ct", "state"),
+    "--ctdir": ("ct", "direction"),
+}
+_PEERS = {"-s": "saddr", "--src-range": "saddr", "-d": "daddr", "--dst-range": "daddr"}
+_PORTS = ("--dport", "--dports")
+_MATCHES = {"comment", "conntrack", "state", "tcp", "udp", "multiport", "iprange"}
+"""Matches that are known with the options above."""
+
+
+def judge_saved(
+    tables: Tables, family: int, ruleset: Ruleset, program: str, *, skip: Collection[str] = ()
+) -> list[ForeignFinding]:
+    """Judge the rules of one family that ``iptables-save`` printed.
+
+    :param program: what the owner of the rules calls to change them.
+    :param skip: tables that are not judged: that of the own chains, whose other rules decide nothing then.
+    """
+    found = judge_foreign(_listing(tables, family, skip), ruleset)
+    return [replace(item, text=f"{program}: {item.text}", fix=_fix(item, family, program)) for item in found]
+
+
+def _fix(finding: ForeignFinding, family: int, program: str) -> str:
+    """Return the commands that let the peers of an accept pass the table of a finding."""
+    accept = finding.accept
+    peers = list(of_family(accept.peers, family))
+    networks = ",".join(str(peer) for peer in peers if "-" not in str(peer))
+    sources = [f"{CHAINS[accept.direction].peer} {networks}"] if networks else []
+    sources += [peer_condition(accept.direction, peer) for peer in peers if "-" in str(peer)]
+    place = f"{program} -t {finding.place['table']} -I {finding.place['chain']}"
+    return "; ".join(
+        f"{place} {source} {condition} -j ACCEPT" for source in sources for condition in conditions(accept, family)
+    )
+
+
+def _listing(tables: Tables, family: int, skip: Collection[str]) -> Listing:
+    """Write tables as nft would list them."""
+    found: Listing = []
+    for name, priority in PRIORITIES.items():
+        if name in tables and name not in skip:
+            found += _objects(tables[name], {"family": FAMILIES[family], "table": name}, priority)
+    return found
+
+
+def _objects(table: Table, place: dict[str, Node], priority: int) -> Iterator[tuple[str, dict[str, Node]]]:
+    for chain, policy in table.policies.items():
+        base: dict[str, Node] = {}
+        if chain in _HOOKS:
+            base = {"type": "filter", "hook": chain.lower(), "prio": priority, "policy": policy.lower()}
+        yield "chain", {**place, "name": chain, **base}
+    for chain, rules in table.rules.items():
+        for rule in rules:
+            yield "rule", {**place, "chain": chain, "expr": _expressions(rule, str(place["family"]), table)}
+
+
+def _expressions(rule: Rule, family: str, table: Table) -> list[Node]:
+    """Write a rule as nft's expressions; what is not known of it becomes one that may hold or not."""
+    found: list[Node] = []
+    for part in rule.parts:
+        if part.name in ("-j", "-g"):
+            # What follows are options of the target, which match nothing.
+            break
+        if part.name == "-m" and set(part.values) <= _MATCHES:
+            continue
+        if part.name != "--comment":
+            found.append(_match(part, family))
+    return [*found, *_verdict(rule, table)]
+
+
+def _verdict(rule: Rule, table: Table) -> list[Node]:
+    target = rule.target
+    if target in table.rules:
+        goto = any(part.name == "-g" for part in rule.parts)
+        return [{"goto" if goto else "jump": {"target": target}}]
+    if target in _VERDICTS:
+        return [{_VERDICTS[target]: None}]
+    return [] if target in _SILENT else [_UNKNOWN_TARGET]
+
+
+def _match(part: Part, family: str) -> Node:
+    left: Node = _UNKNOWN_FIELD
+    right: Node = part.values[0] if part.values else ""
+    if part.name in _FIELDS:
+        kind, key = _FIELDS[part.name]
+        left = {kind: {"key": key}}
+        right = str(right).lower().split(",") if kind == "ct" else right
+    elif part.name in _PEERS:
+        left = {"payload": {"protocol": family, "field": _PEERS[part.name]}}
+    elif part.name in _PORTS:
+        left = {"payload": {"protocol": "th", "field": "dport"}}
+        right = [_port(item) for item in str(right).split(",")]
+    return {"match": {"op": "!=" if part.negated else "==", "left": left, "right": right}}
+
+
+def _port(text: str) -> Node:
+    first, _colon, last = text.partition(":")
+    if not first.isdigit() or (last and not last.isdigit()):
+        return None
+    return {"range": [int(first), int(last or first)]}

@@ -1,0 +1,139 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``iptables-save`` prints, read without trusting its shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+_ESCAPED = re.compile(r"\\(.)")
+
+_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "ipv6-icmp", "icmpv6": "ipv6-icmp"}
+"""Other names for protocols; a host without /etc/protocols has fewer."""
+
+_ADDRESSES = ("-s", "-d", "--src-range", "--dst-range")
+
+
+RuleKey = tuple[tuple[str, str], ...]
+"""Options and their values, sorted."""
+
+
+class Part(NamedTuple):
+    """An option of a rule with what follows it.
+
+    :ivar negated: whether ``!`` stands before it.
+    """
+
+    negated: bool
+    name: str
+    values: tuple[str, ...]
+
+
+class Rule(NamedTuple):
+    """One rule.
+
+    :ivar text: what follows the name of the chain, as it was printed.
+    :ivar parts: the options in it.
+    """
+
+    text: str
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Rule:
+        """Read what follows the name of the chain."""
+        return cls(text, tuple(_parts(_words(text))))
+
+    @property
+    def target(self) -> str:
+        """The chain or target of the rule; empty when it has none."""
+        return next((part.values[0] for part in self.parts if part.name in ("-j", "-g") and part.values), "")
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """The options by name, ``-m`` with all its matches sorted; none when one is not as we would write it.
+
+        Addresses, ranges and protocols are written in one way, whatever this release of iptables prints.
+        """
+        if any(part.negated or len(part.values) != 1 for part in self.parts):
+            return {}
+        found = {part.name: _plain(part.name, part.values[0]) for part in self.parts if part.name != "-m"}
+        matches = sorted(part.values[0] for part in self.parts if part.name == "-m")
+        return {**found, "-m": " ".join(matches)} if len(found) + len(matches) == len(self.parts) else {}
+
+    @property
+    def key(self) -> RuleKey:
+        """What is the same for rules that mean the same: the options, or the text where they are not ours."""
+        return tuple(sorted(self.options.items())) or (("", self.text),)
+
+
+def _parts(words: Sequence[str]) -> Iterator[Part]:
+    """Cut a rule into its options; a comment may look like one."""
+    left = list(words)
+    while left:
+        negated = left[0] == "!" and len(left) > 1
+        del left[: int(negated)]
+        name = left.pop(0)
+        end = next((number for number, word in enumerate(left) if word == "!" or word.startswith("-")), len(left))
+        if name == "--comment":
+            end = min(1, len(left))
+        yield Part(negated, name, tuple(left[:end]))
+        del left[:end]
+
+
+def _plain(name: str, value: str) -> str:
+    if name == "-p":
+        return _PROTOCOLS.get(value, value)
+    if name in _ADDRESSES:
+        try:
+            return str(AddressRange.parse(value))
+        except DbportsError:
+            return value
+    return value
+
+
+@dataclass
+class Table:
+    """One table: the policy of each chain, ``-`` for a user's, and its rules in their order."""
+
+    policies: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, list[Rule]] = field(default_factory=dict)
+
+
+Tables = Mapping[str, Table]
+
+
+def read_tables(text: str) -> Tables:
+    """Read the tables in what ``iptables-save`` or ``ip6tables-save`` printed, or what goes into ``iptables-restore``.
+
+    Other lines say nothing.
+    """
+    tables: dict[str, Table] = {}
+    table = Table()
+    for line in text.splitlines():
+        first, _space, rest = line.partition(" ")
+        if first.startswith("*"):
+            table = tables.setdefault(first[1:], Table())
+        elif first.startswith(":"):
+            table.policies[first[1:]] = rest.partition(" ")[0]
+            table.rules.setdefault(first[1:], [])
+        elif first in ("-A", "-I"):
+            chain, _space, rule = rest.partition(" ")
+            rules = table.rules.setdefault(chain, [])
+            rules.insert(len(rules) if first == "-A" else 0, Rule.parse(rule))
+    return tables
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(
+        _ESCAPED.sub(r"\1", quoted.group(1)) if quoted.group(1) is not None else quoted.group(2)
+        for quoted in _WORD.finditer(text)
+    )

@@ -1,0 +1,89 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs of iptables on a host: the variant that governs, and the other one."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
+
+_OTHER = {"nf_tables": "legacy", "legacy": "nft"}
+"""What the programs of the other variant have in their names, by what ``iptables --version`` says of the one."""
+
+_LEGACY_TABLES = {4: Path("/proc/net/ip_tables_names"), 6: Path("/proc/net/ip6_tables_names")}
+"""The tables of the legacy variant that the kernel has; without any nothing needs to be asked."""
+
+
+class Iptables:
+    """The programs ``iptables``, ``iptables-save`` and ``iptables-restore``, and those of IPv6.
+
+    :param runner: what runs them.
+    """
+
+    def __init__(self, runner: Run = run) -> None:
+        self._run = runner
+
+    @classmethod
+    def locate(cls) -> Optional[Iptables]:
+        """Find the programs; None when the host does not have them all.
+
+        :raises DbportsError: when this process may not use them.
+        """
+        if not all(find(f"{name}{part}") for name in PROGRAMS.values() for part in ("", "-save", "-restore")):
+            return None
+        if os.geteuid() != 0:
+            raise DbportsError(
+                "only root may read or change the firewall", code="not_permitted", fix="Set become: true"
+            )
+        return cls()
+
+    def variant(self) -> str:
+        """Return ``nf_tables`` or ``legacy``; before 1.8 there was no other."""
+        said = run_checked([PROGRAMS[4], "--version"], runner=self._run)
+        found = re.search(r"\((nf_tables|legacy)\)", said)
+        return found.group(1) if found else "legacy"
+
+    def saved(self, family: int) -> str:
+        """Return the rules of one family, of all tables that the kernel has."""
+        return run_checked([f"{PROGRAMS[family]}-save"], runner=self._run)
+
+    def saved_other(self, family: int, variant: str) -> str:
+        """Return the rules of one family in the other variant; empty when it has none or its program is missing.
+
+        :param variant: the one that governs.
+        """
+        other = f"{other_program(variant, family)}-save"
+        if not find(other) or (_OTHER[variant] == "legacy" and not _has_legacy_tables(family)):
+            return ""
+        return run_checked([other], runner=self._run)
+
+    def check(self, script: str) -> None:
+        """Let iptables-restore parse a script of ours and change nothing."""
+        run_checked(["sh", "-s", "--", "--test"], script, runner=self._run, hint=_hint)
+
+
+def other_program(variant: str, family: int) -> str:
+    """Return the program of a family in the variant that does not govern."""
+    return f"{PROGRAMS[family]}-{_OTHER.get(variant, 'legacy')}"
+
+
+def _has_legacy_tables(family: int) -> bool:
+    try:
+        return bool(_LEGACY_TABLES[family].read_text(encoding="ascii").strip())
+    except OSError:
+        return False
+
+
+def _hint(said: str) -> Optional[str]:
+    if "Permission denied" in said or "Operation not permitted" in said:
+        return "The task needs root with CAP_NET_ADMIN in the host's network namespace"
+    if "Extension" in said or "No such file or directory" in said:
+        return "The kernel of the host needs the matches comment, conntrack, iprange and multiport of x_tables"
+    return None

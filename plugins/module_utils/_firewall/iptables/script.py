@@ -1,0 +1,67 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shell script that puts rules into the place of ours, whatever is there: for loading, undoing and the next boot.
+
+It is one text for all three, so that what was tested runs at boot. Rules reach iptables-restore on its standard
+input and never through the shell. Each family is one commit, which takes away the own chains that are there and makes
+the new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Table, Tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PREFIX, PROGRAMS
+
+_END = "DBPORTS_END"
+
+_HEAD = rf"""# Written by the Ansible collection dbports.firewall; changes are lost.
+# sh THIS brings the rules below into force, sh THIS --test only asks whether they would be.
+set -eu
+PATH=/usr/sbin:/sbin:/usr/bin:/bin
+export PATH LC_ALL=C.UTF-8
+option=${{1:-}}
+
+# replace IPTABLES: put the rules on the standard input into the place of the own chains.
+replace() {{
+  there=$("$1-save")
+  there=$(printf '%s\n' "$there" | sed -n '/^\*filter$/,/^COMMIT$/p')
+  {{
+    echo '*filter'
+    printf '%s\n' "$there" | sed -n '/^-A {PREFIX}/!s/^-A \(.* -[jg] {PREFIX}[A-Z0-9]*\)$/-D \1/p'
+    printf '%s\n' "$there" | sed -n 's/^\(:{PREFIX}[^ ]*\) .*/\1 - [0:0]/p'
+    printf '%s\n' "$there" | sed -n 's/^:\({PREFIX}[^ ]*\) .*/-X \1/p'
+    cat
+    echo COMMIT
+  }} | "$1-restore" -w --noflush $option
+}}
+"""
+
+
+def script(families: Mapping[int, Sequence[str]]) -> str:
+    """Write the script that puts lines of the table ``filter`` into the place of ours, by family.
+
+    :raises DbportsError: when a line could end the text for iptables-restore.
+    """
+    parts = [_HEAD]
+    for family, lines in families.items():
+        if any("\n" in line or line == _END for line in lines):
+            raise DbportsError("a rule has more than one line", code="cannot_encode", value=lines)
+        parts.append("".join(f"{line}\n" for line in [f"\nreplace {PROGRAMS[family]} <<'{_END}'", *lines, _END]))
+    return "".join(parts)
+
+
+def lines_of(tables: Tables) -> list[str]:
+    """Return the lines that bring back what is ours in the table ``filter``, as it was printed."""
+    table = tables.get("filter", Table())
+    own = [name for name in table.rules if name.startswith(PREFIX)]
+    lines = [f":{name} - [0:0]" for name in own]
+    lines += [f"-A {name} {rule.text}" for name in own for rule in table.rules[name]]
+    for name, rules in table.rules.items():
+        if name not in own:
+            found = [(number, rule) for number, rule in enumerate(rules, 1) if rule.target.startswith(PREFIX)]
+            lines += [f"-I {name} {number} {rule.text}" for number, rule in found]
+    return lines

@@ -1,0 +1,132 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which firewall gets the rules of a host: the one that governs it, and never a second one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
+    BACKENDS,
+    CHOICES,
+    Backend,
+    choose_backend,
+)
+
+
+@dataclass
+class Firewall:
+    """What the choice asks of a backend.
+
+    :ivar why: why it governs; empty when it does not.
+    """
+
+    name: str
+    why: str = ""
+    ours: bool = False
+    exclusive: bool = False
+
+    def governs(self) -> str | None:
+        return self.why or None
+
+    def carries(self) -> bool:
+        return self.ours
+
+
+def choose(
+    name: str = "auto", *, running: str = "", active: str = "", ours: str = "", absent: bool = False, nft: str = "yes"
+) -> tuple[str, str]:
+    """Choose on a host with nft and iptables; return the name and the reason, or the code and the whole error.
+
+    :param running: whether firewalld is running, :param active: whether ufw is active, each by any text.
+    :param ours: the names of the firewalls that carry rules of ours.
+    """
+    backends = [
+        Firewall("firewalld", "firewalld is running" if running else "", "firewalld" in ours, exclusive=True),
+        Firewall("ufw", "ufw is active" if active else "", "ufw" in ours, exclusive=True),
+        Firewall("nftables", "nft is installed" if nft else "", "nftables" in ours),
+        Firewall("iptables", "iptables is installed", "iptables" in ours),
+    ]
+    try:
+        choice = choose_backend(name, absent=absent, backends=cast("list[Backend]", backends))
+    except DbportsError as error:
+        return error.code, str(error)
+    return choice.backend.name, choice.reason
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ({"running": "yes", "active": "yes"}, ("firewalld", "firewalld is running")),
+        ({"active": "yes"}, ("ufw", "ufw is active")),
+        ({}, ("nftables", "nft is installed")),
+        ({"nft": ""}, ("iptables", "iptables is installed")),
+    ],
+)
+def test_auto_takes_what_governs(host: dict[str, Any], expected: tuple[str, str]) -> None:
+    """In this order, and says why."""
+    assert choose(**host) == expected
+
+
+@pytest.mark.parametrize("state", [{}, {"absent": True}])
+def test_auto_keeps_to_the_one_with_our_rules(state: dict[str, Any]) -> None:
+    """Also when another one came later."""
+    reason = "rules of this collection are already in it"
+    assert choose(ours="iptables", **state) == ("iptables", reason)
+    assert choose(ours="nftables", running="yes", **state) == ("nftables", reason)
+
+
+def test_a_second_firewall_is_refused() -> None:
+    """Beside firewalld and ufw, and beside the one that carries our rules; the fix names both ways out."""
+    code, text = choose("nftables", running="yes")
+    assert code == "wrong_backend"
+    assert "firewalld is running, and nftables would be a second firewall beside it" in text
+    assert "Set backend (dbports_backend) to auto or firewalld; or stop and disable firewalld first" in text
+    assert choose("iptables", active="yes")[0] == "wrong_backend"
+    code, text = choose("iptables", ours="nftables")
+    assert code == "wrong_backend"
+    assert "rules of this collection are in nftables already" in text
+    assert "dbports_state=absent and dbports_backend=nftables" in text
+
+
+def test_a_firewall_that_is_not_there_is_refused() -> None:
+    """Rules in it would guard nothing; so it is with our own rules in a firewall that was switched off."""
+    code, text = choose("ufw", running="yes")
+    assert code == "wrong_backend"
+    assert "ufw does not govern this host: firewalld is running" in text
+    code, text = choose(ours="ufw")
+    assert code == "wrong_backend"
+    assert "rules of this collection are kept in ufw, which does not govern this host" in text
+    assert "Start ufw again" in text
+
+
+def test_the_choice_of_the_user_is_kept() -> None:
+    """Where nothing speaks against it, and wherever rules are only to be removed."""
+    assert choose("iptables") == ("iptables", "it was asked for")
+    assert choose("firewalld", running="yes", ours="firewalld")[0] == "firewalld"
+    assert choose("nftables", running="yes", ours="nftables,firewalld", absent=True)[0] == "nftables"
+    assert choose(ours="ufw", absent=True)[0] == "ufw"
+
+
+@pytest.mark.parametrize("name", ["auto", "nftables"])
+def test_rules_in_two_firewalls_are_reported_with_the_fix(name: str) -> None:
+    """Whichever is asked for."""
+    code, text = choose(name, ours="nftables,iptables")
+    assert code == "wrong_backend"
+    assert "rules of this collection are in nftables and iptables at once" in text
+    assert "Keep one of them, such as nftables: run apply on this host with dbports_state=absent and" in text
+    assert "dbports_backend=iptables" in text
+
+
+def test_no_such_firewall() -> None:
+    assert choose("pf")[0] == "not_a_choice"
+
+
+def test_every_registered_firewall_can_be_chosen() -> None:
+    """By the names that the documentation lists, in the order in which they are asked."""
+    names = [item.name for item in BACKENDS]
+    assert names == [name for name in CHOICES if name in names]
