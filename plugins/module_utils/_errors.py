@@ -72,6 +72,8 @@ ErrorCode = Literal[
     "would_lock_out",
     "other_owner",
     "wrong_backend",
+    "busy",
+    "not_confirmed",
     "malformed_answer",
 ]
 """What kind of mistake an error is about: programs and tests ask for this, people read the reason."""

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hold a lab host's namespaces: started by lab.py under ``unshare --net --mount --uts``, ends when its stdin does.
 
-It makes the host's own /etc, /run and host name, says ``ready``, and at the end kills whatever still runs in the
-host's network, so that a lab leaves nothing behind even when the program that made it was killed.
+It makes the host's own /etc, /run, /var/lib and host name, says ``ready``, and at the end kills whatever still runs in
+the host's network, so that a lab leaves nothing behind even when the program that made it was killed.
 """
 
 from __future__ import annotations
@@ -55,6 +55,16 @@ def own_etc() -> None:
     Path("/etc/systemd/system").mkdir(parents=True)
 
 
+def own_var_lib() -> None:
+    """Give the host a /var/lib of its own, where everything else of the machine's is a link."""
+    lower = Path("/run/var-lib-below")
+    lower.mkdir()
+    mount("none", str(lower), source="/var/lib", flags=MS_BIND | MS_REC)
+    mount("tmpfs", "/var/lib", data="mode=0755")
+    for entry in lower.iterdir():
+        Path("/var/lib", entry.name).symlink_to(entry)
+
+
 def own_names(name: str) -> None:
     """Let names come from /etc/hosts alone: there is no name server in a lab, and waiting for one takes seconds."""
     for path, content in {
@@ -91,6 +101,7 @@ def main(name: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mount("tmpfs", "/run", data="mode=0755")
     own_etc()
+    own_var_lib()
     own_names(name)
     own_sys()
     print("ready", flush=True)

@@ -101,7 +101,7 @@ class Lab:
 
 
 class LabHost:
-    """One host: its own network, host name, /etc and /run; the rest of the file system is the machine's.
+    """One host: its own network, host name, /etc, /run and /var/lib; the rest of the file system is the machine's.
 
     :ivar name: its host name.
     :ivar pid: the process that holds its namespaces.

@@ -5,27 +5,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
     PATH,
     TIMEOUT,
+    Lock,
     StepError,
     call,
     failure,
 )
-
-NETWORK = Path("/proc/self/ns/net")
-"""This process's network namespace, namespaces(7)."""
 
 
 class Output(NamedTuple):
@@ -49,23 +43,12 @@ def find(name: str) -> Optional[str]:
 def exclusive() -> Iterator[None]:
     """Keep others waiting who change the same firewall: a second name of this machine, or another controller.
 
-    The lock is on the network namespace itself, to which a firewall belongs; it leaves no file behind.
-
     :raises DbportsError: when another run takes longer than :data:`TIMEOUT` seconds.
     """
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
-            _lock(stack.enter_context(NETWORK.open("rb")))
+    with Lock.taken(TIMEOUT) as got:
+        if not got:
+            raise DbportsError("another run on this host holds its firewall", code="busy", fix="Wait for it")
         yield
-
-
-def _lock(stream: IO[bytes]) -> None:
-    for _attempt in range(TIMEOUT * 10):
-        try:
-            return fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.1)
-    raise DbportsError("another run on this host holds its firewall", code="command_failed", fix="Wait for it")
 
 
 def run(argv: Sequence[str], text: str = "") -> Output:

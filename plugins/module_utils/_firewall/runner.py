@@ -1,21 +1,27 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs steps on this host.
+"""Runs steps on this host, keeps a journal of them, and undoes them when nobody else can.
 
-This file needs nothing but the standard library, no other file of this collection: its source is also stored on the
-host and run there when nothing else of the collection is left.
+This file needs nothing but the standard library, no other file of this collection. While a change is not finished it
+lies beside the journal on the host, and runs as a process that outlives the module and the connection (``watch``) and
+once at the next boot (``boot``).
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
 import os
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import sys
+import syslog
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 TIMEOUT = 60
 """Seconds after which a command is given up; a firewall loads a thousand networks in a fraction of one."""
@@ -23,7 +29,28 @@ TIMEOUT = 60
 PATH = os.pathsep.join(("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"))
 
 TEMPORARY = ".dbports-"
-"""How the names of files begin that are about to replace others."""
+"""How the name of the file begins that is about to replace another."""
+
+NETWORK = Path("/proc/self/ns/net")
+"""This process's network namespace, namespaces(7)."""
+
+STATE = "/var/lib/dbports-firewall"
+JOURNAL, SOURCE = f"{STATE}/journal.json", f"{STATE}/undo.py"
+BOOT_UNIT = "/etc/systemd/system/dbports-firewall-undo.service"
+BOOT_WISH = "/etc/systemd/system/sysinit.target.d/dbports-firewall-undo.conf"
+"""All that is on a host while a change is not finished, the last two where systemd runs. The directory goes last."""
+
+RUNNING, WAITING, FAILED = "running", "waiting", "failed"
+"""The phases of a change: a module is at work and holds the lock; it waits to be confirmed; it could not be undone."""
+
+POLL = 0.1
+"""Seconds between two looks at a lock or a journal."""
+
+ATTEMPTS = 3
+"""How often a process that is alone with a change tries to undo it."""
+
+AT_BOOT = ("enable", "disable", "daemon-reload")
+"""What systemctl is told at boot too, because it changes files; every other command is about a running firewall."""
 
 Call = Callable[[Sequence[str], str], tuple[int, str, str]]
 """Runs a command with a text on its standard input; returns exit status, standard output and standard error."""
@@ -33,9 +60,10 @@ class StepError(Exception):
     """A step that did not work, with the words of who refused it."""
 
 
-def call(argv: Sequence[str], text: str = "") -> tuple[int, str, str]:
+def call(argv: Sequence[str], text: str = "", inherited: Sequence[int] = ()) -> tuple[int, str, str]:
     """Run a command with a text on its standard input, in the locale C.UTF-8.
 
+    :param inherited: open files that the command gets.
     :returns: exit status, standard output and standard error.
     :raises StepError: when it cannot be started or takes longer than :data:`TIMEOUT` seconds.
     """
@@ -47,6 +75,7 @@ def call(argv: Sequence[str], text: str = "") -> tuple[int, str, str]:
             capture_output=True,
             check=False,
             timeout=TIMEOUT,
+            pass_fds=inherited,
             env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": path},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -60,16 +89,106 @@ def failure(argv: Sequence[str], stdout: str, stderr: str) -> str:
     return f"{' '.join([Path(argv[0]).name, *argv[1:]])} failed: {said[:600]}"
 
 
+class Lock:
+    """One run at a time on a firewall, whatever the host is called: a lock on the network namespace it belongs to.
+
+    It leaves no file behind. The commands of a run inherit it, so that nobody undoes a run that was killed before the
+    last of them has ended.
+    """
+
+    held: tuple[int, ...] = ()
+
+    @classmethod
+    @contextmanager
+    def taken(cls, seconds: float) -> Iterator[bool]:
+        """Take the lock, and say whether that worked within so many seconds."""
+        with contextlib.ExitStack() as stack:
+            got = True
+            with contextlib.suppress(OSError):  # a kernel without namespaces
+                stream = stack.enter_context(NETWORK.open("rb"))
+                got = cls._wait(stream.fileno(), seconds)
+                cls.held = (stream.fileno(),) if got else ()
+                stack.callback(setattr, cls, "held", ())
+            yield got
+
+    @staticmethod
+    def _wait(handle: int, seconds: float) -> bool:
+        for attempt in range(1 + round(seconds / POLL)):
+            if attempt:
+                time.sleep(POLL)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+        return False
+
+
+def boot_marker() -> str:
+    """Return what differs after every start of this host: the kernel's boot and the start of its first process.
+
+    A container shares the former with its machine.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        fields = Path("/proc/1/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return f"{boot} {fields[19]}"  # starttime, field 22 of proc(5)
+    except OSError:
+        return ""
+
+
+def network() -> str:
+    """Return the network namespace of this process."""
+    try:
+        return str(NETWORK.stat().st_ino)
+    except OSError:
+        return ""
+
+
+def now() -> float:
+    """Return the seconds since the machine's boot, suspension included: no change of the clock matters."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Journal(NamedTuple):
+    """A change that is not finished.
+
+    :ivar token: who may confirm it.
+    :ivar phase: see :data:`RUNNING`.
+    :ivar deadline: when it is undone at the latest, as :func:`now` counts.
+    :ivar boot: see :func:`boot_marker`.
+    :ivar network: see :func:`network`.
+    :ivar reload: whether systemd reads its units anew in this change, and so the one for the next boot.
+    :ivar undo: the steps that bring back the old state.
+    """
+
+    token: str
+    phase: str
+    deadline: float
+    boot: str
+    network: str
+    reload: bool
+    undo: list[Any]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the host was restarted since it was written."""
+        return self.boot != boot_marker()
+
+    @property
+    def expired(self) -> bool:
+        """Whether nobody may finish it any more; only to be asked under the lock, which its own module holds."""
+        return self.phase != WAITING or self.interrupted or now() >= self.deadline
+
+
 class Runner:
-    """Runs steps, as :func:`steps.to_json` writes them.
+    """Runs steps, as :func:`steps.to_json` writes them, and keeps the journal.
 
     :param root: the root of the file system, for tests.
     :param run: what runs commands, for tests.
     """
 
-    def __init__(self, root: str = "/", run: Call = call) -> None:
+    def __init__(self, root: str = "/", run: Optional[Call] = None) -> None:
         self._root = Path(root)
-        self._run = run
+        self._run = run or (lambda argv, text: call(argv, text, Lock.held))
 
     def do(self, steps: Iterable[Sequence[Any]]) -> None:
         """Run steps in their order.
@@ -97,29 +216,78 @@ class Runner:
                 failed.append(str(error))
         return failed
 
-    def _write(self, path: str, mode: int, content: str) -> None:
-        place = self._at(path)
-        data = content.encode("utf-8", "surrogateescape")
-        place.parent.mkdir(mode=0o755 if mode & 0o044 else 0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=place.parent)
+    def journal(self) -> Optional[Journal]:
+        """Read the journal; None without one, and with one that cannot be read."""
         try:
+            fields = json.loads(self.at(JOURNAL).read_text(encoding="utf-8"))
+            return Journal(**fields)
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write_journal(self, journal: Journal) -> None:
+        """Write the journal, to the disk.
+
+        :raises StepError: when that does not work.
+        """
+        self.do([["WriteFile", JOURNAL, 0o600, json.dumps(journal._asdict())]])
+
+    def leftovers(self) -> bool:
+        """Tell whether a change was not finished, or what belonged to it was not removed."""
+        return self.at(STATE).is_dir()
+
+    def clear(self, reload: bool = True) -> None:
+        """Finish a change: nobody undoes it any more, and all that was there for it goes.
+
+        :param reload: whether systemd may know the unit for the next boot.
+        """
+        steps: list[list[Any]] = [["RemoveFile", path, path == BOOT_WISH] for path in (JOURNAL, BOOT_WISH, BOOT_UNIT)]
+        if reload and self.at(BOOT_UNIT).exists():
+            steps.append(["RunCommand", ["systemctl", "daemon-reload"], "", True])
+        self.undo([*steps, ["RemoveFile", SOURCE, True]])
+
+    def go_back(self, journal: Journal, attempts: int = 1) -> list[str]:
+        """Bring back the old state and finish; returns what failed, after which the journal stays."""
+        failed = self.undo(journal.undo)
+        for _attempt in range(attempts - 1):
+            if failed:
+                time.sleep(1)
+                failed = self.undo(journal.undo)
+        if failed:
+            self.undo([["WriteFile", JOURNAL, 0o600, json.dumps(journal._replace(phase=FAILED)._asdict())]])
+        else:
+            self.clear()
+        return failed
+
+    def at(self, path: str) -> Path:
+        """Return a path below the root."""
+        return self._root / path.lstrip("/")
+
+    def _write(self, path: str, mode: int, content: str) -> None:
+        place = self.at(path)
+        place.parent.mkdir(mode=0o755 if mode & 0o044 else 0o700, parents=True, exist_ok=True)
+        temporary = _temporary(place)
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
+                stream.write(content.encode("utf-8", "surrogateescape"))
                 os.fchmod(stream.fileno(), mode)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(temporary).replace(place)
+            temporary.replace(place)
         except BaseException:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+                temporary.unlink()
             raise
-        sync_directory(place.parent)
+        _sync(place.parent)
 
     def _remove(self, path: str, parent: bool) -> None:
-        place = self._at(path)
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            place.unlink()
-            sync_directory(place.parent)
+        place = self.at(path)
+        for file in (place, _temporary(place)):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                file.unlink()
+                _sync(file.parent)
         if parent:
             with contextlib.suppress(OSError):
                 place.parent.rmdir()
@@ -129,14 +297,88 @@ class Runner:
         if status and not may_fail:
             raise StepError(failure(argv, stdout, stderr))
 
-    def _at(self, path: str) -> Path:
-        return self._root / path.lstrip("/")
+
+def _temporary(place: Path) -> Path:
+    """Return the file that is about to replace another: always the same one, so that what a kill leaves is found."""
+    return place.with_name(TEMPORARY + place.name)
 
 
-def sync_directory(directory: Path) -> None:
+def _sync(directory: Path) -> None:
     """Bring the names in a directory to the disk, so that they are there after a power cut."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def watch(runner: Runner, token: str) -> None:
+    """Wait until a change is finished, and undo it at its deadline, or when the module that makes it has died."""
+    while runner.leftovers():
+        journal = runner.journal()
+        if journal and (journal.token != token or journal.phase == FAILED):
+            return
+        if not journal or journal.phase == RUNNING or now() >= journal.deadline:
+            with Lock.taken(0) as got:
+                if got and _finish(runner, token):
+                    return
+        time.sleep(POLL)
+
+
+def _finish(runner: Runner, token: str) -> bool:
+    """Undo the change with this token if nobody may finish it any more; tell whether it is finished."""
+    journal = runner.journal()
+    if journal is None:
+        runner.clear()
+    elif journal.token == token and not journal.expired:
+        return False
+    elif journal.token == token:
+        _log(runner.go_back(journal, ATTEMPTS))
+    return True
+
+
+def boot(runner: Runner) -> None:
+    """Bring back the files of the old state before any firewall reads them; nothing is in force yet at boot."""
+    journal = runner.journal()
+    if journal and not journal.interrupted:
+        return  # the unit was started by hand while a module is at work
+    if journal:
+        steps = [
+            step
+            for step in journal.undo
+            if step[0] != "RunCommand" or (Path(step[1][0]).name == "systemctl" and step[1][1] in AT_BOOT)
+        ]
+        _log(runner.go_back(journal._replace(undo=steps)))
+    else:
+        runner.clear()
+
+
+def _log(failed: Sequence[str]) -> None:
+    """Tell the administrator."""
+    said = f"the old state could not be brought back: {'; '.join(failed)}" if failed else "the old state is back"
+    syslog.openlog("dbports-firewall")
+    syslog.syslog(syslog.LOG_WARNING, f"a change of the firewall was not finished; {said}")
+
+
+def detach() -> None:
+    """Go on as a process that belongs to no session and has no open files of whoever started it."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    os.chdir("/")
+    handle = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(handle, number)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Do what was asked for: ``watch TOKEN`` or ``boot``."""
+    if arguments[0] == "watch":
+        detach()
+        watch(Runner(), arguments[1])
+    else:
+        boot(Runner())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

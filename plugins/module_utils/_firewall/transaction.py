@@ -5,46 +5,142 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.arming import arm, signals_are_errors
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import Backend, Choice, choose_backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState, decide
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
+    POLL,
+    TIMEOUT,
+    WAITING,
+    Journal,
+    Runner,
+    StepError,
+    network,
+    now,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import to_json
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
 
 def apply(
-    wish: DesiredState, *, check: bool = False, backend: Optional[Backend] = None, runner: Optional[Runner] = None
+    wish: DesiredState,
+    *,
+    check: bool = False,
+    confirm_timeout: float = 0,
+    confirm: str = "",
+    backend: Optional[Backend] = None,
+    runner: Optional[Runner] = None,
 ) -> dict[str, Any]:
     """Bring the host to the wish, or leave it as it was.
 
     With ``check`` nothing is changed, the dry run is made all the same and the result is what the
     run would give.
 
+    :param confirm_timeout: seconds after which a change is undone unless it is confirmed; 0 asks for no confirmation.
+    :param confirm: confirms the change that returned this token for the same wish, and changes nothing.
     :param backend: the host's firewall, for tests; None chooses it.
     :param runner: what runs the steps, for tests.
     :returns: ``changed``, ``diff``, ``state``, ``backend``, ``backend_reason``, ``in_sync`` (whether the rules in
         force already were the wanted ones), ``persistent``, ``persisted_files``, ``guarded`` (port lists by
-        protocol, inbound), ``foreign`` (see :class:`ForeignFinding`) and ``warnings``.
+        protocol, inbound), ``foreign`` (see :class:`ForeignFinding`), ``warnings`` and ``confirm``, the token of a
+        change that waits for its confirmation, else empty.
     :raises DbportsError: when something is missing, the dry run fails, too much would be lost or a
         step fails; the host is then as before.
     """
+    runner = runner or Runner()
+    if confirm:
+        return _confirm(backend, wish, confirm, runner)
+    if check:
+        with exclusive():
+            choice = _choice(backend, wish)
+            return _result(_prepare(choice.backend, wish)[0], choice)
+    with _turn(runner) as warnings:
+        choice = _choice(backend, wish)
+        change, observed = _prepare(choice.backend, wish)
+        token = commit(choice.backend, change, observed, runner, confirm_timeout) if change.changed else ""
+    return _result(replace(change, warnings=(*warnings, *change.warnings)), choice, token)
+
+
+def _choice(backend: Optional[Backend], wish: DesiredState) -> Choice:
+    return Choice(backend, "it was given") if backend else choose_backend(wish.backend, absent=wish.absent)
+
+
+def _prepare(backend: Backend, wish: DesiredState) -> tuple[Change, Observed]:
+    """Return what has to be done with this host, after the firewall's dry run, and what the host showed."""
+    observed = backend.observe()
+    change = plan_change(backend, observed, wish)
+    if change.refusal:
+        raise change.refusal
+    backend.check(change.script)
+    return change, observed
+
+
+@contextmanager
+def _turn(runner: Runner) -> Iterator[tuple[str, ...]]:
+    """Wait until no other run is at work or waits for its confirmation, and finish what a killed one left.
+
+    :returns: warnings about that.
+    :raises DbportsError: when it takes longer than :data:`TIMEOUT` seconds.
+    """
+    for _attempt in range(round(TIMEOUT / POLL)):
+        with exclusive():
+            journal = runner.journal()
+            if journal is None or journal.expired:
+                yield _repair(runner, journal)
+                return
+        time.sleep(POLL)
+    raise DbportsError(
+        "a change of another run waits to be confirmed",
+        code="busy",
+        fix="Run again when it has ended: a change that is not confirmed is undone at its time-out",
+    )
+
+
+def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
+    """Undo the change that a run did not finish; returns a warning about it."""
+    if journal is None:
+        if runner.leftovers():
+            runner.clear()
+        return ()
+    if journal.network != network() and not journal.interrupted:
+        raise DbportsError(
+            "a run in another network namespace of this machine did not finish its change",
+            code="busy",
+            fix="Wait for it",
+        )
+    failed = runner.go_back(journal)
+    if failed:
+        runner.clear()
+        return (f"an earlier run was interrupted, and its old state could not be brought back: {'; '.join(failed)}",)
+    return ("an earlier run was interrupted; the state before it was brought back first",)
+
+
+def _confirm(backend: Optional[Backend], wish: DesiredState, token: str, runner: Runner) -> dict[str, Any]:
+    """Keep the change with this token; where it is no longer there, tell from the rules what became of it."""
     with exclusive():
-        choice = Choice(backend, "it was given") if backend else choose_backend(wish.backend, absent=wish.absent)
-        backend = choice.backend
-        observed = backend.observe()
-        change = plan_change(backend, observed, wish)
-        if change.refusal:
-            raise change.refusal
-        backend.check(change.script)
-        if change.changed and not check:
-            commit(backend, change, observed, runner or Runner())
-    return _result(change, choice)
+        journal = runner.journal()
+        mine = journal if journal and journal.token == token else None
+        waits = mine is not None and mine.phase == WAITING and not mine.interrupted
+        failed: list[str] = []
+        if mine and waits:
+            runner.clear(mine.reload)
+        elif mine:
+            failed = runner.go_back(mine)
+        choice = _choice(backend, wish)
+        change = plan_change(choice.backend, choice.backend.observe(), wish)
+    if change.changed and not waits:
+        what = f"its old state could not be brought back: {'; '.join(failed)}" if failed else "its old rules are back"
+        raise DbportsError(f"the change was not confirmed in time, and {what}", code="not_confirmed")
+    return {**_result(change, choice), "changed": False, "diff": []}
 
 
 def plan_change(backend: Backend, observed: Observed, wish: DesiredState) -> Change:
@@ -56,38 +152,57 @@ def plan_change(backend: Backend, observed: Observed, wish: DesiredState) -> Cha
     return decide(before, wish, script)
 
 
-def commit(backend: Backend, change: Change, observed: Observed, runner: Runner) -> None:
-    """Carry out a change and see that it is there; on an error bring back what was observed and raise it."""
-    try:
+def commit(backend: Backend, change: Change, observed: Observed, runner: Runner, timeout: float = 0) -> str:
+    """Carry out a change and see that it is there; on an error bring back what was observed and raise it.
+
+    :param timeout: seconds after which it is undone unless it is confirmed; with 0 it is finished at once.
+    :returns: the token of a change that waits to be confirmed, else nothing.
+    """
+    script = [*change.script.load, *change.script.keep]
+    with signals_are_errors() as deafen:
+        journal = arm(runner, backend.undo(observed), script, timeout)
         try:
-            runner.do(to_json([*change.script.load, *change.script.keep]))
-        except StepError as error:
-            raise DbportsError(str(error), code="command_failed") from None
-        after = backend.decode(backend.observe())
-        if after.ruleset != change.wish.ruleset:
-            raise DbportsError(
-                "the rules in force are not the wanted ones", code="not_loaded", value=after.ruleset.render()
-            )
-        if after.kept != change.script.kept:
-            raise DbportsError(
-                "what is kept for the next boot is not what is wanted", code="not_written", value=after.kept.render()
-            )
-    except Exception as error:
-        rollback(backend, observed, runner, error)
-        raise
+            runner.do(to_json(script))
+            _read_back(backend, change)
+            if timeout:
+                runner.write_journal(journal._replace(phase=WAITING, deadline=now() + timeout))
+            deafen()
+        except BaseException as error:
+            deafen()
+            _go_back(runner, journal, error)
+            raise
+        if timeout:
+            return journal.token
+        runner.clear(journal.reload)
+        return ""
 
 
-def rollback(backend: Backend, observed: Observed, runner: Runner, error: Exception) -> None:
-    """Bring back what was observed, because of ``error``; when even that fails, say both."""
-    failed = runner.undo(to_json(backend.undo(observed)))
+def _read_back(backend: Backend, change: Change) -> None:
+    """Compare what the host carries after a change with what it should."""
+    after = backend.decode(backend.observe())
+    if after.ruleset != change.wish.ruleset:
+        raise DbportsError(
+            "the rules in force are not the wanted ones", code="not_loaded", value=after.ruleset.render()
+        )
+    if after.kept != change.script.kept:
+        raise DbportsError(
+            "what is kept for the next boot is not what is wanted", code="not_written", value=after.kept.render()
+        )
+
+
+def _go_back(runner: Runner, journal: Journal, error: BaseException) -> None:
+    """Bring back the old state because of ``error``, and raise what an edge can report: both where that fails too."""
+    failed = runner.go_back(journal)
+    first = error.reason if isinstance(error, DbportsError) else str(error)
     if failed:
-        first = error.reason if isinstance(error, DbportsError) else str(error)
         raise DbportsError(
             f"{first}; and the old state could not be brought back: {'; '.join(failed)}", code="command_failed"
         ) from error
+    if isinstance(error, StepError):
+        raise DbportsError(first, code="command_failed") from None
 
 
-def _result(change: Change, choice: Choice) -> dict[str, Any]:
+def _result(change: Change, choice: Choice, token: str = "") -> dict[str, Any]:
     ruleset, kept = change.wish.ruleset, change.script.kept
     return {
         "changed": change.changed,
@@ -101,4 +216,5 @@ def _result(change: Change, choice: Choice) -> dict[str, Any]:
         "guarded": {protocol: format_ports(ruleset.guarded("in", protocol)) for protocol in ("tcp", "udp")},
         "foreign": [item.as_dict() for item in change.foreign],
         "warnings": list(change.warnings),
+        "confirm": token,
     }

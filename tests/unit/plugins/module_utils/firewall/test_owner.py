@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall import command
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import runner
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState, decide
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset, owner_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
@@ -138,7 +139,7 @@ class TestExclusive:
     def test_a_second_one_waits(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         place = tmp_path / "namespace"
         place.touch()
-        monkeypatch.setattr(command, "NETWORK", place)
+        monkeypatch.setattr(runner, "NETWORK", place)
         waits: list[float] = []
         with place.open("rb") as holder:
             fcntl.flock(holder, fcntl.LOCK_EX)
@@ -148,28 +149,28 @@ class TestExclusive:
                 if len(waits) == 3:
                     fcntl.flock(holder, fcntl.LOCK_UN)
 
-            monkeypatch.setattr(command.time, "sleep", let_go)
-            with command.exclusive():
+            monkeypatch.setattr(runner.time, "sleep", let_go)
+            with exclusive():
                 assert len(waits) == 3
 
     def test_it_does_not_wait_for_ever(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         place = tmp_path / "namespace"
         place.touch()
-        monkeypatch.setattr(command, "NETWORK", place)
-        monkeypatch.setattr(command.time, "sleep", lambda seconds: None)
-        with command.exclusive(), pytest.raises(DbportsError, match="another run"), command.exclusive():
+        monkeypatch.setattr(runner, "NETWORK", place)
+        monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
+        with exclusive(), pytest.raises(DbportsError, match="another run"), exclusive():
             pass
 
     def test_a_host_without_namespaces(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(command, "NETWORK", tmp_path / "nowhere")
-        with command.exclusive():
+        monkeypatch.setattr(runner, "NETWORK", tmp_path / "nowhere")
+        with exclusive():
             assert not (tmp_path / "nowhere").exists()
 
     def test_after_an_error_others_may(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         place = tmp_path / "namespace"
         place.touch()
-        monkeypatch.setattr(command, "NETWORK", place)
-        with pytest.raises(KeyError), command.exclusive():
+        monkeypatch.setattr(runner, "NETWORK", place)
+        with pytest.raises(KeyError), exclusive():
             raise KeyError
-        with command.exclusive():
+        with exclusive():
             assert place.exists()

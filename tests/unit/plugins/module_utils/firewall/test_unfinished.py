@@ -1,0 +1,430 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes that nobody finished: not confirmed, interrupted, killed, cut off by a reboot."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import arming, runner, transaction
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
+    BOOT_UNIT,
+    BOOT_WISH,
+    FAILED,
+    JOURNAL,
+    RUNNING,
+    SOURCE,
+    STATE,
+    Lock,
+    Runner,
+    boot,
+    watch,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
+    Kept,
+    KeptFile,
+    Observed,
+    Script,
+    State,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
+    RemoveFile,
+    RunCommand,
+    Step,
+    WriteFile,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
+
+from firewall_cases import CASES, case
+
+BOOT_FILE = "/etc/memory/rules"
+
+
+class Host(Runner):
+    """A host and its firewall, which has one command: ``load`` takes the name of a case from its standard input.
+
+    :ivar dies: what happens instead of the command of this number.
+    """
+
+    name = "memory"
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(str(root), self.command)
+        self.root = root
+        self.force = "nothing"
+        self.commands: list[str] = []
+        self.dies: dict[int, Any] = {}
+
+    def command(self, argv: Sequence[str], text: str) -> tuple[int, str, str]:
+        self.commands.append(" ".join(argv))
+        if argv[0] == "load":
+            self.dies.pop(sum(item == "load" for item in self.commands), lambda: None)()
+            self.force = text
+        return 0, "", ""
+
+    def governs(self) -> str | None:
+        return "the test says so"
+
+    def observe(self) -> Observed:
+        file = self.at(BOOT_FILE)
+        return {"force": self.force, "file": file.read_text() if file.exists() else ""}
+
+    def decode(self, observed: Observed) -> State:
+        return State(case(observed["force"]), kept(observed["file"]))
+
+    def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
+        name = next(name for name in CASES if case(name) == wanted)
+        keep = (file_step(name), RunCommand(("systemctl", "enable", "it")), RunCommand(("systemctl", "daemon-reload")))
+        return Script((RunCommand(("load",), name),), keep, kept(name))
+
+    def check(self, script: Script) -> None:
+        self.commands.append("check")
+
+    def undo_steps(self, observed: Observed) -> tuple[Step, ...]:
+        return (
+            RunCommand(("load",), observed["force"]),
+            RunCommand(("systemctl", "disable", "it"), may_fail=True),
+            file_step(observed["file"]),
+        )
+
+    def bring(self, name: str, **more: Any) -> dict[str, Any]:
+        """Apply a case."""
+        wish = DesiredState(case(name), allow_shrink=True)
+        return apply(wish, backend=Backend(self), runner=self, **more)
+
+    @property
+    def carried(self) -> tuple[str, str]:
+        """What is in force and what is kept."""
+        return self.force, self.observe()["file"]
+
+    def left(self) -> list[str]:
+        """Return what is on the host beside the file that is kept."""
+        files = [str(path.relative_to(self.root)) for path in self.root.rglob("*") if not path.is_dir()]
+        return sorted(set(files) - {BOOT_FILE.lstrip("/")} | ({STATE} if self.at(STATE).exists() else set()))
+
+
+class Backend:
+    """The host as a backend."""
+
+    name = "memory"
+
+    def __init__(self, host: Host) -> None:
+        self.governs, self.observe, self.decode = host.governs, host.observe, host.decode
+        self.encode, self.check, self.undo = host.encode, host.check, host.undo_steps
+
+
+def kept(content: str) -> Kept:
+    return Kept((KeptFile(BOOT_FILE, 0o600, content),)) if content else Kept()
+
+
+def file_step(content: str) -> Step:
+    return WriteFile(BOOT_FILE, 0o600, content) if content else RemoveFile(BOOT_FILE, parent=True)
+
+
+OLD, NEW = ("sql602", "sql602"), ("mssql", "mssql")
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """Return a host that carries a case, where time is what the test says and nothing else happens at boot."""
+    place = tmp_path.with_name(f"{tmp_path.name}-network")
+    place.touch()
+    monkeypatch.setattr(runner, "NETWORK", place)
+    monkeypatch.setattr(runner, "now", lambda: 1000.0)
+    monkeypatch.setattr(transaction, "now", lambda: 1000.0)
+    monkeypatch.setattr(runner, "boot_marker", lambda: "this boot")
+    monkeypatch.setattr(arming, "boot_marker", lambda: "this boot")
+    monkeypatch.setattr(runner.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(arming, "_systemd", lambda _runner: True)
+    host = Host(tmp_path)
+    host.bring("sql602")
+    assert (host.carried, host.left()) == (OLD, [])
+    host.commands.clear()
+    return host
+
+
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time-out pass."""
+    monkeypatch.setattr(runner, "now", lambda: 2000.0)
+
+
+def restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the host again."""
+    monkeypatch.setattr(runner, "boot_marker", lambda: "another boot")
+
+
+class KilledError(BaseException):
+    """The module ends here, and nothing more of it is run."""
+
+
+def kill(host: Host, monkeypatch: pytest.MonkeyPatch, load: int = 1, name: str = "mssql") -> None:
+    """Kill a run at one of its loads."""
+
+    def die() -> None:
+        raise KilledError
+
+    host.dies[load] = die
+    with monkeypatch.context() as patch:
+        patch.setattr(transaction, "_go_back", lambda *_: None)
+        with pytest.raises(KilledError):
+            host.bring(name)
+    assert host.journal() is not None
+
+
+class TestConfirmation:
+    """A change that waits for its confirmation."""
+
+    def test_it_waits_with_all_that_undoes_it(self, host: Host) -> None:
+        """The token is in the result; nothing of it is readable for others."""
+        token = host.bring("mssql", confirm_timeout=30)["confirm"]
+        assert host.carried == NEW
+        assert host.left() == [STATE, *sorted(path.lstrip("/") for path in (BOOT_UNIT, BOOT_WISH, JOURNAL, SOURCE))]
+        assert [host.at(path).stat().st_mode & 0o777 for path in (STATE, JOURNAL, SOURCE)] == [0o700, 0o600, 0o600]
+        journal = host.journal()
+        assert journal is not None
+        assert (journal.token, journal.deadline) == (token, 1030.0)
+        assert f"{sys.executable} -IBS {SOURCE} boot" in host.at(BOOT_UNIT).read_text()
+
+    def test_it_is_confirmed(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Then nothing undoes it, and a confirmation whose answer was lost may come again."""
+        token = host.bring("mssql", confirm_timeout=30)["confirm"]
+        for _time in range(2):
+            result = host.bring("mssql", confirm=token)
+            assert (result["changed"], result["in_sync"], result["confirm"]) == (False, True, "")
+            assert (host.carried, host.left()) == (NEW, [])
+        later(monkeypatch)
+        watch(host, token)
+        assert host.carried == NEW
+
+    def test_it_is_not_confirmed(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The old state is back, and a late confirmation says so."""
+        token = host.bring("mssql", confirm_timeout=30)["confirm"]
+        later(monkeypatch)
+        watch(host, token)
+        assert (host.carried, host.left()) == (OLD, [])
+        with pytest.raises(DbportsError, match="its old rules are back") as caught:
+            host.bring("mssql", confirm=token)
+        assert caught.value.code == "not_confirmed"
+
+    def test_another_run_does_not_interfere(self, host: Host) -> None:
+        """It says clearly that it could not wait for so long."""
+        token = host.bring("mssql", confirm_timeout=300)["confirm"]
+        with pytest.raises(DbportsError, match="waits to be confirmed") as caught:
+            host.bring("sql602_open")
+        assert caught.value.code == "busy"
+        assert host.carried == NEW
+        assert host.bring("mssql", check=True)["in_sync"] is True
+        host.bring("mssql", confirm=token)
+        assert host.bring("sql602_open")["changed"] is True
+
+    def test_another_run_waits(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Until the confirmation has come."""
+        token = host.bring("mssql", confirm_timeout=30)["confirm"]
+        monkeypatch.setattr(runner.time, "sleep", lambda _seconds: host.bring("mssql", confirm=token))
+        result = host.bring("sql602_open")
+        assert (host.force, result["warnings"]) == ("sql602_open", [])
+
+    def test_another_run_after_the_time_out(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It undoes what nothing else did undo, before it looks."""
+        host.bring("mssql", confirm_timeout=30)
+        later(monkeypatch)
+        result = host.bring("mssql")
+        assert result["changed"] is True
+        assert "interrupted" in result["warnings"][0]
+        assert result["diff"][0]["before"] == case("sql602").render()
+
+    def test_nothing_to_change_is_nothing_to_confirm(self, host: Host) -> None:
+        """Nothing is armed either."""
+        assert host.bring("sql602", confirm_timeout=30)["confirm"] == ""
+        assert (host.commands, host.left()) == (["check"], [])
+
+
+class TestKilled:
+    """A module that is gone in the middle of its work."""
+
+    @pytest.mark.parametrize("waits", [False, True])
+    def test_the_process_that_watches_undoes_it_at_once(
+        self, host: Host, monkeypatch: pytest.MonkeyPatch, waits: bool
+    ) -> None:
+        """As soon as nothing holds the lock."""
+        kill(host, monkeypatch)
+        host.force = "mssql"
+        journal = host.journal()
+        assert journal is not None
+        with runner.NETWORK.open("rb") as other:
+            if waits:
+                fcntl.flock(other, fcntl.LOCK_EX)
+                monkeypatch.setattr(runner.time, "sleep", lambda _seconds: fcntl.flock(other, fcntl.LOCK_UN))
+            watch(host, journal.token)
+        assert (host.carried, host.left()) == (OLD, [])
+
+    def test_the_next_run_undoes_it_first(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And says so; a temporary file does not stay."""
+        kill(host, monkeypatch)
+        host.at(BOOT_FILE).with_name(f".dbports-{Path(BOOT_FILE).name}").touch()
+        host.force = "mssql"
+        result = host.bring("sql602")
+        assert (result["changed"], host.carried, host.left()) == (False, OLD, [])
+        assert "interrupted; the state before it was brought back" in result["warnings"][0]
+
+    def test_before_the_journal_was_written(self, host: Host) -> None:
+        """There is nothing to undo, only to clean."""
+        host.at(STATE).mkdir(parents=True)
+        host.at(f"{STATE}/.dbports-undo.py").touch()
+        host.at(SOURCE).touch()
+        assert host.bring("sql602")["warnings"] == []
+        assert host.left() == []
+
+    def test_after_it_was_finished(self, host: Host) -> None:
+        """What belonged to it is removed by the process that watches."""
+        host.at(STATE).mkdir(parents=True)
+        for path in (SOURCE, BOOT_UNIT):
+            host.at(path).parent.mkdir(parents=True, exist_ok=True)
+            host.at(path).touch()
+        watch(host, "token")
+        assert (host.carried, host.left()) == (OLD, [])
+
+    def test_the_change_of_another_run_is_left_alone(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        kill(host, monkeypatch)
+        watch(host, "another token")
+        assert host.journal() is not None
+
+    def test_undoing_fails(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The journal stays, and the next run tries again and says what it met."""
+        kill(host, monkeypatch)
+        journal = host.journal()
+        assert journal is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(host, "_run", lambda *_: (1, "", "it does not work"))
+            watch(host, journal.token)
+            watch(host, journal.token)
+            left = host.journal()
+            assert left is not None
+            assert (left.phase, left.undo) == (FAILED, journal.undo)
+            with pytest.raises(DbportsError, match="old state could not be brought back"):
+                host.bring("mssql", confirm=journal.token)
+        host.dies = {sum(item == "load" for item in host.commands) + 1: lambda: (_ for _ in ()).throw(OSError("no"))}
+        result = host.bring("mssql")
+        assert "could not be brought back: no" in result["warnings"][0]
+        assert (host.carried, host.left()) == (NEW, [])
+
+    def test_in_another_network_namespace(self, host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Its old state is nothing for this one."""
+        kill(host, monkeypatch)
+        other = tmp_path.with_name(f"{tmp_path.name}-other")
+        other.touch()
+        monkeypatch.setattr(runner, "NETWORK", other)
+        with pytest.raises(DbportsError, match="another network namespace"):
+            host.bring("mssql")
+        restart(monkeypatch)
+        assert host.bring("mssql")["changed"] is True
+
+    def test_nobody_acts_before_its_last_command_has_ended(self, host: Host) -> None:
+        """A command inherits the lock."""
+        with Lock.taken(0) as got:
+            assert got
+            command = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=Lock.held)
+        with Lock.taken(0) as got:
+            assert not got
+        command.communicate(b"\n")
+        with Lock.taken(0) as got:
+            assert got
+
+
+class TestBoot:
+    """A reboot in the middle."""
+
+    @pytest.mark.parametrize("timeout", [0, 30])
+    def test_files_come_back_before_any_firewall_reads_them(
+        self, host: Host, monkeypatch: pytest.MonkeyPatch, timeout: int
+    ) -> None:
+        """Rules in force are none yet, and no service is waited for."""
+        if timeout:
+            host.bring("mssql", confirm_timeout=timeout)
+        else:
+            kill(host, monkeypatch)
+        host.commands.clear()
+        boot(host)
+        assert host.journal() is not None, "it was started by hand"
+        restart(monkeypatch)
+        boot(host)
+        assert host.carried[1] == OLD[1]
+        assert host.left() == []
+        assert host.commands == ["systemctl disable it", "systemctl daemon-reload"]
+
+    @pytest.mark.parametrize("confirms", [False, True])
+    def test_without_systemd_the_next_run_does_it(
+        self, host: Host, monkeypatch: pytest.MonkeyPatch, confirms: bool
+    ) -> None:
+        token = host.bring("mssql", confirm_timeout=30)["confirm"]
+        restart(monkeypatch)
+        if confirms:
+            with pytest.raises(DbportsError, match="its old rules are back"):
+                host.bring("mssql", confirm=token)
+        else:
+            assert "interrupted" in host.bring("sql602", check=False)["warnings"][0]
+        assert (host.carried, host.left()) == (OLD, [])
+
+    def test_a_boot_with_nothing_to_undo(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Only what was left is removed."""
+        host.at(STATE).mkdir(parents=True)
+        host.at(SOURCE).touch()
+        boot(host)
+        assert (host.carried, host.left()) == (OLD, [])
+
+
+class TestInterrupted:
+    """Signals, and what cannot be armed."""
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+    def test_a_signal_is_a_failure(self, host: Host, number: int) -> None:
+        """Also when it comes again while the old state is brought back."""
+        before = signal.getsignal(number)
+        host.dies = {1: lambda: os.kill(os.getpid(), number), 2: lambda: os.kill(os.getpid(), number)}
+        with pytest.raises(DbportsError, match=f"interrupted by {signal.Signals(number).name}"):
+            host.bring("mssql")
+        assert (host.carried, host.left()) == (OLD, [])
+        assert signal.getsignal(number) is before
+
+    def test_a_signal_that_is_ignored_stays_ignored(self, host: Host) -> None:
+        """A program under nohup goes on without its terminal."""
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            host.dies = {1: lambda: os.kill(os.getpid(), signal.SIGHUP)}
+            assert host.bring("mssql")["changed"] is True
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+    def test_what_cannot_be_armed_is_not_begun(self, host: Host) -> None:
+        """Nothing is left of it."""
+        host.at("/var").rename(host.at("/var-elsewhere"))
+        host.at("/var").touch()
+        with pytest.raises(DbportsError, match="cannot prepare the way back"):
+            host.bring("mssql")
+        assert host.carried == OLD
+        assert "load" not in host.commands
+
+    def test_a_journal_that_cannot_be_read(self, host: Host) -> None:
+        """Of another version, perhaps: it is removed, because it says nothing."""
+        host.at(STATE).mkdir(parents=True)
+        for text in ("", "[]", json.dumps({"phase": RUNNING})):
+            host.at(STATE).mkdir(parents=True, exist_ok=True)
+            host.at(JOURNAL).write_text(text)
+            assert host.journal() is None
+            host.bring("sql602")
+            assert host.left() == []
