@@ -12,6 +12,7 @@ from typing import Any
 import netaddr
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, parse_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import owner_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.encode import (
     decode,
     encode,
@@ -23,7 +24,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows
     read_switches,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.rules import (
-    Listed,
     WindowsRule,
     parse_rule,
 )
@@ -71,15 +71,12 @@ rules = st.lists(
     max_size=5,
 )
 foreign_allows = st.lists(
-    st.builds(
-        WindowsRule,
-        st.just("allow"),
-        st.just("in"),
-        protocol=st.sampled_from([None, 6, 17]),
-        local_ports=st.sampled_from([Listed(), Listed(ports=(PortRange(1, 65535),)), Listed(words=("RPC",))]),
-        remote=st.sampled_from([Listed(), Listed(parse_addresses(["0.0.0.0/0"])), Listed(words=("LocalSubnet",))]),
-        conditions=st.sampled_from([(), ("app=sqlservr.exe",)]),
-    ),
+    st.tuples(
+        st.sampled_from(["", "Protocol=6|", "Protocol=17|"]),
+        st.sampled_from(["", "LPort2_10=1-65535|", "LPort=RPC|"]),
+        st.sampled_from(["", "RA4=0.0.0.0-255.255.255.255|", "RA4=LocalSubnet|RA6=LocalSubnet|"]),
+        st.sampled_from(["", "App=sqlservr.exe|"]),
+    ).map(lambda tokens: parse_rule(f"v2.10|Action=Allow|Active=TRUE|Dir=In|{''.join(tokens)}")),
     max_size=3,
 )
 
@@ -116,8 +113,6 @@ def test_declared_peers_get_in_and_others_do_not(wanted: list[dict[str, Any]], t
 
 @given(rules, st.text(max_size=30))
 def test_rules_read_back(wanted: list[dict[str, Any]], owner: str) -> None:
-    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import owner_text
-
     built = ruleset(wanted).of(owner_text(owner))
     assert decode(parse_rule(rule.text()) for rule in encode(built)) == built
 

@@ -239,11 +239,11 @@ def _accept(key: _Key, members: Sequence[Rule]) -> Accept:
 def plain_comment(text: str) -> str:
     """Return ``text`` as one printable line that every firewall's comment can hold.
 
-    Quotes and backslashes, which not every firewall can escape, become an apostrophe and a slash;
+    Quotes, backslashes and vertical bars, which not every firewall can escape, become an apostrophe and slashes;
     whatever is not printable becomes a space; it is cut at :data:`MAX_COMMENT` bytes of UTF-8.
     """
     plain = "".join(char if char.isprintable() else " " for char in text)
-    plain = " ".join(plain.replace('"', "'").replace("\\", "/").split())
+    plain = " ".join(plain.replace('"', "'").replace("\\", "/").replace("|", "/").split())
     return plain.encode("utf-8", "replace")[:MAX_COMMENT].decode("utf-8", "ignore").strip()
 
 

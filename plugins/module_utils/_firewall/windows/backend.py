@@ -207,8 +207,9 @@ def _packets(accept: Accept, peers: Sequence[AddressRange]) -> Iterator[Packet]:
         ends = list(of_family(peers, family))
         if not ends:
             continue
+        ports: list[Optional[int]] = [item.first for item in accept.ports]
         for number in dict.fromkeys((ends[0].first, ends[-1].last)):
-            for port in [item.first for item in accept.ports] or [None]:
+            for port in ports or [None]:
                 yield Packet(accept.direction, accept.protocol, port, AddressRange(family, number, number))
 
 

@@ -49,8 +49,9 @@ DUMPS = [
     # public dumps and [MS-GPFAS] 4.2
     r"v2.33|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile=Private|App=%LOCALAPPDATA%\x\x.exe|Name=x|Desc=y|",
     "v2.31|Action=Block|Active=TRUE|Dir=In|Protocol=17|LPort2_10=1-66|LPort2_10=69-55554|Name=UDP|EmbedCtxt=GSecurity|",
-    "v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile=Public|LPort=RPC|RPort=49000|LA4=192.168.1.0/255.255.255.0"
-    r"|RA4=LocalSubnet|RA6=LocalSubnet|App=c:\path\foo.exe|Name=Firewall Rule Test|Security=Authenticate|Security2_9=An-NoEncap|",
+    "v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile=Public|LPort=RPC|RPort=49000|"
+    r"LA4=192.168.1.0/255.255.255.0|RA4=LocalSubnet|RA6=LocalSubnet|App=c:\path\foo.exe|Name=Firewall Rule Test|"
+    "Security=Authenticate|Security2_9=An-NoEncap|",
 ]
 
 
