@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     MAX_COMMENT,
     Ruleset,
@@ -31,36 +28,8 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from drawn_rules import POLICY, RULE, RULES, namespace
 from firewall_cases import ruleset
-
-
-def ranges(family: int) -> st.SearchStrategy[str]:
-    """Addresses, networks and odd ranges, often at the ends of the address space."""
-    top = 2 ** BITS[family] - 1
-    number = st.one_of(st.integers(0, 300), st.integers(top - 300, top), st.integers(0, top))
-    return st.tuples(number, number).map(lambda pair: str(AddressRange(family, min(pair), max(pair))))
-
-
-PEERS = st.lists(st.one_of(ranges(4), ranges(6), st.sampled_from(["0.0.0.0/0", "::/0", "192.0.2.0/24"])), max_size=6)
-PORTS = st.lists(
-    st.tuples(st.integers(1, 65535), st.integers(0, 300)).map(lambda pair: f"{pair[0]}-{min(sum(pair), 65535)}"),
-    min_size=1,
-    max_size=4,
-)
-RULE = st.fixed_dictionaries(
-    {
-        "direction": st.sampled_from(["in", "out"]),
-        "protocol": st.sampled_from(["tcp", "udp"]),
-        "ports": PORTS,
-        "peers": PEERS,
-        "purpose": st.text(max_size=150),
-    }
-)
-PING = st.fixed_dictionaries(
-    {"direction": st.sampled_from(["in", "out"]), "protocol": st.just("icmp"), "peers": PEERS, "purpose": st.text()}
-)
-RULES = st.lists(st.one_of(RULE, RULE, PING), max_size=5)
-POLICY = st.sampled_from(["guard", "open"])
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +37,13 @@ def nft() -> Iterator[Nft]:
     """Return the real nft inside a network namespace that ends with the tests."""
     path = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     assert path, "nft is missing: apt-get install nftables"
-    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    holder = subprocess.Popen(
-        ["unshare", *user, "--net", "--", "sh", "-c", "echo ready; exec cat"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "ready\n"
-    enter = ["nsenter", "-t", str(holder.pid), *(["-U", "--preserve-credentials"] if user else []), "-n", "--"]
+    with namespace() as run:
+        yield Nft(path, run)
 
-    def run(argv: Any, text: str) -> Output:
-        done = subprocess.run([*enter, *argv], input=text, capture_output=True, text=True, check=False, timeout=300)
-        return Output(done.returncode, done.stdout, done.stderr)
 
-    yield Nft(path, run)
-    holder.communicate(timeout=120)
+def load(nft: Nft, text: str) -> None:
+    """Load a text in one transaction, as the step of the backend does."""
+    assert nft._run([nft.path, "-f", "-"], text).status == 0
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -93,13 +52,13 @@ def test_what_is_loaded_is_what_is_read(nft: Nft, rules: list[dict[str, Any]], p
     """The dry run takes it, the load takes it over the one before, and the listing is the same ruleset."""
     wanted = ruleset(rules, policy=policy, outbound=outbound)
     nft.check(encode(wanted))
-    nft.load(encode(wanted))
+    load(nft, encode(wanted))
     assert decode(read_listing(nft.listing())) == wanted
     if wanted:
         # The text that a failed transaction goes back to brings the same ruleset.
         text = nft.own_text()
-        nft.load(encode(Ruleset()))
-        nft.load(text)
+        load(nft, encode(Ruleset()))
+        load(nft, text)
         assert decode(read_listing(nft.listing())) == wanted
 
 

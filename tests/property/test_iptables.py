@@ -1,0 +1,138 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any ruleset goes through the real iptables, in both variants and a network namespace of its own, and comes back."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.backend import IptablesBackend
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Rule, read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import Host
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import to_json
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from drawn_rules import PEERS, POLICY, RULE, RULES, namespace
+from firewall_cases import ruleset
+
+MANY_PORTS = st.lists(
+    st.tuples(st.integers(1, 65000), st.sampled_from([0, 0, 0, 7])).map(lambda pair: f"{pair[0]}-{sum(pair)}"),
+    min_size=10,
+    max_size=60,
+)
+MANY = st.fixed_dictionaries(
+    {
+        "direction": st.sampled_from(["in", "out"]),
+        "protocol": st.sampled_from(["tcp", "udp"]),
+        "ports": MANY_PORTS,
+        "peers": PEERS,
+        "purpose": st.sampled_from(["x", "y", ""]),
+    }
+)
+HOSTILE = st.one_of(
+    st.text(max_size=150),
+    st.sampled_from(["-t", "-j ACCEPT", "!", "--comment", "`id`", "$(id)", "\\", "'", '"', "x\nCOMMIT", "DBPORTS_END"]),
+)
+SPOKEN = RULE.flatmap(lambda rule: HOSTILE.map(lambda text: {**rule, "purpose": text}))
+ALL_RULES = st.one_of(RULES, st.lists(st.one_of(MANY, SPOKEN), max_size=4))
+
+OTHERS = """\
+*filter
+:theirs - [0:0]
+-A INPUT -p tcp -m comment --comment "it's theirs" -j theirs
+-A OUTPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-P FORWARD DROP
+COMMIT
+"""
+
+
+class Real:
+    """The real programs, in one variant."""
+
+    def __init__(self, run: Run, root: Path) -> None:
+        self.run = run
+        self.backend = IptablesBackend(Iptables(run), Host(str(root), run))
+        self.runner = Runner(str(root), run)
+
+    def bring(self, wanted: Ruleset) -> None:
+        """Check and load a ruleset over what is there."""
+        observed = self.backend.observe()
+        script = self.backend.encode(wanted, observed, persist=False)
+        self.backend.check(script)
+        self.runner.do(to_json(script.load))
+
+    def ruleset(self) -> Ruleset:
+        """Return what is there."""
+        return self.backend.decode(self.backend.observe()).ruleset
+
+    def theirs(self) -> list[str]:
+        """Return what is there and not ours."""
+        observed = self.backend.observe()
+        lines = "".join(observed[f"saved {family}"] for family in (4, 6)).splitlines()
+        return [line for line in lines if not line.startswith("#") and "DBPORTS_" not in line]
+
+
+@pytest.fixture(scope="module", params=["nft", "legacy"])
+def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    """Return one variant in a namespace with rules of somebody else."""
+    variant, folder = request.param, tmp_path_factory.mktemp("alternatives")
+    shutil.copytree("/etc/alternatives", folder, symlinks=True, dirs_exist_ok=True)
+    for name in ("iptables", "ip6tables"):
+        for part in ("", "-save", "-restore"):
+            (folder / f"{name}{part}").unlink()
+            (folder / f"{name}{part}").symlink_to(f"/usr/sbin/{name}-{variant}{part}")
+    # An ordinary user may not write the lock of the legacy variant elsewhere.
+    with namespace("mount -t tmpfs tmpfs /run", f"mount --bind {folder} /etc/alternatives") as run:
+        found = Real(run, tmp_path_factory.mktemp("root"))
+        assert found.backend.observe()["variant"] == {"nft": "nf_tables", "legacy": "legacy"}[variant]
+        for program in ("iptables", "ip6tables"):
+            assert run([f"{program}-restore"], OTHERS).status == 0
+        yield found
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rules=ALL_RULES, policy=POLICY, outbound=st.booleans(), owner=HOSTILE)
+def test_what_is_loaded_is_what_is_read(
+    real: Real, rules: list[dict[str, Any]], policy: str, outbound: bool, owner: str
+) -> None:
+    """The dry run takes it, the load takes it over the one before, and what is printed is the same ruleset."""
+    theirs = real.theirs()
+    wanted = ruleset(rules, policy=policy, outbound=outbound)
+    real.bring(wanted)
+    assert real.ruleset() == wanted
+    undo = real.backend.undo(real.backend.observe())
+    real.bring(Ruleset())
+    assert not real.ruleset()
+    assert real.runner.undo(to_json(undo)) == []
+    assert real.ruleset() == wanted
+    assert real.theirs() == theirs
+
+
+@given(rules=ALL_RULES, policy=POLICY, outbound=st.booleans())
+def test_encode_and_decode(rules: list[dict[str, Any]], policy: str, outbound: bool) -> None:
+    """Without a firewall in between, too."""
+    wanted = ruleset(rules, policy=policy, outbound=outbound)
+    texts = {family: "\n".join(["*filter", *encode(wanted, family)]) for family in (4, 6)}
+    assert decode({family: read_tables(text) for family, text in texts.items()}) == wanted
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    """Neither what is printed nor a rule in it can crash a reader."""
+    assert decode({4: read_tables(text), 6: read_tables(f"*filter\n{text}")}) is not None
+    assert Rule.parse(text).key

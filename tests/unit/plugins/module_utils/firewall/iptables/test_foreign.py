@@ -1,0 +1,112 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What other tables of iptables do to an accepted flow: drop it, may drop it, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Union
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
+
+from firewall_cases import ruleset
+
+Finding = Union[ForeignFinding, None]
+RULE = {"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.0/24"], "purpose": "SQL"}
+FLOWS = ruleset([RULE])
+
+
+def judge(rules: str = "-p udp", *, policy: str = "ACCEPT", table: str = "filter", skip: str = "") -> Finding:
+    """Judge a chain INPUT that begins with some rules; ``sub`` is a chain that drops port 1433."""
+    lines = [f"*{table}", f":INPUT {policy} [0:0]", ":sub - [0:0]", f"-A INPUT {rules}"]
+    tables = read_tables("\n".join([*lines, "-A sub -p tcp -m tcp --dport 1433 -j DROP", "COMMIT"]))
+    found = judge_saved(tables, 4, FLOWS, "iptables-legacy", skip=[skip])
+    return found[0] if found else None
+
+
+DROPS = [
+    "-p tcp -m tcp --dport 1433 -j DROP",
+    "-p tcp -m multiport --dports 22,1400:1500 -j REJECT --reject-with icmp-port-unreachable",
+    "-s 192.0.2.0/25 -j DROP",
+    "-m iprange --src-range 192.0.2.1-192.0.2.9 -j DROP",
+    "-m conntrack --ctstate NEW -j DROP",
+    "-m state --state INVALID,NEW -j DROP",
+    '-m comment --comment "-j ACCEPT" -j DROP',
+    "! -s 198.51.100.0/24 -j DROP",
+    "! -i lo -j DROP",
+    "-p tcp -j sub",
+    "-g sub",
+    "-p 6 -j DROP",
+    "-j LOG --log-prefix x\n-A INPUT -j DROP",
+    "-j sub\n-A INPUT -j ACCEPT",
+]
+PASSES = [
+    "-p udp -j DROP",
+    "-p tcp -m tcp --dport 22 -j DROP",
+    "-s 198.51.100.0/24 -j DROP",
+    "-i lo -j DROP",
+    "-m conntrack --ctstate RELATED,ESTABLISHED -j DROP",
+    "-p tcp -m tcp --dport 1433 -j ACCEPT\n-A INPUT -j DROP",
+    "-j RETURN\n-A INPUT -j DROP",
+    "-p tcp -j LOG",
+    "-p tcp",
+    "! -p tcp -j DROP",
+    "! -s 192.0.2.0/24 -j DROP",
+    "-p tcp -m tcp ! --dport 1433 -j DROP",
+    "-p udp -j sub",
+]
+UNKNOWN = [
+    "-m set --match-set bad src -j DROP",
+    "-m limit --limit 3/min -j DROP",
+    "-i eth0 -j DROP",
+    "-m socket -j DROP",
+    "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP",
+    "-j TARPIT",
+    "-m conntrack --ctstate NEW -m recent --update -j DROP",
+    "-p tcp -m tcp --dport x -j DROP",
+    "-j NFQUEUE --queue-num 1",
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [*((rule, "drops") for rule in DROPS), *((rule, "") for rule in PASSES), *((rule, "unknown") for rule in UNKNOWN)],
+)
+def test_a_rule(rule: str, verdict: str) -> None:
+    """What is known of the packet and of the rule is enough, or the verdict says that it is not."""
+    found = judge(rule)
+    assert (found.verdict if found else "") == verdict
+
+
+def test_a_policy_is_named_with_what_its_owner_has_to_add() -> None:
+    found = judge(policy="DROP")
+    assert found
+    assert found.text == "iptables-legacy: ip filter INPUT drops tcp 1433 from 192.0.2.1: policy drop"
+    assert found.fix == "iptables-legacy -t filter -I INPUT -s 192.0.2.0/24 -p tcp -m tcp --dport 1433 -j ACCEPT"
+    assert found.place["chain"] == "INPUT"
+
+
+def test_every_peer_is_in_what_has_to_be_added() -> None:
+    """Networks in one command, other ranges in one of their own."""
+    peers = ["192.0.2.21", "198.51.100.0/24", "203.0.113.5-203.0.113.9", "2001:db8::/32"]
+    flows = ruleset([{**RULE, "peers": peers}])
+    found = judge_saved(read_tables("*raw\n:PREROUTING DROP [0:0]\n"), 4, flows, "iptables")
+    tail = "-p tcp -m tcp --dport 1433 -j ACCEPT"
+    assert [item.fix for item in found] == [
+        f"iptables -t raw -I PREROUTING -s 192.0.2.21,198.51.100.0/24 {tail}; "
+        f"iptables -t raw -I PREROUTING -m iprange --src-range 203.0.113.5-203.0.113.9 {tail}"
+    ]
+
+
+@pytest.mark.parametrize("table", ["raw", "mangle", "security", "nat"])
+def test_the_other_tables(table: str) -> None:
+    """All of them may drop but nat; the table in which our accept comes first may not."""
+    assert (judge("-j DROP", table=table) is None) == (table == "nat")
+    assert judge("-j DROP", table=table, skip=table) is None
