@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The script for iptables-restore, and what iptables-save then printed read back.
 
-In tests/golden/iptables ``<case>.sh`` is what is loaded, ``<case>.4.save`` and ``<case>.6.save`` what iptables-save and
+In tests/golden/iptables ``<case>.script`` is what is loaded, ``<case>.4.save`` and ``<case>.6.save`` what iptables-save and
 ip6tables-save 1.8.9 (nf_tables) then printed, without the lines that begin with ``#``.
 """
 
@@ -49,7 +49,7 @@ def read(texts: dict[int, str]) -> Ruleset:
 def test_script(name: str) -> None:
     """The script is the one that was loaded and packet-tested; a wanted change replaces the golden file by .actual."""
     text = script({family: encode(wanted(name), family) for family in (4, 6)})
-    golden = GOLDEN / f"{name}.sh"
+    golden = GOLDEN / f"{name}.script"
     if text != golden.read_text(encoding="utf-8"):
         golden.with_suffix(".actual").write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
