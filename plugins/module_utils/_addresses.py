@@ -164,3 +164,8 @@ class AddressSet:
         """Tell whether an address is in both."""
         index = bisect.bisect_right(self._starts, (other.family, other.last)) - 1
         return index >= 0 and self.ranges[index].overlaps(other)
+
+    def holds(self, other: AddressRange) -> bool:
+        """Tell whether all addresses of another range are here."""
+        index = bisect.bisect_right(self._starts, (other.family, other.first)) - 1
+        return index >= 0 and self.ranges[index].family == other.family and other.last <= self.ranges[index].last

@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses, merge_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset, read_rules
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import inspect
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import collect
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports, parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import Deadline
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
 
@@ -83,10 +87,45 @@ def look_until(awaited: Sequence[Listener], look: Callable[[], list[Socket]], wa
     return sockets
 
 
-def _ruleset_state(ruleset: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the transaction in check mode whether the host carries the wanted ruleset."""
+def _ruleset_state(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare the rules in force with the wanted ones, and return them where they differ."""
     try:
-        result = apply(DesiredState.from_arguments({"persist": False, **ruleset, "allow_shrink": True}), check=True)
+        change = inspect(DesiredState.from_arguments({"persist": False, **arguments}))
+        foreign = _foreign(change.before, arguments)
     except DbportsError as error:
         return {"error": str(error), "permitted": error.code != "not_permitted"}
-    return {"in_sync": result["in_sync"], "foreign": result["foreign"]}
+    shown = {"in_sync": change.in_sync, "foreign": foreign}
+    return shown if change.in_sync else {**shown, "carried": _carried(change.before.ruleset)}
+
+
+def _foreign(state: State, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what foreign rules do with the packets of every peer, once for all peers with which they do the same."""
+    apart = [{**rule, "peers": [peer]} for rule in arguments.get("rules") or () for peer in rule.get("peers") or ()]
+    single = [
+        Accept(rule.direction, rule.protocol, rule.ports, rule.peers, rule.purpose, rule.required)
+        for rule in read_rules(apart)
+    ]
+    groups: dict[Any, list[Accept]] = {}
+    for item in state.foreign(Ruleset(tuple(single))):
+        place = tuple(sorted(item.place.items()))
+        groups.setdefault(
+            (place, (item.accept.direction, item.accept.protocol, item.accept.ports), item.verdict), []
+        ).append(item.accept)
+    together = [
+        replace(accepts[0], peers=merge_addresses(peer for one in accepts for peer in one.peers))
+        for accepts in groups.values()
+    ]
+    found = state.foreign(Ruleset(tuple(together)))
+    return [{**item.as_dict(), "peers": format_addresses(item.accept.peers)} for item in found]
+
+
+def _carried(ruleset: Ruleset) -> dict[str, Any]:
+    """Return rules as data."""
+    rules: list[dict[str, Any]] = []
+    for item in ruleset.parts:
+        row = {"direction": item.direction, "protocol": item.protocol, "ports": format_ports(item.ports)}
+        if isinstance(item, Accept):
+            rules.append({"accept": True, **row, "peers": format_addresses(item.peers), "comment": item.comment})
+        else:
+            rules.append({"accept": False, **row})
+    return {"rules": rules, "unexpected": list(ruleset.unexpected), "owner": ruleset.owner}

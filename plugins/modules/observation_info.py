@@ -114,10 +114,15 @@ observation:
           type: bool
           returned: when it could be read
         foreign:
-          description: As M(dbports.firewall.ruleset) returns it.
+          description:
+            - As M(dbports.firewall.ruleset) returns it, with the list C(peers) of the addresses that are meant.
           type: list
           elements: dict
           returned: when it could be read
+        carried:
+          description: The rules in force as C(rules), the C(owner) of them, and what is C(unexpected) among them.
+          type: dict
+          returned: when they are not the wanted ones
         error:
           description: Why it could not be read.
           type: str

@@ -87,21 +87,21 @@ failures:
   returned: success
   type: list
   elements: str
-  sample: ["FAIL listening erp-db mssql/MSSQLSERVER/tds tcp 1433: nobody listens"]
+  sample: ["FAIL stopped erp-db mssql/MSSQLSERVER/tds tcp 1433: nothing listens on tcp 1433: start the server"]
 findings:
   description: The findings, with one verdict each.
   returned: success
   type: list
   elements: dict
   contains:
-    stage:
-      description: One of V(configured), V(listening), V(connected), V(reachable), V(forbidden).
+    code:
+      description: What the finding says. The page C(docs/findings.md) explains each code.
       type: str
-      sample: reachable
+      sample: dropped_between
     verdict:
       description: One of V(ok), V(warn), V(fail), V(unknown).
       type: str
-      sample: ok
+      sample: fail
     host:
       description: The host that was inspected, or that sent the probe.
       type: str
@@ -118,10 +118,44 @@ findings:
       description: The protocol and the ports.
       type: str
       sample: tcp 1433
-    reason:
-      description: The reason for the verdict.
+    peers:
+      description: Inventory names or addresses that the finding is about. Left out if it is about all peers.
+      type: list
+      elements: str
+      sample: [app-01]
+    intended:
+      description: V(accept) or V(refuse), what the plan intends for these peers.
       type: str
-      sample: "answers: SQL Server 16.0.4150 answered"
+      sample: accept
+    configured:
+      description: >-
+        What the rules in force do with their packets, one of V(accepts), V(open), V(refuses), V(blocked), V(maybe),
+        V(held), V(unknown).
+      type: str
+      sample: accepts
+    listening:
+      description: How the server listens, one of V(listens), V(nothing), V(moved), V(local), V(other), V(hidden).
+      type: str
+      sample: listens
+    reached:
+      description: >-
+        What the probe met, one of V(answers), V(partly), V(refused), V(filtered), V(silent), V(unknown), V(no_family),
+        V(taken), V(not_sent).
+      type: str
+      sample: filtered
+    data:
+      description: What the sentence names.
+      type: dict
+      sample: {detail: "filtered: no answer in time", program: sqlservr}
+    sentence:
+      description: What is seen, and what to do.
+      type: str
+      sample: >-
+        listening and configured, but not reachable (filtered: no answer in time): something between app-01 and erp-db
+        drops it; look at the firewalls and routes on the way
+    optional:
+      description: Whether what does not work is only a warning. Left out if it is not.
+      type: bool
     declared:
       description: The declaration that the finding is based on.
       type: str

@@ -97,7 +97,7 @@ def test_clients_get_in_and_nobody_else(site: Site) -> None:
     assert result.stats["db"]["changed"] == 1
     (found,) = result.of(TASK)
     assert found["passed"]
-    assert {item["stage"] for item in found["findings"]} >= {"configured", "listening"}
+    assert {item["code"] for item in found["findings"]} >= {"ready"}
     assert site.gets_in("app")
     assert not site.gets_in("intruder")
     assert site.ok(GUARD.format(servers=SERVERS)).stats["db"]["changed"] == 0
@@ -109,7 +109,7 @@ def test_clients_get_in_and_nobody_else(site: Site) -> None:
 
 def test_it_fails_where_the_host_is_not_as_declared(site: Site) -> None:
     said = site.fails(GUARD.format(servers="[{engine: postgresql, clients: [apps]}]"))
-    assert "FAIL listening db postgresql/sql tcp 5432: nobody listens" in said
+    assert "FAIL stopped db postgresql/sql tcp 5432: nothing listens on tcp 5432: start the server" in said
 
 
 def test_a_host_that_a_plan_declares_is_refused(site: Site) -> None:

@@ -166,13 +166,8 @@ def test_foreign_tables_stay_byte_for_byte(site: Site) -> None:
 def test_verify_passes_and_leaves_a_report(site: Site) -> None:
     site.ok("site")
     report = json.loads((site.plan_dir / "report.json").read_text(encoding="utf-8"))
-    assert report["counts"] == {"ok": 4, "fail": 0, "warn": 0, "unknown": 0}
-    assert {finding["stage"] for finding in report["findings"]} == {
-        "configured",
-        "listening",
-        "reachable",
-        "forbidden",
-    }
+    assert report["counts"] == {"ok": 3, "fail": 0, "warn": 0, "unknown": 0}
+    assert {finding["code"] for finding in report["findings"]} == {"ready", "reachable", "refused"}
     assert report["unverified"] == []
     assert "mssql/MSSQLSERVER/tds" in (site.plan_dir / "report.md").read_text(encoding="utf-8")
 
@@ -185,7 +180,7 @@ def test_a_limited_run_tells_its_findings_from_those_of_the_run_before(site: Sit
     assert re.search(
         r"^db +mssql/MSSQLSERVER/tds +tcp 1433 +ok \(old\) +ok \(old\) +ok +ok \(old\)$", said, re.MULTILINE
     )
-    assert "4 findings: 4 ok, 0 fail, 0 warn, 0 unknown; 3 of an earlier run" in said
+    assert "3 findings: 3 ok, 0 fail, 0 warn, 0 unknown; 2 of an earlier run" in said
     report = json.loads((site.plan_dir / "report.json").read_text(encoding="utf-8"))
     runs = {host: item["run"] for host, item in report["verified"].items()}
     assert runs["db"] == runs["intruder"] != runs["app"]
@@ -194,9 +189,10 @@ def test_a_limited_run_tells_its_findings_from_those_of_the_run_before(site: Sit
 
 def test_verify_fails_when_a_forbidden_flow_succeeds(site: Site) -> None:
     said = site.fails("verify")
-    assert "FAIL forbidden intruder to db mssql/MSSQLSERVER/tds tcp 1433: reached 192.0.2.10" in said
-    assert "FAIL configured db mssql/MSSQLSERVER/tds tcp 1433: the host's ruleset is not the planned one" in said
-    assert "OK reachable" not in said
+    assert "FAIL admitted_unguarded intruder to db mssql/MSSQLSERVER/tds tcp 1433: reached 192.0.2.10" in said
+    assert "FAIL rules_missing db: the host has none of the planned rules: run apply" in said
+    assert "FAIL unguarded db mssql/MSSQLSERVER/tds tcp 1433: no rule guards tcp 1433" in said
+    assert "WARN reachable_unguarded app to db mssql/MSSQLSERVER/tds tcp 1433: app and everyone else get an" in said
 
 
 def test_a_forbidden_client_tries_the_port_that_a_dynamic_instance_has_now(site: Site) -> None:
@@ -204,12 +200,14 @@ def test_a_forbidden_client_tries_the_port_that_a_dynamic_instance_has_now(site:
     command = [sys.executable, str(STAND_INS), "mssql", "--port", "40123", "--instance", "DYN"]
     site.lab.hosts["db"].popen(command, stdout=subprocess.DEVNULL)
     site.lab.hosts["db"].wait_for("tcp/40123")
-    assert "FAIL forbidden intruder to db mssql/DYN/tds tcp 40123: reached 192.0.2.10" in site.fails("verify")
+    assert "FAIL admitted_unguarded intruder to db mssql/DYN/tds tcp 40123: reached 192.0.2.10" in site.fails("verify")
     site.ok("apply")
     site.run("verify")
     report = json.loads((site.plan_dir / "report.json").read_text(encoding="utf-8"))
     checks = [
-        item for item in report["findings"] if (item["stage"], item["endpoint"]) == ("forbidden", "mssql/DYN/tds")
+        item
+        for item in report["findings"]
+        if (item.get("intended"), item.get("endpoint")) == ("refuse", "mssql/DYN/tds")
     ]
     assert {(item["host"], item["port"], item["verdict"]) for item in checks} >= {("intruder", "tcp 40123", "ok")}
 
@@ -218,8 +216,9 @@ def test_verify_fails_when_a_required_flow_fails(site: Site) -> None:
     site.ok("site")
     load_late_chain(site, "policy accept; tcp dport 1433 drop")
     said = site.fails("verify")
-    assert "FAIL reachable app to db mssql/MSSQLSERVER/tds tcp 1433: filtered" in said
-    assert "FAIL configured db mssql/MSSQLSERVER/tds tcp 1433: ip late input drops tcp 1433 from 192.0.2.21" in said
+    drops = "ip late input drops tcp 1433 from 192.0.2.21"
+    assert f"FAIL blocked app to db mssql/MSSQLSERVER/tds tcp 1433: {drops}" in said
+    assert f"FAIL blocked db mssql/MSSQLSERVER/tds tcp 1433: {drops}" in said
 
 
 def test_apply_warns_of_a_foreign_chain_that_still_drops(site: Site) -> None:
@@ -237,10 +236,12 @@ def test_verify_finds_a_server_that_does_not_listen_and_a_wrong_process(site: Si
     site.lab.hosts["db"].wait_for("tcp/14330")
     site.ok("apply")
     said = site.fails("verify")
-    assert re.search(r"FAIL listening db mssql/SALES/tds tcp 14330: python\S* listens instead of sqlservr", said)
+    assert re.search(
+        r"FAIL other_program db mssql/SALES/tds tcp 14330: python\S* listens on tcp 14330 instead of", said
+    )
     site.server["instances"] = [{}, {"name": "SALES", "tcp_port": 14331}]
     site.ok("apply", "-e", "dbports_allow_shrink=true")
-    assert "FAIL listening db mssql/SALES/tds tcp 14331: nobody listens" in site.fails("verify")
+    assert "FAIL stopped db mssql/SALES/tds tcp 14331: nothing listens on tcp 14331" in site.fails("verify")
 
 
 def test_verify_waits_for_a_server_that_starts_only_now(site: Site) -> None:
@@ -251,7 +252,7 @@ def test_verify_waits_for_a_server_that_starts_only_now(site: Site) -> None:
     command = ["sh", "-c", start, "sh", sys.executable, str(STAND_INS), "mssql", "--port", "14330"]
     site.lab.hosts["db"].popen(command, stdout=subprocess.DEVNULL)
     said = site.run("verify").stdout
-    assert re.search(r"^db +mssql/MSSQLSERVER/tds +tcp 14330 +fail( 0/2)? +ok +ok +-$", said, re.MULTILINE), said
+    assert re.search(r"^db +mssql/MSSQLSERVER/tds +tcp 14330 +fail( 0/2)? +ok +warn +-$", said, re.MULTILINE), said
 
 
 def test_verify_finds_a_server_beside_the_declared_one_and_one_that_moved(site: Site) -> None:
@@ -262,11 +263,14 @@ def test_verify_finds_a_server_beside_the_declared_one_and_one_that_moved(site: 
     for port in ("1500", "1434"):
         site.lab.hosts["db"].wait_for(f"tcp/{port}")
     said = site.fails("verify")
-    assert "FAIL listening db mssql tcp 1500: sqlservr listens on tcp 1500, outside the plan" in said
+    assert "FAIL outside db mssql tcp 1500: sqlservr listens on tcp 1500, outside the plan" in said
     assert "1434" not in said
     site.server["instances"] = [{"tcp_port": 1501}]
     said = site.fails("verify")
-    assert "FAIL listening db mssql/MSSQLSERVER/tds tcp 1501: sqlservr listens on tcp 1433,1500 instead of tcp" in said
+    assert (
+        "FAIL moved db mssql/MSSQLSERVER/tds tcp 1501: sqlservr moved from tcp 1501 to tcp 1433,1500, open is tcp 1501"
+        in said
+    )
 
 
 def test_verify_names_the_program_that_has_the_port_of_an_announcement(site: Site) -> None:
@@ -285,7 +289,8 @@ def test_verify_names_the_program_that_has_the_port_of_an_announcement(site: Sit
     said = site.run("verify")
     assert said.returncode == 0
     assert re.search(
-        r"UNKNOWN reachable app to db sql602/search udp 5001: udp 5002 on this host is taken by python\S* \(pid \d+\)",
+        r"UNKNOWN answer_port_taken app to db sql602/search udp 5001: udp 5002 on this host is taken by python\S* "
+        r"\(pid \d+\)",
         said.stdout,
     )
 
@@ -297,7 +302,7 @@ def test_verify_finds_a_connection_that_the_plan_does_not_allow(site: Site) -> N
     process = site.lab.hosts["intruder"].popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout.readline() == "in\n"
     said = site.fails("verify")
-    assert re.search(r"FAIL connected db mssql/MSSQLSERVER/tds tcp 1433: 192.0.2.66 port \d+ is connected", said)
+    assert re.search(r"FAIL stranger db mssql/MSSQLSERVER/tds tcp 1433: 192.0.2.66 port \d+ is connected", said)
 
 
 def test_an_approved_plan_is_applied_and_nothing_else(site: Site) -> None:

@@ -143,6 +143,13 @@ def _confirm(backend: Optional[Backend], wish: DesiredState, token: str, runner:
     return {**_result(change, choice), "changed": False, "diff": []}
 
 
+def inspect(wish: DesiredState) -> Change:
+    """Return what would have to be done with the host; nothing is tried or refused."""
+    with exclusive():
+        backend = choose_backend(wish.backend, absent=wish.absent).backend
+        return plan_change(backend, backend.observe(), wish)
+
+
 def plan_change(backend: Backend, observed: Observed, wish: DesiredState) -> Change:
     """Return what has to be done with the host that shows ``observed``; pure, as all that it calls."""
     before = backend.decode(observed)

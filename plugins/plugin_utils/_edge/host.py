@@ -99,7 +99,7 @@ class HostAction(DbportsAction):
         result = self._collect(arguments, task_vars)
         if result.get("failed"):
             return Verdicts((), result)
-        return Verdicts(tuple(judge(port_set, read_observation(result.get("observation")))), {})
+        return Verdicts(tuple(judge(port_set, read_observation(result.get("observation")), owner=owner or "")), {})
 
     def _collect(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         name = "dbports.firewall.observation_info"

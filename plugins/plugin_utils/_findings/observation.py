@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import state
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    Accept,
+    Direction,
+    Guard,
+    Ruleset,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import base
@@ -21,6 +27,7 @@ class ForeignRule(NamedTuple):
     """A foreign rule that drops, or may drop, what a rule of the plan accepts.
 
     :param text: a sentence that says where it is.
+    :param peers: the addresses and networks whose packets are meant.
     :param fix: what its owner has to add, or an empty string.
     """
 
@@ -29,7 +36,36 @@ class ForeignRule(NamedTuple):
     ports: tuple[PortRange, ...]
     verdict: state.Verdict
     text: str
+    peers: tuple[AddressRange, ...]
     fix: str = ""
+
+
+class CarriedRule(NamedTuple):
+    """A rule that is in force: an accept, or without ``accept`` a refusal of everyone else."""
+
+    accept: bool
+    direction: Direction
+    protocol: Protocol
+    ports: tuple[PortRange, ...]
+    peers: tuple[AddressRange, ...] = ()
+    comment: str = ""
+
+
+class Carried(NamedTuple):
+    """The own rules that are in force on a host, where they are not the planned ones.
+
+    :param unexpected: what stands in their place and was not written by this collection.
+    """
+
+    rules: tuple[CarriedRule, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    owner: str = ""
+
+    def ruleset(self) -> Ruleset:
+        """Return them as the neutral ruleset."""
+        accepts = [Accept(*item[1:]) for item in self.rules if item.accept]
+        guards = [Guard(*item[1:4]) for item in self.rules if not item.accept]
+        return Ruleset(tuple(accepts), tuple(guards), self.unexpected, self.owner)
 
 
 class RulesetState(NamedTuple):
@@ -37,12 +73,14 @@ class RulesetState(NamedTuple):
 
     :param error: why the ruleset could not be read, or an empty string.
     :param permitted: False where that is because the task was not run as root.
+    :param carried: the rules in force; None where they are the planned ones or could not be read.
     """
 
     in_sync: bool
     foreign: tuple[ForeignRule, ...] = ()
     error: str = ""
     permitted: bool = True
+    carried: Carried | None = None
 
 
 class ProbeResult(NamedTuple):

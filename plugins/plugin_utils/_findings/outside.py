@@ -12,7 +12,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PROTOCOLS, PortRange, merge_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Verdict
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import verdict_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Code, Data, Finding, facts
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
 
 LOOPBACK = AddressSet(AddressRange.parse(text) for text in ("127.0.0.0/8", "::1"))
@@ -45,8 +46,8 @@ def listeners_outside(port_set: PortSet, sockets: Iterable[Socket]) -> list[Sock
     ]
 
 
-def moved(port_set: PortSet, endpoint: Endpoint, sockets: Iterable[Socket], outside: Collection[Socket]) -> str:
-    """Return where a server listens that does not listen at its endpoint, or an empty string.
+def moved(port_set: PortSet, endpoint: Endpoint, sockets: Iterable[Socket], outside: Collection[Socket]) -> Data:
+    """Return where a server listens that does not listen at its endpoint, or nothing.
 
     A process that also serves the plan with this protocol has not moved: it has one more port.
     """
@@ -62,7 +63,7 @@ def moved(port_set: PortSet, endpoint: Endpoint, sockets: Iterable[Socket], outs
         for one in outside
         if one.protocol == endpoint.protocol and one.is_of(endpoint.process) and one.pid not in settled
     ]
-    return f"{found[0].process} listens on {_ports(found)}" if found else ""
+    return facts(program=str(found[0].process), now=_ports(found)) if found else ()
 
 
 def judge_outside(port_set: PortSet, outside: Iterable[Socket]) -> Iterator[Finding]:
@@ -73,10 +74,10 @@ def judge_outside(port_set: PortSet, outside: Iterable[Socket]) -> Iterator[Find
     for (process, planned), sockets in sorted(groups.items()):
         ports = _ports(sockets)
         servers = {item.server for item in port_set.endpoints if sockets[0].is_of(item.process)}
-        verdict: Verdict = "warn" if planned else "fail"
-        where = f"which the plan has for {planned}" if planned else "outside the plan"
-        reason = f"{process} listens on {ports}, {where}"
-        yield Finding("listening", verdict, port_set.host, port_set.host, ", ".join(sorted(servers)), ports, reason)
+        code: Code = "outside_guarded" if planned else "outside"
+        data = facts(program=process, now=ports, planned=planned)
+        where = port_set.host
+        yield Finding(code, verdict_of(code), where, where, ", ".join(sorted(servers)), ports, data=data)
 
 
 def _explains(endpoint: Endpoint, one: Socket) -> bool:

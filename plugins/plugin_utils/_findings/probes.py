@@ -13,8 +13,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import kind_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Judgement
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import combined
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Data, Finding, Reached, facts
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import ProbeResult
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.rules import RulesInForce
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     BROADCAST,
     NegativeCheck,
@@ -92,11 +94,12 @@ def hearing_ports(port_set: PortSet) -> set[int]:
 
 
 def judge_probes(
-    port_set: PortSet, results: Iterable[ProbeResult], sockets: Iterable[Socket] = ()
+    port_set: PortSet, results: Iterable[ProbeResult], sockets: Iterable[Socket], rules: RulesInForce
 ) -> Iterator[Finding]:
     """Yield a finding for every flow that was to be probed.
 
     :param sockets: those of the host that hold one of :func:`hearing_ports`.
+    :param rules: the host's own, which have to let its requests out where it filters them.
     """
     by_id = {result.id: result for result in results}
     hearing = hearing_ports(port_set)
@@ -105,40 +108,68 @@ def judge_probes(
     }
     for check in _checks(port_set):
         found = [by_id[key] for key, _address in check.ids() if key in by_id]
-        verdict, reason = _kept_out(found) if check.stage == "forbidden" else _reached(found, check.required)
+        reached, data = _reached(check, found)
         holder = taken.get(kind_of(check.probe.kind).hears_at)
-        if holder and check.stage == "reachable" and {result.verdict for result in found} == {"silent"}:
-            verdict, reason = "unknown", _taken(holder)
-        endpoint, ports = check.about.endpoint, shown_ports(check.about.protocol, check.about.ports)
-        yield Finding(check.stage, verdict, port_set.host, check.server, endpoint, ports, reason, str(check.declared))
+        if holder and {result.verdict for result in found} == {"silent"}:
+            reached, data = "taken", _taken(holder)
+        held = _held(port_set, check, rules)
+        more = facts(rule=held) if held else ()
+        yield combined(_place(port_set, check), "held" if held else "", reached=reached, data=(*data, *more))
 
 
-def _taken(holder: Socket) -> str:
+def _held(port_set: PortSet, check: _Check, rules: RulesInForce) -> str:
+    """Return the rule of the host itself that does not let its request out, or an empty string."""
+    if not isinstance(check.about, RuleKey) or not port_set.settings.filter_outbound:
+        return ""
+    found = rules.outcome(check.about, port_set.rules[check.about][check.server])
+    return found.rule if found.configured in ("refuses", "blocked") else ""
+
+
+def _place(port_set: PortSet, check: _Check) -> Finding:
+    """Return a finding that says what was probed, and nothing of how it went."""
+    about = check.about
+    return Finding(
+        "not_probed",
+        "unknown",
+        port_set.host,
+        check.server,
+        about.endpoint,
+        shown_ports(about.protocol, about.ports),
+        (port_set.host,),
+        "accept" if check.stage == "reachable" else "refuse",
+        data=facts(source=", ".join(map(str, port_set.addresses))) if check.stage == "forbidden" else (),
+        declared=str(check.declared),
+        optional=not check.required,
+    )
+
+
+def _taken(holder: Socket) -> Data:
     """Return why silence says nothing of a firewall: the probe had to name another port, which no rule lets in."""
     program = f"{holder.process} (pid {holder.pid})" if holder.process else "a local program (its name needs become)"
-    return f"udp {holder.local_port} on this host is taken by {program}, so that the probe cannot hear an answer there"
+    return facts(program=program, taken=f"udp {holder.local_port}")
 
 
-def _reached(results: list[ProbeResult], required: bool) -> Judgement:
-    """One address that answers is enough: a client tries the others of a server in turn."""
+def _reached(check: _Check, results: list[ProbeResult]) -> tuple[Reached, Data]:
+    """Return what the probes of a flow met, and what a sentence names of it.
+
+    One address that answers is enough: a client tries the others of a server in turn.
+    """
+    if not check.addresses:
+        return "no_family", ()
     if not results:
-        return "unknown", "not probed: client and server have no address family in common"
-    answers = [result for result in results if result.verdict == "answers"]
-    if answers:
-        others = [f"{result.address} is {result.verdict}" for result in results if result.verdict != "answers"]
-        return ("warn", f"answers, but {', '.join(others)}") if others else ("ok", str(answers[0]))
-    if all(result.verdict == "unknown" for result in results):
-        return "unknown", str(results[0])
-    return ("fail" if required else "warn"), str(results[0])
+        return "not_sent", ()
+    met = [(_met(result, check.stage), result) for result in results]
+    good = [result for word, result in met if word == "answers"]
+    if good:
+        others = ", ".join(f"{result.address} is {word}" for word, result in met if word != "answers")
+        reached: Reached = "partly" if others and check.stage == "reachable" else "answers"
+        return reached, facts(address=good[0].address, detail=str(good[0]), others=others)
+    word, result = next((item for item in met if item[0] != "unknown"), met[0])
+    return word, facts(address=result.address, detail=str(result))
 
 
-def _kept_out(results: list[ProbeResult]) -> Judgement:
-    """A TCP connection that is accepted got through, whether or not anything was said on it."""
-    if not results:
-        return "ok", "no address family in common"
-    for result in results:
-        if result.verdict == "answers" or (result.verdict == "silent" and kind_of(result.kind).silence == "reached"):
-            return "fail", f"reached {result.address}: {result}"
-    if all(result.verdict == "unknown" for result in results):
-        return "unknown", str(results[0])
-    return "ok", str(results[0])
+def _met(result: ProbeResult, stage: str) -> Reached:
+    """Return what a probe met: a TCP connection that is accepted got in, whether or not anything was said on it."""
+    if stage == "forbidden" and result.verdict == "silent" and kind_of(result.kind).silence == "reached":
+        return "answers"
+    return result.verdict

@@ -7,23 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
-    Finding,
-    Judgement,
-    Stage,
-    Verdict,
-)
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import (
-    LOOPBACK,
-    judge_outside,
-    listeners_outside,
-    moved,
-)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import verdict_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Data, Finding, Listening, facts
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import LOOPBACK, moved
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import hearing_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
 
@@ -78,52 +69,66 @@ def _is_dynamic(endpoint: Endpoint) -> bool:
     return bool(endpoint.process) and any(item.first != item.last for item in endpoint.ports)
 
 
-def judge_sockets(port_set: PortSet, sockets: Sequence[Socket]) -> Iterator[Finding]:
-    """Yield a finding for every program that has to listen, and for what listens or is connected against the plan."""
-    here, outside = AddressSet(port_set.addresses), listeners_outside(port_set, sockets)
-    for endpoint in port_set.endpoints:
-        if endpoint.ports and endpoint.process:
-            mine = [one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint)]
-            elsewhere = moved(port_set, endpoint, sockets, outside)
-            yield _finding(port_set, endpoint, "listening", *_listening(endpoint, mine, here, elsewhere))
-    yield from judge_outside(port_set, outside)
-    for (remote, endpoints), ports in _strangers(port_set, sockets).items():
-        first, *others = endpoints
-        also = f" (this port also serves {', '.join(item.id for item in others)})" if others else ""
-        more = f" and {len(ports) - 1} more" if len(ports) > 1 else ""
-        reason = f"{remote} port {min(ports)}{more} is connected, and the plan does not allow it{also}"
-        yield _finding(port_set, first, "connected", "fail", reason)
+class Listener(NamedTuple):
+    """How an endpoint's program listens, and what a sentence names of it."""
+
+    listening: Listening
+    data: Data = ()
 
 
-def _finding(port_set: PortSet, endpoint: Endpoint, stage: Stage, verdict: Verdict, reason: str) -> Finding:
-    ports = shown_ports(endpoint.protocol, endpoint.ports)
-    return Finding(stage, verdict, port_set.host, port_set.host, endpoint.id, ports, reason)
+UNSEEN = Listener("")
+"""Of an endpoint whose sockets nobody looked at, or that the kernel serves."""
 
 
 def _is_at(one: Socket, endpoint: Endpoint) -> bool:
     return any(one.local_port in ports for ports in endpoint.ports)
 
 
-def _listening(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet, elsewhere: str) -> Judgement:
-    bad: Verdict = "fail" if endpoint.listening == "required" else "warn"
+def listeners(port_set: PortSet, sockets: Sequence[Socket], outside: Sequence[Socket]) -> dict[str, Listener]:
+    """Return by endpoint how its program listens.
+
+    :param outside: see :func:`listeners_outside`.
+    """
+    here = AddressSet(port_set.addresses)
+    found = {}
+    for endpoint in port_set.endpoints:
+        if endpoint.ports and endpoint.process:
+            mine = [one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint)]
+            found[endpoint.id] = _listener(endpoint, mine, here, moved(port_set, endpoint, sockets, outside))
+    return found
+
+
+def _listener(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet, elsewhere: Data) -> Listener:
     expected = " or ".join(endpoint.process)
-    listeners = [one for one in sockets if one.is_listener]
+    present = [one for one in sockets if one.is_listener]
     in_range = any(ports.first != ports.last for ports in endpoint.ports)
-    right = [one for one in listeners if one.is_of(endpoint.process)]
-    if not right and any(one.process is None for one in listeners):
-        return "unknown", "a process listens, but its name is not visible: this needs become"
+    right = [one for one in present if one.is_of(endpoint.process)]
+    if not right and any(one.process is None for one in present):
+        return Listener("hidden")
     if not right and elsewhere:
-        return bad, f"{elsewhere} instead of {shown_ports(endpoint.protocol, endpoint.ports)}"
-    if not right and (in_range or not listeners):
-        return bad, f"no {expected} listens in this range" if in_range else "nobody listens"
+        return Listener("moved", elsewhere)
+    if not right and (in_range or not present):
+        return Listener("nothing", facts(expected=expected))
     if not right:
-        others = ", ".join(sorted({str(one.process) for one in listeners}))
-        return bad, f"{others} listens instead of {expected}"
+        others = ", ".join(sorted({str(one.process) for one in present}))
+        return Listener("other", facts(program=others, expected=expected))
     one = next((one for one in right if _is_reachable(one, here, endpoint)), None)
     if one is None:
         where = ", ".join(sorted({one.local_address for one in right}))
-        return bad, f"{right[0].process} listens only on {where}, where no client can reach it"
-    return "ok", f"{one.process} (pid {one.pid}) on {one.local_address} port {one.local_port}"
+        return Listener("local", facts(program=str(right[0].process), bound=where))
+    known = {"program": str(one.process), "pid": str(one.pid), "bound": one.local_address, "now": str(one.local_port)}
+    return Listener("listens", facts(**known))
+
+
+def judge_strangers(port_set: PortSet, sockets: Sequence[Socket]) -> Iterator[Finding]:
+    """Yield a finding for everyone who is connected and whom the plan does not let in."""
+    for (remote, endpoints), ports in _strangers(port_set, sockets).items():
+        first, *others = endpoints
+        more = f" and {len(ports) - 1} more" if len(ports) > 1 else ""
+        data = facts(source=f"port {min(ports)}{more}", also=", ".join(item.id for item in others))
+        shown = shown_ports(first.protocol, first.ports)
+        host = port_set.host
+        yield Finding("stranger", verdict_of("stranger"), host, host, first.id, shown, (str(remote),), data=data)
 
 
 def _is_reachable(one: Socket, here: AddressSet, endpoint: Endpoint) -> bool:

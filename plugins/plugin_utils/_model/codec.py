@@ -92,13 +92,13 @@ def codec(kind: Any) -> Codec:
 
     :param kind: text, a number, a truth value, an address, ports, a Literal, or a tuple or NamedTuple of such types;
         each may be None instead. A NamedTuple's fields with a default are left out while they are empty, and pairs of
-        names and addresses are a dictionary.
+        names and addresses or texts are a dictionary.
     """
     if kind in _SIMPLE:
         return _SIMPLE[kind]
     arguments = get_args(kind)
-    if kind == tuple[tuple[str, Ranges], ...]:
-        return _by_name(codec(Ranges))
+    if kind in (tuple[tuple[str, Ranges], ...], tuple[tuple[str, str], ...]):
+        return _by_name(codec(get_args(arguments[0])[1]))
     if get_origin(kind) is Literal:
         words = {value: _plain(value) for value in arguments}
         return Codec(words.__getitem__, lambda value: arguments[arguments.index(value)])

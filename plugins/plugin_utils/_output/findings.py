@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import FINDINGS, HOSTS, host_file
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import refuse_links, write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
 
-FINDINGS_SCHEMA = "dbports.findings/1"
+FINDINGS_SCHEMA = "dbports.findings/2"
 MAX_SIZE = 16 << 20
 """Bytes of a host's file: some ten thousand findings have a quarter of that."""
 
@@ -70,7 +71,7 @@ def write_findings(directory: Path, host: str, plan_id: str, found: HostFindings
         "plan_id": plan_id,
         "verified_at": found.verified_at,
         "run": found.run,
-        "findings": [finding._asdict() for finding in found.findings],
+        "findings": [as_data(finding) for finding in found.findings],
     }
     path = findings_file(directory, host)
     try:
@@ -128,8 +129,8 @@ def _read(text: bytes, host: str, plan_id: str) -> HostFindings:
     moment = datetime.fromisoformat(found.verified_at)
     if data["schema"] != FINDINGS_SCHEMA or moment.tzinfo is None:
         raise ValueError
-    at_home = (one.server for one in found.findings if one.stage in ("listening", "connected"))
-    if {data["host"], *(one.host for one in found.findings), *at_home} != {host}:
+    of_others = [one for one in found.findings if one.server != host and one.peers != (host,)]
+    if of_others or {data["host"], *(one.host for one in found.findings)} != {host}:
         raise _unusable("the file of its findings names other hosts")
     return found._replace(verified_at=moment.astimezone(timezone.utc).isoformat(timespec="seconds"))
 
@@ -138,6 +139,12 @@ def _unusable(reason: str) -> DbportsError:
     return DbportsError(reason, code="unreadable")
 
 
-def returned(findings: Iterable[Finding]) -> list[dict[str, str]]:
+def as_data(finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON has it, with its sentence for readers."""
+    data: dict[str, Any] = json.loads(codec(Finding).write(finding))
+    return {**data, "sentence": finding_sentence(finding)}
+
+
+def returned(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Return findings as a task does: Ansible prints its result, which names programs of the host."""
-    return [{key: visible(text) for key, text in finding._asdict().items()} for finding in findings]
+    return [visible_data(as_data(finding)) for finding in findings]

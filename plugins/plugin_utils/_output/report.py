@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,14 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import STAGES, Finding, Stage, Verdict
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import Verified
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
+    Configured,
+    Finding,
+    Listening,
+    Verdict,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.join import Shown, join
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import Verified, as_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, table
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
     capped,
@@ -25,14 +31,14 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences
     sentence,
     sentences,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
 
-REPORT_SCHEMA = "dbports.report/1"
-HEADER = ("server", "endpoint", "port", "configured", "listening", "reachable", "forbidden")
+REPORT_SCHEMA = "dbports.report/2"
+WAYS = ("configured", "listening", "reachable", "refused")
+HEADER = ("server", "endpoint", "port", *WAYS)
 _SEVERITY: tuple[Verdict, ...] = ("fail", "unknown", "warn", "ok")
 _COUNTED: tuple[Verdict, ...] = ("ok", "fail", "warn", "unknown")
 _SHOWN = 60
-
-_Stages = dict[Stage, list[Finding]]
 
 
 class Report:
@@ -52,26 +58,40 @@ class Report:
         self.run = latest.run if latest and not self.verified_now else run
         self.earlier = {host: item.verified_at for host, item in sorted(verified.items()) if item.run != self.run}
         self.unverified = sorted(host for host, _digest in index.hosts if host not in verified)
-        self.findings = [finding for host in sorted(verified) for finding in verified[host].findings]
+        self.findings = [
+            finding for host in sorted(verified) for finding in join(verified[host].findings, self._shown(host))
+        ]
         self.conflicts = [conflict_sentence(item) for item in index.conflicts]
         self.warnings = [sentence(item) for item in index.warnings]
         found = Counter(finding.verdict for finding in self.findings)
         self.counts = {verdict: found[verdict] for verdict in _SEVERITY}
 
+    def _shown(self, host: str) -> Shown:
+        """Return what other hosts showed in the run in which a host was verified."""
+        run = self.verified[host].run
+
+        def shown(server: str) -> Sequence[Finding]:
+            found = self.verified.get(server)
+            return found.findings if found and found.run == run else ()
+
+        return shown
+
     def problems(self) -> list[Finding]:
-        """Return all findings that are not ok, the worst first; those of an earlier run have its time."""
-        bad = [self._dated(finding) for finding in self.findings if finding.verdict != "ok"]
+        """Return all findings that are not ok, the worst first."""
+        bad = [finding for finding in self.findings if finding.verdict != "ok"]
         return sorted(bad, key=lambda one: (_SEVERITY.index(one.verdict), one.server, one.endpoint, one.host))
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Return one row an endpoint: server, endpoint, port and a word for each stage."""
-        groups: dict[tuple[str, str, str], _Stages] = {}
+        """Return one row an endpoint: server, endpoint, port and a word for each of the four ways."""
+        groups: dict[tuple[str, str, str], dict[str, list[tuple[Finding, Verdict]]]] = {}
         for finding in self.findings:
-            key = (finding.server, finding.endpoint, finding.port)
-            groups.setdefault(key, {}).setdefault(finding.stage, []).append(finding)
+            columns = (
+                groups.setdefault((finding.server, finding.endpoint, finding.port), {}) if finding.endpoint else {}
+            )
+            for column, verdict in ways(finding).items():
+                columns.setdefault(column, []).append((finding, verdict))
         return [
-            (*key, *(self._word(stages.get(stage, [])) for stage in STAGES if stage != "connected"))
-            for key, stages in ((key, _with_connections(groups[key])) for key in sorted(groups))
+            (*key, *(self._word(columns.get(name, [])) for name in WAYS)) for key, columns in sorted(groups.items())
         ]
 
     def summary(self) -> str:
@@ -91,14 +111,16 @@ class Report:
         """Return the hosts without findings, with the reason where there is one."""
         return [f"{host} ({self.unusable[host]})" if host in self.unusable else host for host in self.unverified]
 
-    def _dated(self, finding: Finding) -> Finding:
+    def said(self, finding: Finding) -> str:
+        """Return what a finding says; one of an earlier run has its time."""
         time = self.earlier.get(finding.host)
-        return finding._replace(reason=f"{finding.reason} (of an earlier run, {time})") if time else finding
+        return finding_sentence(finding) + (f" (of an earlier run, {time})" if time else "")
 
-    def _word(self, findings: list[Finding]) -> str:
-        """Return how a stage went for an endpoint, and how many of its findings are of an earlier run."""
-        old = sum(finding.host in self.earlier for finding in findings)
-        return _word(findings) + (f" ({old} old)" if old not in (0, len(findings)) else " (old)" if old else "")
+    def _word(self, findings: list[tuple[Finding, Verdict]]) -> str:
+        """Return how a way went for an endpoint, and how many of its findings are of an earlier run."""
+        old = sum(finding.host in self.earlier for finding, _verdict in findings)
+        word = _word([verdict for _finding, verdict in findings])
+        return word + (f" ({old} old)" if old not in (0, len(findings)) else " (old)" if old else "")
 
     def lines(self) -> list[str]:
         """Return what a run prints: the table, the problems with their reasons, the summary."""
@@ -108,7 +130,7 @@ class Report:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in shown]
         if len(rows) > len(shown):
             lines.append(f"and {len(rows) - len(shown)} more endpoints, see report.md")
-        lines += capped(problem_lines(self.problems()), "report.md", _SHOWN)
+        lines += capped(problem_lines(self.problems(), self.said), "report.md", _SHOWN)
         for title, hosts in (("of an earlier run", self.hosts_of_old()), ("not verified", self.hosts_without())):
             if hosts:
                 lines.append(f"{title}: {listed(hosts)}")
@@ -129,8 +151,7 @@ class Report:
         lines += ["## Endpoints", "", *table(HEADER, self.rows()), ""]
         problems = self.problems()
         if problems:
-            fields = ["verdict", "stage", "host", "server", "endpoint", "port", "reason", "declared"]
-            lines += ["## What is not ok", "", *_findings_table(problems, fields), ""]
+            lines += ["## What is not ok", "", *self._table(problems), ""]
         for title, texts in (
             ("Hosts that were not verified", self.hosts_without()),
             ("Hosts whose findings are of an earlier run", self.hosts_of_old()),
@@ -139,9 +160,14 @@ class Report:
         ):
             if texts:
                 lines += [f"## {title}", "", *(f"- {escape(text)}" for text in texts), ""]
-        fields = ["host", "stage", "server", "endpoint", "port", "verdict", "reason"]
-        lines += ["## All findings", "", *_findings_table(map(self._dated, self.findings), fields)]
+        lines += ["## All findings", "", *self._table(self.findings)]
         return "\n".join(lines) + "\n"
+
+    def _table(self, findings: Iterable[Finding]) -> list[str]:
+        """Return findings as a table with what each says."""
+        fields = ("verdict", "code", "host", "server", "endpoint", "port", "declared")
+        rows = ((*(str(getattr(one, name)) for name in fields), self.said(one)) for one in findings)
+        return table((*fields, "finding"), rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as data, with its schema."""
@@ -159,7 +185,7 @@ class Report:
                 host: {"at": item.verified_at, "run": item.run, "earlier": host in self.earlier}
                 for host, item in sorted(self.verified.items())
             },
-            "findings": [finding._asdict() for finding in self.findings],
+            "findings": [as_data(finding) for finding in self.findings],
         }
 
     def write(self, directory: Path) -> None:
@@ -179,43 +205,52 @@ class Report:
             ) from error
 
 
-def _findings_table(findings: Iterable[Finding], fields: list[str]) -> list[str]:
-    return table(tuple(fields), (tuple(str(getattr(one, name)) for name in fields) for one in findings))
+def ways(finding: Finding) -> dict[str, Verdict]:
+    """Return how the ways went that a finding is about, by the names in :data:`WAYS`."""
+    bad: Verdict = "warn" if finding.optional else "fail"
+    if finding.reached:
+        return {"reachable" if finding.intended == "accept" else "refused": finding.verdict}
+    if not finding.intended:
+        return {{"stranger": "refused", "port_moved": "listening"}.get(finding.code, "listening"): finding.verdict}
+    found: dict[str, Verdict] = {}
+    if finding.configured:
+        found["configured"] = (
+            _CONFIGURED.get(finding.configured, bad) if finding.intended == "accept" else finding.verdict
+        )
+    if finding.listening:
+        found["listening"] = _LISTENING.get(finding.listening, bad)
+    return found
 
 
-def _with_connections(stages: _Stages) -> _Stages:
-    """Count a connection of a stranger as a forbidden flow that succeeded."""
-    connected = stages.pop("connected", [])
-    if connected:
-        stages["forbidden"] = stages.get("forbidden", []) + connected
-    return stages
+_CONFIGURED: dict[Configured, Verdict] = {"accepts": "ok", "maybe": "ok", "unknown": "unknown"}
+_LISTENING: dict[Listening, Verdict] = {"listens": "ok", "hidden": "unknown"}
 
 
-def _word(findings: list[Finding]) -> str:
-    """Return how a stage went for an endpoint: ok, or how many of how many, or the worst verdict."""
-    if not findings:
+def _word(verdicts: list[Verdict]) -> str:
+    """Return how a way went for an endpoint: ok, or how many of how many, or the worst verdict."""
+    if not verdicts:
         return "-"
-    good = sum(finding.verdict == "ok" for finding in findings)
-    if len(findings) == 1:
-        return findings[0].verdict
-    worst = next(verdict for verdict in _SEVERITY if any(one.verdict == verdict for one in findings))
-    return f"{worst} {good}/{len(findings)}"
+    if len(verdicts) == 1:
+        return verdicts[0]
+    worst = next(verdict for verdict in _SEVERITY if verdict in verdicts)
+    return f"{worst} {verdicts.count('ok')}/{len(verdicts)}"
 
 
-def problem_lines(findings: Iterable[Finding]) -> list[str]:
-    """Return a line for all hosts of which the same is to say: ``FAIL reachable 4 hosts (...) to db-1 ...``."""
-    hosts: dict[Finding, list[str]] = {}
+def problem_lines(findings: Iterable[Finding], said: Callable[[Finding], str] = finding_sentence) -> list[str]:
+    """Return a line for all hosts of which the same is to say: ``FAIL stopped 4 hosts (...) to db-1 ...``."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
-        shared = "" if finding.host == finding.server else "from elsewhere"
-        hosts.setdefault(finding._replace(host=shared, declared=""), []).append(finding.host)
-    return [visible(_problem(finding, list(dict.fromkeys(names)))) for finding, names in hosts.items()]
+        shared = finding._replace(host="", peers=()) if finding.host != finding.server else finding
+        groups.setdefault((finding.verdict, *shared.key, said(shared)), []).append(finding)
+    return [visible(_problem(found, said)) for found in groups.values()]
 
 
-def _problem(finding: Finding, hosts: list[str]) -> str:
-    if not finding.host:
-        where = finding.server
-    elif len(hosts) == 1:
-        where = f"{hosts[0]} to {finding.server}"
-    else:
-        where = f"{len(hosts)} hosts ({listed(hosts)}) to {finding.server}"
-    return f"{finding.verdict.upper()} {finding.stage} {where} {finding.endpoint} {finding.port}: {finding.reason}"
+def _problem(findings: Sequence[Finding], said: Callable[[Finding], str]) -> str:
+    hosts = list(dict.fromkeys(finding.host for finding in findings))
+    first = findings[0]._replace(peers=tuple(dict.fromkeys(peer for one in findings for peer in one.peers)))
+    where = first.server
+    if first.host != first.server:
+        named = hosts[0] if len(hosts) == 1 else f"{len(hosts)} hosts ({listed(hosts)})"
+        where = f"{named} to {first.server}"
+    place = " ".join(part for part in (where, first.endpoint, first.port) if part)
+    return f"{first.verdict.upper()} {first.code} {place}: {said(first)}"

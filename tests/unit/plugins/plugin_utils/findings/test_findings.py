@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import STAGES, VERDICTS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import (
     ForeignRule,
@@ -24,6 +24,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 INVENTORY: dict[str, Any] = {
@@ -67,10 +68,14 @@ def socket(port: int, **other: Any) -> dict[str, Any]:
     }
 
 
-def verdicts(host: str, **observation: Any) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return verdict and reason by stage and endpoint."""
-    found = judge(port_set(host), read_observation(observation))
-    return {(one.stage, one.endpoint): (one.verdict, one.reason) for one in found}
+def judged(host: str, **observation: Any) -> list[Finding]:
+    """Return all findings of a host."""
+    return judge(port_set(host), read_observation(observation))
+
+
+def codes(host: str, **observation: Any) -> dict[str, tuple[str, str]]:
+    """Return code and verdict by endpoint."""
+    return {one.endpoint: (one.code, one.verdict) for one in judged(host, **observation)}
 
 
 BROWSER = socket(1434, protocol="udp", state=None, process="sqlbrowser")
@@ -78,35 +83,31 @@ TDS, DYN, SSRP = "mssql/MSSQLSERVER/tds", "mssql/DYN/tds", "mssql/browser"
 
 
 def test_listening_where_and_by_whom_it_should() -> None:
-    found = verdicts("db", sockets=[socket(1433), socket(40000), BROWSER])
-    assert {key: verdict for key, (verdict, _reason) in found.items()} == {
-        ("listening", TDS): "ok",
-        ("listening", DYN): "ok",
-        ("listening", SSRP): "ok",
-    }
+    found = codes("db", sockets=[socket(1433), socket(40000), BROWSER])
+    assert found == dict.fromkeys((TDS, DYN, SSRP), ("listening", "ok"))
 
 
 @pytest.mark.parametrize(
-    ("change", "verdict", "reason"),
+    ("change", "code", "sentence"),
     [
-        ({"local_port": 1500}, "fail", "sqlservr listens on tcp 1500 instead of tcp 1433"),
-        ({"state": "CLOSE_WAIT"}, "fail", "nobody listens"),
-        ({"protocol": "udp"}, "fail", "nobody listens"),
-        ({"process": "nginx"}, "fail", "nginx listens instead of sqlservr"),
-        ({"process": None, "pid": None}, "unknown", "not visible"),
-        ({"local_address": "127.0.0.1"}, "fail", "listens only on 127.0.0.1, where no client can reach it"),
-        ({"local_address": "198.51.100.9"}, "fail", "listens only on 198.51.100.9"),
-        ({"local_address": "192.0.2.10"}, "ok", "192.0.2.10"),
-        ({"local_address": "::", "family": "ipv6"}, "ok", "sqlservr"),
-        ({"local_address": "::ffff:192.0.2.10", "family": "ipv6"}, "ok", "sqlservr"),
-        ({"process": "sqlservr.exe"}, "ok", "sqlservr.exe"),
-        ({"process": "SQLSERVR.EXE"}, "ok", "SQLSERVR.EXE"),
+        ({"local_port": 1500}, "moved", "sqlservr moved from tcp 1433 to tcp 1500, open is tcp 1433: move it back, or"),
+        ({"state": "CLOSE_WAIT"}, "stopped", "nothing listens on tcp 1433: start the server"),
+        ({"protocol": "udp"}, "stopped", "nothing listens on tcp 1433"),
+        ({"process": "nginx"}, "other_program", "nginx listens on tcp 1433 instead of sqlservr: stop nginx or"),
+        ({"process": None, "pid": None}, "listener_hidden", "its name is not visible: verify with become"),
+        ({"local_address": "127.0.0.1"}, "local_only", "sqlservr listens only on 127.0.0.1, where no client can reach"),
+        ({"local_address": "198.51.100.9"}, "local_only", "listens only on 198.51.100.9"),
+        ({"local_address": "192.0.2.10"}, "listening", "sqlservr listens"),
+        ({"local_address": "::", "family": "ipv6"}, "listening", "sqlservr"),
+        ({"local_address": "::ffff:192.0.2.10", "family": "ipv6"}, "listening", "sqlservr"),
+        ({"process": "sqlservr.exe"}, "listening", "sqlservr.exe"),
+        ({"process": "SQLSERVR.EXE"}, "listening", "SQLSERVR.EXE"),
     ],
 )
-def test_what_is_said_of_a_listener(change: dict[str, Any], verdict: str, reason: str) -> None:
-    said = verdicts("db", sockets=[socket(1433, **change)])[("listening", TDS)]
-    assert said[0] == verdict
-    assert reason in said[1]
+def test_what_is_said_of_a_listener(change: dict[str, Any], code: str, sentence: str) -> None:
+    (found,) = [one for one in judged("db", sockets=[socket(1433, **change)]) if one.endpoint == TDS]
+    assert found.code == code
+    assert sentence in finding_sentence(found)
 
 
 @pytest.mark.parametrize(
@@ -137,17 +138,14 @@ def test_an_address_that_is_not_the_hosts_own_is_reachable_where_the_plan_says_s
     protocol, state, port, process = ports[endpoint.partition("/")[0]]
     seen = socket(port, protocol=protocol, state=state, process=process, **change)
     found = {one.endpoint: one for one in judge(planned, read_observation({"sockets": [seen]}))}
-    assert found[endpoint].verdict == "ok"
+    assert found[endpoint].code == "listening"
     other = {**seen, "local_address": "198.51.100.9"}
     found = {one.endpoint: one for one in judge(planned, read_observation({"sockets": [other]}))}
-    assert "where no client can reach it" in found[endpoint].reason
+    assert found[endpoint].code == "local_only"
 
 
 def test_another_program_in_the_dynamic_range_is_not_the_instance() -> None:
-    assert verdicts("db", sockets=[socket(40000, process="nginx")])[("listening", DYN)] == (
-        "fail",
-        "no sqlservr listens in this range",
-    )
+    assert codes("db", sockets=[socket(40000, process="nginx")])[DYN] == ("stopped", "fail")
 
 
 def test_forbidden_clients_try_the_ports_that_a_dynamic_instance_was_seen_on() -> None:
@@ -183,67 +181,47 @@ def test_a_range_of_many_sockets_is_tried_at_few_ports() -> None:
 )
 def test_connections_of_strangers(remote: str, stranger: bool) -> None:
     connection = socket(1433, state="ESTABLISHED", remote_address=remote, remote_port=50000)
-    found = verdicts("db", sockets=[socket(1433), connection])
-    assert (("connected", TDS) in found) is stranger
-    if stranger:
-        assert found[("connected", TDS)][0] == "fail"
+    found = judged("db", sockets=[socket(1433), connection])
+    assert [(one.endpoint, one.verdict) for one in found if one.code == "stranger"] == [(TDS, "fail")] * stranger
 
 
 def test_an_outgoing_connection_from_a_guarded_range_is_no_stranger() -> None:
     outgoing = socket(40001, state="ESTABLISHED", remote_address="203.0.113.5", remote_port=443)
-    assert ("connected", DYN) not in verdicts("db", sockets=[socket(40000), outgoing])
+    assert codes("db", sockets=[socket(40000), outgoing])[DYN] == ("listening", "ok")
+
+
+FOREIGN = {"direction": "in", "protocol": "tcp", "ports": "1433", "verdict": "drops", "text": "ip x y drops it"}
+APP = {"peers": ["192.0.2.21"]}
 
 
 @pytest.mark.parametrize(
-    ("ruleset", "verdict", "reason"),
+    ("ruleset", "code", "verdict"),
     [
-        ({"in_sync": True, "foreign": []}, "ok", "1 peer"),
-        ({"in_sync": False, "foreign": []}, "fail", "not the planned one"),
-        ({"error": "nft is missing"}, "fail", "nft is missing"),
-        ({"error": "nft is missing", "permitted": True}, "fail", "nft is missing"),
-        ({"error": "only root may", "permitted": False}, "unknown", "not known, needs become: only root may"),
-        (
-            {
-                "in_sync": True,
-                "foreign": [
-                    {
-                        "direction": "in",
-                        "protocol": "tcp",
-                        "ports": "1433",
-                        "verdict": "drops",
-                        "text": "ip x y drops it",
-                    }
-                ],
-            },
-            "fail",
-            "ip x y drops it",
-        ),
-        (
-            {
-                "in_sync": True,
-                "foreign": [
-                    {"direction": "in", "protocol": "tcp", "ports": "1433", "verdict": "unknown", "text": "may"}
-                ],
-            },
-            "ok",
-            "1 peer",
-        ),
-        (
-            {
-                "in_sync": True,
-                "foreign": [
-                    {"direction": "in", "protocol": "udp", "ports": "1433", "verdict": "drops", "text": "other"}
-                ],
-            },
-            "ok",
-            "1 peer",
-        ),
+        ({"in_sync": True, "foreign": []}, "configured", "ok"),
+        ({"error": "nft is missing"}, "rules_unknown", "unknown"),
+        ({"in_sync": True, "foreign": [{**FOREIGN, **APP}]}, "blocked", "fail"),
+        ({"in_sync": True, "foreign": [{**FOREIGN, **APP, "verdict": "unknown"}]}, "configured", "ok"),
+        ({"in_sync": True, "foreign": [{**FOREIGN, **APP, "protocol": "udp"}]}, "configured", "ok"),
+        ({"in_sync": True, "foreign": [{**FOREIGN, "peers": ["192.0.2.22"]}]}, "configured", "ok"),
+        ({"in_sync": False, "carried": {}}, "unguarded", "fail"),
     ],
 )
-def test_configured(ruleset: dict[str, Any], verdict: str, reason: str) -> None:
-    said = verdicts("db", ruleset=ruleset)[("configured", TDS)]
-    assert said[0] == verdict
-    assert reason in said[1]
+def test_configured(ruleset: dict[str, Any], code: str, verdict: str) -> None:
+    assert codes("db", ruleset=ruleset)[TDS] == (code, verdict)
+
+
+@pytest.mark.parametrize(
+    ("ruleset", "code", "verdict"),
+    [
+        ({"error": "nft is missing"}, "rules_unread", "fail"),
+        ({"error": "nft is missing", "permitted": True}, "rules_unread", "fail"),
+        ({"error": "only root may", "permitted": False}, "rules_not_permitted", "unknown"),
+        ({"in_sync": False, "carried": {}}, "rules_missing", "fail"),
+    ],
+)
+def test_what_is_said_of_all_rules_together(ruleset: dict[str, Any], code: str, verdict: str) -> None:
+    first = judged("db", ruleset=ruleset)[0]
+    assert (first.code, first.verdict, first.endpoint) == (code, verdict, "")
 
 
 def results(host: str, verdict: str, **by_address: str) -> list[dict[str, Any]]:
@@ -273,9 +251,8 @@ def test_probes_go_only_to_families_that_both_have() -> None:
     ],
 )
 def test_a_required_flow(probed: str, verdict: str) -> None:
-    found = verdicts("app", probes=results("app", probed))
-    assert {key[0] for key in found} == {"reachable"}
-    assert {said[0] for said in found.values()} == {verdict}
+    found = judged("app", probes=results("app", probed))
+    assert {(one.intended, one.verdict) for one in found} == {("accept", verdict)}
 
 
 @pytest.mark.parametrize(
@@ -288,26 +265,26 @@ def test_a_required_flow(probed: str, verdict: str) -> None:
     ],
 )
 def test_a_forbidden_flow(probed: str, verdict: str) -> None:
-    found = verdicts("evil", probes=results("evil", probed))
-    assert {key[0] for key in found} == {"forbidden"}
-    assert {said[0] for said in found.values()} == {verdict}
+    found = judged("evil", probes=results("evil", probed))
+    assert {(one.intended, one.verdict) for one in found} == {("refuse", verdict)}
 
 
 def test_an_accepted_connection_got_through_even_when_nothing_was_said() -> None:
-    found = verdicts("evil", probes=results("evil", "silent"))
-    assert found[("forbidden", TDS)][0] == "fail"
-    assert found[("forbidden", SSRP)][0] == "ok"
+    found = codes("evil", probes=results("evil", "silent"))
+    assert found[TDS] == ("admitted", "fail")
+    assert found[SSRP] == ("refused", "ok")
 
 
 @pytest.mark.parametrize("probed", ["silent", "refused", "filtered"])
 def test_a_kind_of_probe_that_no_one_knows_is_an_error_and_never_ok(probed: str) -> None:
     with pytest.raises(DbportsError) as caught:
-        verdicts("evil", probes=[{**result, "kind": "telnet"} for result in results("evil", probed)])
+        judged("evil", probes=[{**result, "kind": "telnet"} for result in results("evil", probed)])
     assert caught.value.code == "not_a_choice"
 
 
 def test_a_probe_that_was_not_sent_is_not_taken_for_an_answer() -> None:
-    assert {said[0] for said in verdicts("app", probes=[]).values()} == {"unknown"}
+    assert set(codes("app", probes=[]).values()) == {("not_probed", "unknown")}
+    assert set(codes("evil", probes=[]).values()) == {("not_probed", "unknown")}
 
 
 def test_only_sockets_of_the_hosts_own_endpoints_matter() -> None:
@@ -332,19 +309,14 @@ def test_a_connection_is_allowed_when_any_rule_of_its_endpoint_allows_it() -> No
     planned.rules[key._replace(purpose="another flow")] = {"b": other}
     connections = [socket(1433, state="ESTABLISHED", remote_address=f"192.0.2.{n}", remote_port=9) for n in (21, 22)]
     found = judge(planned, read_observation({"sockets": [socket(1433), *connections]}))
-    assert "connected" not in {one.stage for one in found}
-
-
-def test_verdicts_and_stages_are_those_of_the_documentation() -> None:
-    assert VERDICTS == ("ok", "warn", "fail", "unknown")
-    assert STAGES == ("configured", "listening", "connected", "reachable", "forbidden")
+    assert "stranger" not in {one.code for one in found}
 
 
 class TestObservation:
     """The module's result becomes values, or an error that says where it is wrong."""
 
     def test_all_of_it(self) -> None:
-        foreign = {"direction": "in", "protocol": "icmp", "ports": "", "verdict": "unknown", "text": "may"}
+        foreign = {"direction": "in", "protocol": "icmp", "ports": "", "verdict": "unknown", "text": "may", **APP}
         probe = {"id": "a@b", "kind": "tcp", "address": "192.0.2.1", "port": 1, "verdict": "silent", "detail": ""}
         seen = read_observation(
             {"sockets": [socket(1433)], "ruleset": {"in_sync": True, "foreign": [foreign]}, "probes": [probe]}
@@ -352,7 +324,9 @@ class TestObservation:
         assert seen.sockets
         assert seen.sockets[0]._asdict() == socket(1433)
         assert seen.ruleset
-        assert seen.ruleset.foreign == (ForeignRule("in", "icmp", (), "unknown", "may"),)
+        assert seen.ruleset.foreign == (
+            ForeignRule("in", "icmp", (), "unknown", "may", (AddressRange.parse("192.0.2.21"),)),
+        )
         assert (seen.probes[0].id, seen.probes[0].kind, str(seen.probes[0])) == ("a@b", "tcp", "silent")
 
     def test_what_nobody_looked_at(self) -> None:

@@ -16,6 +16,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import watched_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 CLIENT, STANDBY, STRANGER = "192.0.2.21", "192.0.2.11", "192.0.2.66"
@@ -60,9 +61,9 @@ def judged(port_set: PortSet, sockets: list[dict[str, Any]]) -> list[Finding]:
 
 
 def problems(port_set: PortSet, *sockets: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return stage, verdict, endpoint and reason of what is not ok; the probes of the host's own flows are not sent."""
-    bad = [one for one in judged(port_set, list(sockets)) if one.verdict != "ok" and one.stage != "reachable"]
-    return [(one.stage, one.verdict, one.endpoint, one.reason) for one in bad]
+    """Return code, verdict, endpoint and what is said, without what to do, of what is not ok but for probes."""
+    bad = [one for one in judged(port_set, list(sockets)) if one.verdict != "ok" and not one.reached]
+    return [(one.code, one.verdict, one.endpoint, finding_sentence(one).rpartition(": ")[0]) for one in bad]
 
 
 class TestOnePort:
@@ -90,8 +91,8 @@ class TestOnePort:
         shown = [socket("tcp", port, process), connection(CLIENT, port, process), connection(STANDBY, port, process)]
         assert problems(port_set, *shown) == []
         found = problems(port_set, *shown, connection(STRANGER, port, process))
-        assert [(stage, verdict, endpoint) for stage, verdict, endpoint, _reason in found] == [
-            ("connected", "fail", port_set.endpoints[0].id)
+        assert [(code, verdict, endpoint) for code, verdict, endpoint, _reason in found] == [
+            ("stranger", "fail", port_set.endpoints[0].id)
         ]
         assert f"{STRANGER} port 50000 is connected" in found[0][3]
         assert all(endpoint in f"{found[0][2]} {found[0][3]}" for endpoint in endpoints)
@@ -108,7 +109,7 @@ class TestOnePort:
         port_set = planned({**MSSQL, "clients": ["192.0.2.22"], "instances": [instance]})
         shown = [socket("tcp", 1433, "sqlservr"), socket("tcp", 5022, "sqlservr")]
         shown += [connection("192.0.2.22", 1433, "sqlservr"), connection(CLIENT, 1433, "sqlservr", local="192.0.2.31")]
-        assert [one for one in problems(port_set, *shown) if one[0] == "connected"] == []
+        assert [one for one in problems(port_set, *shown) if one[0] == "stranger"] == []
 
     def test_an_endpoint_with_its_own_address_admits_to_that_address_only(self) -> None:
         port_set = planned({**POSTGRESQL, "replicas": [STANDBY]})
@@ -117,18 +118,18 @@ class TestOnePort:
         shown = [socket("tcp", 5432, "postgres"), connection(STANDBY, 5432, "postgres", local="192.0.2.31")]
         assert problems(port_set, *shown, connection(CLIENT, 5432, "postgres", local="192.0.2.31")) == []
         found = problems(port_set, *shown, connection(STANDBY, 5432, "postgres"))
-        assert found == [
-            ("connected", "fail", sql.id, f"{STANDBY} port 50000 is connected, and the plan does not allow it")
-        ]
+        assert [(code, endpoint) for code, _verdict, endpoint, _text in found] == [("stranger", sql.id)]
+        assert found[0][3].startswith(f"{STANDBY} port 50000 is connected, and the plan does not allow it")
         port_set.endpoints = port_set.endpoints[1:]
         assert problems(port_set, *shown, connection(STANDBY, 5432, "postgres")) == []
 
 
 def outside(port_set: PortSet, *sockets: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return verdict, endpoint, port and reason of listeners outside the plan."""
+    """Return verdict, endpoint, port and what is said of listeners outside the plan."""
     ids = {one.id for one in port_set.endpoints}
     found = judged(port_set, list(sockets))
-    return [(one.verdict, one.endpoint, one.port, one.reason) for one in found if one.endpoint not in ids]
+    said = [(one, finding_sentence(one).partition(": ")[0]) for one in found if one.endpoint not in ids]
+    return [(one.verdict, one.endpoint, one.port, text) for one, text in said]
 
 
 DECLARED_602 = [socket("tcp", 5002, "602sql11"), socket("udp", 5001, "602sql11")]
@@ -205,28 +206,28 @@ class TestOutside:
     @pytest.mark.parametrize(
         ("server", "shown", "reasons"),
         [
-            (MYSQL, [], {"nobody listens"}),
-            (MYSQL, [socket("tcp", 3307, "mariadbd")], {"mariadbd listens on tcp 3307 instead of tcp 3306"}),
-            (MYSQL, [socket("tcp", 3307, None)], {"nobody listens"}),
-            (MYSQL, [socket("tcp", 3307, "mariadbd", local_address="127.0.0.1")], {"nobody listens"}),
+            (MYSQL, [], {"nothing listens on tcp 3306"}),
+            (MYSQL, [socket("tcp", 3307, "mariadbd")], {"mariadbd moved from tcp 3306 to tcp 3307, open is tcp 3306"}),
+            (MYSQL, [socket("tcp", 3307, None)], {"nothing listens on tcp 3306"}),
+            (MYSQL, [socket("tcp", 3307, "mariadbd", local_address="127.0.0.1")], {"nothing listens on tcp 3306"}),
             (
                 SQL602,
                 [socket("tcp", 6002, "602sql11"), socket("udp", 6001, "602sql11")],
                 {
-                    "602sql11 listens on tcp 6002 instead of tcp 5002",
-                    "602sql11 listens on udp 6001 instead of udp 5001",
+                    "602sql11 moved from tcp 5002 to tcp 6002, open is tcp 5002",
+                    "602sql11 moved from udp 5001 to udp 6001, open is udp 5001",
                 },
             ),
             (
                 {**MSSQL, "instances": [{"name": "DYN"}]},
                 [socket("tcp", 1500, "sqlservr"), socket("udp", 1434, "sqlbrowser")],
-                {"sqlservr listens on tcp 1500 instead of tcp 32768-60999"},
+                {"sqlservr moved from tcp 32768-60999 to tcp 1500, open is tcp 32768-60999"},
             ),
             # One more port of a process that serves the plan is none that another one moved to.
             (
                 {**MSSQL, "instances": [{}, {"name": "SALES", "tcp_port": 14330}]},
                 [socket("tcp", 1433, "sqlservr"), socket("tcp", 1500, "sqlservr"), socket("udp", 1434, "sqlbrowser")],
-                {"nobody listens"},
+                {"nothing listens on tcp 14330"},
             ),
         ],
     )
@@ -235,7 +236,7 @@ class TestOutside:
     ) -> None:
         port_set = planned(server)
         ids = {one.id for one in port_set.endpoints}
-        found = {reason for _stage, _verdict, endpoint, reason in problems(port_set, *shown) if endpoint in ids}
+        found = {text for _code, _verdict, endpoint, text in problems(port_set, *shown) if endpoint in ids}
         assert found == reasons
 
     def test_only_programs_that_are_the_servers_own_are_watched(self) -> None:
@@ -253,7 +254,7 @@ class TestTaken:
     HOLDER = socket("udp", 5002, "602sqlcl")
 
     def said(self, verdict: str, *sockets: dict[str, Any], **server: Any) -> dict[str, tuple[str, str]]:
-        """Return verdict and reason by endpoint of a client whose probes all met the same."""
+        """Return verdict and sentence by endpoint of a client whose probes all met the same."""
         hosts = {
             "db": {"ansible_host": "192.0.2.10", "dbports_servers": [{**SQL602, "clients": ["app"], **server}]},
             "app": {"ansible_host": CLIENT, "dbports_os": "linux"},
@@ -263,19 +264,20 @@ class TestTaken:
         host = "evil" if "forbidden_clients" in server else "app"
         results = [{**probe, "verdict": verdict, "detail": "why"} for probe in probes_of(port_sets[host])]
         found = judge(port_sets[host], read_observation({"sockets": list(sockets), "probes": results}))
-        return {one.endpoint: (one.verdict, one.reason) for one in found}
+        return {one.endpoint: (one.verdict, finding_sentence(one)) for one in found}
 
     def test_the_firewall_is_not_blamed(self) -> None:
         assert self.said("silent", self.HOLDER)["sql602/search"] == (
             "unknown",
-            "udp 5002 on this host is taken by 602sqlcl (pid 7), so that the probe cannot hear an answer there",
+            "udp 5002 on this host is taken by 602sqlcl (pid 7), so that the probe cannot hear an answer there: verify "
+            "again when that program has ended",
         )
         hidden = self.said("silent", socket("udp", 5002, None))["sql602/search"]
         assert hidden[0] == "unknown"
         assert "needs become" in hidden[1]
 
     def test_only_silence_there_is_explained_by_it(self) -> None:
-        assert self.said("silent")["sql602/search"] == ("warn", "silent: why")
+        assert self.said("silent")["sql602/search"][0] == "warn"
         assert self.said("silent", socket("tcp", 5002, "602sql11"))["sql602/search"][0] == "warn"
         assert self.said("answers", self.HOLDER)["sql602/search"][0] == "ok"
         assert self.said("refused", self.HOLDER)["sql602/search"][0] == "warn"
