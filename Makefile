@@ -11,6 +11,7 @@ PYTHON   ?= python3
 SCENARIO ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 JOBS     ?= 2
 INPUTS   ?= 500000
+TEXTS    ?= 10000000
 PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet integration first-hour lint property unit types docs build
 
 VENV      := .venv
@@ -31,7 +32,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test unit property explore fuzz packet integration first-hour molecule sanity lint docs types build bench pin clean
+.PHONY: help setup demo test unit property explore fuzz fuzz-sockets packet integration first-hour molecule sanity lint docs types build bench pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -68,6 +69,10 @@ property: setup ## property tests (hypothesis)
 fuzz: setup ## read 500,000 mutated firewall listings (half an hour); INPUTS=20000 reads fewer
 	@echo "fuzz: $(INPUTS) listings"
 	@DBPORTS_FUZZ=$(INPUTS) $(PY) -m pytest tests/property/test_listings.py
+
+fuzz-sockets: setup ## read 10 million mutated outputs of netstat and ss (minutes); TEXTS=100000 reads fewer
+	@echo "fuzz-sockets: $(TEXTS) texts"
+	@$(PY) tests/property/fuzz_sockets.py $(TEXTS)
 
 explore: setup ## property tests with examples that differ from run to run, and three times as many
 	@echo "explore: pytest tests/property"
@@ -113,7 +118,10 @@ build: setup ## build the collection and check what is in it
 	@$(BIN)/ansible-galaxy collection build --output-path $(BUILD)/dist
 	@$(PY) tests/tools/check_build.py $(BUILD)/dist/dbports-firewall-*.tar.gz
 
-bench: setup ## benchmarks: ratios against named peers, measured in the same run
+$(BUILD)/bench/.stamp: tests/requirements-bench.txt tests/requirements-demo.txt tests/constraints.txt
+	@PYTHON="$(PYTHON)" tests/tools/venv.sh $(BUILD)/bench tests/requirements-bench.txt
+
+bench: setup $(BUILD)/bench/.stamp ## benchmarks: ratios against named peers, measured in the same run
 	@for script in tests/bench/*.py; do \
 	  echo "bench: $$script"; \
 	  PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) "$$script"; \

@@ -6,17 +6,16 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
+import subprocess
 import sys
+from pathlib import Path
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat import (
-    bsd,
     net_tools,
     netlink,
     proc,
     ss,
     text,
-    windows,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import (
     ANY_IPV4,
@@ -27,7 +26,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 from hypothesis import given
 from hypothesis import strategies as st
 
-HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import socket_texts
+
 # A heading, and an address that fits into no column: where there is one, none is cut.
 NETSTAT = "Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name\n"
 WIDE = "udp6 0 0 2001:db8:1111:2222:3333:4444:5555:6666:5001 :::* -\n"
@@ -125,7 +127,7 @@ def test_all_formats_tell_the_same(drawn: list[Socket]) -> None:
     assert ss.parse(SS + "".join(_ss(one) for one in drawn)) == drawn
     for one in drawn:
         owner = (one.pid, one.process)
-        (row,) = proc.parse(HEADING + _proc(one), one.protocol)
+        (row,) = proc.parse(socket_texts.HEADING + _proc(one), one.protocol)
         (message,) = netlink.messages([_netlink(one)])
         assert row.socket(owner) == netlink.row(one.protocol, *message).socket(owner) == one
         assert row.inode == 1081
@@ -140,54 +142,31 @@ def test_all_texts_are_known(drawn: list[Socket]) -> None:
         assert len(read) - (write == _netstat) == len(drawn)
 
 
-ROWS = st.sampled_from(
-    [
-        "tcp        0      0 0.0.0.0:5002            0.0.0.0:*               LISTEN      23423/602sql11",
-        "udp6       0      0 :::1434                 :::*                                -",
-        'tcp LISTEN 0 128 [::]:54519 [::]:* users:(("python3",pid=5609,fd=6),("b",pid=2,fd=4))',
-        "   0: 00000000:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1081 1 0 100 0",
-        "  TCP    192.0.2.10:1433        192.0.2.22:50123       ESTABLISHED     3120",
-        " [sqlservr.exe]",
-        "tcp46      0      0  *.1433                 *.*                    LISTEN",
-        'users:(("',
-        "tcp udp raw icmp6",
-    ]
-)
-
-
 @st.composite
 def damaged(draw: st.DrawFn) -> str:
     """Draw rows that are cut, spliced and sprinkled with anything."""
     parts = []
-    for row in draw(st.lists(st.one_of(ROWS, st.text(max_size=20)), max_size=4)):
+    for row in draw(st.lists(st.one_of(st.sampled_from(socket_texts.ROWS), st.text(max_size=20)), max_size=4)):
         at = draw(st.integers(0, len(row)))
         parts += [row[:at], draw(st.text(max_size=4)), row[draw(st.integers(at, len(row))) :], "\n"]
     return "".join(parts)
 
 
-def _without_owners(text: str) -> list[Socket]:
-    return [row.socket() for row in proc.parse(HEADING + text, "udp")]
-
-
-def _any_text(content: str) -> list[Socket]:
-    return text.parse(content)[1]
-
-
-def _messages(content: str) -> list[Socket]:
-    data = content.encode("utf-16-le", "surrogatepass")
-    return [netlink.row("tcp", *message).socket() for message in netlink.messages([data])]
-
-
 @given(damaged())
 def test_damaged_texts_are_read_or_refused(content: str) -> None:
     """Nothing but sockets that make sense or a DbportsError comes out of any text."""
-    for parse in (net_tools.parse, ss.parse, windows.parse, bsd.parse, _any_text, _without_owners, _messages):
-        try:
-            found = parse(content)
-        except DbportsError:
-            continue
-        for one in found:
-            ipaddress.ip_address(one.local_address)
-            assert one.protocol in ("tcp", "udp", "icmp", "raw")
-            assert one.local_port is None or 1 <= one.local_port <= 65535
-            assert one.pid is None or one.pid >= 0
+    for reader in socket_texts.READERS:
+        socket_texts.check(content, reader)
+
+
+def test_atheris_finds_no_text_that_breaks_a_reader() -> None:
+    """A short run; ``make fuzz-sockets`` is the long one."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("fuzz_sockets.py")), "20000"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "stat::number_of_executed_units: 20000" in done.stderr

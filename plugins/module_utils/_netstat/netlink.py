@@ -39,6 +39,8 @@ _ENDS = struct.Struct(">HH16s16s")  # idiag_sport, idiag_dport, idiag_src, idiag
 _PORTS = struct.Struct(">HH")  # of _ENDS, for all sockets, of which few may matter
 _HOLDER = struct.Struct("=II")  # idiag_uid, idiag_inode
 _ENDS_AT, _HOLDER_AT = _HEADER.size + 4, _HEADER.size + 64
+_ERROR_SIZE = _HEADER.size + 4
+"""Of a message that begins with an error, which is less than 4096."""
 _SIZE = _HOLDER_AT + _HOLDER.size
 """Of a message about one socket: nlmsghdr and inet_diag_msg, behind which attributes may follow."""
 
@@ -104,10 +106,11 @@ def messages(datagrams: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
             length, kind, _flags, _sequence, _port = _HEADER.unpack_from(datagram, at)
             if kind == _DONE:
                 return
-            if kind == _ERROR and length >= _HEADER.size + 4:
-                raise _unlisted(os.strerror(-struct.unpack_from("=i", datagram, at + _HEADER.size)[0]))
-            if length < _SIZE or at + length > len(datagram):
+            if length < (_ERROR_SIZE if kind == _ERROR else _SIZE) or at + length > len(datagram):
                 raise malformed("not a message of sock_diag", datagram[at : at + _HEADER.size])
+            if kind == _ERROR:
+                number = -struct.unpack_from("=i", datagram, at + _HEADER.size)[0]
+                raise _unlisted(os.strerror(number & 0xFFF))
             yield datagram, at
             at += (length + 3) & ~3
 

@@ -14,8 +14,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 
 
 def with_owners(rows: Iterable[Row], proc: str = "/proc") -> Iterator[Socket]:
-    """Yield the sockets of rows; one that several processes share comes once for each of them."""
-    rows = list(rows)
+    """Yield the sockets of rows; one that several processes share comes once for each of them.
+
+    The kernel may list a socket twice while others are opened and closed.
+    """
+    rows = list({row.inode or -number: row for number, row in enumerate(rows)}.values())
     owners = find_owners({row.inode for row in rows if row.inode}, proc)
     for row in rows:
         for owner in owners.get(row.inode, (NOBODY,)):

@@ -39,7 +39,9 @@ def test_a_dump(datagrams: list[bytes]) -> None:
 @pytest.mark.parametrize(
     ("datagram", "reason"),
     [
-        (struct.pack("=IHHIIi", 36, 2, 0, 1, 0, -errno.ENOENT), "No such file"),
+        (struct.pack("=IHHIIi", 20, 2, 0, 1, 0, -errno.ENOENT), "No such file"),
+        (struct.pack("=IHHIIi", 20, 2, 0, 1, 0, -(2**31)), "over netlink"),
+        (struct.pack("=IHHIIH", 20, 2, 0, 1, 0, 1), "not a message of sock_diag"),
         (LISTENER[:-20], "not a message of sock_diag"),
         (struct.pack("=IHHII", 0, 20, 2, 1, 0) + LISTENER[16:], "not a message of sock_diag"),
         (struct.pack("=IHHII", 2**32 - 1, 20, 2, 1, 0) + LISTENER[16:], "not a message of sock_diag"),

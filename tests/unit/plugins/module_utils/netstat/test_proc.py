@@ -74,6 +74,18 @@ def test_sockets_and_their_owners(proc: Path) -> None:
     ]
 
 
+def test_a_socket_that_the_kernel_lists_twice(proc: Path) -> None:
+    """That happens while others come and go; rows without an inode are different ones."""
+    (proc / "net" / "tcp").write_text(HEADING + TCP + TCP)
+    found = with_owners(read(parse_ports("5002"), proc_path=str(proc)), str(proc))
+    assert [(one.state, one.pid) for one in found] == [
+        ("LISTEN", 20),
+        ("LISTEN", 300),
+        ("TIME_WAIT", None),
+        ("TIME_WAIT", None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("ports", "seen"),
     [("5002", [5002, 5002, 5002]), ("50000", [5002]), ("1433-1434", [1433, 1434]), ("1", []), ("40312", [1433])],
