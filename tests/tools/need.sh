@@ -10,7 +10,7 @@ case "${1:-}" in
   demo) wanted=(ip:iproute2 nft:nftables netstat:net-tools unshare:util-linux) ;;
   test) wanted=(ip:iproute2 nft:nftables netstat:net-tools unshare:util-linux git:git ssh:openssh-client
           ssh-keygen:openssh-client podman:podman crun:crun mmdebstrap:mmdebstrap newuidmap:uidmap iptables:iptables
-          /usr/lib/podman/netavark:netavark busybox:busybox)
+          /usr/lib/podman/netavark:netavark busybox:busybox ufw:ufw)
         [ "$(id -u)" -eq 0 ] || wanted+=(slirp4netns:slirp4netns) ;;  # rootless podman's way out
   *) echo "usage: $0 demo|test" >&2; exit 2 ;;
 esac

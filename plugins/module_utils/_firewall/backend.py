@@ -14,6 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.backend import Nftables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import Step
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.backend import Ufw
 
 
 class Backend(Protocol):
@@ -65,7 +66,7 @@ class Backend(Protocol):
         """
 
 
-BACKENDS: tuple[Backend, ...] = (Nftables(), IptablesBackend())
+BACKENDS: tuple[Backend, ...] = (Ufw(), Nftables(), IptablesBackend())
 """In the order in which they are asked. Only modules imported statically reach a target."""
 
 

@@ -14,7 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Tables, read_tables
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PREFIX, PROGRAMS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT, PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import (
     NOT_KEPT,
     own_files,
@@ -64,7 +64,7 @@ class IptablesBackend:
         if self._host.current(own_files(self._host.has_systemd())).files:
             return True
         programs = self._programs()
-        return programs is not None and any(f"\n:{PREFIX}" in programs.saved(family) for family in PROGRAMS)
+        return programs is not None and any(f"\n:{LAYOUT.prefix}" in programs.saved(family) for family in PROGRAMS)
 
     def observe(self) -> Observed:
         """Read all rules and the own files; where iptables is missing there may still be files."""
@@ -87,7 +87,7 @@ class IptablesBackend:
             ruleset=decode(_tables(observed, SAVED)),
             kept=kept_from_text(observed[KEPT]),
             foreign=partial(_judge, observed),
-            place=f"chains {PREFIX}* of iptables and ip6tables",
+            place=f"chains {LAYOUT.prefix}* of iptables and ip6tables",
         )
 
     def encode(self, wanted_ruleset: Ruleset, observed: Observed, *, persist: bool) -> Script:

@@ -22,12 +22,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     read_tables,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
-    CHAINS,
     ECHO,
-    PREFIX,
+    LAYOUT,
+    OPTIONS,
     PROGRAMS,
+    Layout,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Direction, Guard, Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    DIRECTIONS,
+    Accept,
+    Direction,
+    Guard,
+    Ruleset,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import OWNER, everyone
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import (
     PROTOCOLS,
@@ -39,7 +46,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import (
 _Key = tuple[Direction, Protocol, tuple[PortRange, ...], str]
 
 
-def decode(families: Mapping[int, Tables]) -> Ruleset:
+def decode(families: Mapping[int, Tables], layout: Layout = LAYOUT) -> Ruleset:
     """Read the own chains of both families; without any the ruleset is empty.
 
     What is read is encoded again, and the difference to what is there is ``unexpected``.
@@ -47,13 +54,13 @@ def decode(families: Mapping[int, Tables]) -> Ruleset:
     reader = _Reader()
     for family, tables in families.items():
         table = tables.get("filter", Table())
-        for direction in CHAINS:
-            reader.read(family, direction, table)
+        for direction in DIRECTIONS:
+            reader.read(family, direction, layout.chain(direction), table)
     found = reader.ruleset()
     unexpected = [
         f"{PROGRAMS[family]}: {text}"
         for family, tables in families.items()
-        for text in _differences(tables.get("filter", Table()), found, family)
+        for text in _differences(tables.get("filter", Table()), found, family, layout)
     ]
     if len(reader.owners) > 1:
         unexpected.append(f"rules of {' and '.join(sorted(reader.owners))}")
@@ -68,10 +75,10 @@ class _Reader:
         self._accepts: dict[_Key, list[AddressRange]] = {}
         self._guards: set[Guard] = set()
 
-    def read(self, family: int, direction: Direction, table: Table) -> None:
+    def read(self, family: int, direction: Direction, chain: str, table: Table) -> None:
         """Read the chain of one direction."""
         entries: list[tuple[Protocol, list[PortRange], str, str]] = []
-        for rule in table.rules.get(CHAINS[direction].name, []):
+        for rule in table.rules.get(chain, []):
             options = rule.options
             comment, target = options.get("--comment", ""), options.get("-j", "")
             if target == "RETURN":
@@ -113,7 +120,7 @@ def _peers(rules: Sequence[Rule], direction: Direction) -> list[AddressRange]:
     found = []
     for rule in rules:
         options = rule.options
-        text = options.get(CHAINS[direction].peer, options.get(CHAINS[direction].peer_range, ""))
+        text = options.get(OPTIONS[direction].peer, options.get(OPTIONS[direction].peer_range, ""))
         try:
             found.append(AddressRange.parse(text))
         except DbportsError:
@@ -121,34 +128,35 @@ def _peers(rules: Sequence[Rule], direction: Direction) -> list[AddressRange]:
     return found
 
 
-def own_rules(table: Table) -> dict[str, list[Rule]]:
+def own_rules(table: Table, prefix: str) -> dict[str, list[Rule]]:
     """Return what is ours in a table: the own chains, and by chain the rules of others that lead into them."""
-    found = {name: rules for name, rules in table.rules.items() if name.startswith(PREFIX)}
+    found = {name: rules for name, rules in table.rules.items() if name.startswith(prefix)}
     for name, rules in table.rules.items():
-        leading = [rule for rule in rules if rule.target.startswith(PREFIX)]
+        leading = [rule for rule in rules if rule.target.startswith(prefix)]
         if leading and name not in found:
             found[name] = leading
     return found
 
 
-def _differences(table: Table, ruleset: Ruleset, family: int) -> Iterator[str]:
+def _differences(table: Table, ruleset: Ruleset, family: int, layout: Layout) -> Iterator[str]:
     """Say what is in our place and was not written for this ruleset, and the other way round."""
     try:
-        text = "\n".join(["*filter", *encode(ruleset, family)])
+        text = "\n".join(["*filter", *encode(ruleset, family, layout)])
     except DbportsError as error:
         yield error.reason
         return
-    wanted, there = own_rules(read_tables(text).get("filter", Table())), own_rules(table)
+    written = read_tables(text).get("filter", Table())
+    wanted, there = own_rules(written, layout.prefix), own_rules(table, layout.prefix)
     for name in sorted(there.keys() | wanted.keys()):
         if name not in wanted or name not in there:
             yield f"chain {name}" if name in there else f"no chain {name}"
             continue
-        seen, written = [rule.key for rule in there[name]], [rule.key for rule in wanted[name]]
-        yield from (f"rule in chain {name}: {_text(key)}" for key in Counter(seen) - Counter(written))
-        yield from (f"no rule in chain {name}: {_text(key)}" for key in Counter(written) - Counter(seen))
-        if Counter(seen) == Counter(written) and seen != written:
+        seen, meant = [rule.key for rule in there[name]], [rule.key for rule in wanted[name]]
+        yield from (f"rule in chain {name}: {_text(key)}" for key in Counter(seen) - Counter(meant))
+        yield from (f"no rule in chain {name}: {_text(key)}" for key in Counter(meant) - Counter(seen))
+        if Counter(seen) == Counter(meant) and seen != meant:
             yield f"the order in chain {name}"
-        if not name.startswith(PREFIX) and table.rules[name][0] not in there[name]:
+        if not name.startswith(layout.prefix) and table.rules[name][0] not in there[name]:
             yield f"chain {name} does not begin with the own chain"
 
 

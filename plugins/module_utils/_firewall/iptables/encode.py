@@ -12,9 +12,11 @@ from typing import Union
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
-    CHAINS,
     ECHO,
+    LAYOUT,
+    OPTIONS,
     SLOTS,
+    Layout,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
@@ -36,7 +38,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
 
-def encode(ruleset: Ruleset, family: int) -> list[str]:
+def encode(ruleset: Ruleset, family: int, layout: Layout = LAYOUT) -> list[str]:
     """Write the own chains of one family with their rules, and the rules that lead into them.
 
     A rule without a comment continues the one before it, whose ports did not fit.
@@ -50,13 +52,13 @@ def encode(ruleset: Ruleset, family: int) -> list[str]:
     for direction in DIRECTIONS:
         parts = [item for item in ruleset.parts if item.direction == direction and _matters(item, family)]
         if parts:
-            names = _name_chains(ruleset, direction, family)
-            chain = CHAINS[direction]
-            declared += [chain.name, *names.values()]
+            names = _name_chains(ruleset, direction, family, layout)
+            chain = layout.chain(direction)
+            declared += [chain, *names.values()]
             for (_family, peers), name in names.items():
                 rules += [f"-A {name} {peer_condition(direction, peer)} -j ACCEPT" for peer in peers]
-            rules += [f"-A {chain.name} {text}" for text in _chain(ruleset, direction, family, names)]
-            rules.append(f"-I {chain.hook} -j {chain.name}")
+            rules += [f"-A {chain} {text}" for text in _chain(ruleset, direction, family, names)]
+            rules.append(f"-I {layout.hooks[family, direction]} -j {chain}")
     return [*(f":{name} - [0:0]" for name in declared), *rules]
 
 
@@ -64,25 +66,25 @@ def _matters(item: Union[Accept, Guard], family: int) -> bool:
     return isinstance(item, Guard) or any(number == family for number, _peers in peers_by_family(item))
 
 
-def _name_chains(ruleset: Ruleset, direction: Direction, family: int) -> dict[PeerSet, str]:
+def _name_chains(ruleset: Ruleset, direction: Direction, family: int, layout: Layout) -> dict[PeerSet, str]:
     """Name a chain for each peer set of one direction and family."""
     accepts = tuple(item for item in ruleset.accepts if item.direction == direction)
     pairs = [pair for pair in peer_sets(replace(ruleset, accepts=accepts)) if pair[0] == family]
-    return {pair: f"{CHAINS[direction].peers}{number}" for number, pair in enumerate(pairs, 1)}
+    return {pair: f"{layout.peers(direction)}{number}" for number, pair in enumerate(pairs, 1)}
 
 
 def peer_condition(direction: Direction, peer: AddressRange) -> str:
     """Write the condition on the address of the peer."""
     text = str(peer)
     if "-" in text:
-        return f"-m iprange {CHAINS[direction].peer_range} {text}"
-    return f"{CHAINS[direction].peer} {text}"
+        return f"-m iprange {OPTIONS[direction].peer_range} {text}"
+    return f"{OPTIONS[direction].peer} {text}"
 
 
 def _chain(ruleset: Ruleset, direction: Direction, family: int, names: Mapping[PeerSet, str]) -> Iterator[str]:
     """Write the rules of one chain."""
     owner = f" {_comment(OWNER + ruleset.owner)}" if ruleset.owner else ""
-    yield f"{CHAINS[direction].interface} lo{owner} -j RETURN"
+    yield f"{OPTIONS[direction].interface} lo{owner} -j RETURN"
     if direction == "out":
         # A client of this host may have a refused destination port as its source port.
         yield "-m conntrack --ctdir REPLY -j RETURN"

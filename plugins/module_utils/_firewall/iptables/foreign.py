@@ -24,7 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     Table,
     Tables,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import CHAINS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import OPTIONS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing, Node
@@ -77,7 +77,7 @@ def _fix(finding: ForeignFinding, family: int, program: str) -> str:
     accept = finding.accept
     peers = list(of_family(accept.peers, family))
     networks = ",".join(str(peer) for peer in peers if "-" not in str(peer))
-    sources = [f"{CHAINS[accept.direction].peer} {networks}"] if networks else []
+    sources = [f"{OPTIONS[accept.direction].peer} {networks}"] if networks else []
     sources += [peer_condition(accept.direction, peer) for peer in peers if "-" in str(peer)]
     place = f"{program} -t {finding.place['table']} -I {finding.place['chain']}"
     return "; ".join(

@@ -9,32 +9,49 @@ table, whatever its owner wrote behind. What is none of our business returns to 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction
 
-PREFIX = "DBPORTS_"
-"""Begins the names of all own chains, and of no other."""
 
+class Options(NamedTuple):
+    """The options of a rule that differ between the directions."""
 
-class ChainNames(NamedTuple):
-    """What differs between the chains of the two directions.
-
-    :ivar peers: begins the names of the chains that accept a peer set; a number follows.
-    """
-
-    name: str
-    hook: str
     interface: str
     peer: str
     peer_range: str
-    peers: str
 
 
-CHAINS: dict[Direction, ChainNames] = {
-    "in": ChainNames(f"{PREFIX}IN", "INPUT", "-i", "-s", "--src-range", f"{PREFIX}FROM"),
-    "out": ChainNames(f"{PREFIX}OUT", "OUTPUT", "-o", "-d", "--dst-range", f"{PREFIX}TO"),
+OPTIONS: dict[Direction, Options] = {
+    "in": Options("-i", "-s", "--src-range"),
+    "out": Options("-o", "-d", "--dst-range"),
 }
+
+
+class Layout(NamedTuple):
+    """Where the own chains are in the table ``filter``.
+
+    :ivar prefix: begins the names of all own chains, and of no other.
+    :ivar hooks: the chains that call them, by family and direction.
+    :ivar needs: by family, a chain without which nothing is to call them.
+    """
+
+    prefix: str
+    hooks: Mapping[tuple[int, Direction], str]
+    needs: Mapping[int, str] = {}
+
+    def chain(self, direction: Direction) -> str:
+        """Return the name of the chain of a direction."""
+        return f"{self.prefix}{'IN' if direction == 'in' else 'OUT'}"
+
+    def peers(self, direction: Direction) -> str:
+        """Return what begins the names of the chains that accept a peer set; a number follows."""
+        return f"{self.prefix}{'FROM' if direction == 'in' else 'TO'}"
+
+
+LAYOUT = Layout("DBPORTS_", {(4, "in"): "INPUT", (6, "in"): "INPUT", (4, "out"): "OUTPUT", (6, "out"): "OUTPUT"})
+"""Of a host on which no other firewall owns the tables."""
 
 ECHO = {4: ("icmp", "-m icmp --icmp-type 8"), 6: ("ipv6-icmp", "-m icmp6 --icmpv6-type 128")}
 """The protocol and the match of an echo request."""

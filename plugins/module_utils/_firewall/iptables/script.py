@@ -14,54 +14,62 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Table, Tables
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PREFIX, PROGRAMS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
+    LAYOUT,
+    PROGRAMS,
+    Layout,
+)
 
 _END = "DBPORTS_END"
 
-_HEAD = rf"""# Written by the Ansible collection dbports.firewall; changes are lost.
+_HEAD = r"""# Written by the Ansible collection dbports.firewall; changes are lost.
 # sh THIS brings the rules below into force, sh THIS --test only asks whether they would be.
 set -eu
 PATH=/usr/sbin:/sbin:/usr/bin:/bin
 export PATH LC_ALL=C.UTF-8
-option=${{1:-}}
+option=${1:-}
 
-# replace IPTABLES: put the rules on the standard input into the place of the own chains.
-replace() {{
+# replace IPTABLES [CHAIN]: put the rules on the standard input into the place of the own chains.
+# Where a CHAIN that they need is not there, the own chains are only taken away.
+replace() {
   there=$("$1-save")
   there=$(printf '%s\n' "$there" | sed -n '/^\*filter$/,/^COMMIT$/p')
-  {{
+  rules=$(cat)
+  if [ -n "${2:-}" ] && ! printf '%s\n' "$there" | grep -q "^:$2 "; then rules=; fi
+  {
     echo '*filter'
-    printf '%s\n' "$there" | sed -n '/^-A {PREFIX}/!s/^-A \(.* -[jg] {PREFIX}[A-Z0-9]*\)$/-D \1/p'
-    printf '%s\n' "$there" | sed -n 's/^\(:{PREFIX}[^ ]*\) .*/\1 - [0:0]/p'
-    printf '%s\n' "$there" | sed -n 's/^:\({PREFIX}[^ ]*\) .*/-X \1/p'
-    cat
+    printf '%s\n' "$there" | sed -n '/^-A @PREFIX@/!s/^-A \(.* -[jg] @PREFIX@[A-Z0-9]*\)$/-D \1/p'
+    printf '%s\n' "$there" | sed -n 's/^\(:@PREFIX@[^ ]*\) .*/\1 - [0:0]/p'
+    printf '%s\n' "$there" | sed -n 's/^:\(@PREFIX@[^ ]*\) .*/-X \1/p'
+    printf '%s\n' "$rules"
     echo COMMIT
-  }} | "$1-restore" -w --noflush $option
-}}
+  } | "$1-restore" -w --noflush $option
+}
 """
 
 
-def script(families: Mapping[int, Sequence[str]]) -> str:
+def script(families: Mapping[int, Sequence[str]], layout: Layout = LAYOUT) -> str:
     """Write the script that puts lines of the table ``filter`` into the place of ours, by family.
 
     :raises DbportsError: when a line could end the text for iptables-restore.
     """
-    parts = [_HEAD]
+    parts = [_HEAD.replace("@PREFIX@", layout.prefix)]
     for family, lines in families.items():
         if any("\n" in line or line == _END for line in lines):
             raise DbportsError("a rule has more than one line", code="cannot_encode", value=lines)
-        parts.append("".join(f"{line}\n" for line in [f"\nreplace {PROGRAMS[family]} <<'{_END}'", *lines, _END]))
+        call = f"\nreplace {PROGRAMS[family]} {layout.needs.get(family, '')} <<'{_END}'"
+        parts.append("".join(f"{line}\n" for line in [call, *lines, _END]))
     return "".join(parts)
 
 
-def lines_of(tables: Tables) -> list[str]:
+def lines_of(tables: Tables, layout: Layout = LAYOUT) -> list[str]:
     """Return the lines that bring back what is ours in the table ``filter``, as it was printed."""
     table = tables.get("filter", Table())
-    own = [name for name in table.rules if name.startswith(PREFIX)]
+    own = [name for name in table.rules if name.startswith(layout.prefix)]
     lines = [f":{name} - [0:0]" for name in own]
     lines += [f"-A {name} {rule.text}" for name in own for rule in table.rules[name]]
     for name, rules in table.rules.items():
         if name not in own:
-            found = [(number, rule) for number, rule in enumerate(rules, 1) if rule.target.startswith(PREFIX)]
+            found = [(number, rule) for number, rule in enumerate(rules, 1) if rule.target.startswith(layout.prefix)]
             lines += [f"-I {name} {number} {rule.text}" for number, rule in found]
     return lines

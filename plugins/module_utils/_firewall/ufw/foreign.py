@@ -1,0 +1,49 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Do other rules on the host still drop what the own chains accept?
+
+The own chain is the first in ufw's, so that nothing of ufw decides behind it; what comes before ufw in the same table,
+the other tables of iptables and those of nft do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import FAMILIES, judge_saved
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Rule, Table, Tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.names import LAYOUT
+
+ENABLE_IPV6 = "Set IPV6=yes in /etc/default/ufw, then run ufw disable and ufw enable"
+
+_TABLES = ("filter", "nat", "mangle", "raw", "security")
+_ACCEPT = Rule.parse("-j ACCEPT")
+
+
+def judge_iptables(tables: Tables, family: int, ruleset: Ruleset) -> list[ForeignFinding]:
+    """Judge the tables of one family, with the own chains as they are about to be."""
+    table = tables.get("filter", Table())
+    hooks = {name: [_ACCEPT] for (number, _direction), name in LAYOUT.hooks.items() if number == family}
+    loaded = LAYOUT.needs[family] in table.rules
+    rules = {**table.rules, **hooks} if loaded else table.rules
+    found = judge_saved({**tables, "filter": Table(table.policies, rules)}, family, ruleset, PROGRAMS[family])
+    if loaded:
+        return found
+    return [replace(item, fix=ENABLE_IPV6) if item.place["table"] == "filter" else item for item in found]
+
+
+def judge_nft(listing: Listing, variant: str, ruleset: Ruleset) -> list[ForeignFinding]:
+    """Judge the tables of nft that are not those of iptables over nftables."""
+    others = [(kind, body) for kind, body in listing if variant != "nf_tables" or not _is_of_iptables(body)]
+    return judge_foreign(others, ruleset)
+
+
+def _is_of_iptables(body: Mapping[str, object]) -> bool:
+    return body.get("family") in FAMILIES.values() and body.get("table") in _TABLES
