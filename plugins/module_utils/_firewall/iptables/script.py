@@ -35,7 +35,7 @@ replace() {
   there=$("$1-save")
   there=$(printf '%s\n' "$there" | sed -n '/^\*filter$/,/^COMMIT$/p')
   rules=$(cat)
-  if [ -n "${2:-}" ] && ! printf '%s\n' "$there" | grep -q "^:$2 "; then rules=; fi
+  [ -z "${2:-}" ] || case "$there" in *":$2 "*) ;; *) rules= ;; esac
   {
     echo '*filter'
     printf '%s\n' "$there" | sed -n '/^-A @PREFIX@/!s/^-A \(.* -[jg] @PREFIX@[A-Z0-9]*\)$/-D \1/p'
@@ -57,7 +57,7 @@ def script(families: Mapping[int, Sequence[str]], layout: Layout = LAYOUT) -> st
     for family, lines in families.items():
         if any("\n" in line or line == _END for line in lines):
             raise DbportsError("a rule has more than one line", code="cannot_encode", value=lines)
-        call = f"\nreplace {PROGRAMS[family]} {layout.needs.get(family, '')} <<'{_END}'"
+        call = " ".join(["\nreplace", PROGRAMS[family], *filter(None, [layout.needs.get(family)]), f"<<'{_END}'"])
         parts.append("".join(f"{line}\n" for line in [call, *lines, _END]))
     return "".join(parts)
 
