@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The script for iptables-restore, and what iptables-save then printed read back.
 
-In tests/golden/iptables ``<case>.script`` is what is loaded, ``<case>.4.save`` and ``<case>.6.save`` what iptables-save and
-ip6tables-save 1.8.9 (nf_tables) then printed, without the lines that begin with ``#``.
+In tests/golden/iptables ``<case>.script`` is what is loaded, ``<case>.4.save`` and ``<case>.6.save`` what iptables-save
+and ip6tables-save 1.8.9 (nf_tables) then printed, without the lines that begin with ``#``.
 """
 
 from __future__ import annotations
