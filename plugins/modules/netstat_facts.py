@@ -49,6 +49,8 @@ attributes:
     details:
       - The module changes nothing.
 seealso:
+  - plugin: dbports.firewall.parse_netstat
+    plugin_type: filter
   - module: dbports.firewall.probe
   - module: dbports.firewall.observation_info
   - module: dbports.firewall.verify
@@ -165,8 +167,9 @@ def main() -> None:
         source, sockets = collect(module.params["source"], watched, module.params["processes"])
     except DbportsError as error:
         module.fail_json(msg=str(error))
-    facts = {"source": source, "sockets": [one._asdict() for one in sockets]}
-    module.exit_json(ansible_facts={"dbports_netstat": facts})
+    rows = [one._asdict() for one in sockets]
+    del sockets  # Ansible copies what is returned: with fifty thousand sockets every copy counts.
+    module.exit_json(ansible_facts={"dbports_netstat": {"source": source, "sockets": rows}})
 
 
 if __name__ == "__main__":

@@ -75,6 +75,15 @@ def test_connection_strings_of_clients(run_playbook: Callable[..., Any]) -> None
     assert found == ["Server=tcp:192.0.2.10,1433;PWD={a;b}}c}", "jdbc:sqlserver://192.0.2.10:1433"]
 
 
+def test_the_sockets_of_a_windows_host(run_playbook: Callable[..., Any]) -> None:
+    """The output of win_command; a text that is none is an error that says so."""
+    text = "  TCP    0.0.0.0:1433           0.0.0.0:0              LISTENING       3120\r\n"
+    found = evaluate(run_playbook, "text | dbports.firewall.parse_netstat", text=text)
+    assert (found["source"], found["sockets"][0]["local_port"]) == ("netstat of Windows", 1433)
+    with pytest.raises(AssertionError, match="not the output of netstat or ss"):
+        evaluate(run_playbook, "text | dbports.firewall.parse_netstat", text="no such program")
+
+
 def test_explain_on_data(run_playbook: Callable[..., Any]) -> None:
     answer = evaluate(run_playbook, "site | dbports.firewall.explain('erp-db', '1433/tcp', 'office.example')")
     assert (answer["verdict"], answer["reasons"][0]["code"]) == ("unknown", "unknown_host")

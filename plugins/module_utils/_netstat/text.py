@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat import bsd, net_tools, ss, windows
@@ -71,3 +71,14 @@ def parse(text: str) -> tuple[str, list[Socket]]:
         raise DbportsError(reason, code="malformed_answer", value=text, fix=_FIX)
     found = FORMATS[min(places)[1]]
     return found.name, sorted(found.parse(text), key=Socket.order)
+
+
+def read(text: Any) -> dict[str, Any]:
+    """Return what :func:`parse` returns as plain data, ``source`` and ``sockets``.
+
+    :raises DbportsError: see :func:`parse`, and for what is no text.
+    """
+    if not isinstance(text, str):
+        raise DbportsError("expected the output of netstat or ss", value=text)
+    source, sockets = parse(str(text))
+    return {"source": source, "sockets": [one._asdict() for one in sockets]}

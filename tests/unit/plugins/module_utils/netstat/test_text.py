@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import ANY_IPV4
-from ansible_collections.dbports.firewall.plugins.module_utils._netstat.text import FORMATS, parse
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.text import FORMATS, parse, read
 
 NET_TOOLS = """\
 Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name
@@ -68,3 +68,13 @@ def test_a_name_does_not_choose_the_format(hidden: str, headings: bool) -> None:
 def test_other_texts_are_refused_by_name(text: str, name: str) -> None:
     with pytest.raises(DbportsError, match=name):
         parse(text)
+
+
+def test_plain_data() -> None:
+    """What the filter returns."""
+    found = read(WINDOWS)
+    assert found["source"] == "netstat of Windows"
+    assert found["sockets"][0]["pid"] == 31
+    for wrong in (None, [NET_TOOLS], {}):
+        with pytest.raises(DbportsError, match="expected the output"):
+            read(wrong)
