@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Shows what this host carries, as raw texts in one JSON object. Decides and changes nothing.
+[CmdletBinding(SupportsShouldProcess)]
+param([Parameter(Mandatory)][string]$Json)
+Set-StrictMode -Version 2
+$want = ConvertFrom-Json -InputObject $Json
+$machine = 'Registry::HKEY_LOCAL_MACHINE'
+$local = "$machine\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
+$policy = "$machine\SOFTWARE\Policies\Microsoft\WindowsFirewall"
+$sql = "$machine\SOFTWARE\Microsoft\Microsoft SQL Server"
+
+function Read-Value([string]$Path) {
+    $found = @{}
+    if (Test-Path -LiteralPath $Path) {
+        $key = Get-Item -LiteralPath $Path
+        foreach ($name in $key.GetValueNames()) { $found[$name] = [string]$key.GetValue($name) }
+    }
+    $found
+}
+
+function Read-Each([string]$Path, [string[]]$Name) {
+    $found = @{}
+    foreach ($item in $Name) { if (Test-Path -LiteralPath "$Path\$item") { $found[$item] = Read-Value "$Path\$item" } }
+    $found
+}
+
+$profiles = 'DomainProfile', 'PrivateProfile', 'StandardProfile', 'PublicProfile'
+$shown = @{
+    local = Read-Value "$local\FirewallRules"
+    policy = Read-Value "$policy\FirewallRules"
+    switches = @{ local = Read-Each $local $profiles; policy = Read-Each $policy $profiles }
+    profiles = (New-Object -ComObject HNetCfg.FwPolicy2).CurrentProfileTypes
+}
+if ($want.sockets) {
+    $shown.netstat = (netstat -ano) -join "`n"
+    $shown.processes = @(Get-Process | ForEach-Object { @{ pid = $_.Id; name = $_.ProcessName } })
+    $shown.services = @(Get-CimInstance -ClassName Win32_Service |
+        ForEach-Object { @{ name = $_.Name; pid = $_.ProcessId; state = $_.State; path = $_.PathName } })
+}
+if ($want.ports) {
+    $shown.dynamic = @{ tcp = (netsh int ipv4 show dynamicport tcp) -join "`n"; udp = (netsh int ipv4 show dynamicport udp) -join "`n" }
+    $shown.excluded = (netsh int ipv4 show excludedportrange protocol=tcp) -join "`n"
+    $shown.instances = @{}
+    foreach ($item in (Read-Value "$sql\Instance Names\SQL").GetEnumerator()) {
+        $shown.instances[$item.Key] = Read-Each "$sql\$($item.Value)\MSSQLServer\SuperSocketNetLib" 'Tcp', 'Tcp\IPAll', 'AdminConnection\Tcp'
+    }
+}
+$Ansible.Changed = $false
+$Ansible.Result = ConvertTo-Json -InputObject $shown -Compress -Depth 6
