@@ -70,6 +70,7 @@ ErrorCode = Literal[
     "cannot_encode",
     "would_lose",
     "would_lock_out",
+    "not_enforced",
     "other_owner",
     "wrong_backend",
     "busy",

@@ -34,6 +34,7 @@ FLOORS = (
     ("plugin_utils._artifact",),
     ("plugin_utils._answer",),
     ("plugin_utils._output",),
+    ("plugin_utils._windows",),
     ("plugin_utils._edge",),
     ("action", "filter", "modules", "doc_fragments"),
 )

@@ -17,7 +17,22 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.backend import Ufw
 
 
-class Backend(Protocol):
+class Translator(Protocol):
+    """What a backend decides; pure, so that it also works on the controller, for a host where Python does not run."""
+
+    name: str
+
+    def decode(self, observed: Observed) -> State:
+        """Read the own rules; what :meth:`encode` would not have written is unexpected."""
+
+    def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
+        """Write what brings the host that was observed to ``wanted``.
+
+        :param persist: whether it is kept for the next boot; else nothing of ours is.
+        """
+
+
+class Backend(Translator, Protocol):
     """One firewall.
 
     ``decode``, ``encode`` and ``undo`` are pure: for a host that can only observe and run steps they work on the
@@ -43,15 +58,6 @@ class Backend(Protocol):
 
     def observe(self) -> Observed:
         """Read what the host carries, with all that :meth:`undo` needs."""
-
-    def decode(self, observed: Observed) -> State:
-        """Read the own rules; what :meth:`encode` would not have written is unexpected."""
-
-    def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
-        """Write what brings the host that was observed to ``wanted``.
-
-        :param persist: whether it is kept for the next boot; else nothing of ours is.
-        """
 
     def check(self, script: Script) -> None:
         """Make the firewall's own dry run of what the script loads.

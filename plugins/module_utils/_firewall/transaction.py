@@ -13,7 +13,12 @@ from typing import Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.arming import arm, signals_are_errors
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import Backend, Choice, choose_backend
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
+    Backend,
+    Choice,
+    Translator,
+    choose_backend,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState, decide
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
@@ -150,7 +155,7 @@ def inspect(wish: DesiredState) -> Change:
         return plan_change(backend, backend.observe(), wish)
 
 
-def plan_change(backend: Backend, observed: Observed, wish: DesiredState) -> Change:
+def plan_change(backend: Translator, observed: Observed, wish: DesiredState) -> Change:
     """Return what has to be done with the host that shows ``observed``; pure, as all that it calls."""
     before = backend.decode(observed)
     if not wish.owner:

@@ -41,7 +41,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
 APPLY = "apply.ps1"
-"""What carries a change to the host; its text is one JSON object, see :func:`change_text`."""
+"""What carries a change to the host; its text is JSON with ``add`` and ``remove``, see :func:`fields_of`."""
 
 LOCAL, POLICY, SWITCHES, PROFILES = "local", "policy", "switches", "profiles"
 """What is observed, each as JSON: rules by id of both stores, switches of both, and the mask of active profiles."""
@@ -53,7 +53,7 @@ _NUMBERS = {"block": 0, "allow": 1, "in": 1, "out": 2}
 class WindowsFirewall:
     """The part of :class:`Backend` that decides; what works on the host is PowerShell's.
 
-    The apply script undoes its own work when it fails, and :func:`inverse` undoes it later.
+    The script that changes rules undoes its own work when it fails.
     """
 
     name = "windows"
@@ -78,7 +78,8 @@ class WindowsFirewall:
             raise DbportsError("Windows keeps every rule for the next boot", code="contradiction", path="persist")
         own = [rule for rule in read_policy(observed).rules["local"] if rule.is_own]
         add, remove = changes(own, encode(wanted))
-        return Script(load=(RunCommand((APPLY,), change_text(add, remove)),) if add or remove else ())
+        text = json.dumps({"add": [fields_of(rule) for rule in add], "remove": [fields_of(rule) for rule in remove]})
+        return Script(load=(RunCommand((APPLY,), text),) if add or remove else ())
 
 
 def read_policy(observed: Observed) -> WindowsPolicy:
@@ -137,16 +138,6 @@ def _free(rule: WindowsRule, taken: set[str]) -> WindowsRule:
         number += 1
         name = f"{rule.name}-{number}"
     return rule._replace(name=name)
-
-
-def change_text(add: Iterable[WindowsRule], remove: Iterable[WindowsRule]) -> str:
-    """Return a change as the apply script reads it."""
-    return json.dumps({"add": [fields_of(rule) for rule in add], "remove": [rule.name for rule in remove]})
-
-
-def inverse(add: Iterable[WindowsRule], remove: Iterable[WindowsRule]) -> str:
-    """Return what undoes a change, as the apply script reads it."""
-    return change_text(sorted(remove, key=lambda rule: rule.action == "block"), add)
 
 
 def fields_of(rule: WindowsRule) -> dict[str, Any]:

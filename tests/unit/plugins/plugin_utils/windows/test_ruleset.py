@@ -1,0 +1,191 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A ruleset on a simulated Windows host: changed, not changed, failed at every step, undone and confirmed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost, script_text
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ports import dynamic_range, excluded_ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import apply_ruleset, confirm
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.task import rollback_command, task_xml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
+
+from simulated_windows import DENIED, SimulatedWindows
+
+
+def rule(port: str, *peers: str, protocol: str = "tcp", **more: Any) -> dict[str, Any]:
+    """Return an inbound rule."""
+    return {"direction": "in", "protocol": protocol, "ports": [port], "peers": list(peers), **more}
+
+
+WANTED = {"owner": "erp-db", "rules": [rule("1433", "192.0.2.21", "2001:db8::21"), rule("1434", protocol="udp")]}
+OTHER = {"owner": "erp-db", "rules": [rule("1433", "192.0.2.22"), rule("5022", "192.0.2.11")], "allow_shrink": True}
+
+
+@pytest.fixture
+def windows() -> SimulatedWindows:
+    """Return a host as it is after setup."""
+    return SimulatedWindows()
+
+
+def run(windows: SimulatedWindows, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Give the host a ruleset."""
+    return apply_ruleset(WindowsHost(windows.call), arguments, **{"check": False, **more})
+
+
+def test_one_call_looks_and_one_changes(windows: SimulatedWindows) -> None:
+    before = dict(windows.state["local"])
+    predicted = run(windows, WANTED, check=True)
+    assert (windows.calls, windows.state["local"]) == (["collect"], before)
+    done = run(windows, WANTED)
+    assert windows.calls == ["collect", "collect", "apply"]
+    assert (done["changed"], done["guarded"], done["backend"]) == (True, {"tcp": "1433", "udp": "1434"}, "windows")
+    assert done["diff"] == predicted["diff"]
+    again = run(windows, WANTED)
+    assert (again["changed"], again["diff"], windows.calls[3:]) == (False, [], ["collect"])
+    assert windows.state["local"]["{THEIRS-1}"] == before["{THEIRS-1}"]
+    run(windows, {"owner": "erp-db", "state": "absent"})
+    assert windows.state["local"] == before
+
+
+def test_a_rule_that_was_edited_is_drift_and_comes_back(windows: SimulatedWindows) -> None:
+    run(windows, WANTED)
+    key = next(key for key, text in windows.state["local"].items() if "Action=Block" in text and "LPort=1433" in text)
+    windows.state["local"][key] = windows.state["local"][key].replace("Active=TRUE", "Active=FALSE")
+    assert run(windows, WANTED, check=True)["changed"]
+    run(windows, WANTED)
+    assert run(windows, WANTED)["changed"] is False
+    assert "Active=FALSE" not in "".join(windows.state["local"].values())
+
+
+@pytest.mark.parametrize("confirm_timeout", [0, 30])
+def test_a_failure_at_any_step_leaves_the_host_as_it_was(windows: SimulatedWindows, confirm_timeout: float) -> None:
+    run(windows, WANTED)
+    ended = False
+    for step in range(1, 30):
+        host = SimulatedWindows({**copy.deepcopy(windows.state), "steps": 0, "fail_at": step})
+        rules = sorted(host.state["local"].values())
+        try:
+            run(host, OTHER, confirm_timeout=confirm_timeout)
+        except DbportsError as error:
+            assert error.code == "command_failed"
+            assert sorted(host.state["local"].values()) == rules
+            assert not host.state["task"]
+        else:
+            ended = True
+            break
+    assert ended
+
+
+def test_what_is_not_confirmed_comes_back(windows: SimulatedWindows) -> None:
+    run(windows, WANTED)
+    before = sorted(windows.state["local"].values())
+    assert run(windows, OTHER, confirm_timeout=30)["confirm"]
+    assert sorted(windows.state["local"].values()) != before
+    windows.run_task()
+    assert sorted(windows.state["local"].values()) == before
+    assert not windows.state["task"]
+    with pytest.raises(DbportsError) as caught:
+        confirm(WindowsHost(windows.call), OTHER)
+    assert caught.value.code == "not_confirmed"
+
+
+def test_what_is_confirmed_stays(windows: SimulatedWindows) -> None:
+    run(windows, WANTED, confirm_timeout=30)
+    after = sorted(windows.state["local"].values())
+    confirm(WindowsHost(windows.call), WANTED)
+    windows.run_task()
+    assert sorted(windows.state["local"].values()) == after
+    assert (windows.state["task"], windows.state["registry"]) == ("", "")
+
+
+@pytest.mark.parametrize("port", ["22", "3389", "5985-5986", "2222"])
+def test_ways_in_are_not_guarded(windows: SimulatedWindows, port: str) -> None:
+    with pytest.raises(DbportsError) as caught:
+        run(windows, {"owner": "erp-db", "rules": [rule(port, "192.0.2.21")]}, ways_in=[2222])
+    assert caught.value.code == "would_lock_out"
+    assert windows.calls == ["collect"]
+
+
+def test_rules_that_group_policy_ignores_are_refused(windows: SimulatedWindows) -> None:
+    windows.state["switches"]["policy"] = {"PublicProfile": {"AllowLocalPolicyMerge": "0"}}
+    with pytest.raises(DbportsError) as caught:
+        run(windows, WANTED)
+    assert caught.value.code == "not_enforced"
+    assert "Dir=In|Protocol=6|LPort=1433" in str(caught.value.value)
+
+
+def test_a_firewall_that_is_off_is_told(windows: SimulatedWindows) -> None:
+    windows.state["switches"]["local"] = {"PublicProfile": {"EnableFirewall": "0"}}
+    assert any("is off in the public profile" in item for item in run(windows, WANTED)["warnings"])
+
+
+def test_a_rule_that_blocks_a_client_is_named(windows: SimulatedWindows) -> None:
+    windows.state["local"]["{X}"] = "v2.10|Action=Block|Active=TRUE|Dir=In|Protocol=6|RA4=192.0.2.0/24|Name=theirs|"
+    result = run(windows, WANTED)
+    assert [item["verdict"] for item in result["foreign"]] == ["drops"]
+    assert any("rule 'theirs' blocks tcp 1433 from 192.0.2.21" in item for item in result["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "fix"),
+    [
+        (DENIED, "not_permitted", "Administrators"),
+        ("Cannot create type. Only core types are supported in this language mode.", "not_permitted", "WDAC"),
+        ("something else", "command_failed", ""),
+    ],
+)
+def test_what_windows_says_has_a_sentence(windows: SimulatedWindows, said: str, code: str, fix: str) -> None:
+    windows.state["says"] = said
+    with pytest.raises(DbportsError) as caught:
+        run(windows, WANTED)
+    assert caught.value.code == code
+    assert fix in (caught.value.fix or "")
+
+
+def test_ports_that_a_server_may_not_get_are_told(windows: SimulatedWindows) -> None:
+    windows.state["excluded"] = (
+        "\nStart Port    End Port\n----------    --------\n      1400        1499\n     50000       50000     *\n"
+    )
+    ports = [rule("1433", "192.0.2.21"), rule("50000", "192.0.2.21"), rule("50001", "192.0.2.21")]
+    said = run(windows, {"owner": "erp-db", "rules": ports})["warnings"]
+    assert [item.partition(":")[0] for item in said] == [
+        "tcp 1433 is in the range 1400-1499, which Windows has reserved",
+        "tcp 50001 is in the dynamic range 49152-65535 of this host, where another program may take it; to reserve it "
+        "for the server",
+    ]
+
+
+def test_netsh_is_read_in_any_language() -> None:
+    german = (
+        "\nProtokoll tcp Dynamischer Portbereich\n-----------------\nStartport   : 49152\nAnzahl von Ports : 16384\n"
+    )
+    assert str(dynamic_range(german)) == "49152-65535"
+    assert dynamic_range("Der Befehl ist fehlgeschlagen.") is None
+    assert excluded_ranges("nothing") == ([], [])
+
+
+def test_the_task_runs_the_script_and_fits_a_command_line() -> None:
+    task = task_xml(30.4)
+    assert "<RegistrationTrigger><Enabled>true</Enabled><Delay>PT30S</Delay></RegistrationTrigger>" in task
+    assert "<BootTrigger>" in task
+    assert len(rollback_command()) < 32767
+    assert "$rules.Remove" in script_text("apply.ps1")
+
+
+def test_400_rules_are_one_call_each_way(windows: SimulatedWindows) -> None:
+    many = {"owner": "erp-db", "rules": [rule(str(20000 + number), f"192.0.2.{number % 250}") for number in range(400)]}
+    run(windows, many)
+    assert windows.calls == ["collect", "apply"]
+    assert run(windows, many)["changed"] is False
+    assert len(json.dumps(windows.state["local"])) < 700_000
