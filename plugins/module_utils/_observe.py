@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses, merge_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset, read_rules
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import State
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import inspect
@@ -65,7 +65,7 @@ def observe(
     if probes:
         found["probes"] = results
     if ruleset is not None:
-        found["ruleset"] = _ruleset_state(ruleset)
+        found["ruleset"] = ruleset_state(ruleset)
     if ports:
         watched = parse_ports(list(ports))
         awaited = [
@@ -87,10 +87,14 @@ def look_until(awaited: Sequence[Listener], look: Callable[[], list[Socket]], wa
     return sockets
 
 
-def _ruleset_state(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Compare the rules in force with the wanted ones, and return them where they differ."""
+def ruleset_state(arguments: Mapping[str, Any], look: Callable[[DesiredState], Change] = inspect) -> dict[str, Any]:
+    """Compare the rules in force with the wanted ones, and return them where they differ.
+
+    :param arguments: the ruleset module's.
+    :param look: returns what would have to be done with the host.
+    """
     try:
-        change = inspect(DesiredState.from_arguments({"persist": False, **arguments}))
+        change = look(DesiredState.from_arguments({"persist": False, **arguments}))
         foreign = _foreign(change.before, arguments)
     except DbportsError as error:
         return {"error": str(error), "permitted": error.code != "not_permitted"}

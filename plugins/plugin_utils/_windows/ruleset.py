@@ -52,10 +52,9 @@ def apply_ruleset(
     :returns: what the module ruleset returns.
     :raises DbportsError: when the rules would have no effect, would lock out, lose too much, or cannot be set.
     """
-    wish = desired(arguments)
     shown = host.collect(ports=True)
+    change = plan_on(shown, DesiredState.from_arguments(arguments))
     observed = observed_of(shown)
-    change = plan_change(BACKEND, observed, wish)
     if change.refusal:
         raise change.refusal
     policy = read_policy(observed)
@@ -73,13 +72,13 @@ def apply_ruleset(
     return _result(change, [*warnings, *port_warnings(change.wish.ruleset, shown)], token)
 
 
-def desired(arguments: Mapping[str, Any]) -> DesiredState:
-    """Read the module's arguments as what Windows can enforce.
+def plan_on(shown: Mapping[str, Any], wish: DesiredState) -> Change:
+    """Return what has to be done with a host that shows this, as far as Windows can enforce the wish.
 
-    :raises DbportsError: when a rule is malformed.
+    :raises DbportsError: when the host's answer cannot be read.
     """
-    wish = DesiredState.from_arguments({**arguments, "persist": True})
-    return replace(wish, ruleset=enforceable(wish.ruleset))
+    wish = replace(wish, ruleset=enforceable(wish.ruleset), persist=True)
+    return plan_change(BACKEND, observed_of(shown), wish)
 
 
 def confirm(host: WindowsHost, arguments: Mapping[str, Any]) -> None:
@@ -88,9 +87,7 @@ def confirm(host: WindowsHost, arguments: Mapping[str, Any]) -> None:
     :raises DbportsError: when the old rules are back already.
     """
     local = host.change(request((), (), disarm=True))["local"]
-    after = BACKEND.decode(observed_of({**host.collect(), "local": local}))
-    wanted = desired(arguments).ruleset
-    if after.ruleset != wanted.of(after.ruleset.owner):
+    if plan_on({**host.collect(), "local": local}, DesiredState.from_arguments(arguments)).changed:
         raise DbportsError("the change was not confirmed in time, and its old rules are back", code="not_confirmed")
 
 

@@ -1,0 +1,44 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module observation_info returns, for a Windows host: collected as raw texts, read on the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat import windows
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
+from ansible_collections.dbports.firewall.plugins.module_utils._observe import ruleset_state
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import plan_on
+
+
+def observe(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect in one call and return what was asked for: ``sockets`` and ``ruleset``.
+
+    :param arguments: those of the module observation_info; no probe can be sent from Windows.
+    :raises DbportsError: when the host's answer cannot be read.
+    """
+    ports: Sequence[str] = arguments.get("ports") or ()
+    shown = host.collect(sockets=bool(ports))
+    found: dict[str, Any] = {}
+    if arguments.get("ruleset") is not None:
+        found["ruleset"] = ruleset_state(arguments["ruleset"], lambda wish: plan_on(shown, wish))
+    if ports:
+        watched, patterns = parse_ports(list(ports)), arguments.get("processes") or ()
+        found["sockets"] = [
+            one._asdict()
+            for one in sockets_of(shown)
+            if one.touches(watched) or (patterns and one.is_listener and one.is_of(patterns))
+        ]
+    return found
+
+
+def sockets_of(shown: Mapping[str, Any]) -> Iterable[Socket]:
+    """Return netstat's sockets with their programs: netstat itself tells only process ids."""
+    names = {item["pid"]: str(item["name"]) for item in shown["processes"]}
+    for one in windows.parse(str(shown["netstat"])):
+        yield one._replace(process=one.process or names.get(one.pid))

@@ -1,0 +1,58 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a simulated Windows host shows, as verify reads it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import observe
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import apply_ruleset
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
+
+from simulated_windows import SimulatedWindows
+
+RULES: dict[str, Any] = {
+    "owner": "erp-db",
+    "rules": [{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.21"]}],
+}
+
+
+def test_sockets_have_their_programs() -> None:
+    windows = SimulatedWindows()
+    shown = read_observation(observe(WindowsHost(windows.call), {"ports": ["1433-1434"], "ruleset": RULES}))
+    assert windows.calls == ["collect"]
+    assert shown.sockets is not None
+    assert {(one.protocol, one.family, one.local_port, one.process) for one in shown.sockets} == {
+        ("tcp", "ipv4", 1433, "sqlservr"),
+        ("tcp", "ipv6", 1433, "sqlservr"),
+        ("udp", "ipv4", 1434, "sqlbrowser"),
+    }
+    assert shown.ruleset is not None
+    assert not shown.ruleset.in_sync
+
+
+def test_only_what_matters_is_returned() -> None:
+    windows = SimulatedWindows()
+    shown = observe(WindowsHost(windows.call), {"ports": ["5022"], "processes": ["sqlbrowser*"]})
+    assert [one["local_port"] for one in shown["sockets"]] == [1434]
+    assert "ruleset" not in shown
+
+
+def test_the_rules_are_read_back() -> None:
+    windows = SimulatedWindows()
+    apply_ruleset(WindowsHost(windows.call), RULES, check=False)
+    shown = read_observation(observe(WindowsHost(windows.call), {"ruleset": RULES}))
+    assert shown.ruleset is not None
+    assert shown.ruleset.in_sync
+    edited = {key: text.replace("RA4=192.0.2.21", "RA4=192.0.2.99") for key, text in windows.state["local"].items()}
+    windows.state["local"] = edited
+    shown = read_observation(observe(WindowsHost(windows.call), {"ruleset": RULES}))
+    assert shown.ruleset is not None
+    assert not shown.ruleset.in_sync
