@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Optional, Protocol
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.backend import FirewalldBackend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.backend import IptablesBackend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.backend import Nftables
@@ -72,7 +73,7 @@ class Backend(Translator, Protocol):
         """
 
 
-BACKENDS: tuple[Backend, ...] = (Ufw(), Nftables(), IptablesBackend())
+BACKENDS: tuple[Backend, ...] = (FirewalldBackend(), Ufw(), Nftables(), IptablesBackend())
 """In the order in which they are asked. Only modules imported statically reach a target."""
 
 

@@ -1,0 +1,202 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""firewalld as a backend: policies and ipsets of its own in the permanent configuration, and one reload."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.bus import Firewalld
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.decode import Ipset, decode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import files, objects
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.host import OwnConfiguration
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import PREFIX
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.others import (
+    has_rules,
+    reload_script,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
+    ForeignFinding,
+    Kept,
+    Observed,
+    Script,
+    State,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
+    RemoveFile,
+    RunCommand,
+    Step,
+    WriteFile,
+)
+
+FILES, SETTINGS, SAVED, TABLES, USES = "files", "settings", "saved", "tables", "uses"
+"""What is observed: the own files; what is in force, as JSON, or nothing where firewalld does not run; the other rules
+of iptables and the like, by program; nft's JSON; and whether firewalld itself uses nftables or iptables."""
+
+_TABLES = {*("raw", "mangle", "nat", "filter", "security", "broute")}
+_OWN_CHAIN = re.compile(r"(?:INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING|IN|OUT|FWD[IO]?|PRE|POST)(?:_.*)?$")
+"""The chains of the kernel and of firewalld in iptables (firewall/core/ipXtables.py)."""
+
+
+class FirewalldBackend:
+    """See :class:`Backend`.
+
+    :param firewalld: the running firewalld; None looks for it.
+    :param configuration: the own files; None takes those of the host.
+    """
+
+    name = "firewalld"
+    exclusive = True
+
+    def __init__(self, firewalld: Optional[Firewalld] = None, configuration: Optional[OwnConfiguration] = None) -> None:
+        self._firewalld = firewalld or Firewalld()
+        self._own = configuration or OwnConfiguration()
+
+    def governs(self) -> Optional[str]:
+        """Tell that firewalld runs."""
+        return "firewalld is running" if self._firewalld.running() else None
+
+    def carries(self) -> bool:
+        """Look for own files, and for own policies in force."""
+        return bool(self._own.files()) or self._firewalld.has_own()
+
+    def observe(self) -> Observed:
+        """Read what is in force and the own files; where firewalld does not run there may still be files."""
+        texts = {FILES: kept_to_text(Kept(self._own.files())), SETTINGS: "", SAVED: "{}", TABLES: "", USES: ""}
+        if not self._firewalld.running():
+            return texts
+        saved = self._firewalld.saved()
+        return {
+            **texts,
+            SETTINGS: json.dumps(self._firewalld.settings()),
+            SAVED: json.dumps({program: text for program, text in saved.items() if has_rules(text)}),
+            TABLES: self._firewalld.tables(),
+            USES: self._firewalld.backend(),
+        }
+
+    def decode(self, observed: Observed) -> State:
+        """Read the own policies and ipsets in force, and the own files."""
+        return State(
+            ruleset=_in_force(_settings(observed)),
+            kept=kept_from_text(observed[FILES]),
+            foreign=partial(_judge, observed),
+            place=f"policies and ipsets {PREFIX}* of firewalld",
+        )
+
+    def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
+        """Write the files, and what loads them.
+
+        :raises DbportsError: when firewalld does not run, or would lose rules of others.
+        """
+        before = kept_from_text(observed[FILES])
+        kept = Kept(files(objects(wanted)))
+        changes = wanted != _in_force(_settings(observed))
+        if changes and not observed[SETTINGS]:
+            raise DbportsError("firewalld does not run", code="program_missing", fix="Start firewalld on the host")
+        if changes:
+            _refuse_foreign_chains(observed)
+        after = kept if persist else Kept()
+        return Script(load=_load(observed, before, kept), keep=_files(before, after), kept=after)
+
+    def check(self, script: Script) -> None:
+        """Let firewalld check the files that are to be written."""
+        self._own.check([step for step in script.load if isinstance(step, WriteFile)])
+
+    def undo(self, observed: Observed) -> tuple[Step, ...]:
+        """Bring back the old files, and load what was in force."""
+        kept = kept_from_text(observed[FILES])
+        clear = self._own.clear_step()
+        back: tuple[Step, ...] = (clear, *(WriteFile(*item) for item in kept.files))
+        if not observed[SETTINGS]:
+            return back
+        in_force = _in_force(_settings(observed))
+        load = RunCommand(("sh", "-s"), _reload(observed))
+        if in_force.unexpected or kept.files == files(objects(in_force)):
+            return (*back, load)
+        # What is in force is not what is kept: load the one, then bring back the other.
+        return (clear, *(WriteFile(*item) for item in files(objects(in_force))), load, *back)
+
+
+def _settings(observed: Observed) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"policies": {}, "ipsets": {}}
+    return json.loads(observed[SETTINGS]) if observed[SETTINGS] else nothing
+
+
+def _in_force(settings: Mapping[str, Any]) -> Ruleset:
+    policies = {
+        name: {key: item["data"] for key, item in found.items()} for name, found in settings["policies"].items()
+    }
+    ipsets = {name: Ipset(found[3], found[4], tuple(found[5])) for name, found in settings["ipsets"].items()}
+    return decode(policies, ipsets)
+
+
+def _files(before: Kept, after: Kept) -> tuple[Step, ...]:
+    """Return what brings the own files from one state to another."""
+    written: list[Step] = [WriteFile(*item) for item in after.files if item not in before.files]
+    return (*written, *(RemoveFile(path) for path in before.paths if path not in after.paths))
+
+
+def _load(observed: Observed, before: Kept, wanted: Kept) -> tuple[Step, ...]:
+    if not observed[SETTINGS]:
+        return ()
+    written: list[Step] = [WriteFile(*item) for item in wanted.files]
+    removed = (RemoveFile(path) for path in before.paths if path not in wanted.paths)
+    return (*written, *removed, RunCommand(("sh", "-s"), _reload(observed)))
+
+
+def _reload(observed: Observed) -> str:
+    # With firewalld's own rules in the same tables, its reload is what writes them.
+    saved = json.loads(observed[SAVED]) if observed[USES] == "nftables" else {}
+    return reload_script(_settings(observed), saved)
+
+
+def _refuse_foreign_chains(observed: Observed) -> None:
+    """Refuse a reload that would empty chains of others and could not bring them back.
+
+    :raises DbportsError: when there are any.
+    """
+    if observed[USES] == "nftables":
+        return
+    chains = {
+        line.split()[0][1:]
+        for text in json.loads(observed[SAVED]).values()
+        for line in text.splitlines()
+        if line.startswith(":") and not _OWN_CHAIN.match(line[1:].split()[0])
+    }
+    if chains:
+        raise DbportsError(
+            "a reload of firewalld would empty chains of others in iptables: " + ", ".join(sorted(chains)),
+            code="would_lose",
+            fix="Set FirewallBackend=nftables in /etc/firewalld/firewalld.conf and restart firewalld",
+        )
+
+
+def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
+    """Judge the tables beside those of firewalld; those of iptables as iptables-save prints them."""
+    if not observed[SETTINGS] or observed[USES] != "nftables":
+        return []
+    listing = [
+        (kind, body)
+        for kind, body in read_listing(observed[TABLES])
+        if body.get("table") != "firewalld"
+        and not (body.get("family") in ("ip", "ip6", "bridge") and body.get("table") in _TABLES)
+    ]
+    found = judge_foreign(listing, ruleset)
+    saved = json.loads(observed[SAVED])
+    for family, program in PROGRAMS.items():
+        if program in saved:
+            found += judge_saved(read_tables(saved[program]), family, ruleset, program)
+    return found

@@ -1,0 +1,123 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A running firewalld, asked over D-Bus with systemd's busctl: tens of times as fast as firewall-cmd.
+
+Nothing here starts firewalld where its owner stopped it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Optional, TypeVar
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import (
+    CALL,
+    NAME,
+    OWNED,
+    PATH,
+    PREFIX,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
+
+SAVED = ("iptables", "ip6tables", "ebtables")
+"""The programs whose tables a reload may empty; each has a -save and a -restore."""
+
+_CALLERS = 8
+_Found = TypeVar("_Found")
+
+
+class Firewalld:
+    """The firewalld of a host.
+
+    :param runner: what runs busctl.
+    """
+
+    def __init__(self, runner: Run = run) -> None:
+        self._run = runner
+
+    def running(self) -> bool:
+        """Tell whether firewalld runs; without the bus or busctl it does not."""
+        if not find("firewall-cmd") or not find("busctl"):
+            return False
+        status, stdout, _stderr = self._run(OWNED, "")
+        return status == 0 and stdout.strip() == "b true"
+
+    def backend(self) -> str:
+        """Return ``nftables`` or ``iptables``: what firewalld itself is set to use."""
+        prefix = ("get-property", NAME, f"{PATH}/config", f"{NAME}.config", "FirewallBackend")
+        return str(self._json(*prefix).get("data"))
+
+    def settings(self) -> dict[str, Any]:
+        """Read what is in force: zones, policies and ipsets by name, and the direct rules, as JSON of busctl.
+
+        Ipsets of others are only there when a reload would change what they hold.
+
+        :raises DbportsError: when firewalld does not answer.
+        """
+        return {
+            "zones": self._each("zone", "getZones", "getZoneSettings2"),
+            "policies": self._each("policy", "getPolicies", "getPolicySettings"),
+            "ipsets": self._ipsets(),
+            "direct": {name: self._call("direct", f"getAll{name}") for name in ("Chains", "Rules", "Passthroughs")},
+        }
+
+    def has_own(self) -> bool:
+        """Tell whether an own policy is in force; where firewalld does not run there is none."""
+        return self.running() and any(name.startswith(PREFIX) for name in self._call("policy", "getPolicies"))
+
+    def saved(self) -> dict[str, str]:
+        """Return what iptables-save and the like print, by program, without the lines that tell the time."""
+        found = {}
+        for program in SAVED:
+            if find(f"{program}-save"):
+                lines = run_checked([f"{program}-save"], runner=self._run).splitlines()
+                found[program] = "".join(f"{line}\n" for line in lines if not line.startswith("#"))
+        return found
+
+    def tables(self) -> str:
+        """Return nft's JSON of all tables; nothing where nft is missing."""
+        nft = Nft.locate()
+        return nft.listing() if nft else ""
+
+    def _ipsets(self) -> dict[str, Any]:
+        found = self._each("ipset", "getIPSets", "getIPSetSettings")
+        return {
+            name: item for name, item in found.items() if name.startswith(PREFIX) or item[5] != self._permanent(name)
+        }
+
+    def _permanent(self, ipset: str) -> Any:
+        """Return what an ipset holds in the permanent configuration."""
+        place = self._json("call", NAME, f"{PATH}/config", f"{NAME}.config", "getIPSetByName", "s", ipset)["data"][0]
+        return self._json("call", NAME, place, f"{NAME}.config.ipset", "getSettings")["data"][0][5]
+
+    def _each(self, interface: str, names: str, getter: str) -> dict[str, Any]:
+        found = self._call(interface, names)
+        return dict(zip(found, _parallel(lambda name: self._call(interface, getter, "s", name), found)))
+
+    def _call(self, interface: str, method: str, *arguments: str) -> Any:
+        answer = self._json("call", NAME, PATH, f"{NAME}.{interface}", method, *arguments)
+        return answer["data"][0]
+
+    def _json(self, *arguments: str) -> Mapping[str, Any]:
+        said = run_checked([*CALL, "--json=short", *arguments], runner=self._run, hint=_hint)
+        try:
+            answer = json.loads(said)
+        except ValueError:
+            raise DbportsError("busctl printed no JSON", code="malformed_answer", value=said[:200]) from None
+        return dict(answer)
+
+
+def _parallel(ask: Callable[[str], _Found], names: Iterable[str]) -> list[_Found]:
+    with ThreadPoolExecutor(_CALLERS) as pool:
+        return list(pool.map(ask, names))
+
+
+def _hint(said: str) -> Optional[str]:
+    if "json" in said:
+        return "Update systemd to 242 or later, whose busctl prints JSON"
+    return None

@@ -1,0 +1,164 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The own policies and ipsets in force, read back as a ruleset.
+
+Whatever the encoder would not have written for the ruleset that was read is unexpected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    AddressRange,
+    merge_addresses,
+    parse_addresses,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import (
+    ipset_options,
+    networks,
+    objects,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import (
+    IPSET_TYPE,
+    POLICIES,
+    PREFIX,
+    PRIORITY,
+    REFUSED,
+    TARGET,
+    OwnObjects,
+    PolicyPlace,
+    RichRule,
+    read_description,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Direction, Guard, Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import OWNER, everyone
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, merge_ports
+
+Settings = Mapping[str, Any]
+"""The settings of a policy, as firewalld's D-Bus interface gives them, without their types."""
+
+_PROTOCOLS: dict[str, Protocol] = {"tcp": "tcp", "udp": "udp", "icmp": "icmp"}
+_FAMILIES = {"ipv4": 4, "ipv6": 6}
+_TEXTS = {"version", "short", "description"}
+
+
+class Ipset(NamedTuple):
+    """An ipset, as firewalld's D-Bus interface gives it."""
+
+    kind: str
+    options: Mapping[str, str]
+    entries: tuple[str, ...]
+
+
+def decode(policies: Mapping[str, Settings], ipsets: Mapping[str, Ipset]) -> Ruleset:
+    """Read the own policies and ipsets out of those of a host; others are passed over."""
+    policies = {name: item for name, item in policies.items() if name.startswith(PREFIX)}
+    ipsets = {name: item for name, item in ipsets.items() if name.startswith(PREFIX)}
+    reader = _Reader(ipsets)
+    for direction, place in POLICIES.items():
+        if place.name in policies:
+            reader.read(direction, place, policies[place.name])
+    read = reader.ruleset()
+    try:
+        written = objects(read)
+    except DbportsError as error:
+        return Ruleset(unexpected=(error.reason, *sorted(policies), *sorted(ipsets)))
+    unexpected = sorted({*_strange_policies(policies, written), *_strange_ipsets(ipsets, written)})
+    return Ruleset(read.accepts, read.guards, tuple(unexpected), read.owner)
+
+
+class _Reader:
+    """Reads the rules that it understands, and passes over the others."""
+
+    def __init__(self, ipsets: Mapping[str, Ipset]) -> None:
+        self.peers = {name: _peers(item) for name, item in ipsets.items()}
+        self.owners: set[str] = set()
+        self.accepts: list[Accept] = []
+        self.guards: list[Guard] = []
+
+    def read(self, direction: Direction, place: PolicyPlace, policy: Settings) -> None:
+        """Read one policy."""
+        texts = read_description(str(policy.get("description") or "")) or [""]
+        if texts[0].startswith(OWNER):
+            self.owners.add(texts[0][len(OWNER) :])
+        groups: dict[tuple[int, str], list[RichRule]] = {}
+        for text in policy.get("rich_rules") or ():
+            rule = RichRule.parse(str(text), place.peer)
+            if rule:
+                groups.setdefault((rule.priority, rule.protocol), []).append(rule)
+        for (priority, name), rules in groups.items():
+            protocol, ports = _PROTOCOLS[name], _ports(rules)
+            if priority == REFUSED:
+                self.guards.append(Guard(direction, protocol, ports))
+            elif 0 < priority < len(texts):
+                peers = merge_addresses(peer for rule in rules for peer in self._peers_of(rule))
+                self.accepts += [Accept(direction, protocol, ports, peers, texts[priority])] if peers else []
+
+    def _peers_of(self, rule: RichRule) -> tuple[AddressRange, ...]:
+        if rule.ipset:
+            return self.peers.get(rule.ipset, ())
+        return (everyone(_FAMILIES[rule.family]),) if rule.family else ()
+
+    def ruleset(self) -> Ruleset:
+        """Return what was read."""
+        found = Ruleset(tuple(sorted(self.accepts)), tuple(sorted(self.guards)))
+        return found.of(next(iter(self.owners))) if len(self.owners) == 1 else found
+
+
+def _peers(item: Ipset) -> tuple[AddressRange, ...]:
+    try:
+        return parse_addresses(item.entries)
+    except DbportsError:
+        return ()
+
+
+def _ports(rules: Iterable[RichRule]) -> tuple[PortRange, ...]:
+    try:
+        return merge_ports(PortRange.parse(rule.port) for rule in rules if rule.port)
+    except DbportsError:
+        return ()
+
+
+def _strange_policies(seen: Mapping[str, Settings], written: OwnObjects) -> Iterable[str]:
+    """Say where the policies that were seen differ from those that would be written."""
+    wanted = {POLICIES[direction].name: (POLICIES[direction], item) for direction, item in written.policies.items()}
+    for name in seen.keys() | wanted.keys():
+        if name not in seen or name not in wanted:
+            yield f"policy {name}"
+            continue
+        place, policy = wanted[name]
+        rules = [rule.text(place.peer) for rule in policy.rules]
+        found = [str(rule) for rule in seen[name].get("rich_rules") or ()]
+        yield from (f"policy {name}: {rule}" for rule in set(found) ^ set(rules))
+        settings = {
+            "target": TARGET,
+            "priority": PRIORITY,
+            "ingress_zones": [place.ingress],
+            "egress_zones": [place.egress],
+        }
+        others = {key: value for key, value in seen[name].items() if value and key not in {*_TEXTS, "rich_rules"}}
+        yield from (
+            f"policy {name}: {key} {others.get(key)}"
+            for key in settings.keys() | others.keys()
+            if settings.get(key) != others.get(key)
+        )
+        if seen[name].get("description") != policy.description:
+            yield f"policy {name}: description"
+
+
+def _strange_ipsets(seen: Mapping[str, Ipset], written: OwnObjects) -> Iterable[str]:
+    """Say which ipsets that were seen are not those that would be written."""
+    for name in seen.keys() | written.ipsets.keys():
+        if name not in seen or name not in written.ipsets:
+            yield f"ipset {name}"
+            continue
+        family, peers = written.ipsets[name]
+        entries = [entry for peer in peers for entry in networks(peer)]
+        item = seen[name]
+        same = (item.kind, dict(item.options)) == (IPSET_TYPE, ipset_options(family, len(entries)))
+        if not same or _peers(item) != merge_addresses(peers):
+            yield f"ipset {name}"

@@ -1,0 +1,62 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The permanent configuration of firewalld on a host: the own files in it, and firewalld's own check of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, run, run_checked
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import CONFIGURATION
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import PREFIX
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import Host
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import KeptFile
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step, WriteFile
+
+FOLDERS = ("ipsets", "policies")
+
+
+class OwnConfiguration:
+    """Reads and checks the own files.
+
+    :param root: the root of the file system, for tests.
+    :param runner: what runs firewall-offline-cmd.
+    """
+
+    def __init__(self, root: str = "/", runner: Run = run) -> None:
+        self._host = Host(root)
+        self._run = runner
+
+    def files(self) -> tuple[KeptFile, ...]:
+        """Read the own files, by path; firewalld's copies of them, which end in ``.old``, are among them.
+
+        :raises DbportsError: when one cannot be read.
+        """
+        found = []
+        for folder in FOLDERS:
+            for path in sorted(self._host.at(f"{CONFIGURATION}/{folder}").glob(f"{PREFIX}*")):
+                stored = self._host.read(f"{CONFIGURATION}/{folder}/{path.name}")
+                found += [stored] if stored else []
+        return tuple(sorted(found))
+
+    def check(self, written: Sequence[WriteFile]) -> None:
+        """Let firewalld read files that are to be written, in a copy of nothing but them.
+
+        :raises DbportsError: with firewalld's words when it would not load them.
+        """
+        if not written:
+            return
+        with tempfile.TemporaryDirectory(prefix="dbports-") as folder:
+            for path, _mode, content in written:
+                place = Path(folder + path[len(CONFIGURATION) :])
+                place.parent.mkdir(exist_ok=True)
+                place.write_text(content, encoding="utf-8")
+            run_checked(["firewall-offline-cmd", "--system-config", folder, "--check-config"], runner=self._run)
+
+    def clear_step(self) -> Step:
+        """Return what removes every own file, also those that were not there when it was written."""
+        folders = [f"{CONFIGURATION}/{folder}" for folder in FOLDERS]
+        return RunCommand(("find", *folders, "-maxdepth", "1", "-name", f"{PREFIX}*", "-delete"), may_fail=True)

@@ -1,0 +1,113 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One shell script that reloads firewalld and brings back what a reload takes from others.
+
+New policies and ipsets come into force only by a reload. A reload forgets what was changed only at run time, and puts
+into force what was changed only permanently: zones, policies, ipsets and direct rules. Before 2.0, and later when there
+are direct rules, it also empties all tables of iptables, ip6tables and ebtables, those of Docker and fail2ban included
+(flush_direct_backends in firewall/core/fw.py). So what was in force is set again, as it was observed.
+
+The script does nothing on a host where firewalld does not run, so that it can be a way back at boot.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import (
+    CALL,
+    NAME,
+    OWNED,
+    PATH,
+    PREFIX,
+)
+
+_LISTS = {
+    "services": "as",
+    "ports": "a(ss)",
+    "icmp_blocks": "as",
+    "forward_ports": "a(ssss)",
+    "protocols": "as",
+    "source_ports": "a(ss)",
+}
+_ZONE_LISTS = {**_LISTS, "rules_str": "as", "interfaces": "as", "sources": "as"}
+_POLICY_LISTS = {**_LISTS, "rich_rules": "as", "ingress_zones": "as", "egress_zones": "as"}
+_ZONE_FLAGS = ("masquerade", "icmp_block_inversion", "forward")
+_POLICY_FLAGS = ("masquerade",)
+
+
+def reload_script(settings: Mapping[str, Any], saved: Mapping[str, str]) -> str:
+    """Write the script.
+
+    :param settings: what was in force, as :meth:`Firewalld.settings` reads it.
+    :param saved: what ``iptables-save`` and the like printed, by program; only what a reload would empty.
+    """
+    lines = [
+        f'[ "$({shlex.join(OWNED)})" = "b true" ] || exit 0',
+        f"{shlex.join([*CALL, '--timeout=50', 'call', NAME, PATH, NAME, 'reload'])} || exit 1",
+        "failed=0",
+    ]
+    lines += [f"{shlex.join(command)} >/dev/null || failed=1" for command in _settings(settings)]
+    # What is there already is an error to firewalld, and what is missing then shows in the tables.
+    lines += [f"{shlex.join(command)} >/dev/null 2>&1 || :" for command in _direct(settings["direct"])]
+    for program, text in saved.items():
+        same = f"[ \"$({program}-save | grep -v '^#')\" = {shlex.quote(text.rstrip())} ]"
+        lines.append(f"{same} || printf %s {shlex.quote(text)} | {program}-restore || failed=1")
+    return "\n".join([*lines, 'exit "$failed"', ""])
+
+
+def has_rules(saved: str) -> bool:
+    """Tell whether what ``iptables-save`` printed holds more than empty chains of the kernel's own."""
+    heads = [line.split()[1] for line in saved.splitlines() if line.startswith(":")]
+    return "\n-A " in saved or any(policy != "ACCEPT" for policy in heads)
+
+
+def _settings(settings: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    for zone, found in settings["zones"].items():
+        for key, method in (("interfaces", "changeZoneOfInterface"), ("sources", "changeZoneOfSource")):
+            # First to its zone, which fails when another one still has it.
+            yield from (_call("zone", method, "ss", zone, item) for item in _data(found, key, []))
+    for zone, found in settings["zones"].items():
+        yield _call("zone", "setZoneSettings2", "sa{sv}", zone, *_typed(found, _ZONE_LISTS, _ZONE_FLAGS))
+    for name, found in settings["policies"].items():
+        if not name.startswith(PREFIX):
+            yield _call("policy", "setPolicySettings", "sa{sv}", name, *_typed(found, _POLICY_LISTS, _POLICY_FLAGS))
+    for name, found in settings["ipsets"].items():
+        if not name.startswith(PREFIX) and "timeout" not in found[4]:
+            yield _call("ipset", "setEntries", "sas", name, *_words("as", found[5]))
+
+
+def _direct(direct: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    for chain in direct["Chains"]:
+        yield _call("direct", "addChain", "sss", *chain)
+    for family, table, chain, priority, words in direct["Rules"]:
+        yield _call("direct", "addRule", "sssias", family, table, chain, str(priority), *_words("as", words))
+    for family, words in direct["Passthroughs"]:
+        yield _call("direct", "addPassthrough", "sas", family, *_words("as", words))
+
+
+def _call(interface: str, method: str, signature: str, *arguments: str) -> Sequence[str]:
+    return (*CALL, "call", NAME, PATH, f"{NAME}.{interface}", method, signature, "--", *arguments)
+
+
+def _data(found: Mapping[str, Any], key: str, missing: Any) -> Any:
+    return found[key]["data"] if key in found else missing
+
+
+def _typed(found: Mapping[str, Any], lists: Mapping[str, str], flags: Sequence[str]) -> list[str]:
+    """Write settings as an ``a{sv}`` of busctl; a list that is not there is empty, or firewalld would leave it."""
+    words = [str(len(lists) + len(flags))]
+    for key, kind in lists.items():
+        words += [key, kind, *_words(kind, _data(found, key, []))]
+    for key in flags:
+        words += [key, "b", "true" if _data(found, key, False) else "false"]
+    return words
+
+
+def _words(kind: str, values: Sequence[Any]) -> list[str]:
+    """Write an array of strings, or of tuples of strings, as busctl reads it."""
+    parts = [part for value in values for part in ([value] if kind == "as" else value)]
+    return [str(len(values)), *map(str, parts)]
