@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from xml.dom import minidom
-
-ELEMENTS = ("source", "destination", "port", "icmp-type")
+from xml.etree import ElementTree
 
 
 def in_force(files: Iterable[tuple[str, int, str]]) -> dict[str, Any]:
@@ -22,46 +20,41 @@ def in_force(files: Iterable[tuple[str, int, str]]) -> dict[str, Any]:
     }
     for path, _mode, text in files:
         name = path.rsplit("/", 1)[1][: -len(".xml")]
-        root = minidom.parseString(text.encode("utf-8")).documentElement
-        assert root is not None
-        settings["policies" if root.tagName == "policy" else "ipsets"][name] = (
-            policy(root) if root.tagName == "policy" else ipset(root)
-        )
+        parser = ElementTree.XMLPullParser(("start",))
+        parser.feed(text.encode("utf-8"))
+        parser.close()
+        _event, root = next(iter(parser.read_events()))
+        if root.tag == "policy":
+            settings["policies"][name] = policy(root)
+        else:
+            settings["ipsets"][name] = ipset(root)
     return settings
 
 
 def policy(root: Any) -> dict[str, Any]:
     """Return the settings of a policy; firewalld makes a space of every line end in a description."""
     found: dict[str, Any] = {
-        "short": ("s", content(root, "short")[0]),
-        "description": ("s", content(root, "description")[0].replace("\n", " ")),
-        "target": ("s", root.getAttribute("target")),
+        "short": ("s", root.findtext("short")),
+        "description": ("s", root.findtext("description").replace("\n", " ")),
+        "target": ("s", root.get("target")),
         "masquerade": ("b", False),
-        "rich_rules": ("as", [rich_rule(rule) for rule in root.getElementsByTagName("rule")]),
-        "priority": ("i", int(root.getAttribute("priority"))),
-        "ingress_zones": ("as", [zone.getAttribute("name") for zone in root.getElementsByTagName("ingress-zone")]),
-        "egress_zones": ("as", [zone.getAttribute("name") for zone in root.getElementsByTagName("egress-zone")]),
+        "rich_rules": ("as", [rich_rule(rule) for rule in root.iter("rule")]),
+        "priority": ("i", int(root.get("priority"))),
+        "ingress_zones": ("as", [zone.get("name") for zone in root.iter("ingress-zone")]),
+        "egress_zones": ("as", [zone.get("name") for zone in root.iter("egress-zone")]),
     }
     return {key: {"type": kind, "data": data} for key, (kind, data) in found.items()}
 
 
 def ipset(root: Any) -> list[Any]:
     """Return the settings of an ipset."""
-    options = {item.getAttribute("name"): item.getAttribute("value") for item in root.getElementsByTagName("option")}
-    return ["", content(root, "short")[0], "", root.getAttribute("type"), options, content(root, "entry")]
+    options = {item.get("name"): item.get("value") for item in root.iter("option")}
+    return ["", root.findtext("short"), "", root.get("type"), options, [item.text for item in root.iter("entry")]]
 
 
 def rich_rule(rule: Any) -> str:
     """Return a rich rule as firewalld prints it."""
-    words = ["rule", f'priority="{rule.getAttribute("priority")}"']
-    words += [f'family="{rule.getAttribute("family")}"'] if rule.hasAttribute("family") else []
-    for node in (node for node in rule.childNodes if node.nodeType == node.ELEMENT_NODE):
-        words.append(node.tagName)
-        words += [f'{key}="{value}"' for key, value in node.attributes.items()] if node.tagName in ELEMENTS else []
+    words = ["rule", *(f'{key}="{value}"' for key, value in rule.items())]
+    for node in rule:
+        words += [node.tag, *(f'{key}="{value}"' for key, value in node.items())]
     return " ".join(words)
-
-
-def content(root: Any, name: str) -> list[str]:
-    """Return the texts of the elements of a name."""
-    nodes = root.getElementsByTagName(name)
-    return ["".join(child.data for child in node.childNodes) for node in nodes] or ([""] if name != "entry" else [])

@@ -93,6 +93,7 @@ def imported(name: str, seen: dict[str, set[str]]) -> set[str]:
         "state",
         "steps",
         *(f"nftables.{part}" for part in ("decode", "encode", "foreign", "listing", "names")),
+        *(f"firewalld.{part}" for part in ("decode", "encode", "names", "others")),
     ],
 )
 def test_what_decides_imports_nothing_that_touches_a_host(name: str) -> None:
@@ -109,7 +110,9 @@ def test_what_decides_imports_nothing_that_touches_a_host(name: str) -> None:
         "json",
         "operator",
         "re",
+        "shlex",
         "typing",
+        "xml",
     }
 
 

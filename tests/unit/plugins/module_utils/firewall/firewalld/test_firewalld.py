@@ -1,0 +1,432 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""firewalld as a backend, with what it shows over D-Bus; the real one is in molecule/firewalld."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld import bus
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.backend import FirewalldBackend
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.bus import Firewalld
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import (
+    files,
+    ipset_options,
+    networks,
+    objects,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.host import OwnConfiguration
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import KeptFile
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
+    RemoveFile,
+    RunCommand,
+    Step,
+    WriteFile,
+)
+
+ROOT = Path(__file__).resolve().parents[6]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from firewall_cases import CASES, case, ruleset
+from firewalld_reads import in_force
+
+POLICY = "/etc/firewalld/policies/dbports-in.xml"
+NOTHING: dict[str, Any] = in_force(())
+
+
+def observed(
+    settings: dict[str, Any] | None, kept: Sequence[KeptFile] = (), *, uses: str = "nftables", **saved: str
+) -> dict[str, str]:
+    """Return what a host shows; without settings firewalld does not run."""
+    return {
+        "files": json.dumps([list(kept), []]),
+        "settings": json.dumps(settings) if settings is not None else "",
+        "saved": json.dumps(saved),
+        "tables": "",
+        "uses": uses,
+    }
+
+
+def loaded(name: str) -> dict[str, str]:
+    """Return what a host shows that has the rules of a case in force and kept."""
+    kept = files(objects(case(name)))
+    return observed(in_force(kept), kept)
+
+
+def script_of(steps: Sequence[Step]) -> str:
+    """Return the one script that is run, after all files."""
+    found = [step for step in steps if isinstance(step, RunCommand) and step.argv == ("sh", "-s")]
+    assert len(found) == 1
+    return found[0].text
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_case_comes_back(name: str) -> None:
+    """In force and kept; and nothing is to be done then."""
+    shown = loaded(name)
+    state = FirewalldBackend().decode(shown)
+    assert state.ruleset == case(name)
+    script = FirewalldBackend().encode(case(name), shown, persist=True)
+    assert (script.kept, script.keep) == (state.kept, ())
+
+
+def test_the_files_of_a_server() -> None:
+    """What an administrator sees: who owns the rules, one number an accept, refusals last."""
+    by_path = {item.path: item.content for item in files(objects(case("sql602").of("erp-db")))}
+    assert sorted(by_path) == [
+        "/etc/firewalld/ipsets/dbports-1-v4.xml",
+        "/etc/firewalld/ipsets/dbports-2-v6.xml",
+        "/etc/firewalld/ipsets/dbports-3-v4.xml",
+        "/etc/firewalld/ipsets/dbports-4-v6.xml",
+        POLICY,
+    ]
+    policy = by_path[POLICY]
+    assert policy.startswith(
+        '<?xml version="1.0" encoding="utf-8"?>\n<policy target="CONTINUE" priority="-32768">\n'
+        "  <short>dbports.firewall</short>\n"
+        "  <description>Guarded ports of dbports.firewall; changes are lost."
+        ' "dbports: inventory host erp-db" "ping" "602SQL clients" "search"</description>\n'
+        '  <ingress-zone name="ANY" />\n  <egress-zone name="HOST" />\n'
+        '  <rule priority="1" family="ipv4">\n    <source ipset="dbports-1-v4" />\n'
+        '    <icmp-type name="echo-request" />\n    <accept />\n  </rule>\n'
+    )
+    assert policy.endswith(
+        '  <rule priority="32767">\n    <port port="5001" protocol="udp" />\n    <drop />\n  </rule>\n</policy>\n'
+    )
+
+
+def add_rule(settings: dict[str, Any]) -> None:
+    """Accept what nobody declared."""
+    settings["policies"]["dbports-in"]["rich_rules"]["data"].insert(0, 'rule priority="-1" accept')
+
+
+def add_port(settings: dict[str, Any]) -> None:
+    """Open a port in the own policy."""
+    settings["policies"]["dbports-in"]["ports"] = {"type": "a(ss)", "data": [["1433", "tcp"]]}
+
+
+def accept_all(settings: dict[str, Any]) -> None:
+    """Change what becomes of the rest."""
+    settings["policies"]["dbports-in"]["target"]["data"] = "ACCEPT"
+
+
+def lower(settings: dict[str, Any]) -> None:
+    """Let another policy come first."""
+    settings["policies"]["dbports-in"]["priority"]["data"] = 100
+
+
+def add_peer(settings: dict[str, Any]) -> None:
+    """Let somebody in."""
+    settings["ipsets"]["dbports-1-v4"][5].append("203.0.113.66")
+
+
+def spoil_peer(settings: dict[str, Any]) -> None:
+    """Put into an ipset what is no address."""
+    settings["ipsets"]["dbports-1-v4"][5].append("?")
+
+
+def change_type(settings: dict[str, Any]) -> None:
+    """Make another kind of an ipset."""
+    settings["ipsets"]["dbports-1-v4"][3] = "hash:ip"
+
+
+def drop_rule(settings: dict[str, Any]) -> None:
+    """Take away the refusal."""
+    settings["policies"]["dbports-in"]["rich_rules"]["data"].pop()
+
+
+def add_ipset(settings: dict[str, Any]) -> None:
+    """Leave an ipset that no rule needs."""
+    settings["ipsets"]["dbports-9-v4"] = settings["ipsets"]["dbports-1-v4"]
+
+
+def drop_ipset(settings: dict[str, Any]) -> None:
+    """Take away an ipset."""
+    del settings["ipsets"]["dbports-1-v4"]
+
+
+def add_policy(settings: dict[str, Any]) -> None:
+    """Add a policy under our name."""
+    settings["policies"]["dbports-else"] = settings["policies"]["dbports-in"]
+
+
+def rename_comment(settings: dict[str, Any]) -> None:
+    """Write another description."""
+    settings["policies"]["dbports-in"]["description"]["data"] = "mine"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        add_rule,
+        add_port,
+        accept_all,
+        lower,
+        add_peer,
+        spoil_peer,
+        change_type,
+        drop_rule,
+        add_ipset,
+        drop_ipset,
+        add_policy,
+        rename_comment,
+    ],
+)
+def test_any_drift_shows(change: Callable[[dict[str, Any]], None]) -> None:
+    """Whatever is changed in our objects at run time, the ruleset is another one, and it is written anew."""
+    shown = loaded("sql602")
+    settings = json.loads(shown["settings"])
+    change(settings)
+    shown["settings"] = json.dumps(settings)
+    state = FirewalldBackend().decode(shown)
+    assert state.ruleset != case("sql602")
+    script = FirewalldBackend().encode(case("sql602"), shown, persist=True)
+    assert [step.path for step in script.load if isinstance(step, WriteFile)] == state.kept.paths
+    assert "reload" in script_of(script.load)
+
+
+def test_drift_of_the_files_shows() -> None:
+    """A changed file is written again, and a copy that firewalld left goes away."""
+    kept = files(objects(case("sql602")))
+    changed = [item._replace(content="<policy/>") if item.path == POLICY else item for item in kept]
+    shown = observed(in_force(kept), [*changed, KeptFile(f"{POLICY}.old", 0o644, "x")])
+    script = FirewalldBackend().encode(case("sql602"), shown, persist=True)
+    assert FirewalldBackend().decode(shown).kept != script.kept
+    assert [step.path for step in script.keep if isinstance(step, WriteFile)] == [POLICY]
+    assert [step.path for step in script.keep if isinstance(step, RemoveFile)] == [f"{POLICY}.old"]
+
+
+def test_objects_of_others_are_passed_over() -> None:
+    """Their names do not begin as ours do."""
+    settings = in_force(files(objects(case("sql602"))))
+    settings["policies"]["their-policy"] = settings["policies"]["dbports-in"]
+    settings["ipsets"]["their-ipset"] = settings["ipsets"]["dbports-1-v4"]
+    assert FirewalldBackend().decode(observed(settings)).ruleset == case("sql602")
+
+
+def test_what_is_not_ours_to_write() -> None:
+    """A ruleset with unexpected parts, or a comment with a quote, is refused."""
+    with pytest.raises(DbportsError) as error:
+        objects(Ruleset(unexpected=("x",)))
+    assert error.value.code == "cannot_encode"
+
+
+def test_a_range_becomes_networks_and_a_large_ipset_says_so() -> None:
+    """An ipset takes networks, and 65,536 of them unless it says more."""
+    wanted = ruleset(
+        [{"direction": "in", "protocol": "tcp", "ports": ["1"], "peers": ["192.0.2.1-192.0.2.4"], "purpose": "x"}]
+    )
+    assert networks(wanted.accepts[0].peers[0]) == ["192.0.2.1", "192.0.2.2/31", "192.0.2.4"]
+    assert ipset_options(6, 65536) == {"family": "inet6"}
+    assert ipset_options(4, 65537) == {"family": "inet", "maxelem": "65537"}
+
+
+def test_the_rules_go_and_leave_nothing() -> None:
+    """Absent: the files go before the reload."""
+    shown = loaded("sql602")
+    script = FirewalldBackend().encode(Ruleset(), shown, persist=True)
+    assert [step for step in script.load if isinstance(step, WriteFile)] == []
+    removed = [step.path for step in script.load if isinstance(step, RemoveFile)]
+    assert removed == FirewalldBackend().decode(shown).kept.paths
+    assert script.kept.files == ()
+    assert isinstance(script.load[-1], RunCommand)
+
+
+def test_without_persist_the_files_go_after_the_reload() -> None:
+    """They bring the rules into force and would bring them back at boot."""
+    script = FirewalldBackend().encode(case("sql602"), observed(NOTHING), persist=False)
+    assert len([step for step in script.load if isinstance(step, WriteFile)]) == 5
+    assert script.kept.files == ()
+    shown = loaded("sql602")
+    again = FirewalldBackend().encode(case("sql602"), shown, persist=False)
+    assert [type(step) for step in again.keep] == [RemoveFile] * 5
+
+
+def test_where_firewalld_does_not_run() -> None:
+    """Files can be removed and not written: nothing would tell whether firewalld takes them."""
+    kept = files(objects(case("sql602")))
+    shown = observed(None, kept)
+    script = FirewalldBackend().encode(Ruleset(), shown, persist=True)
+    assert (script.load, [type(step) for step in script.keep]) == ((), [RemoveFile] * 5)
+    with pytest.raises(DbportsError) as error:
+        FirewalldBackend().encode(case("sql602"), shown, persist=True)
+    assert error.value.code == "program_missing"
+    back = FirewalldBackend().undo(shown)
+    assert [type(step) for step in back] == [RunCommand, *[WriteFile] * 5]
+
+
+def test_the_way_back() -> None:
+    """Own files away, the old ones back, then a reload."""
+    shown = loaded("sql602")
+    back = FirewalldBackend().undo(shown)
+    assert back[0] == OwnConfiguration().clear_step()
+    assert [type(step) for step in back[1:]] == [*[WriteFile] * 5, RunCommand]
+    assert "reload" in script_of(back)
+
+
+def test_the_way_back_to_rules_that_are_not_kept() -> None:
+    """What was in force is loaded, and what was kept is kept again."""
+    settings = in_force(files(objects(case("sql602"))))
+    back = FirewalldBackend().undo(observed(settings))
+    assert [type(step) for step in back] == [RunCommand, *[WriteFile] * 5, RunCommand, RunCommand]
+    assert back[-1] == OwnConfiguration().clear_step()
+
+
+def test_a_reload_that_would_empty_chains_of_others() -> None:
+    """Where firewalld writes into iptables itself, nothing can bring them back."""
+    saved = "*filter\n:INPUT ACCEPT [0:0]\n:IN_public - [0:0]\n:DOCKER - [0:0]\n-A DOCKER -j DROP\nCOMMIT\n"
+    shown = observed(NOTHING, uses="iptables", iptables=saved)
+    with pytest.raises(DbportsError, match="DOCKER") as error:
+        FirewalldBackend().encode(case("sql602"), shown, persist=True)
+    assert error.value.code == "would_lose"
+    assert FirewalldBackend().encode(Ruleset(), shown, persist=True).kept.files == ()
+    own = observed(NOTHING, uses="iptables", iptables=saved.replace("DOCKER", "FWDO_public_allow"))
+    assert "iptables" not in script_of(FirewalldBackend().encode(case("sql602"), own, persist=True).load)
+
+
+LISTING: list[dict[str, Any]] = [
+    {"table": {"family": "inet", "name": name}}
+    | {"chain": {"family": "inet", "table": name, "name": "in", "hook": "input", "type": "filter", "policy": "drop"}}
+    for name in ("firewalld", "theirs")
+]
+
+
+def test_what_drops_behind_firewalld_is_named() -> None:
+    """A table of somebody else and a direct rule; firewalld's own table lets pass what the policy accepts."""
+    shown = observed(NOTHING, iptables="*filter\n:INPUT DROP [0:0]\nCOMMIT\n")
+    nodes = [{kind: body} for item in LISTING for kind, body in item.items()]
+    shown["tables"] = json.dumps({"nftables": nodes})
+    found = FirewalldBackend().decode(shown).foreign(case("sql602"))
+    assert {item.place["table"] for item in found} == {"theirs", "filter"}
+    assert {item.verdict for item in found} == {"drops"}
+    assert FirewalldBackend().decode(observed(None)).foreign(case("sql602")) == []
+
+
+class Bus:
+    """A busctl that knows what firewalld answers."""
+
+    def __init__(self, settings: dict[str, Any], *, running: bool = True) -> None:
+        self.settings = settings
+        self.running = running
+        self.asked: list[str] = []
+
+    def __call__(self, argv: Sequence[str], text: str) -> Output:
+        """Answer one call."""
+        if argv[0] != "busctl":
+            return Output(0, "# the time\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", "")
+        assert argv[:3] == ("busctl", "--system", "--auto-start=no")[: len(argv)] or list(argv[:3]) == [
+            "busctl",
+            "--system",
+            "--auto-start=no",
+        ]
+        if "NameHasOwner" in argv:
+            return Output(0, f"b {str(self.running).lower()}\n", "")
+        words = list(argv[argv.index("org.fedoraproject.FirewallD1") + 2 :])
+        self.asked.append(words[1])
+        return Output(0, json.dumps(self.answer(words)), "")
+
+    def answer(self, words: list[str]) -> dict[str, Any]:
+        """Return what a method gives."""
+        room = {"zone": "zones", "policy": "policies", "ipset": "ipsets"}.get(words[0].rsplit(".", 1)[1], "")
+        if words[1] == "FirewallBackend":
+            return {"type": "s", "data": "nftables"}
+        if words[1] == "getIPSetByName":
+            return {"type": "o", "data": ["/place"]}
+        if words[1] == "getSettings":
+            return {"type": "(ssssa{ss}as)", "data": [["", "", "", "hash:net", {}, ["192.0.2.1"]]]}
+        if words[1].startswith("getAll"):
+            return {"type": "as", "data": [self.settings["direct"][words[1][len("getAll") :]]]}
+        if words[1] in ("getZones", "getPolicies", "getIPSets"):
+            return {"type": "as", "data": [list(self.settings[room])]}
+        return {"type": "a{sv}", "data": [self.settings[room][words[3]]]}
+
+
+@pytest.fixture
+def programs(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the programs that are installed."""
+    installed = {"firewall-cmd", "busctl", "iptables-save"}
+    monkeypatch.setattr(bus, "find", lambda name: f"/usr/bin/{name}" if name in installed else None)
+    return installed
+
+
+def test_a_host_is_observed(programs: set[str], tmp_path: Path) -> None:
+    """Over D-Bus, with the own files; ipsets of others only where a reload would change them."""
+    assert programs
+    kept = files(objects(case("sql602")))
+    settings = in_force(kept)
+    settings["ipsets"]["same"] = ["", "", "", "hash:net", {}, ["192.0.2.1"]]
+    settings["ipsets"]["other"] = ["", "", "", "hash:net", {}, ["192.0.2.2"]]
+    for item in kept:
+        place = tmp_path / item.path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(item.content, encoding="utf-8")
+        place.chmod(0o644)
+    backend = FirewalldBackend(Firewalld(Bus(settings)), OwnConfiguration(str(tmp_path)))
+    assert backend.governs() == "firewalld is running"
+    assert backend.carries()
+    shown = backend.observe()
+    state = backend.decode(shown)
+    assert (state.ruleset, state.kept.files) == (case("sql602"), kept)
+    assert set(json.loads(shown["settings"])["ipsets"]) == set(settings["ipsets"]) - {"same"}
+    assert (json.loads(shown["saved"]), shown["uses"]) == ({}, "nftables")
+
+
+@pytest.mark.parametrize("missing", ["firewall-cmd", "busctl", "a running one"])
+def test_a_host_without_firewalld(missing: str, programs: set[str], tmp_path: Path) -> None:
+    """It governs nothing, and nothing is asked but whether it runs."""
+    programs.discard(missing)
+    asked = Bus(NOTHING, running=missing != "a running one")
+    backend = FirewalldBackend(Firewalld(asked), OwnConfiguration(str(tmp_path)))
+    assert (backend.governs(), backend.carries()) == (None, False)
+    assert backend.observe()["settings"] == ""
+    assert asked.asked == []
+
+
+def test_rules_in_force_without_a_file_are_carried(programs: set[str], tmp_path: Path) -> None:
+    """After persist false there is no file."""
+    assert programs
+    settings = in_force(files(objects(case("sql602"))))
+    assert FirewalldBackend(Firewalld(Bus(settings)), OwnConfiguration(str(tmp_path))).carries()
+    assert not FirewalldBackend(Firewalld(Bus(NOTHING)), OwnConfiguration(str(tmp_path))).carries()
+
+
+def test_an_answer_that_is_no_json(programs: set[str]) -> None:
+    """And a busctl that cannot print any says how to get one."""
+    assert programs
+    with pytest.raises(DbportsError) as error:
+        Firewalld(lambda _argv, _text: Output(0, "b true", "")).backend()
+    assert error.value.code == "malformed_answer"
+    with pytest.raises(DbportsError) as error:
+        Firewalld(lambda _argv, _text: Output(1, "", "unrecognized option '--json=short'")).backend()
+    assert "systemd" in str(error.value.fix)
+
+
+def test_the_dry_run_is_in_a_copy() -> None:
+    """firewall-offline-cmd reads nothing but the new files, and the copy is gone afterwards."""
+    read: list[dict[str, str]] = []
+    folders: list[Path] = []
+
+    def run(argv: Sequence[str], _text: str) -> Output:
+        assert (argv[0], argv[1], argv[3]) == ("firewall-offline-cmd", "--system-config", "--check-config")
+        folders.append(Path(argv[2]))
+        read.append({str(path.relative_to(argv[2])): path.read_text("utf-8") for path in Path(argv[2]).rglob("*.xml")})
+        return Output(len(read) - 1, "", "INVALID_PORT: 0")
+
+    script = FirewalldBackend().encode(case("sql602"), observed(NOTHING), persist=True)
+    backend = FirewalldBackend(configuration=OwnConfiguration(runner=run))
+    backend.check(script)
+    assert {f"/etc/firewalld/{name}" for name in read[0]} == set(script.kept.paths)
+    with pytest.raises(DbportsError, match="INVALID_PORT"):
+        backend.check(script)
+    backend.check(FirewalldBackend().encode(Ruleset(), loaded("sql602"), persist=True))
+    assert len(read) == 2
+    assert not any(folder.exists() for folder in folders)
