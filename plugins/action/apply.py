@@ -28,6 +28,7 @@ class ActionModule(HostAction):
         "allow_empty_plan": {"type": "bool", "default": False},
         "accept_conflicts": {"type": "list", "elements": "str", "default": []},
         "persist": {"type": "bool", "default": True},
+        "confirm_timeout": {"type": "int", "default": 30},
         "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
     }
 
@@ -36,6 +37,7 @@ class ActionModule(HostAction):
         refuse_delegation(self._task, task_vars)
         host = task_vars["inventory_hostname"]
         common = {"former_name": args["former_name"] or "", "owner": host, "backend": args["backend"]}
+        common["confirm_timeout"] = args["confirm_timeout"]
         if args["state"] == "absent":
             return self.call_ruleset({**common, "state": "absent"}, task_vars)
         plan = self.plan(args, task_vars)

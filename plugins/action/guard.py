@@ -34,6 +34,7 @@ class ActionModule(HostAction):
         "former_name": {"type": "str"},
         "accept_conflicts": {"type": "list", "elements": "str", "default": []},
         "persist": {"type": "bool", "default": True},
+        "confirm_timeout": {"type": "int", "default": 30},
         "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
         "timeout": {"type": "float", "default": 2.0},
     }
@@ -44,6 +45,7 @@ class ActionModule(HostAction):
         host = task_vars["inventory_hostname"]
         owner = f"{host} (role guard)"
         common = {"owner": owner, "former_name": args["former_name"] or "", "backend": args["backend"]}
+        common["confirm_timeout"] = args["confirm_timeout"]
         if args["state"] == "absent":
             return self.call_ruleset({**common, "state": "absent"}, task_vars)
         plan = _plan(host, args, AnsibleInventory(task_vars["hostvars"]))

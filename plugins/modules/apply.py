@@ -16,7 +16,8 @@ description:
   - Manages only the guarded ports of the plan. On these, the declared peers are allowed and everyone else is refused.
     All other ports and all foreign rules stay unchanged.
   - A host that the plan does not mention loses the rules of earlier plans.
-  - Refuses to guard the port over which Ansible itself connects to the host by SSH.
+  - Refuses rules that would drop the SSH connection through which the host is reached.
+  - After a change, comes back over a new connection; else the host restores its old rules, see O(confirm_timeout).
   - Refuses C(delegate_to) another host, which would get the rules of this one.
 options:
   state:
@@ -53,6 +54,14 @@ options:
     description: Whether the ruleset survives a reboot.
     type: bool
     default: true
+  confirm_timeout:
+    description:
+      - A change is kept only if Ansible reaches the host over a new connection afterwards. Before the change, the host
+        arms a rollback; after so many seconds without a confirmation, and after a restart in between, it restores its
+        old rules by itself, whatever has become of the connection, of Ansible or of the controller.
+      - V(0) turns this off.
+    type: int
+    default: 30
   backend:
     description: The firewall that carries the rules, see O(dbports.firewall.ruleset#module:backend).
     type: str
@@ -90,6 +99,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+confirmed:
+  description: Whether the change was confirmed over a new connection.
+  returned: when something changed and O(confirm_timeout) is not 0
+  type: bool
 plan_id:
   description: The digest of the plan.
   returned: when O(state=present)

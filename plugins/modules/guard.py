@@ -17,7 +17,8 @@ description:
     not taken into account, and no client sends probes.
   - A host that a plan guards already is refused, and so is a plan for a host that this module guards. The rules on the
     host carry the name of their owner.
-  - Refuses to guard the port over which Ansible itself connects to the host by SSH, and C(delegate_to) another host.
+  - Refuses rules that would drop the SSH connection through which the host is reached, and C(delegate_to) another
+    host.
 options:
   servers:
     description:
@@ -65,6 +66,14 @@ options:
     description: Whether the ruleset survives a reboot.
     type: bool
     default: true
+  confirm_timeout:
+    description:
+      - A change is kept only if Ansible reaches the host over a new connection afterwards. Before the change, the host
+        arms a rollback; after so many seconds without a confirmation, and after a restart in between, it restores its
+        old rules by itself, whatever has become of the connection, of Ansible or of the controller.
+      - V(0) turns this off.
+    type: int
+    default: 30
   backend:
     description: The firewall that carries the rules, see O(dbports.firewall.ruleset#module:backend).
     type: str
@@ -116,6 +125,10 @@ guarded:
 in_sync:
   description: Whether the rules in force already were the wanted ones.
   returned: success
+  type: bool
+confirmed:
+  description: Whether the change was confirmed over a new connection.
+  returned: when something changed and O(confirm_timeout) is not 0
   type: bool
 passed:
   description: Whether no finding has the verdict V(fail).

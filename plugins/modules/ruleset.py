@@ -100,6 +100,21 @@ options:
       - A port that moved is not lost. It moved if a new port serves the same peers.
     type: bool
     default: false
+  confirm_timeout:
+    description:
+      - Seconds after which the host restores its old rules by itself, unless the change is confirmed. V(0) asks for no
+        confirmation.
+      - To confirm, call the module again with the same rules and RV(confirm) as O(confirm), over a new connection. The
+        host restores its old rules also when it is restarted before that.
+      - M(dbports.firewall.apply) does both calls, and resets the connection between them.
+    type: int
+    default: 0
+  confirm:
+    description:
+      - Confirms the change that returned this as RV(confirm), and changes nothing.
+      - Fails if the host has restored its old rules already.
+    type: str
+    default: ""
   owner:
     description:
       - The name of this host in the inventory, which the task sets by itself. The rules carry it as a comment.
@@ -152,6 +167,26 @@ EXAMPLES = r"""
 - name: Remove every trace
   dbports.firewall.ruleset:
     state: absent
+
+- name: Let the host restore its old rules unless it can still be reached after 30 seconds
+  vars:
+    rules:
+      - {protocol: tcp, ports: ["1433"], peers: [192.0.2.21]}
+  block:
+    - name: Change the rules
+      dbports.firewall.ruleset:
+        rules: "{{ rules }}"
+        confirm_timeout: 30
+      register: changed_rules
+
+    - name: Come back over a new connection
+      ansible.builtin.meta: reset_connection
+
+    - name: Confirm
+      dbports.firewall.ruleset:
+        rules: "{{ rules }}"
+        confirm: "{{ changed_rules.confirm }}"
+      when: changed_rules.confirm | length > 0
 """
 
 RETURN = r"""
@@ -186,6 +221,11 @@ persisted_files:
   elements: str
   returned: success
   sample: [/etc/dbports/ruleset.nft, /etc/systemd/system/dbports-firewall.service]
+confirm:
+  description: What has to be given as O(confirm) to keep this change; empty if nothing has to be confirmed.
+  type: str
+  returned: success
+  sample: 5d1f0c1b2a3e4f60
 guarded:
   description: The inbound ports of the rules by protocol, V(tcp) and V(udp), as comma separated ranges.
   type: dict
@@ -259,7 +299,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply, read_timeout
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import find_way_in
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 
 RULE = {
@@ -283,6 +324,8 @@ def main() -> None:
             "filter_outbound": {"type": "bool", "default": False},
             "persist": {"type": "bool", "default": True},
             "allow_shrink": {"type": "bool", "default": False},
+            "confirm_timeout": {"type": "int", "default": 0},
+            "confirm": {"type": "str", "default": ""},
             "owner": {"type": "str", "default": ""},
             "former_name": {"type": "str", "default": ""},
             "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
@@ -290,7 +333,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = apply(DesiredState.from_arguments(module.params), check=module.check_mode)
+        result = apply(
+            DesiredState.from_arguments(module.params),
+            check=module.check_mode,
+            confirm_timeout=read_timeout(module.params["confirm_timeout"]),
+            confirm=module.params["confirm"],
+            way_in=find_way_in(),
+        )
     except DbportsError as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings"):

@@ -364,10 +364,3 @@ def test_ssh_port_inside_a_guarded_range_is_no_matter_without_ssh(site: Site) ->
     site.variables = {"ansible_port": 40022}
     assert site.ok("apply")["db"] == 1
     assert "32768-60999" in site.ruleset("db")
-
-
-def test_the_port_that_ansible_comes_through_is_never_guarded(site: Site) -> None:
-    site.server = {"engine": "mssql", "clients": ["app"], "instances": [{"name": "DYN"}]}
-    site.variables = {"ansible_connection": "ssh", "own_port": 40022, "ansible_port": "{{ own_port }}"}
-    said = " ".join(site.fails("apply", "--limit", "db").split())
-    assert "applying them would lock it out (got 40022)" in said

@@ -17,9 +17,9 @@ import socket
 import sys
 from pathlib import Path
 
-from world import mount
+from world import MS_BIND, MS_REC, mount, own_var_lib
 
-MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC = 0x1, 0x20, 0x1000, 0x4000
+MS_RDONLY, MS_REMOUNT = 0x1, 0x20
 KEPT = 0x2 | 0x4 | 0x8 | 0x400 | 0x800
 """nosuid, nodev, noexec, noatime and nodiratime: a remount by an ordinary user's root may not lose them."""
 
@@ -53,16 +53,6 @@ def own_etc() -> None:
                 shutil.copy2(entry, target)
     Path("/etc/dbports").mkdir()
     Path("/etc/systemd/system").mkdir(parents=True)
-
-
-def own_var_lib() -> None:
-    """Give the host a /var/lib of its own, where everything else of the machine's is a link."""
-    lower = Path("/run/var-lib-below")
-    lower.mkdir()
-    mount("none", str(lower), source="/var/lib", flags=MS_BIND | MS_REC)
-    mount("tmpfs", "/var/lib", data="mode=0755")
-    for entry in lower.iterdir():
-        Path("/var/lib", entry.name).symlink_to(entry)
 
 
 def own_names(name: str) -> None:

@@ -19,6 +19,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+MS_BIND, MS_MOVE, MS_REC = 0x1000, 0x2000, 0x4000
+
 INSIDE = "DBPORTS_LAB_WORLD"
 """The environment variable that tells a process that it is in the world already."""
 
@@ -91,6 +93,20 @@ def mount(kind: str, target: str, *, source: str | None = None, flags: int = 0, 
         raise OSError(number, f"mount {kind} on {target}: {os.strerror(number)}")
 
 
+def own_var_lib() -> None:
+    """Give this world a /var/lib of its own, where everything else of the machine's is a link to it."""
+    below = Path("/run/var-lib")
+    below.mkdir()
+    mount("none", str(below), source="/var/lib", flags=MS_BIND | MS_REC)
+    mount("tmpfs", "/var/lib", data="mode=0755")
+    place = Path("/var/lib/.below")
+    place.mkdir()
+    mount("none", str(place), source=str(below), flags=MS_MOVE)
+    below.rmdir()
+    for entry in place.iterdir():
+        Path("/var/lib", entry.name).symlink_to(f".below/{entry.name}")  # relative: a host in the world does it again
+
+
 def _net_namespace() -> str:
     return str(Path("/proc/self/ns/net").readlink())
 
@@ -98,6 +114,7 @@ def _net_namespace() -> str:
 def _settle(argv: list[str]) -> None:
     """Prepare the new world and become the command in it."""
     mount("tmpfs", "/run", data="mode=0755")
+    own_var_lib()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     os.environ[INSIDE] = _net_namespace()
     os.execvp(argv[0], argv)

@@ -237,6 +237,13 @@ _BACKEND: Spec = {
     "collection; otherwise it takes a running firewalld, an active ufw, nftables if C(nft) is installed, or iptables.",
 }
 
+_CONFIRM: Spec = {
+    "type": "int",
+    "default": 30,
+    "description": "A change is kept only if Ansible reaches the host over a new connection afterwards. Otherwise, and "
+    "after a restart in between, the host restores its old rules by itself after so many seconds. V(0) turns this off.",
+}
+
 _TIMEOUT: Spec = {
     "type": "float",
     "default": 2.0,
@@ -301,6 +308,7 @@ ROLES: dict[str, Spec] = {
                 "default": True,
                 "description": "Whether the rulesets survive a reboot.",
             },
+            "dbports_confirm_timeout": _CONFIRM,
             "dbports_backend": _BACKEND,
         },
     },
@@ -368,6 +376,7 @@ ROLES: dict[str, Spec] = {
                 "default": True,
                 "description": "Whether the ruleset survives a reboot.",
             },
+            "guard_confirm_timeout": _CONFIRM,
             "guard_backend": _BACKEND,
             "guard_probe_timeout": _TIMEOUT,
         },

@@ -179,6 +179,18 @@ class Ruleset:
         """Return the ports that are refused to everyone who is not accepted."""
         return _ports_of(self.guards, direction, protocol)
 
+    def admits(self, direction: Direction, protocol: Protocol, port: int, peer: AddressRange) -> bool:
+        """Tell whether a peer may use a port: it is accepted there, or the port is not guarded."""
+        accepted = (
+            item
+            for accept in self.accepts
+            if (accept.direction, accept.protocol) == (direction, protocol) and any(port in one for one in accept.ports)
+            for item in accept.peers
+        )
+        return not any(port in item for item in self.guarded(direction, protocol)) or any(
+            item.family == peer.family and item.first <= peer.first and peer.last <= item.last for item in accepted
+        )
+
     def render(self) -> str:
         """Print the ruleset for a diff: one line a rule and one line a peer."""
         lines = [f"of inventory host {self.owner}"] if self.owner else []

@@ -33,6 +33,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner 
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import to_json
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import WayIn, refuse_lock_out
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
 
@@ -42,6 +43,7 @@ def apply(
     check: bool = False,
     confirm_timeout: float = 0,
     confirm: str = "",
+    way_in: Optional[WayIn] = None,
     backend: Optional[Backend] = None,
     runner: Optional[Runner] = None,
 ) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def apply(
 
     :param confirm_timeout: seconds after which a change is undone unless it is confirmed; 0 asks for no confirmation.
     :param confirm: confirms the change that returned this token for the same wish, and changes nothing.
+    :param way_in: the connection that may not be cut, see :func:`find_way_in`.
     :param backend: the host's firewall, for tests; None chooses it.
     :param runner: what runs the steps, for tests.
     :returns: ``changed``, ``diff``, ``state``, ``backend``, ``backend_reason``, ``in_sync`` (whether the rules in
@@ -62,29 +65,41 @@ def apply(
         step fails; the host is then as before.
     """
     runner = runner or Runner()
-    if confirm:
+    if confirm and not check:
         return _confirm(backend, wish, confirm, runner)
     if check:
         with exclusive():
             choice = _choice(backend, wish)
-            return _result(_prepare(choice.backend, wish)[0], choice)
+            return _result(_prepare(choice.backend, wish, way_in)[0], choice)
     with _turn(runner) as warnings:
         choice = _choice(backend, wish)
-        change, observed = _prepare(choice.backend, wish)
+        change, observed = _prepare(choice.backend, wish, way_in)
         token = commit(choice.backend, change, observed, runner, confirm_timeout) if change.changed else ""
     return _result(replace(change, warnings=(*warnings, *change.warnings)), choice, token)
+
+
+def read_timeout(value: int) -> int:
+    """Read the option ``confirm_timeout``.
+
+    :raises DbportsError: when it is less than 0 or more than a day.
+    """
+    if 0 <= value <= 86400:
+        return value
+    raise DbportsError("expected 0 to 86400 seconds", code="out_of_range", path="confirm_timeout", value=value)
 
 
 def _choice(backend: Optional[Backend], wish: DesiredState) -> Choice:
     return Choice(backend, "it was given") if backend else choose_backend(wish.backend, absent=wish.absent)
 
 
-def _prepare(backend: Backend, wish: DesiredState) -> tuple[Change, Observed]:
+def _prepare(backend: Backend, wish: DesiredState, way_in: Optional[WayIn]) -> tuple[Change, Observed]:
     """Return what has to be done with this host, after the firewall's dry run, and what the host showed."""
     observed = backend.observe()
     change = plan_change(backend, observed, wish)
     if change.refusal:
         raise change.refusal
+    if not change.in_sync:
+        refuse_lock_out(change.wish.ruleset, way_in)
     backend.check(change.script)
     return change, observed
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import change_and_confirm
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE, ruleset_arguments
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import note, noted
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
@@ -55,15 +54,17 @@ class HostAction(DbportsAction):
         """Give the host the ruleset of its port set.
 
         :param more: further arguments of the ruleset module; they win.
-        :raises DbportsError: when it would cut off Ansible itself.
         """
-        arguments = {**ruleset_arguments(port_set), **more}
-        self._keep_own_way_in(arguments)
-        return self.call_ruleset(arguments, task_vars)
+        return self.call_ruleset({**ruleset_arguments(port_set), **more}, task_vars)
 
     def call_ruleset(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Call the module that writes rulesets, which is another one on other platforms."""
-        return dict(self._execute_module(module_name=RULESET_MODULE, module_args=arguments, task_vars=task_vars))
+        """Call the module that writes rulesets; a change is kept only if the host answers over a new connection."""
+
+        def call(more: dict[str, Any]) -> dict[str, Any]:
+            module_args = {**arguments, **more}
+            return dict(self._execute_module(module_name=RULESET_MODULE, module_args=module_args, task_vars=task_vars))
+
+        return change_and_confirm(call, self._connection, arguments["confirm_timeout"])
 
     def note_ports(self, port_set: PortSet, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Note for the other hosts of this run where instances with dynamic ports listen; most hosts have none."""
@@ -104,22 +105,3 @@ class HostAction(DbportsAction):
     def _collect(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         name = "dbports.firewall.observation_info"
         return dict(self._execute_module(module_name=name, module_args=arguments, task_vars=task_vars))
-
-    def _keep_own_way_in(self, arguments: dict[str, Any]) -> None:
-        """Refuse to guard the port through which Ansible itself reaches the host."""
-        if self._connection.transport not in ("ssh", "paramiko", "paramiko_ssh", "libssh"):
-            return
-        port = int(self._connection.get_option("port") or 22)  # Ansible has filled in the templates of its options
-        for rule in arguments["rules"]:
-            if (
-                rule["direction"] == "in"
-                and rule["protocol"] == "tcp"
-                and any(port in PortRange.parse(text) for text in rule["ports"])
-            ):
-                raise DbportsError(
-                    f"the guarded ports {','.join(rule['ports'])} hold tcp {port}, through which Ansible reaches "
-                    "this host: applying them would lock it out",
-                    path="ansible_port",
-                    value=port,
-                    fix=f"Give the server of '{rule['purpose']}' a fixed port, or move sshd out of this range",
-                )
