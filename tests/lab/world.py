@@ -99,12 +99,12 @@ def own_var_lib() -> None:
     below.mkdir()
     mount("none", str(below), source="/var/lib", flags=MS_BIND | MS_REC)
     mount("tmpfs", "/var/lib", data="mode=0755")
-    place = Path("/var/lib/.below")
+    place = Path(f"/var/lib/.below-{os.getpid()}")  # a host in the world does it again
     place.mkdir()
     mount("none", str(place), source=str(below), flags=MS_MOVE)
     below.rmdir()
     for entry in place.iterdir():
-        Path("/var/lib", entry.name).symlink_to(f".below/{entry.name}")  # relative: a host in the world does it again
+        Path("/var/lib", entry.name).symlink_to(f"{place.name}/{entry.name}")
 
 
 def _net_namespace() -> str:

@@ -25,6 +25,7 @@ RUN_VARIABLES = (
     "dbports_allow_empty_plan",
     "dbports_allow_shrink",
     "dbports_backend",
+    "dbports_confirm_timeout",
     "dbports_explain_host",
     "dbports_explain_peer",
     "dbports_explain_port",
