@@ -15,7 +15,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     ECHO,
     LAYOUT,
     OPTIONS,
+    REPLY,
     SLOTS,
+    UNTRACKED,
     Layout,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
@@ -85,13 +87,7 @@ def _chain(ruleset: Ruleset, direction: Direction, family: int, names: Mapping[P
     """Write the rules of one chain."""
     owner = f" {_comment(OWNER + ruleset.owner)}" if ruleset.owner else ""
     yield f"{OPTIONS[direction].interface} lo{owner} -j RETURN"
-    if direction == "out":
-        # A client of this host may have a refused destination port as its source port.
-        yield "-m conntrack --ctdir REPLY -j RETURN"
-    else:
-        for guard in answered_guards(ruleset.guards):
-            for condition in _port_conditions(guard):
-                yield f"{condition} -m conntrack --ctdir REPLY -j RETURN"
+    yield from (f"{condition} -j RETURN" for condition in _answers(ruleset, direction))
     for accept in ruleset.accepts:
         if accept.direction == direction:
             for pair in peers_by_family(accept):
@@ -100,6 +96,20 @@ def _chain(ruleset: Ruleset, direction: Direction, family: int, names: Mapping[P
     for guard in ruleset.guards:
         if guard.direction == direction:
             yield from _rules(_port_conditions(guard), REFUSAL, "DROP")
+
+
+def _answers(ruleset: Ruleset, direction: Direction) -> Iterator[str]:
+    """Write the conditions on answers to the connections of the other direction."""
+    if direction == "out":
+        # A client of this host may have a refused destination port as its source port.
+        yield REPLY
+        yield f"-p tcp {UNTRACKED}"
+        return
+    for guard in answered_guards(ruleset.guards):
+        for condition in _port_conditions(guard):
+            yield f"{condition} {REPLY}"
+            if guard.protocol == "tcp":
+                yield f"{condition} {UNTRACKED}"
 
 
 def _rules(texts: Sequence[str], comment: str, target: str) -> Iterator[str]:

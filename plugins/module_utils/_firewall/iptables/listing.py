@@ -59,15 +59,22 @@ class Rule(NamedTuple):
 
     @property
     def options(self) -> Mapping[str, str]:
-        """The options by name, ``-m`` with all its matches sorted; none when one is not as we would write it.
+        """The options by name, with ``!`` before it where it is negated, and ``-m`` with all matches sorted.
 
-        Addresses, ranges and protocols are written in one way, whatever this release of iptables prints.
+        Empty where one has no value or comes twice. Addresses, ranges, flags and protocols are written in one way,
+        whatever this release of iptables prints.
         """
-        if any(part.negated or len(part.values) != 1 for part in self.parts):
-            return {}
-        found = {part.name: _plain(part.name, part.values[0]) for part in self.parts if part.name != "-m"}
-        matches = sorted(part.values[0] for part in self.parts if part.name == "-m")
-        return {**found, "-m": " ".join(matches)} if len(found) + len(matches) == len(self.parts) else {}
+        found: dict[str, str] = {}
+        matches: set[str] = set()
+        for part in self.parts:
+            name = f"! {part.name}" if part.negated else part.name
+            if not part.values or name in found:
+                return {}
+            if name == "-m":
+                matches.add(part.values[0])
+            else:
+                found[name] = _plain(part.name, " ".join(part.values))
+        return {**found, "-m": " ".join(sorted(matches))}
 
     @property
     def key(self) -> RuleKey:
@@ -97,6 +104,8 @@ def _plain(name: str, value: str) -> str:
             return str(AddressRange.parse(value))
         except DbportsError:
             return value
+    if name == "--tcp-flags":
+        return " ".join(",".join(sorted(word.split(","))) for word in value.split())
     return value
 
 

@@ -56,6 +56,11 @@ LAYOUT = Layout("DBPORTS_", {(4, "in"): "INPUT", (6, "in"): "INPUT", (4, "out"):
 ECHO = {4: ("icmp", "-m icmp --icmp-type 8"), 6: ("ipv6-icmp", "-m icmp6 --icmpv6-type 128")}
 """The protocol and the match of an echo request."""
 
+REPLY = "-m conntrack --ctdir REPLY"
+UNTRACKED = "-m conntrack --ctstate UNTRACKED -m tcp ! --tcp-flags RST,ACK NONE"
+"""Where a rule of somebody else says ``NOTRACK`` nothing tells who opened a connection. All TCP segments but the first
+one of a connection have the flag ACK, or RST (RFC 9293, 3.10): what has one of them opens nothing."""
+
 PROGRAMS = {4: "iptables", 6: "ip6tables"}
 
 SLOTS = 15
