@@ -9,6 +9,7 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"  # an ordinary user on Debia
 case "${1:-}" in
   demo) wanted=(ip:iproute2 nft:nftables netstat:net-tools unshare:util-linux) ;;
   test) wanted=(ip:iproute2 nft:nftables netstat:net-tools unshare:util-linux git:git ssh:openssh-client
+          /usr/sbin/sshd:openssh-server
           ssh-keygen:openssh-client podman:podman crun:crun mmdebstrap:mmdebstrap newuidmap:uidmap iptables:iptables
           /usr/lib/podman/netavark:netavark busybox:busybox ufw:ufw)
         [ "$(id -u)" -eq 0 ] || wanted+=(slirp4netns:slirp4netns) ;;  # rootless podman's way out
