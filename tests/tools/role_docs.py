@@ -412,6 +412,18 @@ ROLES: dict[str, Spec] = {
             "dbports_plan_id": _PLAN_ID,
         },
     },
+    "learn": {
+        "short_description": "Learn what hosts without a declaration run",
+        "description": "Looks at database programs and who is connected to them, and writes a declaration to review.",
+        "options": {
+            "dbports_learn_dir": {
+                "type": "path",
+                "default": "dbports-learned",
+                "description": "The directory on the controller in which each host gets a file. A relative path starts "
+                "at the current directory.",
+            },
+        },
+    },
     "report": {
         "short_description": "Write a report of the plan and its findings",
         "description": "Prints the table of endpoints and writes C(report.md) and C(report.json) next to the plan.",

@@ -26,7 +26,7 @@ FLOORS = (
     ("module_utils._addresses", "module_utils._ephemeral"),
     ("module_utils._netstat", "module_utils._probe"),
     ("module_utils._firewall",),
-    ("module_utils._engines", "module_utils._observe"),
+    ("module_utils._engines", "module_utils._observe", "module_utils._learn"),
     ("plugin_utils._inventory",),
     ("plugin_utils._declare",),
     ("plugin_utils._model",),
@@ -35,7 +35,7 @@ FLOORS = (
     ("plugin_utils._artifact",),
     ("plugin_utils._answer",),
     ("plugin_utils._output",),
-    ("plugin_utils._windows",),
+    ("plugin_utils._windows", "plugin_utils._learn"),
     ("plugin_utils._edge",),
     ("action", "filter", "modules", "doc_fragments"),
 )
@@ -44,7 +44,7 @@ FLOORS = (
 ANSIBLE = ("plugin_utils._inventory.ansible_inventory", "plugin_utils._edge", "action", "filter", "modules")
 """The only places that know Ansible."""
 
-LIBRARIES = {"netaddr": "plugin_utils._declare.networks"}
+LIBRARIES = {"netaddr": "plugin_utils._declare.networks", "yaml": "plugin_utils._learn.files"}
 """What the controller uses beside Ansible and the standard library, each in one file."""
 
 Imports = dict[str, set[str]]

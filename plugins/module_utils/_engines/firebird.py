@@ -11,6 +11,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     FlowSpec,
     GatewayBehaviour,
     Option,
+    Setting,
     Values,
     written,
 )
@@ -82,12 +83,19 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     return []
 
 
+_FILES = ("/etc/firebird/*/firebird.conf", "/etc/firebird/firebird.conf", "/opt/firebird/firebird.conf")
+SETTINGS = (
+    Setting("port", _FILES, "RemoteServicePort"),
+    Setting("aux_port", _FILES, "RemoteAuxPort", implies="events"),
+)
+
 ENGINE = Engine(
     name="firebird",
     title="Firebird",
     source=_DOC,
     options=OPTIONS,
     flows=FLOWS,
+    settings=SETTINGS,
     normalize=normalize,
     notes=(
         "Events work through address translation with a fixed port (RemoteAuxPort) that is published as itself: a "

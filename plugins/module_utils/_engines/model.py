@@ -230,6 +230,26 @@ def check_group(values: Values, name: str) -> None:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """Where a server's own configuration on Linux says what an option is, for the playbook learn.
+
+    :param option: the option, whose value is a port.
+    :param files: patterns of paths.
+    :param key: the name of the value; upper and lower case are the same, and so are ``-`` and ``_``.
+    :param sections: the sections that count, in lower case; empty for all.
+    :param usual: the port that it usually is, for an option that has no default.
+    :param implies: an option that is true when this value is there; empty for none.
+    """
+
+    option: str
+    files: tuple[str, ...] = ()
+    key: str = ""
+    sections: tuple[str, ...] = ()
+    usual: int | None = None
+    implies: str = ""
+
+
+@dataclass(frozen=True)
 class Engine:
     """One kind of database server software.
 
@@ -238,6 +258,7 @@ class Engine:
     :param default_os: the operating system whose dynamic range counts while nobody says which one it is.
     :param one_socket: options of ports that may be equal, because one socket then serves both.
     :param outbound: the server is no inventory host: the hosts that connect to it declare it, and it has no clients.
+    :param settings: where its configuration names the ports, first the one that clients connect to.
     :param normalized: what ``normalize`` adds to the values and flows then refer to, each with its type.
     :param normalize: given the server's values and those of its instances, fills in what follows from them and
         returns warnings; raises DbportsError (path relative to the server) for what cannot be.
@@ -256,6 +277,7 @@ class Engine:
     normalized: Mapping[str, str] = field(default_factory=dict)
     one_socket: tuple[str, ...] = ()
     outbound: bool = False
+    settings: tuple[Setting, ...] = ()
 
 
 @lru_cache(maxsize=4096)

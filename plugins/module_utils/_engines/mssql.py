@@ -23,6 +23,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     FlowSpec,
     GatewayBehaviour,
     Option,
+    Setting,
     Values,
     written,
 )
@@ -716,12 +717,15 @@ def _browser_warnings(server: Values, instances: list[Values], by_name: list[Val
     return warnings
 
 
+SETTINGS = (Setting("tcp_port", ("/var/opt/mssql/mssql.conf",), "tcpport", ("network",)),)
+
 ENGINE = Engine(
     name="mssql",
     title="Microsoft SQL Server",
     source=FIREWALL,
     options=OPTIONS,
     flows=FLOWS,
+    settings=SETTINGS,
     instance_options=INSTANCE_OPTIONS,
     default_instance=DEFAULT_INSTANCE,
     default_os="windows",  # named instances exist only on Windows

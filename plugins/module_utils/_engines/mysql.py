@@ -11,6 +11,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     FlowSpec,
     GatewayBehaviour,
     Option,
+    Setting,
     Values,
     check_group,
     written,
@@ -232,12 +233,21 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     return []
 
 
+_FILES = ("/etc/my.cnf", "/etc/my.cnf.d/*.cnf", "/etc/mysql/my.cnf", "/etc/mysql/*.conf.d/*.cnf")
+_SECTIONS = ("mysqld", "mariadb", "mariadbd", "server")
+SETTINGS = (
+    Setting("port", _FILES, "port", _SECTIONS),
+    Setting("x_port", _FILES, "mysqlx_port", _SECTIONS, usual=33060),
+    Setting("admin_port", _FILES, "admin_port", _SECTIONS, usual=33062),
+)
+
 ENGINE = Engine(
     name="mysql",
     title="MySQL and MariaDB",
     source=_PORTS,
     options=OPTIONS,
     flows=FLOWS,
+    settings=SETTINGS,
     normalize=normalize,
     normalized={"admin_users": "clients", "galera_members": "clients"},
     notes=(

@@ -10,6 +10,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     EngineWarning,
     FlowSpec,
     Option,
+    Setting,
     Values,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -138,12 +139,27 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     return []
 
 
+SETTINGS = (
+    Setting(
+        "port",
+        (
+            "/etc/postgresql/*/*/postgresql.conf",
+            "/var/lib/pgsql/data/postgresql.conf",
+            "/var/lib/pgsql/*/data/postgresql.conf",
+        ),
+        "port",
+    ),
+    Setting("pgbouncer_port", ("/etc/pgbouncer/pgbouncer.ini",), "listen_port", usual=6432),
+)
+"""Debian's places and those of the PostgreSQL project's packages for Red Hat."""
+
 ENGINE = Engine(
     name="postgresql",
     title="PostgreSQL",
     source=_DOC,
     options=OPTIONS,
     flows=FLOWS,
+    settings=SETTINGS,
     normalize=normalize,
     notes=(
         "In the table, replicas are also patroni_nodes.",

@@ -11,6 +11,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     FlowSpec,
     GatewayBehaviour,
     Option,
+    Setting,
     Values,
     written,
 )
@@ -480,12 +481,20 @@ def _check_ports(server: Values) -> None:
                 )
 
 
+_FILES = ("/etc/602sql", "/root/602sql", "/home/*/602sql")
+SETTINGS = (
+    Setting("port_base", _FILES, "IPPort"),
+    Setting("http_tunnel_port", _FILES, "HTTPTunnelPort", usual=80),
+    Setting("web_port", _FILES, "WebPort"),
+)
+
 ENGINE = Engine(
     name="sql602",
     title="602SQL",
     source=_DOC,
     options=OPTIONS,
     flows=FLOWS,
+    settings=SETTINGS,
     normalize=normalize,
     normalized={
         "udp_port": "port",

@@ -28,7 +28,12 @@ _EPHEMERAL = PortRange(DYNAMIC_RANGES["linux"].ports.first, MAX_PORT)
 def watched_processes(port_set: PortSet) -> list[str]:
     """Return the patterns of the programs of the host's own servers, whose listeners matter on any port."""
     patterns = {pattern for endpoint in port_set.endpoints for pattern in endpoint.process}
-    return sorted(pattern for pattern in patterns if not _INTERPRETER.fullmatch(pattern))
+    return sorted(filter(is_watched, patterns))
+
+
+def is_watched(pattern: str) -> bool:
+    """Tell whether a pattern matches only programs of its server, and not those of others as ``python3*`` does."""
+    return not _INTERPRETER.fullmatch(pattern)
 
 
 def listeners_outside(port_set: PortSet, sockets: Iterable[Socket]) -> list[Socket]:

@@ -31,6 +31,7 @@ RUN_VARIABLES = (
     "dbports_explain_port",
     "dbports_former_name",
     "dbports_hosts",
+    "dbports_learn_dir",
     "dbports_persist",
     "dbports_plan",
     "dbports_plan_dir",

@@ -1,0 +1,83 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Learn what hosts without a declaration run; documented with the module of the same name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.files import (
+    learned_file,
+    merge,
+    read_earlier,
+    render,
+    write,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.servers import (
+    Learned,
+    learn_servers,
+    processes_of,
+    read_seen,
+    settings_of,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import MisfitError
+
+
+class ActionModule(DbportsAction):
+    """One call on the host, and a file to review on the controller."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {"learn_dir": {"type": "path", "required": True}}
+
+    def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """See the module's documentation for what it returns."""
+        refuse_delegation(self._task, task_vars)
+        host = task_vars["inventory_hostname"]
+        declared = (AnsibleInventory(task_vars["hostvars"]).host(host) or {}).get("dbports_servers")
+        if declared is not None:
+            return {"changed": False, "servers": [], "notes": ["the host declares dbports_servers"], "file": ""}
+        engines = builtin_engines()
+        arguments = {"processes": processes_of(engines), "settings": settings_of(engines)}
+        result = dict(self._execute_module("dbports.firewall.learn_info", arguments, task_vars=task_vars))
+        if result.get("failed"):
+            return result
+        try:
+            found = learn_servers(read_seen(result.get("seen")), engines, _addresses(task_vars))
+        except MisfitError as error:
+            reason = "the host's answer cannot be read"
+            raise DbportsError(reason, code="unreadable", path=f"seen{error.path}", value=error.value) from None
+        return self._keep(host, found, Path(args["learn_dir"]).absolute())
+
+    def _keep(self, host: str, found: list[Learned], directory: Path) -> dict[str, Any]:
+        """Write what was learned beside what was known, unless there is nothing."""
+        path = directory / learned_file(host)
+        earlier = read_earlier(path)
+        servers = merge(earlier, found)
+        notes = [f"{item.values['engine']}: {note}" for item in found for note in item.notes]
+        changed = False
+        if servers and not self._task.check_mode:
+            changed = write(path, render(host, servers, notes))
+        elif servers:
+            changed = servers != earlier
+        lines = [f"{host}: {item['engine']} for {', '.join(item['clients']) or 'no client'}" for item in servers]
+        self.show("learn", lines)
+        return {"changed": changed, "servers": servers, "notes": notes, "file": str(path) if servers else ""}
+
+
+def _addresses(task_vars: dict[str, Any]) -> AddressSet:
+    """Return the addresses of the host that are known without asking it."""
+    texts = [*task_vars.get("dbports_addresses", ()), task_vars.get("ansible_host", "")]
+    found = []
+    for text in texts:
+        try:
+            found.append(AddressRange.parse(text))
+        except DbportsError:
+            continue
+    return AddressSet(found)
