@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import holds_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import (
@@ -15,6 +16,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals im
     refuse_delegation,
     refuse_empty_plan,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.drift import after_apply
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.rules import digest_of, wanted_ruleset
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.baseline import read_baseline, write_baseline
 
 
 class ActionModule(HostAction):
@@ -45,6 +49,12 @@ class ActionModule(HostAction):
         if not args["allow_empty_plan"]:
             refuse_empty_plan(plan.index)
         more = {**common, "allow_shrink": args["allow_shrink"], "persist": args["persist"]}
-        result = self.apply_port_set(plan.host(host), more, task_vars)
+        port_set = plan.host(host)
+        result = self.apply_port_set(port_set, more, task_vars)
         result["plan_id"] = plan.plan_id
+        directory = self.directory(args) if args["plan_dir"] else None
+        if directory and holds_plan(directory, plan.plan_id) and not (result.get("failed") or self._task.check_mode):
+            rules = digest_of(wanted_ruleset(port_set))
+            earlier = read_baseline(directory, host)
+            write_baseline(directory, host, after_apply(earlier, plan.plan_id, rules, changed=result["changed"]))
         return result

@@ -37,6 +37,7 @@ class ActionModule(HostAction):
         "confirm_timeout": {"type": "int", "default": 30},
         "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
         "timeout": {"type": "float", "default": 2.0},
+        "fail_on": {"type": "list", "elements": "str", "default": ["fail"]},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +58,7 @@ class ActionModule(HostAction):
         if result.get("failed") or self._task.check_mode:
             return result
         verdicts = self.verdicts(plan.hosts[host], args["timeout"], task_vars, backend=args["backend"], owner=owner)
-        return verdicts.failed or {**verdicts.returned(), **result}
+        return verdicts.failed or {**verdicts.returned(args["fail_on"]), **result}
 
 
 def _plan(host: str, args: dict[str, Any], inventory: AnsibleInventory) -> Plan:

@@ -83,6 +83,12 @@ options:
     description: The timeout in seconds of each probe, and of the wait for servers that do not listen yet.
     type: float
     default: 2.0
+  fail_on:
+    description:
+      - The findings for which RV(passed) is false, as in M(dbports.firewall.verify).
+    type: list
+    elements: str
+    default: [fail]
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action]
 attributes:
   check_mode:
@@ -131,7 +137,7 @@ confirmed:
   returned: when something changed and O(confirm_timeout) is not 0
   type: bool
 passed:
-  description: Whether no finding has the verdict V(fail).
+  description: Whether no finding is one of O(fail_on).
   returned: when the host was compared
   type: bool
 counts:
@@ -140,7 +146,7 @@ counts:
   type: dict
   sample: {ok: 5, fail: 1}
 failures:
-  description: The findings with the verdict V(fail) as text.
+  description: The findings of O(fail_on) as text.
   returned: when the host was compared
   type: list
   elements: str

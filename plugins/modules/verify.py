@@ -17,8 +17,10 @@ description:
     only, must get no answer.
   - Programs of the declared servers that listen on ports outside the plan are findings as well, if other hosts can
     reach them. They are failures, or warnings where the host's ruleset guards these ports for another server.
-  - Findings do not fail the task. Check RV(passed), or use the role P(dbports.firewall.verify#role), which prints a
-    table and fails.
+  - Findings do not fail the task, unless O(conclude) is set. Check RV(passed), or use the role
+    P(dbports.firewall.verify#role), which prints a table and fails.
+  - If O(plan_dir) is set and M(dbports.firewall.apply) was given the same one, findings are marked that are new since
+    the last apply, and rules that were edited by hand are told from a plan that has changed.
 options:
   plan_dir:
     description:
@@ -33,6 +35,19 @@ options:
       - Nothing is called on hosts without such an instance.
     type: bool
     default: false
+  conclude:
+    description:
+      - Collect nothing. Take the findings of this run from O(plan_dir), add to what this host met what its servers
+        showed, and fail if O(fail_on) says so.
+    type: bool
+    default: false
+  fail_on:
+    description:
+      - The findings for which RV(passed) is false. V(fail), V(warn) for failures and warnings, V(unknown) for failures
+        and what could not be seen, V(never), and any codes of C(docs/findings.md), each whatever its verdict.
+    type: list
+    elements: str
+    default: [fail]
   timeout:
     description:
       - The timeout in seconds of each probe, and of the wait for servers that do not listen yet. A server that has only
@@ -74,7 +89,7 @@ plan_id:
   type: str
   sample: 4b5c0b0a2f0d1f7b8a5d3a7e9a0c1d2e3f405162738495a6b7c8d9eaf0b1c2d3
 passed:
-  description: Whether no finding has the verdict V(fail).
+  description: Whether no finding is one of O(fail_on).
   returned: success
   type: bool
 counts:
@@ -83,7 +98,7 @@ counts:
   type: dict
   sample: {ok: 5, fail: 1}
 failures:
-  description: The findings with the verdict V(fail) as text, one for all that have the same reason.
+  description: The findings of O(fail_on) as text, one for all of which the same is said.
   returned: success
   type: list
   elements: str
@@ -153,6 +168,13 @@ findings:
       sample: >-
         listening and configured, but not reachable (filtered: no answer in time): something between app-01 and erp-db
         drops it; look at the firewalls and routes on the way
+    since:
+      description: When this was first seen, in a row of verifications with the same O(plan_dir), in UTC.
+      type: str
+      sample: "2026-01-02T03:04:05+00:00"
+    drift:
+      description: Whether it is new since the last apply. Left out if it is not.
+      type: bool
     optional:
       description: Whether what does not work is only a warning. Left out if it is not.
       type: bool

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what is generated: argument specs, defaults and READMEs of the roles, and a page for each engine.
+"""Write what is generated: the files of the roles that hold options, a page for each engine and one for findings.
 
 ``gen_docs.py`` writes, ``gen_docs.py --check`` names what is out of date and fails.
 """
@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 importlib.import_module("conftest")  # makes the checkout importable as the collection
 
 import engine_docs
+import findings_docs
 import role_docs
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 
@@ -23,6 +24,7 @@ def generated() -> dict[str, str]:
     """Return every generated file by its path below the checkout."""
     engines = builtin_engines()
     files = {"docs/engines/README.md": engine_docs.index(engines)}
+    files["docs/findings.md"] = findings_docs.page()
     for role in role_docs.ROLES:
         files[f"roles/{role}/meta/argument_specs.yml"] = role_docs.argument_specs(role, engines)
         files[f"roles/{role}/defaults/main.yml"] = role_docs.defaults(role)

@@ -250,6 +250,14 @@ _TIMEOUT: Spec = {
     "description": "The timeout in seconds of each probe, and of the wait for servers that do not listen yet.",
 }
 
+_FAIL_ON: Spec = {
+    "type": "list",
+    "elements": "str",
+    "default": ["fail"],
+    "description": "The findings that fail the run. V(fail), V(warn) for failures and warnings, V(unknown) for "
+    "failures and what could not be seen, V(never), and any codes of C(docs/findings.md), each whatever its verdict.",
+}
+
 ROLES: dict[str, Spec] = {
     "plan": {
         "short_description": "Plan which ports every host needs",
@@ -379,6 +387,7 @@ ROLES: dict[str, Spec] = {
             "guard_confirm_timeout": _CONFIRM,
             "guard_backend": _BACKEND,
             "guard_probe_timeout": _TIMEOUT,
+            "guard_fail_on": _FAIL_ON,
         },
     },
     "verify": {
@@ -389,6 +398,7 @@ ROLES: dict[str, Spec] = {
             "dbports_plan_dir": _PLAN_DIR,
             "dbports_plan_id": _PLAN_ID,
             "dbports_probe_timeout": _TIMEOUT,
+            "dbports_fail_on": _FAIL_ON,
             "dbports_backend": _BACKEND,
         },
     },

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
     AddressRange,
@@ -51,41 +51,65 @@ class Evaluator:
     def __init__(self, ruleset: Ruleset, wanted: Ruleset) -> None:
         self._ruleset = ruleset
         self._wanted = wanted
-        self._admitted: dict[FlowKey, tuple[AddressSet, str]] = {}
+        self._parts: dict[FlowKey, list[_Part]] = {}
 
     def decide(self, flow: FlowKey, peers: Sequence[AddressRange]) -> Decision:
-        """Return what becomes of the packets of all these peers; what only some of them may counts as refused."""
-        admitted, rule = self._lets_in(flow)
-        refuses, guards = _refuses(self._ruleset, flow), _refuses(self._wanted, flow)
-        if all(admitted.holds(peer) for peer in peers):
-            return Decision("accepts" if refuses or not guards else "open", rule if peers else f"refuse {flow}")
-        if refuses:
+        """Return what becomes of the packets of all these peers; where only some pass, they count as refused."""
+        parts = self._cut(flow)
+        if any(part.guarded and not all(part.admitted.holds(peer) for peer in peers) for part in parts):
             return Decision("refuses", f"refuse {flow}")
-        return Decision("open" if guards else "accepts", NO_RULE)
+        names = dict.fromkeys(part.rules for part in parts if part.rules)
+        rule = f"accept {flow} # {'; '.join(names)}" if names else NO_RULE
+        if any(part.wanted and not part.guarded for part in parts):
+            return Decision("open", rule)
+        return Decision("accepts", rule if peers or not flow.ports else f"refuse {flow}")
 
     def strangers(self, flow: FlowKey, intended: Sequence[AddressRange]) -> tuple[AddressRange, ...]:
-        """Return whom the rules let in beside those who are meant to get in."""
-        return subtract(self._lets_in(flow)[0].ranges, merge_addresses(intended))
+        """Return whom the rules let in on some of the ports beside those who are meant to get in."""
+        admitted = merge_addresses(peer for part in self._cut(flow) for peer in part.admitted.ranges)
+        return subtract(admitted, merge_addresses(intended))
 
-    def _lets_in(self, flow: FlowKey) -> tuple[AddressSet, str]:
-        """Return who is accepted on all ports of a flow, and the rules that do it."""
-        if flow not in self._admitted:
-            rules = [
-                item
-                for item in self._ruleset.accepts
-                if (item.direction, item.protocol) == flow[:2]
-                and all(_covered(ports, item.ports) for ports in flow.ports)
-            ]
-            names = "; ".join(item.comment for item in rules)
-            peers = AddressSet(peer for item in rules for peer in item.peers)
-            self._admitted[flow] = (peers, f"accept {flow} ({names})" if names else NO_RULE)
-        return self._admitted[flow]
+    def _cut(self, flow: FlowKey) -> list[_Part]:
+        """Return the ports of a flow in parts of which the same is true."""
+        if flow not in self._parts:
+            rules = [item for item in self._ruleset.accepts if (item.direction, item.protocol) == flow[:2]]
+            guarded, wanted = (item.guarded(flow.direction, flow.protocol) for item in (self._ruleset, self._wanted))
+            ranges = [*guarded, *wanted, *(ports for rule in rules for ports in rule.ports)]
+            found = []
+            parts: list[Optional[PortRange]] = [*_segments(flow.ports, ranges)]
+            for part in parts or [None]:
+                mine = [rule for rule in rules if part is None or _covered(part, rule.ports)]
+                admitted = AddressSet(peer for rule in mine for peer in rule.peers)
+                closed = part is not None and _covered(part, guarded)
+                found.append(
+                    _Part(
+                        admitted,
+                        "; ".join(dict.fromkeys(rule.comment for rule in mine)),
+                        closed,
+                        part is not None and _covered(part, wanted),
+                    )
+                )
+            self._parts[flow] = found
+        return self._parts[flow]
 
 
-def _refuses(ruleset: Ruleset, flow: FlowKey) -> bool:
-    """Tell whether everyone who is not accepted is refused on all ports of a flow; icmp is refused to no one."""
-    guarded = ruleset.guarded(flow.direction, flow.protocol)
-    return bool(flow.ports) and all(_covered(ports, guarded) for ports in flow.ports)
+class _Part(NamedTuple):
+    """Some ports of a flow: who is accepted, by which rules, and whether everyone else is, or is to be, refused."""
+
+    admitted: AddressSet
+    rules: str
+    guarded: bool
+    wanted: bool
+
+
+def _segments(ports: Sequence[PortRange], ranges: Sequence[PortRange]) -> list[PortRange]:
+    """Cut ports where one of the ranges begins or ends."""
+    cuts = sorted({item.first for item in ranges} | {item.last + 1 for item in ranges})
+    found = []
+    for item in ports:
+        inside = [cut for cut in cuts if item.first < cut <= item.last]
+        found += [PortRange(first, last - 1) for first, last in zip([item.first, *inside], [*inside, item.last + 1])]
+    return found
 
 
 def _covered(ports: PortRange, ranges: Sequence[PortRange]) -> bool:

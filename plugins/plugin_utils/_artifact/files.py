@@ -23,6 +23,7 @@ LIMIT = "hosts.limit"
 HOSTS = "hosts"
 GATEWAYS = "gateways"
 FINDINGS = "findings"
+APPLIED = "applied"
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import (
+    APPLIED,
     FINDINGS,
     GATEWAYS,
     HOSTS,
@@ -34,7 +35,7 @@ PAGE = "plan.md"
 """The plan for readers, which the index says nothing of."""
 
 _OWN = (INDEX, LIMIT, PAGE)
-_PLACES = ("", *_OWN, HOSTS, GATEWAYS, FINDINGS)
+_PLACES = ("", *_OWN, HOSTS, GATEWAYS, FINDINGS, APPLIED)
 _DIFF_LINES, _DIFF_NAMES = 1000, 100
 _NO_LINKS = "Replace it by a real file or directory, or name another directory in plan_dir (dbports_plan_dir)"
 _OWN_DIRECTORY = "Name a new or empty directory in plan_dir (dbports_plan_dir); nothing was written"

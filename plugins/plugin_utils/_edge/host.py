@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import change_and_confirm
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE, ruleset_arguments
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import note, noted
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import failing
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
@@ -30,19 +33,26 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report im
 
 
 class Verdicts(NamedTuple):
-    """A host's findings, or in ``failed`` the result of the call that could not collect them."""
+    """A host's findings, or in ``failed`` the result of the call that could not collect them.
+
+    :param ports: where programs with dynamic ports were seen to listen, by endpoint.
+    """
 
     findings: tuple[Finding, ...]
     failed: dict[str, Any]
+    ports: Mapping[str, Sequence[int]] = MappingProxyType({})
 
-    def returned(self) -> dict[str, Any]:
-        """Return them as a task does."""
-        counts = Counter(finding.verdict for finding in self.findings)
+    def returned(self, fail_on: Sequence[str]) -> dict[str, Any]:
+        """Return them as a task does.
+
+        :param fail_on: see :func:`failing`.
+        """
+        bad = failing(self.findings, fail_on)
         return {
             "changed": False,
-            "counts": dict(counts),
-            "passed": not counts["fail"],
-            "failures": problem_lines(finding for finding in self.findings if finding.verdict == "fail"),
+            "counts": dict(Counter(finding.verdict for finding in self.findings)),
+            "passed": not bad,
+            "failures": problem_lines(bad),
             "findings": returned(self.findings),
         }
 
@@ -79,13 +89,21 @@ class HostAction(DbportsAction):
         return {"changed": False}
 
     def verdicts(
-        self, port_set: PortSet, timeout: float, task_vars: dict[str, Any], *, backend: str, owner: str | None = None
+        self,
+        port_set: PortSet,
+        timeout: float,
+        task_vars: dict[str, Any],
+        *,
+        backend: str,
+        owner: str | None = None,
+        applied: str = "",
     ) -> Verdicts:
         """Collect what the host shows, in one call, and judge it.
 
         :param timeout: of each probe, and of the wait for servers that have just been started, in seconds.
         :param backend: the firewall that is to carry the rules, or ``auto``.
         :param owner: whose rules they are, where that is not the host's name in the inventory.
+        :param applied: the digest of the ruleset that was applied last, if that is known.
         """
         port_set = at_seen_ports(port_set, lambda host: noted(f"ports-{host}"))
         ruleset = ruleset_arguments(port_set)
@@ -100,7 +118,9 @@ class HostAction(DbportsAction):
         result = self._collect(arguments, task_vars)
         if result.get("failed"):
             return Verdicts((), result)
-        return Verdicts(tuple(judge(port_set, read_observation(result.get("observation")), owner=owner or "")), {})
+        seen = read_observation(result.get("observation"))
+        found = judge(port_set, seen, owner=owner or "", applied=applied)
+        return Verdicts(tuple(found), {}, seen_ports(port_set, seen.sockets or ()))
 
     def _collect(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         name = "dbports.firewall.observation_info"

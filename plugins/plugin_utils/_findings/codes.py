@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
     CODES,
     CONFIGURED,
@@ -160,6 +161,30 @@ def combined(
     )
     code = code_of(known.intended, known.configured, known.listening, known.reached)
     return known._replace(code=code, verdict=verdict_of(code, required=not known.optional))
+
+
+FAIL_ON = ("fail", "warn", "unknown", "never")
+"""What a user may say that fails a run, beside codes: failures, or warnings or what is unknown as well, or nothing."""
+
+
+def failing(findings: Iterable[Finding], fail_on: Sequence[str]) -> list[Finding]:
+    """Return the findings that fail a run.
+
+    :param fail_on: of :data:`FAIL_ON`, and codes, of which each fails whatever its verdict.
+    :raises DbportsError: when there is something else in it.
+    """
+    unknown = [item for item in fail_on if item not in (*FAIL_ON, *CODES)]
+    if unknown or not fail_on:
+        raise DbportsError(
+            "expected " + ", ".join(FAIL_ON) + " or codes of findings",
+            code="not_a_choice",
+            path="fail_on",
+            value=unknown[0] if unknown else list(fail_on),
+            fix="docs/findings.md lists the codes; dbports_fail_on: never lets no finding fail the run",
+        )
+    verdicts = {item for item in fail_on if item in ("warn", "unknown")}
+    verdicts |= {"fail"} if verdicts or "fail" in fail_on else set()
+    return [one for one in findings if one.verdict in verdicts or one.code in fail_on]
 
 
 def combined_codes() -> set[Code]:

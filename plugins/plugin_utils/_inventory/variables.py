@@ -37,6 +37,7 @@ RUN_VARIABLES = (
     "dbports_plan_dir",
     "dbports_plan_id",
     "dbports_probe_timeout",
+    "dbports_fail_on",
     "dbports_state",
 )
 """What playbooks and roles read, and the custom statistic of plan; no plan depends on it, so it may be set anywhere."""

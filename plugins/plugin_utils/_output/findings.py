@@ -57,7 +57,7 @@ def forget_findings(directory: Path, host: str) -> None:
     try:
         findings_file(directory, host).unlink(missing_ok=True)
     except OSError as error:
-        raise _not_written(directory, error) from error
+        raise not_written("the findings", directory, error) from error
 
 
 def write_findings(directory: Path, host: str, plan_id: str, found: HostFindings) -> None:
@@ -78,12 +78,13 @@ def write_findings(directory: Path, host: str, plan_id: str, found: HostFindings
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")
     except OSError as error:
-        raise _not_written(directory, error) from error
+        raise not_written("the findings", directory, error) from error
 
 
-def _not_written(directory: Path, error: OSError) -> DbportsError:
+def not_written(what: str, directory: Path, error: OSError) -> DbportsError:
+    """Return the error of a plan's directory that cannot be written."""
     return DbportsError(
-        f"the findings cannot be written: {error.strerror}", code="not_written", path="plan_dir", value=str(directory)
+        f"{what} cannot be written: {error.strerror}", code="not_written", path="plan_dir", value=str(directory)
     )
 
 
@@ -99,7 +100,7 @@ def read_findings(directory: Path, hosts: Iterable[str], plan_id: str) -> Verifi
     unusable: dict[str, str] = {}
     for host in hosts:
         try:
-            found[host] = _read(_bytes_of(findings_file(directory, host)), host, plan_id)
+            found[host] = _read(bytes_of(findings_file(directory, host)), host, plan_id)
         except FileNotFoundError:
             continue
         except DbportsError as error:
@@ -111,7 +112,7 @@ def read_findings(directory: Path, hosts: Iterable[str], plan_id: str) -> Verifi
     return Verified(found, unusable)
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
     """Read an ordinary file of an ordinary size; what else is in its place is not followed, and not waited for."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
