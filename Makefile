@@ -12,7 +12,7 @@ SCENARIO ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.
 JOBS     ?= 2
 INPUTS   ?= 500000
 TEXTS    ?= 10000000
-PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet integration first-hour lint property unit types docs build
+PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet integration page first-hour lint property unit types docs build
 
 VENV      := .venv
 VENV_DEMO := .venv-demo
@@ -32,7 +32,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test unit property explore fuzz fuzz-sockets packet integration first-hour molecule sanity lint docs types build bench pin clean
+.PHONY: help setup demo test unit property explore fuzz fuzz-sockets packet integration page screenshots first-hour molecule sanity lint docs types build bench pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -85,6 +85,13 @@ packet: setup ## real packets against real rulesets, in a private network world
 integration: setup $(BUILD)/collections/.stamp ## real playbook runs against lab hosts
 	@echo "integration: pytest tests/integration in a world of its own"
 	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) -m pytest tests/integration
+
+page: setup ## the report's page in headless Chromium
+	@echo "page: pytest tests/page"
+	@$(PY) -m pytest tests/page
+
+screenshots: setup ## draw the pictures of docs/images anew
+	@$(PY) tests/tools/screenshots.py docs/images
 
 first-hour: setup $(BUILD)/collections/.stamp ## the README in an empty home, on each ansible-core that runs here
 	@echo "first-hour: pytest tests/first_hour in a world of its own"

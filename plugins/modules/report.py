@@ -12,7 +12,13 @@ short_description: Write a report of the plan and its findings
 version_added: 0.1.0
 description:
   - Reads the findings that M(dbports.firewall.verify) wrote next to the plan, prints a table of all endpoints and
-    writes C(report.md) and C(report.json).
+    writes the report. Without findings it is that of the plan.
+  - C(report.html) is one page for a browser, with nothing to load from elsewhere. It has the findings, the topology, a
+    matrix of clients and endpoints, and every rule with its reason and its source.
+  - C(report.md) is for readers of text. C(report.json) is for programs, see C(docs/schema/report.schema.json).
+    C(report.junit.xml) is for continuous integration, with a suite for each host, a case for each finding and the
+    engine as its class. C(report.csv) has a line for each flow, for those who run the network.
+  - If the inventory declares no server and O(plan_id) is not given, this is the report of the plan in O(plan_dir).
   - Findings of an earlier run, of hosts that C(--limit) left out of this one, are marked C(old) and have their time. If
     nothing was verified in this run, the latest run is what the others are compared with.
   - Hosts without findings are listed. Findings of another plan and files that are damaged, too large, links or of
@@ -64,7 +70,7 @@ earlier:
   returned: when this host writes the report
   type: int
 report:
-  description: The path of the report.
+  description: The path of the page. The other files of the report lie beside it.
   returned: always
   type: str
 """

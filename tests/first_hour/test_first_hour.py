@@ -142,7 +142,7 @@ def test_the_readme_in_its_order(lab: Lab, tmp_path: Path) -> None:
         elif "dbports.firewall.site" in command:
             assert "dbports" in listing(lab)
             assert "FAIL" not in printed
-            assert (newcomer.folder / "dbports-plan" / "report.md").is_file()
+            assert (newcomer.folder / "dbports-plan" / "report.html").is_file()
     installed = newcomer.home / ".ansible" / "collections" / "ansible_collections" / "dbports" / "firewall"
     assert installed.is_dir()
     assert not installed.is_symlink()

@@ -9,6 +9,7 @@ products: see stand_ins.py.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -111,6 +112,28 @@ def intrude(intruder: LabHost) -> list[str]:
     return [line.split()[-1] for line in output.splitlines()]
 
 
+def conclusion() -> list[str]:
+    """Return what the report's own data says was refused and reached, and what that proves.
+
+    :raises SystemExit: when it is not all as planned.
+    """
+    report = json.loads((OUTPUT / "dbports-plan" / "report.json").read_text(encoding="utf-8"))
+    refused: dict[str, list[str]] = {}
+    for flow in report["flows"]:
+        if flow["state"] == "refused":
+            ends = f"{flow['source']} to {flow['destination']}"
+            refused.setdefault(ends, []).append(f"{flow['protocol']} {flow['destination_ports']}")
+    reached = [flow for flow in report["flows"] if flow["state"] == "ok"]
+    tried = sum(map(len, refused.values()))
+    if not reached or not tried or report["counts"]["fail"]:
+        raise SystemExit("The report does not say that clients get in and others do not.")
+    return [
+        *(f"  {ends}: {', '.join(ports)}" for ends, ports in refused.items()),
+        f"Before, every one of these endpoints answered the intruder. With the rules in force, {len(reached)} flows of",
+        f"declared clients are answered and all {tried} attempts of others are refused, on the same ports.",
+    ]
+
+
 def main() -> None:
     """Run the demonstration; the exit status tells whether all went as it should."""
     world.enter()
@@ -132,7 +155,10 @@ def main() -> None:
         again = changed(playbook(lab))
     if not first or again:
         raise SystemExit(f"The first run changed {first}, the second {again}: not as it should be.")
-    print(f"\nThe plan:   {OUTPUT / 'dbports-plan' / 'plan.md'}\nThe report: {OUTPUT / 'dbports-plan' / 'report.md'}")
+    say("Refused, and what that proves")
+    print("\n".join(conclusion()))
+    print(f"\nThe plan:   {OUTPUT / 'dbports-plan' / 'plan.md'}")
+    print(f"The report: {(OUTPUT / 'dbports-plan' / 'report.html').as_uri()}")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ REQUIRED = FILES | {
     "meta/execution-environment.yml",
     "meta/runtime.yml",
     "plugins/module_utils/_ports.py",
+    "plugins/plugin_utils/_output/page/report.html.j2",
+    "plugins/plugin_utils/_output/page/report.css",
+    "plugins/plugin_utils/_output/page/report.js",
 }
 LEFTOVERS = {"__pycache__", "dbports-plan"}
 

@@ -11,7 +11,8 @@ case "${1:-}" in
   test) wanted=(ip:iproute2 nft:nftables netstat:net-tools unshare:util-linux git:git ssh:openssh-client
           /usr/sbin/sshd:openssh-server
           ssh-keygen:openssh-client podman:podman crun:crun mmdebstrap:mmdebstrap newuidmap:uidmap iptables:iptables
-          /usr/lib/podman/netavark:netavark busybox:busybox ufw:ufw)
+          /usr/lib/podman/netavark:netavark busybox:busybox ufw:ufw chromium:chromium
+          chromedriver:chromium-driver)
         [ "$(id -u)" -eq 0 ] || wanted+=(slirp4netns:slirp4netns) ;;  # rootless podman's way out
   *) echo "usage: $0 demo|test" >&2; exit 2 ;;
 esac

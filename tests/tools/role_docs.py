@@ -436,7 +436,12 @@ ROLES: dict[str, Spec] = {
     },
     "report": {
         "short_description": "Write a report of the plan and its findings",
-        "description": "Prints the table of endpoints and writes C(report.md) and C(report.json) next to the plan.",
+        "description": [
+            "Prints the table of endpoints and writes the report next to the plan: C(report.html) for a browser, "
+            "C(report.md), C(report.json), C(report.junit.xml) for continuous integration and C(report.csv) for those "
+            "who run the network.",
+            "Where the inventory declares no server, this is the report of the plan that lies in C(dbports_plan_dir).",
+        ],
         "options": {"dbports_plan_dir": _PLAN_DIR, "dbports_plan_id": _PLAN_ID},
     },
 }

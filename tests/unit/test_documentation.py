@@ -117,7 +117,8 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", markdown(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_pages_that_users_have(page: Path) -> None:
-    known = {*markdown(), *(ROOT / "docs" / "schema").iterdir(), ROOT / "docs" / "schema", ROOT / "COPYING"}
+    folders = [ROOT / "docs" / name for name in ("images", "schema")]
+    known = {*markdown(), *folders, *(path for folder in folders for path in folder.iterdir()), ROOT / "COPYING"}
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     for link in links:
         if "://" in link:

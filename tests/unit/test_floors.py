@@ -44,7 +44,12 @@ FLOORS = (
 ANSIBLE = ("plugin_utils._inventory.ansible_inventory", "plugin_utils._edge", "action", "filter", "modules")
 """The only places that know Ansible."""
 
-LIBRARIES = {"netaddr": "plugin_utils._declare.networks", "yaml": "plugin_utils._learn.files"}
+LIBRARIES = {
+    "netaddr": "plugin_utils._declare.networks",
+    "jinja2": "plugin_utils._output.html_page",
+    "markupsafe": "plugin_utils._output.html_page",
+    "yaml": "plugin_utils._learn.files",
+}
 """What the controller uses beside Ansible and the standard library, each in one file."""
 
 Imports = dict[str, set[str]]
@@ -148,6 +153,11 @@ def test_only_the_edges_know_ansible_and_libraries_have_their_place(path: Path) 
             assert name == LIBRARIES[top], f"{name} imports {item}"
         elif top != "ansible_collections":
             assert top in sys.stdlib_module_names, f"{name} imports {item}"
+
+
+def test_no_folder_hides_a_module() -> None:
+    """Ansible's importer takes ``page/`` for the package ``page`` and never looks at ``page.py``."""
+    assert not [path for path in PLUGINS.rglob("*.py") if path.with_suffix("").is_dir()]
 
 
 def test_the_map_draws_every_room() -> None:

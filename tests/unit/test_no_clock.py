@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).resolve().parents[1]
-PARTS = ("unit", "property", "packet", "integration", "first_hour", "support")
+PARTS = ("unit", "property", "packet", "integration", "first_hour", "page", "support")
 CLOCKS = {"time", "monotonic", "perf_counter", "process_time", "thread_time", "now", "utcnow"}
 SHORTEST = 60
 """Seconds that something may take which has to happen; what never happens may be waited for as briefly as one likes."""

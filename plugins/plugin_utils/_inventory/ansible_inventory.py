@@ -125,6 +125,15 @@ def inventory_hosts(hostvars: Any) -> Iterable[str]:
     return hosts
 
 
+def inventory_groups(hostvars: Any) -> dict[str, list[str]]:
+    """Return the names of the hosts of each group of the inventory but those that Ansible itself makes."""
+    return {
+        str(name): [host.name for host in group.get_hosts()]
+        for name, group in hostvars._inventory.groups.items()
+        if name not in ("all", "ungrouped")
+    }
+
+
 def inventory_state(hostvars: Any) -> str:
     """Return what tells one state of the inventory from a later one of the same run.
 

@@ -81,7 +81,7 @@ def _host_section(host: PortSet) -> list[str]:
     ]
     rows = []
     for key, peers in host.ordered():
-        names = sorted([_named(peer.name, peer.addresses) for peer in peers.values()])
+        names = sorted([named(peer.name, peer.addresses) for peer in peers.values()])
         rows.append(_row(key) % (", ".join(map(escape, names)) or "nobody"))
     if rows:
         lines += [*_head(("", "port", "peers", "need", "purpose", "source")), *rows, ""]
@@ -106,34 +106,40 @@ def _row(key: RuleKey) -> str:
 
 def shown_peer(peer: RulePeer) -> str:
     """Return a peer with its addresses; a network has no other name."""
-    return _named(peer.name, peer.addresses)
+    return named(peer.name, peer.addresses)
 
 
 @lru_cache(maxsize=65536)
-def _named(name: str, addresses: Ranges) -> str:
+def named(name: str, addresses: Ranges) -> str:
     """Return a name with addresses; a host is a peer in as many rules as it has flows."""
     texts = format_addresses(addresses)
     return name if name in texts else f"{name} ({', '.join(texts)})"
 
 
 def _gateway_section(plan: GatewayPlan) -> list[str]:
+    lines = [f"## Gateway {escape(plan.name)}", "", escape(gateway_about(plan)), ""]
+    rows = list(map(statement_cells, plan.statements))
+    return [*lines, *table(("permit", "", "protocol", "from", "to", "for", "reason"), rows), ""] if rows else lines
+
+
+def gateway_about(plan: GatewayPlan) -> str:
+    """Return what a gateway is, in one line."""
     state = "with connection tracking" if plan.stateful else "without connection tracking"
     kind = plan.kind if plan.note else f"{plan.kind}, {state}"
-    about = escape(f"{kind}, between {' and '.join(plan.between)}. {plan.note}".strip())
-    lines = [f"## Gateway {escape(plan.name)}", "", about, ""]
-    rows = [
-        (
-            item.kind,
-            f"{item.origin} to {item.target}",
-            _protocol(item),
-            _end(item.source, item.source_ports),
-            _end(item.destination, item.destination_ports),
-            item.host,
-            item.reason,
-        )
-        for item in plan.statements
-    ]
-    return [*lines, *table(("permit", "", "protocol", "from", "to", "for", "reason"), rows), ""] if rows else lines
+    return f"{kind}, between {' and '.join(plan.between)}. {plan.note}".strip()
+
+
+def statement_cells(item: Statement) -> tuple[str, ...]:
+    """Return a statement as the cells of a table: what, between, protocol, from, to, for which host and why."""
+    return (
+        item.kind,
+        f"{item.origin} to {item.target}",
+        _protocol(item),
+        _end(item.source, item.source_ports),
+        _end(item.destination, item.destination_ports),
+        item.host,
+        item.reason,
+    )
 
 
 def _protocol(item: Statement) -> str:

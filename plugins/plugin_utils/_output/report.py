@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index
-from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
     Configured,
     Finding,
@@ -129,8 +125,8 @@ class Report:
         widths = [max(len(row[column]) for row in shown) for column in range(len(HEADER))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in shown]
         if len(rows) > len(shown):
-            lines.append(f"and {len(rows) - len(shown)} more endpoints, see report.md")
-        lines += capped(problem_lines(self.problems(), self.said), "report.md", _SHOWN)
+            lines.append(f"and {len(rows) - len(shown)} more endpoints, see report.html")
+        lines += capped(problem_lines(self.problems(), self.said), "report.html", _SHOWN)
         for title, hosts in (("of an earlier run", self.hosts_of_old()), ("not verified", self.hosts_without())):
             if hosts:
                 lines.append(f"{title}: {listed(hosts)}")
@@ -187,22 +183,6 @@ class Report:
             },
             "findings": [as_data(finding) for finding in self.findings],
         }
-
-    def write(self, directory: Path) -> None:
-        """Write report.md and report.json next to the plan.
-
-        :raises DbportsError: when the directory cannot be written.
-        """
-        try:
-            write_text(directory / "report.md", self.markdown())
-            write_text(directory / "report.json", json.dumps(self.as_dict(), indent=1, sort_keys=True) + "\n")
-        except OSError as error:
-            raise DbportsError(
-                f"the report cannot be written: {error.strerror}",
-                code="not_written",
-                path="plan_dir",
-                value=str(directory),
-            ) from error
 
 
 def ways(finding: Finding) -> dict[str, Verdict]:

@@ -27,10 +27,15 @@ class CodeText(NamedTuple):
 
 def finding_sentence(finding: Finding) -> str:
     """Return what a finding says and what to do, without a full stop."""
+    return ": ".join(part for part in finding_parts(finding) if part)
+
+
+def finding_parts(finding: Finding) -> tuple[str, str]:
+    """Return what a finding says, and what to do, which is empty where there is nothing to do."""
     text = TEXTS[finding.code]
     words = _words(finding)
     said = text.says.format_map(words) + (" (new since the last apply)" if finding.drift else "")
-    return f"{said}: {text.fix.format_map(words)}" if text.fix else said
+    return said, text.fix.format_map(words)
 
 
 def _words(finding: Finding) -> defaultdict[str, str]:

@@ -20,7 +20,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import (
     MAX_SIZE,
     HostFindings,
-    Verified,
     as_data,
     findings_file,
     forget_findings,
@@ -36,7 +35,6 @@ WARNING = PlanWarning("engine", "db", "dbports_servers[0]", text="mind this")
 INDEX = Index("p1", "i", {"hosts": 2}, (("app", "1"), ("db", "2")), (), (), (WARNING,))
 NOW, LATER = "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05+00:00"
 RUN = "this run"
-NONE = Verified({}, {})
 
 
 PLACE = Finding("not_probed", "unknown", "app", "db", "mssql/X/tds", "tcp 1433", ("app",), "accept")
@@ -161,12 +159,9 @@ def test_the_plans_warnings_are_printed_as_sentences(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_written_is_an_error_with_a_code(tmp_path: Path) -> None:
     (tmp_path / "findings").touch()
-    (tmp_path / "report.json").mkdir()
-    made = Report(INDEX, NONE, RUN)
     for write in (
         lambda: write_findings(tmp_path, "app", "p1", HostFindings(NOW, RUN, ())),
         lambda: forget_findings(tmp_path, "app"),
-        lambda: made.write(tmp_path),
     ):
         with pytest.raises(DbportsError) as caught:
             write()
@@ -175,7 +170,7 @@ def test_a_directory_that_cannot_be_written_is_an_error_with_a_code(tmp_path: Pa
 
 def test_a_long_table_says_what_it_leaves_out(tmp_path: Path) -> None:
     made = report(tmp_path, *(WORKS._replace(endpoint=f"e{number:03}") for number in range(100)))
-    assert "and 40 more endpoints, see report.md" in made.lines()
+    assert "and 40 more endpoints, see report.html" in made.lines()
     assert made.markdown().count("| e0") == 200
 
 
