@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.bus import Firewalld
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.decode import Ipset, decode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.decode import (
+    Ipset,
+    decode,
+    kernel_ipsets,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import files, objects
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.host import OwnConfiguration
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import PREFIX
@@ -78,19 +81,20 @@ class FirewalldBackend:
         texts = {FILES: kept_to_text(Kept(self._own.files())), SETTINGS: "", SAVED: "{}", TABLES: "", USES: ""}
         if not self._firewalld.running():
             return texts
-        saved = self._firewalld.saved()
+        uses, saved = self._firewalld.backend(), self._firewalld.saved()
+        tables = self._firewalld.tables() if uses == "nftables" else ""
         return {
             **texts,
-            SETTINGS: json.dumps(self._firewalld.settings()),
+            SETTINGS: json.dumps(self._firewalld.settings(own_ipsets=not tables)),
             SAVED: json.dumps({program: text for program, text in saved.items() if has_rules(text)}),
-            TABLES: self._firewalld.tables(),
-            USES: self._firewalld.backend(),
+            TABLES: tables,
+            USES: uses,
         }
 
     def decode(self, observed: Observed) -> State:
         """Read the own policies and ipsets in force, and the own files."""
         return State(
-            ruleset=_in_force(_settings(observed)),
+            ruleset=_in_force(observed),
             kept=kept_from_text(observed[FILES]),
             foreign=partial(_judge, observed),
             place=f"policies and ipsets {PREFIX}* of firewalld",
@@ -103,7 +107,7 @@ class FirewalldBackend:
         """
         before = kept_from_text(observed[FILES])
         kept = Kept(files(objects(wanted)))
-        changes = wanted != _in_force(_settings(observed))
+        changes = wanted != _in_force(observed)
         if changes and not observed[SETTINGS]:
             raise DbportsError("firewalld does not run", code="program_missing", fix="Start firewalld on the host")
         if changes:
@@ -122,7 +126,7 @@ class FirewalldBackend:
         back: tuple[Step, ...] = (clear, *(WriteFile(*item) for item in kept.files))
         if not observed[SETTINGS]:
             return back
-        in_force = _in_force(_settings(observed))
+        in_force = _in_force(observed)
         load = RunCommand(("sh", "-s"), _reload(observed))
         if in_force.unexpected or kept.files == files(objects(in_force)):
             return (*back, load)
@@ -135,12 +139,14 @@ def _settings(observed: Observed) -> dict[str, Any]:
     return json.loads(observed[SETTINGS]) if observed[SETTINGS] else nothing
 
 
-def _in_force(settings: Mapping[str, Any]) -> Ruleset:
+def _in_force(observed: Observed) -> Ruleset:
+    """Read the own rules; the ipsets from the kernel where firewalld keeps them in nftables."""
+    settings = _settings(observed)
     policies = {
         name: {key: item["data"] for key, item in found.items()} for name, found in settings["policies"].items()
     }
     ipsets = {name: Ipset(found[3], found[4], tuple(found[5])) for name, found in settings["ipsets"].items()}
-    return decode(policies, ipsets)
+    return decode(policies, {**ipsets, **kernel_ipsets(read_listing(observed[TABLES]))})
 
 
 def _files(before: Kept, after: Kept) -> tuple[Step, ...]:

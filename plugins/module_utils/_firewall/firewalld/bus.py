@@ -9,6 +9,7 @@ Nothing here starts firewalld where its owner stopped it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Optional, TypeVar
@@ -52,17 +53,19 @@ class Firewalld:
         prefix = ("get-property", NAME, f"{PATH}/config", f"{NAME}.config", "FirewallBackend")
         return str(self._json(*prefix).get("data"))
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, own_ipsets: bool) -> dict[str, Any]:
         """Read what is in force: zones, policies and ipsets by name, and the direct rules, as JSON of busctl.
 
         Ipsets of others are only there when a reload would change what they hold.
+
+        :param own_ipsets: whether to read the own ipsets, which takes a call for each.
 
         :raises DbportsError: when firewalld does not answer.
         """
         return {
             "zones": self._each("zone", "getZones", "getZoneSettings2"),
             "policies": self._each("policy", "getPolicies", "getPolicySettings"),
-            "ipsets": self._ipsets(),
+            "ipsets": self._ipsets(own_ipsets),
             "direct": {name: self._call("direct", f"getAll{name}") for name in ("Chains", "Rules", "Passthroughs")},
         }
 
@@ -84,8 +87,8 @@ class Firewalld:
         nft = Nft.locate()
         return nft.listing() if nft else ""
 
-    def _ipsets(self) -> dict[str, Any]:
-        found = self._each("ipset", "getIPSets", "getIPSetSettings")
+    def _ipsets(self, own: bool) -> dict[str, Any]:
+        found = self._each("ipset", "getIPSets", "getIPSetSettings", lambda name: own or not name.startswith(PREFIX))
         return {
             name: item for name, item in found.items() if name.startswith(PREFIX) or item[5] != self._permanent(name)
         }
@@ -95,8 +98,10 @@ class Firewalld:
         place = self._json("call", NAME, f"{PATH}/config", f"{NAME}.config", "getIPSetByName", "s", ipset)["data"][0]
         return self._json("call", NAME, place, f"{NAME}.config.ipset", "getSettings")["data"][0][5]
 
-    def _each(self, interface: str, names: str, getter: str) -> dict[str, Any]:
-        found = self._call(interface, names)
+    def _each(
+        self, interface: str, names: str, getter: str, wanted: Callable[[str], bool] = lambda _name: True
+    ) -> dict[str, Any]:
+        found = [name for name in self._call(interface, names) if wanted(name)]
         return dict(zip(found, _parallel(lambda name: self._call(interface, getter, "s", name), found)))
 
     def _call(self, interface: str, method: str, *arguments: str) -> Any:
@@ -104,6 +109,10 @@ class Firewalld:
         return answer["data"][0]
 
     def _json(self, *arguments: str) -> Mapping[str, Any]:
+        if os.geteuid() != 0:
+            raise DbportsError(
+                "only root may read or change the firewall", code="not_permitted", fix="Set become: true"
+            )
         said = run_checked([*CALL, "--json=short", *arguments], runner=self._run, hint=_hint)
         try:
             answer = json.loads(said)

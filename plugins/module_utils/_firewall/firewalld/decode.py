@@ -35,6 +35,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     read_description,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Direction, Guard, Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import read_peer_set
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import OWNER, everyone
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, merge_ports
 
@@ -69,6 +71,19 @@ def decode(policies: Mapping[str, Settings], ipsets: Mapping[str, Ipset]) -> Rul
         return Ruleset(unexpected=(error.reason, *sorted(policies), *sorted(ipsets)))
     unexpected = sorted({*_strange_policies(policies, written), *_strange_ipsets(ipsets, written)})
     return Ruleset(read.accepts, read.guards, tuple(unexpected), read.owner)
+
+
+def kernel_ipsets(listing: Listing) -> dict[str, Ipset]:
+    """Read the own ipsets out of what nft lists, where firewalld makes sets of them in a table of its own."""
+    found = {}
+    for kind, body in listing:
+        name = str(body.get("name"))
+        if kind == "set" and body.get("table") == "firewalld" and name.startswith(PREFIX):
+            pair = read_peer_set(body)
+            entries = [entry for peer in pair[1] for entry in networks(peer)] if pair else []
+            options = ipset_options(pair[0], len(entries)) if pair else {}
+            found[name] = Ipset(IPSET_TYPE, options, tuple(entries))
+    return found
 
 
 class _Reader:

@@ -13,6 +13,7 @@ The script does nothing on a host where firewalld does not run, so that it can b
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     PATH,
     PREFIX,
 )
+
+_COUNTERS = re.compile(r" \[[0-9:]*\]$", re.MULTILINE)
 
 _LISTS = {
     "services": "as",
@@ -54,7 +57,8 @@ def reload_script(settings: Mapping[str, Any], saved: Mapping[str, str]) -> str:
     # What is there already is an error to firewalld, and what is missing then shows in the tables.
     lines += [f"{shlex.join(command)} >/dev/null 2>&1 || :" for command in _direct(settings["direct"])]
     for program, text in saved.items():
-        same = f"[ \"$({program}-save | grep -v '^#')\" = {shlex.quote(text.rstrip())} ]"
+        seen = f"{program}-save | sed -e '/^#/d' -e 's/ \\[[0-9:]*\\]$//'"
+        same = f'[ "$({seen})" = {shlex.quote(_COUNTERS.sub("", text).rstrip())} ]'
         lines.append(f"{same} || printf %s {shlex.quote(text)} | {program}-restore || failed=1")
     return "\n".join([*lines, 'exit "$failed"', ""])
 

@@ -186,6 +186,14 @@ class _Reader:
         return family, peers
 
 
+def read_peer_set(body: Mapping[str, Node]) -> Optional[PeerSet]:
+    """Read a set of networks, whoever made it; None for any other set."""
+    try:
+        return _peer_set(body)
+    except (_UnknownError, DbportsError):
+        return None
+
+
 def _peer_set(body: Mapping[str, Node]) -> PeerSet:
     kind = body.get("type")
     # nft prints {"typeof": ..} for the type of a set that was made with typeof.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -300,6 +301,31 @@ LISTING: list[dict[str, Any]] = [
 ]
 
 
+def test_ipsets_are_read_from_the_kernel() -> None:
+    """Where firewalld makes sets of nftables of them, all of them are in the listing that is read anyway."""
+    kept = files(objects(case("sql602")))
+    shown = observed(in_force(kept), kept)
+    settings = json.loads(shown["settings"])
+    nodes = []
+    for name, item in settings["ipsets"].items():
+        head = {"family": "inet", "name": name, "table": "firewalld", "handle": 1, "flags": ["interval"]}
+        nodes.append(
+            {"set": {**head, "type": "ipv4_addr" if "v4" in name else "ipv6_addr", "elem": nft_elements(item)}}
+        )
+    shown["tables"] = json.dumps({"nftables": nodes})
+    shown["settings"] = json.dumps({**settings, "ipsets": {}})
+    assert FirewalldBackend().decode(shown).ruleset == case("sql602")
+    nodes[0]["set"]["flags"] = ["timeout"]
+    shown["tables"] = json.dumps({"nftables": nodes})
+    assert FirewalldBackend().decode(shown).ruleset != case("sql602")
+
+
+def nft_elements(ipset: list[Any]) -> list[Any]:
+    """Return the entries of an ipset as nft lists them."""
+    pairs = [entry.partition("/") for entry in ipset[5]]
+    return [{"prefix": {"addr": addr, "len": int(size)}} if size else addr for addr, _slash, size in pairs]
+
+
 def test_what_drops_behind_firewalld_is_named() -> None:
     """A table of somebody else and a direct rule; firewalld's own table lets pass what the policy accepts."""
     shown = observed(NOTHING, iptables="*filter\n:INPUT DROP [0:0]\nCOMMIT\n")
@@ -323,11 +349,7 @@ class Bus:
         """Answer one call."""
         if argv[0] != "busctl":
             return Output(0, "# the time\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", "")
-        assert argv[:3] == ("busctl", "--system", "--auto-start=no")[: len(argv)] or list(argv[:3]) == [
-            "busctl",
-            "--system",
-            "--auto-start=no",
-        ]
+        assert list(argv[:3]) == ["busctl", "--system", "--auto-start=no"]
         if "NameHasOwner" in argv:
             return Output(0, f"b {str(self.running).lower()}\n", "")
         words = list(argv[argv.index("org.fedoraproject.FirewallD1") + 2 :])
@@ -354,6 +376,8 @@ class Bus:
 def programs(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Return the programs that are installed."""
     installed = {"firewall-cmd", "busctl", "iptables-save"}
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(bus.Nft, "locate", lambda: None)
     monkeypatch.setattr(bus, "find", lambda name: f"/usr/bin/{name}" if name in installed else None)
     return installed
 
@@ -397,6 +421,17 @@ def test_rules_in_force_without_a_file_are_carried(programs: set[str], tmp_path:
     settings = in_force(files(objects(case("sql602"))))
     assert FirewalldBackend(Firewalld(Bus(settings)), OwnConfiguration(str(tmp_path))).carries()
     assert not FirewalldBackend(Firewalld(Bus(NOTHING)), OwnConfiguration(str(tmp_path))).carries()
+
+
+def test_another_user_may_not_look(programs: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """firewalld would ask for a password."""
+    assert programs
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    backend = FirewalldBackend(Firewalld(Bus(NOTHING)), OwnConfiguration(str(tmp_path)))
+    assert backend.governs() == "firewalld is running"
+    with pytest.raises(DbportsError) as error:
+        backend.carries()
+    assert error.value.code == "not_permitted"
 
 
 def test_an_answer_that_is_no_json(programs: set[str]) -> None:
