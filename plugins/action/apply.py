@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import CUT_LIVE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import holds_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
@@ -28,6 +29,7 @@ class ActionModule(HostAction):
         **PLAN_OPTIONS,
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "allow_shrink": {"type": "bool", "default": False},
+        "cut_live": {"type": "str", "choices": list(CUT_LIVE), "default": "warn"},
         "former_name": {"type": "str"},
         "allow_empty_plan": {"type": "bool", "default": False},
         "accept_conflicts": {"type": "list", "elements": "str", "default": []},
@@ -48,7 +50,7 @@ class ActionModule(HostAction):
         refuse_conflicts(plan.index.conflicts, args["accept_conflicts"])
         if not args["allow_empty_plan"]:
             refuse_empty_plan(plan.index)
-        more = {**common, "allow_shrink": args["allow_shrink"], "persist": args["persist"]}
+        more = {**common, **{key: args[key] for key in ("allow_shrink", "cut_live", "persist")}}
         port_set = plan.host(host)
         result = self.apply_port_set(port_set, more, task_vars)
         result["plan_id"] = plan.plan_id

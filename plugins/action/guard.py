@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import CUT_LIVE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import POLICIES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
@@ -31,6 +32,7 @@ class ActionModule(HostAction):
         "filter_outbound": {"type": "bool", "default": False},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "allow_shrink": {"type": "bool", "default": False},
+        "cut_live": {"type": "str", "choices": list(CUT_LIVE), "default": "warn"},
         "former_name": {"type": "str"},
         "accept_conflicts": {"type": "list", "elements": "str", "default": []},
         "persist": {"type": "bool", "default": True},
@@ -53,7 +55,7 @@ class ActionModule(HostAction):
         refuse_conflicts(plan.conflicts, args["accept_conflicts"])
         for warning in plan.hosts[host].warnings:
             self.warn(sentence(warning))
-        more = {**common, "allow_shrink": args["allow_shrink"], "persist": args["persist"]}
+        more = {**common, **{key: args[key] for key in ("allow_shrink", "cut_live", "persist")}}
         result = self.apply_port_set(plan.hosts[host], more, task_vars)
         if result.get("failed") or self._task.check_mode:
             return result

@@ -71,6 +71,7 @@ ErrorCode = Literal[
     "would_lose",
     "would_lock_out",
     "not_enforced",
+    "would_cut",
     "other_owner",
     "wrong_backend",
     "busy",

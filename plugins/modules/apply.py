@@ -32,6 +32,13 @@ options:
         out real clients.
     type: bool
     default: false
+  cut_live:
+    description:
+      - What to do when the new rules would cut established connections, see
+        O(dbports.firewall.ruleset#module:cut_live).
+    type: str
+    choices: [allow, warn, refuse]
+    default: warn
   former_name:
     description:
       - The former name of this host in the inventory, whose rules it takes over.

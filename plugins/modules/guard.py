@@ -52,6 +52,13 @@ options:
     description: Allow the host to lose a guarded port, or more than half of the addresses allowed on one.
     type: bool
     default: false
+  cut_live:
+    description:
+      - What to do when the new rules would cut established connections, see
+        O(dbports.firewall.ruleset#module:cut_live).
+    type: str
+    choices: [allow, warn, refuse]
+    default: warn
   former_name:
     description:
       - The owner whose rules are taken over, as the refusal names it. Set it to the name of the host to take over the

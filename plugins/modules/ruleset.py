@@ -115,6 +115,17 @@ options:
       - Fails if the host has restored its old rules already.
     type: str
     default: ""
+  cut_live:
+    description:
+      - What to do when the new rules would cut established connections, which RV(cut) lists, also in check mode.
+      - With V(warn) a warning names them, with V(refuse) nothing is loaded, with V(allow) they are only listed.
+      - Sessions of peers that the rules exclude are ended on the host once the rules are in force, where the kernel can
+        (C(CONFIG_INET_DIAG_DESTROY)); otherwise a warning names the command.
+      - All other connections go on, whoever opened them and whoever speaks next, with one exception. Connections that
+        the host itself opened from a guarded port outside a range of 64 or more ports are cut, and listed.
+    type: str
+    choices: [allow, warn, refuse]
+    default: warn
   owner:
     description:
       - The name of this host in the inventory, which the task sets by itself. The rules carry it as a comment.
@@ -231,6 +242,46 @@ guarded:
   type: dict
   returned: success
   sample: {tcp: "1433", udp: "1434"}
+cut:
+  description:
+    - The established connections that the rules cut. Linux does not tell since when a connection exists.
+    - Empty when the rules in force are not changed.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    protocol:
+      description: The protocol, V(tcp) or V(udp).
+      type: str
+      sample: tcp
+    local_address:
+      description: The address of this host.
+      type: str
+      sample: 192.0.2.10
+    local_port:
+      description: The port of this host.
+      type: int
+      sample: 1433
+    peer:
+      description: The address of the other side.
+      type: str
+      sample: 192.0.2.66
+    peer_port:
+      description: The port of the other side.
+      type: int
+      sample: 51000
+    opened_by:
+      description: Who opened it, V(the peer) or V(this host).
+      type: str
+      sample: the peer
+    process:
+      description: The process of this host that holds it, when known.
+      type: str
+      sample: sqlservr
+    pid:
+      description: The id of that process, when known.
+      type: int
+      sample: 71
 foreign:
   description: Flows of the rules that another table on the host drops, or may drop; nothing there was changed.
   type: list
@@ -326,6 +377,7 @@ def main() -> None:
             "allow_shrink": {"type": "bool", "default": False},
             "confirm_timeout": {"type": "int", "default": 0},
             "confirm": {"type": "str", "default": ""},
+            "cut_live": {"type": "str", "choices": ["allow", "warn", "refuse"], "default": "warn"},
             "owner": {"type": "str", "default": ""},
             "former_name": {"type": "str", "default": ""},
             "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},

@@ -18,14 +18,12 @@ from typing import Any
 import pytest
 
 LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path.insert(0, str(LAB))
+sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
+from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, apply
 from lab import Lab, LabHost
 
 SWEEP = LAB / "sweep.py"
-SERVER, SERVER6 = "192.0.2.10", "2001:db8::10"
-CLIENT, CLIENT6 = "192.0.2.21", "2001:db8::21"
-INTRUDER, INTRUDER6 = "192.0.2.66", "2001:db8::66"
 
 LISTENING = ["tcp/22", "tcp/445", "tcp/1433", "tcp/1500", "tcp/5002", "tcp/50123", "udp/53", "udp/1434", "udp/5001"]
 """22 and 53 are nobody's business here; 1500 is guarded against everyone; 50123 is in the guarded dynamic range."""
@@ -54,28 +52,6 @@ table ip nat {
   }
 }
 """
-
-APPLY = """
-import json, sys
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
-arguments = json.load(sys.stdin)
-check = arguments.pop("check")
-rules = [{"direction": "in", **rule} for rule in arguments.pop("rules", [])]
-try:
-    result = apply(DesiredState.from_arguments({**arguments, "rules": rules}), check=check)
-except DbportsError as error:
-    result = {"error": str(error)}
-json.dump(result, sys.stdout)
-"""
-
-
-def apply(host: LabHost, check: bool = False, **arguments: Any) -> dict[str, Any]:
-    """Run the module's core on a host."""
-    done = host.python(APPLY, input=json.dumps({"check": check, **arguments}))
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
 
 
 def swept(host: LabHost, protocol: str, address: str, ports: str = "1-65535") -> dict[str, str]:
@@ -180,8 +156,8 @@ import socket, sys
 peer = socket.create_connection((sys.argv[1], 1433), 60)
 peer.sendall(b"hello"); assert peer.recv(9) == b"hello"
 print("ready", flush=True); sys.stdin.readline()
-peer.settimeout(float(sys.argv[2])); peer.sendall(b"more")
-try: print("alive" if peer.recv(9) == b"more" else "closed")
+peer.settimeout(float(sys.argv[2]))
+try: peer.sendall(b"more"); print("alive" if peer.recv(9) == b"more" else "closed")
 except OSError: print("cut")
 """
 
@@ -206,8 +182,8 @@ import socket, sys
 server = socket.create_server(("", 1600)); print("ready", flush=True)
 peer = server.accept()[0]
 peer.sendall(b"hello"); peer.recv(9); print("connected", flush=True); sys.stdin.readline()
-peer.settimeout(float(sys.argv[1])); peer.sendall(b"push")
-try: print("alive" if peer.recv(9) == b"push" else "closed")
+peer.settimeout(float(sys.argv[1]))
+try: peer.sendall(b"push"); print("alive" if peer.recv(9) == b"push" else "closed")
 except OSError: print("cut")
 """
 SEND_BACK = """

@@ -229,6 +229,13 @@ _PLAN_ID: Spec = {
     "the plan is computed from the inventory. An empty value is an error.",
 }
 
+_CUT_LIVE: Spec = {
+    "type": "str",
+    "default": "warn",
+    "choices": ["allow", "warn", "refuse"],
+    "description": "What to do when the new rules would cut established connections. V(warn) names them, V(refuse) "
+    "applies nothing, V(allow) says nothing. Check mode says the same.",
+}
 _BACKEND: Spec = {
     "type": "str",
     "default": AUTO,
@@ -293,6 +300,7 @@ ROLES: dict[str, Spec] = {
                 "description": "Allow a host to lose a guarded port, or more than half of the addresses allowed on "
                 "one.",
             },
+            "dbports_cut_live": _CUT_LIVE,
             "dbports_former_name": {
                 "type": "str",
                 "default": "",
@@ -367,6 +375,7 @@ ROLES: dict[str, Spec] = {
                 "description": "Allow the host to lose a guarded port, or more than half of the addresses allowed on "
                 "one.",
             },
+            "guard_cut_live": _CUT_LIVE,
             "guard_former_name": {
                 "type": "str",
                 "default": "",

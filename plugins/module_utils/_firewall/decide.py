@@ -10,6 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import (
+    CUT_LIVE,
+    Connection,
+    CutLive,
+    Live,
+    newly_cut,
+    sentence,
+    told_by_direction,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
     Direction,
@@ -35,6 +44,7 @@ class DesiredState:
     :ivar owner: the inventory host that this is, as :func:`owner_text` writes it; empty leaves the name that is there.
     :ivar former_owner: a name whose rules it may take over.
     :ivar backend: the name of the firewall that is asked for, or ``auto``.
+    :ivar cut_live: what is done when established connections would be cut.
     """
 
     ruleset: Ruleset
@@ -45,6 +55,7 @@ class DesiredState:
     owner: str = ""
     former_owner: str = ""
     backend: str = "auto"
+    cut_live: CutLive = "warn"
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> DesiredState:
@@ -66,6 +77,7 @@ class DesiredState:
             owner=owner,
             former_owner=former,
             backend=str(arguments.get("backend") or "auto"),
+            cut_live=_read_cut_live(arguments.get("cut_live", "warn")),
         )
 
 
@@ -78,6 +90,8 @@ class Change:
     :ivar foreign: what else on the host may drop a wanted flow.
     :ivar warnings: what the user should know although nothing failed.
     :ivar refusal: why this must not be done, or None.
+    :ivar cut: the established connections that it ends.
+    :ivar live: the connections of the host that the rules may matter to.
     """
 
     before: State
@@ -86,6 +100,8 @@ class Change:
     foreign: tuple[ForeignFinding, ...]
     warnings: tuple[str, ...]
     refusal: Optional[DbportsError]
+    cut: tuple[Connection, ...] = ()
+    live: tuple[Connection, ...] = ()
 
     @property
     def in_sync(self) -> bool:
@@ -127,6 +143,42 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
         warnings=tuple(_warnings(wish.owner, foreign, script.not_kept)),
         refusal=_other_owner(before.ruleset, wish) or _refusal(before.ruleset, wish),
     )
+
+
+def with_live(change: Change, live: Live) -> Change:
+    """Return the same change, knowing the connections of the host: a warning or a refusal names those that it cuts."""
+    rules, wish = change.wish.ruleset, change.wish
+    cut = tuple(newly_cut(live.connections, change.before.ruleset, rules))
+    texts = [f"the new rules cut {sentence(cut)}"] if cut else []
+    if not live.tracking:
+        stalled = [one for one in told_by_direction(live.connections, rules) if one not in cut]
+        texts.append(
+            "the kernel's connection tracking cannot be told of connections that are older than it "
+            f"(nf_conntrack_netlink is missing), so that these may stall: {sentence(stalled)}"
+        )
+    if live.unknown:
+        texts.append(f"which established connections the new rules cut is not known: {live.unknown}")
+    if not texts or wish.cut_live == "allow":
+        return replace(change, cut=cut, live=live.connections)
+    if wish.cut_live == "warn":
+        host = f"{wish.owner}: " if wish.owner else ""
+        return replace(
+            change, cut=cut, live=live.connections, warnings=(*change.warnings, *(host + text for text in texts))
+        )
+    refusal = change.refusal or DbportsError(
+        f"refused, because {'; '.join(texts)}",
+        code="would_cut",
+        fix="Declare these peers or end their sessions first; if you mean it, set dbports_cut_live (cut_live) to warn "
+        "or allow",
+    )
+    return replace(change, cut=cut, refusal=refusal)
+
+
+def _read_cut_live(value: Any) -> CutLive:
+    for choice in CUT_LIVE:
+        if value == choice:
+            return choice
+    raise DbportsError("cut_live is one of " + ", ".join(CUT_LIVE), code="not_a_choice", path="cut_live", value=value)
 
 
 def _what_is_left(before: State, wish: DesiredState, script: Script) -> Script:

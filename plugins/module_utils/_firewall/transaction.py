@@ -20,7 +20,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend
     choose_backend,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState, decide
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import (
+    Change,
+    DesiredState,
+    decide,
+    with_live,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import (
+    NAMED,
+    Verdicts,
+    sentence,
+    told_by_direction,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.sessions import Sessions
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
     POLL,
     TIMEOUT,
@@ -46,6 +58,7 @@ def apply(
     way_in: Optional[WayIn] = None,
     backend: Optional[Backend] = None,
     runner: Optional[Runner] = None,
+    sessions: Optional[Sessions] = None,
 ) -> dict[str, Any]:
     """Bring the host to the wish, or leave it as it was.
 
@@ -57,25 +70,31 @@ def apply(
     :param way_in: the connection that may not be cut, see :func:`find_way_in`.
     :param backend: the host's firewall, for tests; None chooses it.
     :param runner: what runs the steps, for tests.
+    :param sessions: the connections of the host, for tests.
     :returns: ``changed``, ``diff``, ``state``, ``backend``, ``backend_reason``, ``in_sync`` (whether the rules in
         force already were the wanted ones), ``persistent``, ``persisted_files``, ``guarded`` (port lists by
-        protocol, inbound), ``foreign`` (see :class:`ForeignFinding`), ``warnings`` and ``confirm``, the token of a
+        protocol, inbound), ``foreign`` (see :class:`ForeignFinding`), ``cut`` (the established connections that
+        the rules end, see :class:`Connection`), ``warnings`` and ``confirm``, the token of a
         change that waits for its confirmation, else empty.
     :raises DbportsError: when something is missing, the dry run fails, too much would be lost or a
         step fails; the host is then as before.
     """
-    runner = runner or Runner()
+    runner, sessions = runner or Runner(), sessions or Sessions()
     if confirm and not check:
-        return _confirm(backend, wish, confirm, runner)
+        return _confirm(backend, wish, confirm, runner, sessions)
     if check:
         with exclusive():
             choice = _choice(backend, wish)
-            return _result(_prepare(choice.backend, wish, way_in)[0], choice)
+            return _result(_prepare(choice.backend, wish, sessions, way_in)[0], choice)
     with _turn(runner) as warnings:
         choice = _choice(backend, wish)
-        change, observed = _prepare(choice.backend, wish, way_in)
-        token = commit(choice.backend, change, observed, runner, confirm_timeout) if change.changed else ""
-    return _result(replace(change, warnings=(*warnings, *change.warnings)), choice, token)
+        change, observed = _prepare(choice.backend, wish, sessions, way_in)
+        token, left = "", []
+        if change.changed:
+            sessions.remember(told_by_direction(change.live, change.wish.ruleset))
+            token = commit(choice.backend, change, observed, runner, confirm_timeout)
+            left = _after_load(sessions, change, end=not token)
+    return _result(replace(change, warnings=(*warnings, *change.warnings, *left)), choice, token)
 
 
 def read_timeout(value: int) -> int:
@@ -92,10 +111,14 @@ def _choice(backend: Optional[Backend], wish: DesiredState) -> Choice:
     return Choice(backend, "it was given") if backend else choose_backend(wish.backend, absent=wish.absent)
 
 
-def _prepare(backend: Backend, wish: DesiredState, way_in: Optional[WayIn]) -> tuple[Change, Observed]:
+def _prepare(
+    backend: Backend, wish: DesiredState, sessions: Sessions, way_in: Optional[WayIn]
+) -> tuple[Change, Observed]:
     """Return what has to be done with this host, after the firewall's dry run, and what the host showed."""
     observed = backend.observe()
     change = plan_change(backend, observed, wish)
+    if change.script.load and change.wish.ruleset.guards:
+        change = with_live(change, sessions.look(change.wish.ruleset))
     if change.refusal:
         raise change.refusal
     if not change.in_sync:
@@ -144,7 +167,30 @@ def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
     return ("an earlier run was interrupted; the state before it was brought back first",)
 
 
-def _confirm(backend: Optional[Backend], wish: DesiredState, token: str, runner: Runner) -> dict[str, Any]:
+def _after_load(sessions: Sessions, change: Change, *, end: bool = True) -> list[str]:
+    """Settle what the rules that are in force now mean for the connections of the host.
+
+    Those that were opened while the rules were loaded are older than the kernel's tracking as well.
+
+    :param end: whether sessions that the rules exclude are ended.
+    :returns: a warning about those that could not be.
+    """
+    ruleset = change.wish.ruleset
+    if not ruleset.guards:
+        return []
+    live, verdicts = sessions.look(ruleset).connections, Verdicts(ruleset)
+    sessions.remember(told_by_direction(live, ruleset))
+    left = sessions.end(one for one in live if verdicts.cuts(one)) if end else []
+    if not left:
+        return []
+    host = f"{change.wish.owner}: " if change.wish.owner else ""
+    commands = "; ".join(one.command for one in left[:NAMED])
+    return [f"{host}the kernel did not end {sentence(left)}. End them on the host: {commands}"]
+
+
+def _confirm(
+    backend: Optional[Backend], wish: DesiredState, token: str, runner: Runner, sessions: Sessions
+) -> dict[str, Any]:
     """Keep the change with this token; where it is no longer there, tell from the rules what became of it."""
     with exclusive():
         journal = runner.journal()
@@ -160,6 +206,8 @@ def _confirm(backend: Optional[Backend], wish: DesiredState, token: str, runner:
     if change.changed and not waits:
         what = f"its old state could not be brought back: {'; '.join(failed)}" if failed else "its old rules are back"
         raise DbportsError(f"the change was not confirmed in time, and {what}", code="not_confirmed")
+    left = () if change.changed else _after_load(sessions, change)
+    change = replace(change, warnings=(*change.warnings, *left))
     return {**_result(change, choice), "changed": False, "diff": []}
 
 
@@ -242,6 +290,7 @@ def _result(change: Change, choice: Choice, token: str = "") -> dict[str, Any]:
         "persisted_files": kept.paths,
         "guarded": {protocol: format_ports(ruleset.guarded("in", protocol)) for protocol in ("tcp", "udp")},
         "foreign": [item.as_dict() for item in change.foreign],
+        "cut": [item.as_dict() for item in change.cut],
         "warnings": list(change.warnings),
         "confirm": token,
     }

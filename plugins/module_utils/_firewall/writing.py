@@ -8,10 +8,11 @@ are by address only: a peer that is taken out of the declaration is cut at once,
 connections does not begin to.
 
 The exception is a guarded range that is wide enough to hold the source ports of the host's own connections, such as
-an instance with a dynamic port has: answers to those connections pass there. Only there, because the direction of a
-tracked connection is no proof: of a session older than the connection tracking the kernel takes whoever speaks next
-for the one who opened it (nf_conntrack_tcp_loose), so a server that speaks first would keep an undeclared client
-connected.
+an instance with a dynamic port has: answers to those connections pass there, and outbound all answers to clients. Write
+it by direction (``ct direction reply``, ``--ctdir REPLY``) and not by state: what a client opened that is no longer
+declared is established, too. The kernel takes whoever speaks next for the opener of a connection that is older than its
+tracking (nf_conntrack_tcp_loose); :mod:`live.sessions` tells it better before rules are loaded. Untracked TCP segments
+pass such a range when they have the flag ACK or RST, since they open nothing.
 """
 
 from __future__ import annotations

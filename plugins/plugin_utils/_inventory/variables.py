@@ -26,6 +26,7 @@ RUN_VARIABLES = (
     "dbports_allow_shrink",
     "dbports_backend",
     "dbports_confirm_timeout",
+    "dbports_cut_live",
     "dbports_explain_host",
     "dbports_explain_peer",
     "dbports_explain_port",

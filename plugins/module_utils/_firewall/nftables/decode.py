@@ -129,7 +129,9 @@ class _Reader:
     def _read_chain(self, direction: Direction, rules: Sequence[Mapping[str, Node]]) -> None:
         """Sort the rules of one chain; their order counts: head, accepts, refusals."""
         head = _head(direction, _refusals(direction, rules))
-        self._expect([rule.get("expr") for rule in rules[: len(head)]] == head, f"the head of chain {direction}")
+        self._expect(
+            [_in_order(rule.get("expr")) for rule in rules[: len(head)]] == head, f"the head of chain {direction}"
+        )
         comment = str(rules[0].get("comment") or "") if rules else ""
         if comment.startswith(OWNER):
             self.owners.add(comment[len(OWNER) :])
@@ -231,18 +233,39 @@ def _head(direction: Direction, refusals: Sequence[Guard]) -> list[list[Node]]:
     """Return the expressions of a chain's first rules as nft lists them."""
     accept = {"accept": None}
     reply = _equals({"ct": {"key": "direction"}}, "reply")
+    untracked: list[Node] = [
+        _match("in", {"ct": {"key": "state"}}, "untracked"),
+        _match("in", {"payload": {"protocol": "tcp", "field": "flags"}}, ["ack", "rst"]),
+    ]
     lines: list[list[Node]] = [[_equals({"meta": {"key": CHAINS[direction].interface}}, "lo"), accept]]
     if direction == "out":
-        lines.append([reply, accept])
+        lines += [[reply, accept], [*untracked, accept]]
     for guard in answered_guards(refusals):
         ports: list[Node] = [{"range": [item.first, item.last]} for item in guard.ports]
         right = ports[0] if len(ports) == 1 else {"set": ports}
-        lines.append([reply, _equals({"payload": {"protocol": guard.protocol, "field": "dport"}}, right), accept])
+        port = _equals({"payload": {"protocol": guard.protocol, "field": "dport"}}, right)
+        lines.append([reply, port, accept])
+        lines += [[*untracked, port, accept]] if guard.protocol == "tcp" else []
     return lines
 
 
+def _in_order(expressions: Node) -> Node:
+    """Return expressions with the flags of each match sorted: nft prints them in the order of its version."""
+    found: list[Node] = []
+    for node in items(expressions):
+        match = fields(single(node)[1])
+        right = match.get("right")
+        flags = isinstance(right, list) and all(isinstance(flag, str) for flag in right)
+        found.append({"match": {**match, "right": sorted(map(str, items(right)))}} if flags else node)
+    return found
+
+
 def _equals(left: Node, right: Node) -> Node:
-    return {"match": {"op": "==", "left": left, "right": right}}
+    return _match("==", left, right)
+
+
+def _match(operator: str, left: Node, right: Node) -> Node:
+    return {"match": {"op": operator, "left": left, "right": right}}
 
 
 def _guard(direction: Direction, rule: Mapping[str, Node]) -> Optional[Guard]:

@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     NFPROTO,
     PRIORITY,
     TABLE,
+    UNTRACKED,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import (
     OWNER,
@@ -92,8 +93,12 @@ def _encode_answers(ruleset: Ruleset, direction: Direction) -> list[str]:
     """Write what lets answers to the connections of the other direction pass."""
     if direction == "out":
         # A client of this host may have a refused destination port as its source port.
-        return ["ct direction reply accept"]
-    return [f"ct direction reply {_dport(guard)} accept" for guard in answered_guards(ruleset.guards)]
+        return ["ct direction reply accept", f"{UNTRACKED} accept"]
+    lines = []
+    for guard in answered_guards(ruleset.guards):
+        lines.append(f"ct direction reply {_dport(guard)} accept")
+        lines += [f"{UNTRACKED} {_dport(guard)} accept"] if guard.protocol == "tcp" else []
+    return lines
 
 
 def _match(accept: Accept, family: int, name: Optional[str]) -> str:

@@ -21,6 +21,11 @@ DELETE = f"add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"
 """Removes the table whether or not it is there: nft before 1.0.7 has no ``destroy``."""
 
 
+UNTRACKED = "ct state untracked tcp flags rst,ack"
+"""Where a rule of somebody else says ``notrack`` nothing tells who opened a connection. All TCP segments but the first
+one of a connection have the flag ACK, or RST (RFC 9293, 3.10): what has one of them opens nothing."""
+
+
 class ChainNames(NamedTuple):
     """What differs between the chains of the two directions."""
 

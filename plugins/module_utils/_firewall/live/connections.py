@@ -1,0 +1,191 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a ruleset means for connections that exist already: pure, from sockets and rules.
+
+A connection goes on unless the rules exclude its peer, whoever opened it and whoever speaks next. What a client opened
+is decided at the guarded port; what the host opened is decided at the guarded port of the other side, and on its way
+back it passes a wide guarded range (see writing.py). The kernel's connection tracking does not know who opened a
+connection that is older than itself: :mod:`sessions` tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple, Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction, Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import answered_guards
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
+
+Opener = Literal["here", "peer"]
+CutLive = Literal["allow", "warn", "refuse"]
+CUT_LIVE: tuple[CutLive, ...] = ("allow", "warn", "refuse")
+"""What is done when rules would cut established connections: nothing, a warning, or nothing is loaded."""
+
+_OPEN = ("ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT")
+"""States in which at least one side may still send data."""
+
+NAMED = 8
+"""Connections that a sentence names."""
+
+
+class Connection(NamedTuple):
+    """A connection of this host with another one.
+
+    :ivar opener: who opened it.
+    :ivar established: whether both sides may send.
+    """
+
+    protocol: Literal["tcp", "udp"]
+    local: AddressRange
+    local_port: int
+    peer: AddressRange
+    peer_port: int
+    opener: Opener
+    established: bool = True
+    pid: Optional[int] = None
+    process: Optional[str] = None
+
+    def __str__(self) -> str:
+        """Say it: ``tcp 1433 from 192.0.2.66 port 51000 (sqlservr, pid 71)``."""
+        owner = ", ".join(
+            text for text in (self.process or "", f"pid {self.pid}" if self.pid is not None else "") if text
+        )
+        if self.opener == "peer":
+            said = f"{self.protocol} {self.local_port} from {self.peer} port {self.peer_port}"
+        else:
+            said = f"{self.protocol} {self.peer_port} to {self.peer} from port {self.local_port}"
+        return f"{said} ({owner})" if owner else said
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the module ruleset does."""
+        return {
+            "protocol": self.protocol,
+            "local_address": str(self.local),
+            "local_port": self.local_port,
+            "peer": str(self.peer),
+            "peer_port": self.peer_port,
+            "opened_by": "this host" if self.opener == "here" else "the peer",
+            "process": self.process,
+            "pid": self.pid,
+        }
+
+    @property
+    def command(self) -> str:
+        """The command that ends it on this host."""
+        return f"ss --kill dst {self.peer} dport = {self.peer_port} sport = {self.local_port}"
+
+
+def connections(sockets: Sequence[Socket]) -> list[Connection]:
+    """Return the connections with other hosts among a host's sockets, in their order, each of them once.
+
+    A local port on which somebody waits for clients is one that a peer connected to; another one is the source port of
+    a connection that the host itself opened. The kernel tells no more than that.
+    """
+    waiting = {(one.protocol, one.local_port) for one in sockets if one.is_listener}
+    ends = {(one.local_address, one.local_port) for one in sockets}
+    found: dict[tuple[object, ...], Connection] = {}
+    for one in sockets:
+        if one.protocol not in ("tcp", "udp") or one.state not in _OPEN or one.remote_address is None:
+            continue
+        if not one.local_port or not one.remote_port or (one.remote_address, one.remote_port) in ends:
+            continue
+        connection = Connection(
+            "tcp" if one.protocol == "tcp" else "udp",
+            AddressRange.of_socket(one.local_address),
+            one.local_port,
+            AddressRange.of_socket(one.remote_address),
+            one.remote_port,
+            "peer" if (one.protocol, one.local_port) in waiting else "here",
+            one.state == "ESTABLISHED",
+            one.pid,
+            one.process,
+        )
+        found.setdefault(connection[:5], connection)
+    return list(found.values())
+
+
+class Live(NamedTuple):
+    """What a host shows of its connections.
+
+    :ivar tracking: whether the kernel's connection tracking can be told who opened them.
+    :ivar unknown: why they are not known, or an empty string.
+    """
+
+    connections: tuple[Connection, ...] = ()
+    tracking: bool = True
+    unknown: str = ""
+
+
+class Verdicts:
+    """What a ruleset does to connections; asked for thousands of them."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._ruleset = ruleset
+        self._wide = answered_guards(ruleset.guards)
+        self._peers: dict[tuple[Direction, Protocol, int], Optional[AddressSet]] = {}
+
+    def cuts(self, connection: Connection) -> bool:
+        """Tell whether a connection ends with the rules in force."""
+        inbound = self._refuses("in", connection.protocol, connection.local_port, connection.peer)
+        if connection.opener == "peer":
+            return inbound
+        # Without a wide range there is no rule that lets answers pass: see writing.py.
+        answered = any(
+            item.protocol == connection.protocol and _is_in(connection.local_port, item.ports) for item in self._wide
+        )
+        return (inbound and not answered) or self._refuses(
+            "out", connection.protocol, connection.peer_port, connection.peer
+        )
+
+    def _refuses(self, direction: Direction, protocol: Protocol, port: int, peer: AddressRange) -> bool:
+        key = (direction, protocol, port)
+        if key not in self._peers:
+            self._peers[key] = self._admitted(*key)
+        admitted = self._peers[key]
+        return admitted is not None and not admitted.overlaps(peer)
+
+    def _admitted(self, direction: Direction, protocol: Protocol, port: int) -> Optional[AddressSet]:
+        """Return who may use a port; None when it is not guarded."""
+        if not _is_in(port, self._ruleset.guarded(direction, protocol)):
+            return None
+        return AddressSet(
+            peer
+            for item in self._ruleset.accepts
+            if (item.direction, item.protocol) == (direction, protocol) and _is_in(port, item.ports)
+            for peer in item.peers
+        )
+
+
+def _is_in(port: int, ranges: Iterable[PortRange]) -> bool:
+    return any(port in item for item in ranges)
+
+
+def newly_cut(live: Iterable[Connection], before: Ruleset, after: Ruleset) -> list[Connection]:
+    """Return the established connections that go on with the old rules and end with the new ones."""
+    old, new = Verdicts(before), Verdicts(after)
+    return [one for one in live if one.established and new.cuts(one) and not old.cuts(one)]
+
+
+def told_by_direction(live: Iterable[Connection], ruleset: Ruleset) -> list[Connection]:
+    """Return the connections that the rules treat by who opened them, as the kernel's connection tracking says."""
+    wide = answered_guards(ruleset.guards)
+    return [
+        one
+        for one in live
+        if any(item.protocol == one.protocol and _is_in(one.local_port, item.ports) for item in wide)
+        or _is_in(one.peer_port, ruleset.guarded("out", one.protocol))
+    ]
+
+
+def sentence(cut: Sequence[Connection]) -> str:
+    """Name connections, the first ones of many."""
+    more = f" and {len(cut) - NAMED} more" if len(cut) > NAMED else ""
+    return (
+        f"{len(cut)} established connection{'s' if len(cut) > 1 else ''}: "
+        + "; ".join(str(one) for one in cut[:NAMED])
+        + more
+    )

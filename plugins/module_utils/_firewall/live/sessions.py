@@ -1,0 +1,239 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connections of this host: looked at, made known to the kernel's connection tracking, and ended.
+
+Both go over netlink(7), with the standard library only. The numbers are those of the kernel's headers
+linux/netlink.h, linux/netfilter/nfnetlink_conntrack.h, nf_conntrack_common.h, nf_conntrack_tcp.h, linux/sock_diag.h and
+linux/inet_diag.h.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import (
+    Connection,
+    Live,
+    connections,
+    told_by_direction,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import collect
+
+NETLINK_SOCK_DIAG, NETLINK_NETFILTER = 4, 12
+_REQUEST, _ACK, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
+_ERROR = 2
+_DESTROY = 21
+_NEW, _GET, _DELETE = 0x100, 0x101, 0x102
+_NESTED = 0x8000
+_ORIGINAL, _REPLY, _STATUS, _PROTOCOL_STATE, _TIMEOUT = 1, 2, 3, 4, 7
+_SETTLED, _TRANSLATED = 0x2 | 0x4 | 0x8, 0x10 | 0x20
+_ESTABLISHED = 3
+_SACK, _LIBERAL = 0x2, 0x8
+_NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+_LIFE = {"tcp": 432000, "udp": 120}
+"""Seconds for which the tracking keeps a silent connection by default: nf_conntrack_tcp_timeout_established and
+nf_conntrack_udp_timeout_stream."""
+
+_WAIT = 10
+"""Seconds; the kernel answers at once."""
+
+
+class Sessions:
+    """The connections of this host."""
+
+    def look(self, ruleset: Ruleset) -> Live:
+        """Return the connections that a ruleset may matter to."""
+        # Who opened a connection to a guarded port of another host shows in the listener on its local port: any port.
+        outbound = any(item.direction == "out" for item in ruleset.guards)
+        ports = [port for item in ruleset.guards for port in item.ports]
+        try:
+            found = tuple(connections(collect(ports=None if outbound else ports)[1]))
+        except DbportsError as error:
+            return Live(unknown=error.reason)
+        return Live(found, tracking=not told_by_direction(found, ruleset) or _can_remember())
+
+    def remember(self, live: Iterable[Connection]) -> list[Connection]:
+        """Tell the connection tracking who opened these connections, which may be older than it is.
+
+        An entry that the kernel made in the middle of a connection (nf_conntrack_tcp_loose) and that takes the wrong
+        side for the opener is replaced. What it saw from the beginning stays, as does what it translates.
+
+        :returns: those that it could not be told of; those that it knows better are not among them.
+        """
+        left = list(live)
+        with contextlib.suppress(OSError), _Netlink(NETLINK_NETFILTER) as kernel:
+            return [one for one in left if not _remember(kernel, one)]
+        return left
+
+    def end(self, live: Iterable[Connection]) -> list[Connection]:
+        """End TCP connections on this host: its process sees an error, and its peer a reset.
+
+        :returns: those that the kernel would not end (it needs CONFIG_INET_DIAG_DESTROY and CAP_NET_ADMIN); those that
+            are gone are not among them.
+        """
+        left = [one for one in live if one.protocol == "tcp"]
+        with contextlib.suppress(OSError), _Netlink(NETLINK_SOCK_DIAG) as kernel:
+            return [one for one in left if not _end(kernel, one)]
+        return left
+
+
+def _can_remember() -> bool:
+    """Ask the connection tracking for an entry that is not there: a kernel without it knows no such question."""
+    nobody = AddressRange.parse("192.0.2.1")
+    with contextlib.suppress(OSError), _Netlink(NETLINK_NETFILTER) as kernel:
+        return kernel.do(_GET, 0, _key(Connection("tcp", nobody, 1, nobody, 1, "here"))) in (0, errno.ENOENT)
+    return False
+
+
+class _Entry(NamedTuple):
+    """An entry of the connection tracking, as far as it matters here."""
+
+    source: bytes
+    source_port: int
+    status: int
+    liberal: bool
+
+
+def _remember(kernel: _Netlink, one: Connection) -> bool:
+    number = kernel.do(_NEW, _CREATE | _EXCLUSIVE, _new_entry(one))
+    if number != errno.EEXIST:
+        return number == 0
+    entry = _read_entry(kernel.get(_GET, _key(one)))
+    if entry is None:
+        return False
+    host, port = _opener(one)
+    if (entry.source, entry.source_port) == (host, port) or not entry.liberal or entry.status & _TRANSLATED:
+        return True
+    return not kernel.do(_DELETE, 0, _key(one)) and not kernel.do(_NEW, _CREATE | _EXCLUSIVE, _new_entry(one))
+
+
+def _end(kernel: _Netlink, one: Connection) -> bool:
+    return kernel.do(_DESTROY, 0, _socket_id(one)) in (0, errno.ENOENT)
+
+
+def _socket_id(one: Connection) -> bytes:
+    """Write a struct inet_diag_req_v2 that names one connection, whatever its interface and cookie.
+
+    An IPv4 connection of a dual-stack socket is found as IPv4.
+    """
+    family = socket.AF_INET if one.local.family == 4 else socket.AF_INET6
+    addresses = b"".join(_packed(item).ljust(16, b"\0") for item in (one.local, one.peer))
+    request = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, 0xFFFFFFFF)
+    ports = struct.pack(">HH", one.local_port, one.peer_port)
+    return request + ports + addresses + struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+
+
+def _packed(address: AddressRange) -> bytes:
+    return address.first.to_bytes(4 if address.family == 4 else 16, "big")
+
+
+def _opener(one: Connection) -> tuple[bytes, int]:
+    if one.opener == "here":
+        return _packed(one.local), one.local_port
+    return _packed(one.peer), one.peer_port
+
+
+def _new_entry(one: Connection) -> bytes:
+    """Write the entry of an established connection; its window, which nobody knows, is not checked."""
+    body = _key(one) + _tuple(_REPLY, one, opener_first=False)
+    body += _attribute(_STATUS, struct.pack(">I", _SETTLED))
+    body += _attribute(_TIMEOUT, struct.pack(">I", _LIFE[one.protocol]))
+    if one.protocol == "udp":
+        return body
+    flags = struct.pack("BB", _SACK | _LIBERAL, _SACK | _LIBERAL)
+    state = _attribute(1, struct.pack("B", _ESTABLISHED)) + _attribute(4, flags) + _attribute(5, flags)
+    return body + _attribute(_PROTOCOL_STATE | _NESTED, _attribute(1 | _NESTED, state))
+
+
+def _key(one: Connection) -> bytes:
+    family = socket.AF_INET if one.local.family == 4 else socket.AF_INET6
+    return struct.pack(">BBH", family, 0, 0) + _tuple(_ORIGINAL, one, opener_first=True)
+
+
+def _tuple(kind: int, one: Connection, *, opener_first: bool) -> bytes:
+    ends = [(_packed(one.local), one.local_port), (_packed(one.peer), one.peer_port)]
+    if (one.opener == "here") != opener_first:
+        ends.reverse()
+    (source, source_port), (destination, destination_port) = ends
+    first = 1 if one.local.family == 4 else 3
+    addresses = _attribute(first, source) + _attribute(first + 1, destination)
+    ports = _attribute(2, struct.pack(">H", source_port)) + _attribute(3, struct.pack(">H", destination_port))
+    number = _attribute(1, struct.pack("B", _NUMBERS[one.protocol]))
+    return _attribute(kind | _NESTED, _attribute(1 | _NESTED, addresses) + _attribute(2 | _NESTED, number + ports))
+
+
+def _attribute(kind: int, body: bytes) -> bytes:
+    """Write a struct nlattr with its body, padded to four bytes."""
+    return struct.pack("=HH", 4 + len(body), kind) + body + bytes(-len(body) % 4)
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Read attributes until something is not one."""
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if not 4 <= length <= len(data):
+            return
+        yield kind & 0x3FFF, data[4:length]
+        data = data[length + -length % 4 :]
+
+
+def _read_entry(data: bytes) -> Optional[_Entry]:
+    """Read an entry of the tracking; None when it is not one."""
+    found = dict(_attributes(data[4:]))
+    original = dict(_attributes(found.get(_ORIGINAL, b"")))
+    addresses, ports = dict(_attributes(original.get(1, b""))), dict(_attributes(original.get(2, b"")))
+    state = dict(_attributes(dict(_attributes(found.get(_PROTOCOL_STATE, b""))).get(1, b"")))
+    source = addresses.get(1) or addresses.get(3)
+    if source is None or len(ports.get(2, b"")) != 2 or len(found.get(_STATUS, b"")) != 4:
+        return None
+    # UDP has no beginning that the tracking could have seen.
+    flags = state.get(4, bytes([_LIBERAL, 0]))
+    return _Entry(
+        source,
+        int.from_bytes(ports[2], "big"),
+        int.from_bytes(found[_STATUS], "big"),
+        bool(flags[:1]) and bool(flags[0] & _LIBERAL),
+    )
+
+
+class _Netlink:
+    """A netlink socket on which one request follows the other; a context manager.
+
+    :raises OSError: from any method, when the kernel has no such protocol or does not answer.
+    """
+
+    def __init__(self, protocol: int) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+        self._socket.bind((0, 0))
+        self._socket.settimeout(_WAIT)
+
+    def __enter__(self) -> _Netlink:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._socket.close()
+
+    def do(self, kind: int, flags: int, body: bytes) -> int:
+        """Send a request that changes something; return 0 or the kernel's errno."""
+        _found, answer = self._ask(kind, flags | _ACK, body)
+        return -int(struct.unpack_from("=i", answer)[0])
+
+    def get(self, kind: int, body: bytes) -> bytes:
+        """Send a request for one object; return it without its header, nothing when there is none."""
+        found, answer = self._ask(kind, 0, body)
+        return b"" if found == _ERROR else answer
+
+    def _ask(self, kind: int, flags: int, body: bytes) -> tuple[int, bytes]:
+        self._socket.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | flags, 1, 0) + body)
+        answer = self._socket.recv(65536)
+        found = struct.unpack_from("=IH", answer)[1]
+        return found, answer[16:]

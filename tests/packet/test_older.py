@@ -1,0 +1,260 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connections that are older than the rules: they go on unless the plan excludes the peer, whoever speaks next.
+
+Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_older.py``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
+
+from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, apply
+from lab import Lab, LabHost
+
+WIDE = [{"protocol": "tcp", "ports": ["1433", "50100-50199"], "peers": [CLIENT, CLIENT6], "purpose": "SQL"}]
+"""A dynamic instance, as a server of SQL Server has it: its range holds source ports of the host itself."""
+
+OUTBOUND = [*WIDE, {"direction": "out", "protocol": "tcp", "ports": ["50100-50199"], "peers": [CLIENT, CLIENT6]}]
+"""The same and a client of one: the range also holds source ports of those who connect to the host."""
+
+NOTRACK = """
+table inet raw_rules {
+  chain pre { type filter hook prerouting priority -300; notrack; }
+  chain out { type filter hook output priority -300; notrack; }
+}
+"""
+
+TRACK = """
+table inet their_rules {
+  chain in { type filter hook input priority 0; ct state established accept; }
+}
+"""
+
+TALK = """
+import socket, sys
+role, own, own_port, other, other_port = sys.argv[1:]
+family = socket.AF_INET6 if ":" in own else socket.AF_INET
+if role == "listens":
+    waiting = socket.create_server((own, int(own_port)), family=family)
+    print("ready", flush=True)
+    peer = waiting.accept()[0]
+else:
+    peer = socket.socket(family)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    peer.bind((own, int(own_port)))
+    peer.settimeout(60)
+    peer.connect((other, int(other_port)))
+print("connected", flush=True)
+for line in sys.stdin:
+    word, _, seconds = line.partition(" ")
+    try:
+        if word.strip() == "say":
+            peer.sendall(b"x" * 200_000)
+            answer = "said"
+        else:
+            peer.settimeout(float(seconds))
+            count, missing = 0, 200_000
+            while missing and (piece := peer.recv(missing)):
+                missing -= len(piece)
+            answer = "heard" if not missing else "ended"
+    except TimeoutError:
+        answer = "silence"
+    except OSError:
+        answer = "ended"
+    print(answer, flush=True)
+"""
+"""One end of a connection that speaks, more than a window without scaling holds, and listens when it is told to."""
+
+
+class End(NamedTuple):
+    """One end of a connection: the host's process."""
+
+    process: subprocess.Popen[str]
+
+    def order(self, text: str) -> None:
+        """Tell it to ``say``, or to ``hear SECONDS``."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{text}\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> str:
+        """Return its next line."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+class Case(NamedTuple):
+    """A connection: who opens it from which port to which, all by address.
+
+    :ivar alive: whether the plan leaves it alone.
+    """
+
+    opener: str
+    source: int
+    listener: str
+    port: int
+    alive: bool
+    rules: list[dict[str, Any]] = WIDE
+
+
+CASES = {
+    "the host's own, from its dynamic range": Case(SERVER, 50150, INTRUDER, 7000, True),
+    "the host's own, from its dynamic range, IPv6": Case(SERVER6, 50150, INTRUDER6, 7000, True),
+    "a client of the dynamic instance": Case(CLIENT, 40000, SERVER, 50123, True),
+    "a stranger at the dynamic instance": Case(INTRUDER, 40000, SERVER, 50123, False),
+    "a stranger at a fixed port": Case(INTRUDER, 40000, SERVER, 1433, False),
+    "a stranger at the dynamic instance, IPv6": Case(INTRUDER6, 40000, SERVER6, 50123, False),
+    "an administrator from a guarded destination port": Case(INTRUDER, 50155, SERVER, 22, True, OUTBOUND),
+    "the host's own to a declared server": Case(SERVER, 40000, CLIENT, 50160, True, OUTBOUND),
+    "the host's own to an undeclared server": Case(SERVER, 40000, INTRUDER, 50160, False, OUTBOUND),
+}
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A server, a declared client and an intruder; nothing tracks connections."""
+    with Lab() as lab:
+        lab.host("erp-db", [f"{SERVER}/24", f"{SERVER6}/64"])
+        lab.host("app-01", [f"{CLIENT}/24", f"{CLIENT6}/64"])
+        lab.host("intruder", [f"{INTRUDER}/24", f"{INTRUDER6}/64"])
+        yield lab
+
+
+def host_of(lab: Lab, address: str) -> LabHost:
+    """Return the host that has an address."""
+    names = {SERVER: "erp-db", SERVER6: "erp-db", CLIENT: "app-01", CLIENT6: "app-01"}
+    return lab.hosts[names.get(address, "intruder")]
+
+
+def connect(lab: Lab, case: Case) -> tuple[End, End]:
+    """Open a connection; return the server's end and the other one."""
+
+    def start(address: str, *arguments: str) -> End:
+        program = [sys.executable, "-c", TALK, *arguments]
+        return End(host_of(lab, address).popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+
+    listener = start(case.listener, "listens", case.listener, str(case.port), case.opener, str(case.source))
+    assert listener.answer() == "ready"
+    opener = start(case.opener, "opens", case.opener, str(case.source), case.listener, str(case.port))
+    assert (opener.answer(), listener.answer()) == ("connected", "connected")
+    ends = {case.opener: opener, case.listener: listener}
+    own = next(address for address in ends if address in (SERVER, SERVER6))
+    other = next(address for address in ends if address != own)
+    return ends[own], ends[other]
+
+
+def passes(speaker: End, hearer: End, seconds: str) -> str:
+    """Let one end speak, and return what the other one hears: ``heard``, ``silence`` or ``ended``."""
+    hearer.order(f"hear {seconds}")
+    speaker.order("say")
+    found = hearer.answer()
+    if found == "heard":
+        assert speaker.answer() == "said"
+    return found
+
+
+STRICT = "echo 0 >/proc/sys/net/netfilter/nf_conntrack_tcp_loose"
+"""What hardened hosts do: then the tracking takes up no connection that it has not seen from the beginning."""
+
+RUNS = [
+    *(
+        (name, first, tracking)
+        for name in CASES
+        for first in ("server", "peer")
+        for tracking in ("tracked", "untracked")
+    ),
+    *((name, "peer", "strict") for name, case in CASES.items() if case.alive),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "tracking"), [run for run in RUNS if "IPv6" not in run[0] or run[1:] == ("peer", "tracked")]
+)
+def test_a_connection_older_than_the_rules(lab: Lab, name: str, first: str, tracking: str) -> None:
+    """It goes on when the plan leaves its peer alone, and ends when not: whoever opened it and whoever speaks next."""
+    case, server = CASES[name], lab.hosts["erp-db"]
+    if tracking == "untracked":
+        server.run(["nft", "-f", "-"], input=NOTRACK)
+    if tracking == "strict":
+        server.run(["sh", "-c", STRICT])
+    own, other = connect(lab, case)
+    apply(server, rules=case.rules, filter_outbound=case.rules is OUTBOUND)
+    ends = (own, other) if first == "server" else (other, own)
+    if case.alive:
+        assert passes(*ends, "60") == "heard"
+        assert passes(*reversed(ends), "60") == "heard"
+    else:
+        assert passes(*ends, "1") in ("silence", "ended")
+
+
+def test_the_tracking_is_put_right_where_it_took_the_wrong_side_for_the_opener(lab: Lab) -> None:
+    """Somebody else's rules began to track in the middle of the connection, when the peer spoke."""
+    server = lab.hosts["erp-db"]
+    own, other = connect(lab, CASES["the host's own, from its dynamic range"])
+    server.run(["nft", "-f", "-"], input=TRACK)
+    assert passes(other, own, "60") == "heard"
+    apply(server, rules=WIDE)
+    assert passes(other, own, "60") == "heard"
+
+
+@pytest.mark.parametrize("tracking", ["tracked", "untracked"])
+def test_new_connections_from_the_guarded_range(lab: Lab, tracking: str) -> None:
+    """The host itself opens connections from the range of its dynamic instance; nobody else gets into it."""
+    server = lab.hosts["erp-db"]
+    if tracking == "untracked":
+        server.run(["nft", "-f", "-"], input=NOTRACK)
+    apply(server, rules=WIDE)
+    own, other = connect(lab, CASES["the host's own, from its dynamic range"])
+    assert passes(own, other, "60") == "heard"
+    assert passes(other, own, "60") == "heard"
+
+
+STRANGER = CASES["a stranger at a fixed port"]
+
+
+def test_what_would_be_cut_is_named_first(lab: Lab) -> None:
+    """A check names the connections that the rules would cut; with refuse nothing is loaded, and they go on."""
+    server = lab.hosts["erp-db"]
+    own, other = connect(lab, STRANGER)
+    connect(lab, Case(CLIENT, 40000, SERVER, 1434, True))
+    connect(lab, Case(SERVER, 5022, INTRUDER, 7000, False))
+    rules = [{"protocol": "tcp", "ports": ["1433-1434", "5022"], "peers": [CLIENT]}]
+    predicted = apply(server, check=True, rules=rules)
+    cut = [(item["peer"], item["peer_port"], item["local_port"], item["opened_by"]) for item in predicted["cut"]]
+    assert cut == [(INTRUDER, 40000, 1433, "the peer"), (INTRUDER, 7000, 5022, "this host")]
+    assert all(item["process"] and item["pid"] == own.process.pid for item in predicted["cut"][:1])
+    said = "2 established connections: tcp 1433 from 192.0.2.66 port 40000 ("
+    assert any(said in text for text in predicted["warnings"])
+    refused = apply(server, rules=rules, cut_live="refuse")
+    assert said in refused["error"]
+    assert "dbports_cut_live" in refused["error"]
+    assert passes(other, own, "60") == "heard"
+    assert not any(
+        "established" in text for text in apply(server, check=True, rules=rules, cut_live="allow")["warnings"]
+    )
+
+
+@pytest.mark.parametrize("tracking", ["tracked", "untracked"])
+@pytest.mark.parametrize("name", ["a stranger at a fixed port", "a stranger at the dynamic instance"])
+def test_a_session_that_the_rules_exclude_is_ended_on_the_server(lab: Lab, name: str, tracking: str) -> None:
+    """The server's process gets an error at once instead of holding a dead session for hours."""
+    server = lab.hosts["erp-db"]
+    if tracking == "untracked":
+        server.run(["nft", "-f", "-"], input=NOTRACK)
+    own, _other = connect(lab, CASES[name])
+    result = apply(server, rules=WIDE)
+    assert [item["peer"] for item in result["cut"]] == [INTRUDER]
+    own.order("hear 60")
+    assert own.answer() == "ended"
+    assert INTRUDER not in server.run(["ss", "-Htn"]).stdout
