@@ -11,8 +11,12 @@ PYTHON   ?= python3
 SCENARIO ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 JOBS     ?= 2
 INPUTS   ?= 500000
+RUNS     ?= 6
+PAIRS    ?= 5
+CALLS    ?= 3
+BACKENDS ?= nftables iptables
 TEXTS    ?= 10000000
-PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet integration page first-hour lint property unit types docs build
+PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet kill integration page first-hour lint property unit types docs build
 
 VENV      := .venv
 VENV_DEMO := .venv-demo
@@ -32,7 +36,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test unit property explore fuzz fuzz-sockets packet integration page screenshots first-hour molecule sanity lint docs types build bench pin clean
+.PHONY: help setup demo test unit property explore fuzz fuzz-sockets packet kill integration page screenshots first-hour molecule sanity lint docs types build bench pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -81,6 +85,11 @@ explore: setup ## property tests with examples that differ from run to run, and 
 packet: setup ## real packets against real rulesets, in a private network world
 	@echo "packet: pytest tests/packet in a world of its own"
 	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) -m pytest tests/packet
+
+kill: setup ## kill runs in the middle, two at once: RUNS=250 PAIRS=200 CALLS=0 (every system call) BACKENDS=nftables
+	@echo "kill: $(RUNS) kills, $(PAIRS) pairs, on each of $(BACKENDS)"
+	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) tests/kill/kill.py $(addprefix --backend=,$(BACKENDS)) \
+	  --kills $(RUNS) --boundaries $(CALLS) --pairs $(PAIRS)
 
 integration: setup $(BUILD)/collections/.stamp ## real playbook runs against lab hosts
 	@echo "integration: pytest tests/integration in a world of its own"

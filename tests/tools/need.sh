@@ -12,7 +12,7 @@ case "${1:-}" in
           /usr/sbin/sshd:openssh-server
           ssh-keygen:openssh-client podman:podman crun:crun mmdebstrap:mmdebstrap newuidmap:uidmap iptables:iptables
           /usr/lib/podman/netavark:netavark busybox:busybox ufw:ufw chromium:chromium
-          chromedriver:chromium-driver)
+          chromedriver:chromium-driver strace:strace)
         [ "$(id -u)" -eq 0 ] || wanted+=(slirp4netns:slirp4netns) ;;  # rootless podman's way out
   *) echo "usage: $0 demo|test" >&2; exit 2 ;;
 esac
@@ -33,6 +33,13 @@ if [ "$(id -u)" -eq 0 ] && [ -e /etc/debian_version ]; then
   echo "need: installing ${packages[*]}"
   export DEBIAN_FRONTEND=noninteractive
   log=$(mktemp)
+  # What is installed for its programs must not start its services: sshd, a firewall.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
   if ! { apt-get update && "${install[@]}"; } >"$log" 2>&1; then
     cat "$log" >&2
     echo "need: could not install ${packages[*]}" >&2

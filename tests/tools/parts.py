@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TELLING = re.compile(
-    r"^(?:\d+ (?:passed|failed|error).*|Success: .*|Found \d+ error.*|Passed: .*|sanity: .*|build: .*|Built .*)$"
+    r"^(?:\d+ (?:passed|failed|error).*|Success: .*|Found \d+ error.*|Passed: .*|(?:sanity|build|kill): .*|Built .*)$"
 )
 """The lines in which the tools sum themselves up; a part's last one is shown beside its name."""
 

@@ -1,0 +1,323 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kill runs in the middle, and let two of them run at once: the host is always whole.
+
+    python tests/kill/kill.py --backend nftables --kills 250 --boundaries 0 --pairs 200
+
+A lab host goes to and fro between two rulesets that are kept for the next boot. Runs are killed at random moments
+(the module, its process group, by SIGKILL and by signals that it may handle) and, with strace, at system calls of the
+swap. Then either nobody does anything, or the host is restarted. Afterwards what is in force and what is kept are both
+the old state or both the new one; the next run succeeds, and nothing is left on the host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lab"))
+
+import world
+from lab import Lab, LabHost
+
+ON_HOST = HERE / "on_host.py"
+STATE = "/var/lib/dbports-firewall"
+PATIENCE = 60
+"""Seconds after which a host that does not come to rest has failed."""
+
+CALLS = "rename,renameat,renameat2,unlink,unlinkat,fsync,mkdir,rmdir,vfork,clone,clone3,flock,execve,openat,write,close"
+"""System calls of the swap at which a run is killed."""
+
+KINDS = (
+    ("module, SIGKILL", os.kill, signal.SIGKILL),
+    ("group, SIGKILL", os.killpg, signal.SIGKILL),
+    ("module, SIGTERM", os.kill, signal.SIGTERM),
+    ("group, SIGHUP", os.killpg, signal.SIGHUP),
+)
+
+
+class HalfStateError(AssertionError):
+    """What no host may ever come to."""
+
+
+class Told(NamedTuple):
+    """What a run said before it ended: a failure, whether it changed something, and whether it waits."""
+
+    failed: str = ""
+    changed: bool = False
+    confirm: str = ""
+    warnings: tuple[str, ...] = ()
+    msg: str = ""
+
+
+def read_answer(status: int, output: str) -> Told:
+    """Read what a run said; one that was killed said nothing."""
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    if not lines and status not in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, 128 + signal.SIGKILL):
+        raise HalfStateError(f"a run broke: {status} {output}")
+    return Told(**json.loads(lines[-1])) if lines else Told(failed="killed")
+
+
+class Host:
+    """A lab host with one backend and two rulesets."""
+
+    def __init__(self, lab: LabHost, backend: str) -> None:
+        self.lab = lab
+        self.backend = backend
+        self.root = Path(f"/proc/{lab.pid}/root")
+        lab.run(["mkdir", "-p", "/run/systemd/system", "/run/bin"])
+        shutil.copy(HERE / "systemctl.sh", self.root / "run/bin/systemctl")
+        self.env = {**os.environ, "PYTHONPATH": lab.import_path, "PATH": f"/run/bin:{os.environ['PATH']}"}
+        self.server = lab.popen(
+            [sys.executable, str(ON_HOST)], env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.whole: dict[str, list[str]] = {}
+        for name in ("b", "a"):
+            told = self.finish(self.start(name))
+            if not told.changed:
+                raise HalfStateError(f"the first run of {name} did not change anything: {told}")
+            self.whole[name] = self.look()
+        self.name = "a"
+
+    def ask(self, **request: Any) -> Any:
+        """Ask the server on the host."""
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        print(json.dumps(request), file=self.server.stdin, flush=True)
+        return json.loads(self.server.stdout.readline())
+
+    def arguments(self, name: str) -> dict[str, Any]:
+        """Return the rules of one of the two states."""
+        peers = ["192.0.2.21", "198.51.100.0/24", "2001:db8::/64"] if name == "a" else ["192.0.2.22"]
+        ports = [["1433"], ["5022"], ["49152-65535"]] if name == "a" else [["1433"], ["1434"]]
+        rules = [
+            {"direction": "in", "protocol": "tcp", "ports": item, "peers": peers, "purpose": name} for item in ports
+        ]
+        return {"rules": rules, "allow_shrink": True, "backend": self.backend}
+
+    def start(self, name: str, confirm_timeout: int = 0) -> int:
+        """Start a run, as a session of its own; returns its process id."""
+        return int(self.ask(run=[self.arguments(name), {"confirm_timeout": confirm_timeout}]))
+
+    def finish(self, pid: int) -> Told:
+        """Wait for a run."""
+        return read_answer(*self.ask(wait=pid))
+
+    def trace(self, name: str, *options: str) -> Told:
+        """Make a run under strace."""
+        command = ["strace", *options, sys.executable, str(ON_HOST), json.dumps(self.arguments(name)), "{}"]
+        process = self.lab.popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output = process.communicate(timeout=300)[0]
+        return read_answer(process.returncode, output)
+
+    def look(self) -> list[str]:
+        """Return the rules in force and what is kept."""
+        found: list[str] = self.ask(look=self.backend)
+        return found
+
+    def watchers(self) -> list[int]:
+        """Return the processes that wait to undo a change of this host."""
+        network = Path(f"/proc/{self.lab.pid}/ns/net").stat().st_ino
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if (
+                    entry.name.isdigit()
+                    and b"dbports-firewall/undo.py\0watch" in (entry / "cmdline").read_bytes()
+                    and (entry / "ns/net").stat().st_ino == network
+                ):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+    @property
+    def busy(self) -> bool:
+        """Whether a change is not finished."""
+        return (self.root / STATE[1:] / "journal.json").exists()
+
+    def left(self) -> list[str]:
+        """Return what no finished change leaves."""
+        found = [
+            name for _place, _folders, files in os.walk(self.root / "etc") for name in files if ".dbports-" in name
+        ]
+        if (self.root / STATE[1:]).exists():
+            found.append(STATE)
+        return found
+
+    def clean(self) -> bool:
+        """Tell whether nothing is left, after the time that a process needs to see that its change was finished."""
+        end = time.monotonic() + PATIENCE
+        while self.watchers() and time.monotonic() < end:
+            time.sleep(0.05)
+        return not self.left() and not self.watchers()
+
+    def come_to_rest(self) -> None:
+        """Wait until nobody is about to undo anything; what was killed before that was armed has changed nothing."""
+        end, quiet = time.monotonic() + PATIENCE, 0
+        while quiet < (20 if self.busy else 1):
+            if time.monotonic() > end:
+                raise HalfStateError(f"after {PATIENCE} s there is still {self.left()}")
+            quiet = 0 if self.watchers() else quiet + 1
+            time.sleep(0.05)
+
+    def restart(self) -> None:
+        """Do what a reboot does: every process and rule is gone, then the undo at boot, then the units."""
+        for pid in self.watchers():
+            os.kill(pid, signal.SIGKILL)
+        self.lab.run(["nft", "flush", "ruleset"])
+        journal = self.root / STATE[1:] / "journal.json"
+        if self.busy:
+            journal.write_text(json.dumps({**json.loads(journal.read_text()), "boot": "an earlier one"}))
+            self.lab.run([sys.executable, "-IBS", f"{STATE}/undo.py", "boot"], env=self.env)
+        self.lab.run(["/run/bin/systemctl", "boot"], env=self.env)
+
+    def settle(self, target: str, told: Told, confirm_timeout: int, restart: bool) -> str:
+        """See that the host is whole after a run and clean after the next one; returns the state it was found in."""
+        if restart:
+            self.restart()
+        self.come_to_rest()
+        found = next((name for name, whole in self.whole.items() if whole == self.look()), "")
+        if not found:
+            raise HalfStateError(f"neither {self.name} nor {target}: {self.look()}")
+        kept = not told.failed and not confirm_timeout
+        if found != (target if kept else self.name) and (kept or told.failed != "killed"):
+            raise HalfStateError(f"the run said {told}, and the host is in state {found}")
+        again = self.finish(self.start(target))
+        if again.failed or self.look() != self.whole[target] or not self.clean():
+            raise HalfStateError(f"the next run: {again}, {self.look()}, {self.left()}")
+        self.name = target
+        return "new" if found == target else "old"
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process has not ended yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def other(name: str) -> str:
+    """Return the other of the two states."""
+    return "b" if name == "a" else "a"
+
+
+def kill_at_random(host: Host, runs: int, chance: random.Random) -> Counter[str]:
+    """Kill runs at random moments, half of them from the moment at which something is on the host."""
+    began = time.monotonic()
+    told = host.finish(host.start(other(host.name)))
+    length = time.monotonic() - began
+    host.settle(other(host.name), told, 0, False)
+    seen: Counter[str] = Counter()
+    for number in range(runs):
+        name, send, kind = KINDS[number % len(KINDS)]
+        target, timeout, restart = other(host.name), chance.choice((0, 1)), chance.random() < 0.25
+        pid = host.start(target, timeout)
+        if number % 2:
+            while is_running(pid) and not (host.root / STATE[1:]).exists():
+                time.sleep(0.0005)
+        time.sleep(chance.uniform(0, length / 2 if number % 2 else length * 1.2))
+        send(pid, kind)  # one that has ended is still there for its parent
+        told = host.finish(pid)
+        try:
+            seen[host.settle(target, told, timeout, restart)] += 1
+        except HalfStateError as error:
+            raise HalfStateError(
+                f"kill {number} ({name}, confirm_timeout {timeout}, restart {restart}): {error}"
+            ) from error
+    return seen
+
+
+def boundaries(host: Host) -> list[tuple[str, int]]:
+    """Return the system calls of a run from the first one about the journal's directory on, each with its number."""
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as log:
+        told = host.trace(other(host.name), "-o", log.name, "-e", f"trace=?{CALLS.replace(',', ',?')}")
+        lines = log.read().splitlines()
+    host.settle(other(host.name), told, 0, False)
+    counts: Counter[str] = Counter()
+    found: list[tuple[str, int]] = []
+    for line in lines:
+        call = line.partition("(")[0]
+        if call in CALLS.split(","):
+            counts[call] += 1
+            if found or STATE in line:
+                found.append((call, counts[call]))
+    return found
+
+
+def kill_at_boundaries(host: Host, most: int, chance: random.Random) -> Counter[str]:
+    """Kill a run at system calls of the swap; 0 for ``most`` means at every one of them."""
+    seen: Counter[str] = Counter()
+    if not shutil.which("strace"):
+        print("kill: strace is missing, no system call is a boundary")
+        return seen
+    found = boundaries(host)
+    for call, number in found if not most else sorted(chance.sample(found, min(most, len(found)))):
+        target, restart = other(host.name), chance.random() < 0.25
+        inject = f"inject={call}:signal=KILL:when={number}"
+        told = host.trace(target, "-o", os.devnull, "-e", f"trace={call}", "-e", inject)
+        try:
+            seen[host.settle(target, told, 0, restart)] += 1
+        except HalfStateError as error:
+            raise HalfStateError(f"killed at {call} {number} (restart {restart}): {error}") from error
+    return seen
+
+
+def run_pairs(host: Host, pairs: int) -> Counter[str]:
+    """Let two runs with different wishes start at once; the end is one of them, and both tell the truth."""
+    seen: Counter[str] = Counter()
+    for number in range(pairs):
+        pids = {name: host.start(name) for name in (("a", "b") if number % 2 else ("b", "a"))}
+        told = {name: host.finish(pid) for name, pid in pids.items()}
+        found = next((name for name, whole in host.whole.items() if whole == host.look()), "")
+        failed = {item.failed for item in told.values()} - {""}
+        if not found or told[found].failed or failed - {"busy"} or not host.clean():
+            raise HalfStateError(f"pair {number}: {told}, {host.look()}, {host.left()}")
+        if not any(item.changed for item in told.values()):
+            raise HalfStateError(f"pair {number}: nobody changed anything: {told}")
+        host.name = found
+        seen["one waited" if not failed else "one was refused"] += 1
+    return seen
+
+
+def main() -> int:
+    """Run all of it on a lab host for each backend."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backend", action="append", help="may be given several times; default: nftables, iptables")
+    parser.add_argument("--kills", type=int, default=250)
+    parser.add_argument("--boundaries", type=int, default=0, help="so many at most; 0 kills at all of them")
+    parser.add_argument("--pairs", type=int, default=200)
+    options = parser.parse_args()
+    for backend in options.backend or ("nftables", "iptables"):
+        chance = secrets.SystemRandom()
+        with Lab() as lab:
+            host = Host(lab.host("db", ["192.0.2.10/24"]), backend)
+            kills = kill_at_random(host, options.kills, chance)
+            calls = kill_at_boundaries(host, options.boundaries, chance)
+            pairs = run_pairs(host, options.pairs)
+        said = "; ".join(
+            f"{sum(seen.values())} {what} ({', '.join(f'{count} {name}' for name, count in sorted(seen.items()))})"
+            for what, seen in (("random kills", kills), ("kills at system calls", calls), ("pairs", pairs))
+        )
+        print(f"kill: {backend}: {said}; 0 half states", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    world.enter()
+    sys.exit(main())

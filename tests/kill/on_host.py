@@ -1,0 +1,70 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the kill test runs on its host: either one run, or a server that starts runs without importing everything anew.
+
+The server reads a line of JSON for each request and answers with one: ``{"run": [arguments, options]}`` starts a run as
+a session of its own and returns its process id, ``{"wait": PID}`` waits for it and returns its status and what it said,
+``{"look": BACKEND}`` returns the rules in force and what is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import BACKENDS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
+
+
+def run(arguments: dict[str, Any], options: dict[str, Any]) -> str:
+    """Make one run; returns what it would tell its user, as JSON."""
+    try:
+        result = apply(DesiredState.from_arguments(arguments), **options)
+    except DbportsError as error:
+        return json.dumps({"failed": error.code, "msg": str(error)})
+    return json.dumps({key: result[key] for key in ("changed", "confirm", "warnings")})
+
+
+class Server:
+    """Starts runs and looks at the host."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[int, int] = {}
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Do what a request asks for."""
+        if "run" in request:
+            return self.start(*request["run"])
+        if "wait" in request:
+            _pid, status = os.waitpid(request["wait"], 0)
+            with os.fdopen(self.outputs.pop(request["wait"]), encoding="utf-8") as output:
+                return [os.waitstatus_to_exitcode(status), output.read()]
+        backend = next(item for item in BACKENDS if item.name == request["look"])
+        state = backend.decode(backend.observe())
+        return [state.ruleset.render(), state.kept.render()]
+
+    def start(self, arguments: dict[str, Any], options: dict[str, Any]) -> int:
+        """Start a run as a session of its own; returns its process id."""
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            os.write(writing, run(arguments, options).encode())
+            os._exit(0)
+        os.close(writing)
+        self.outputs[pid] = reading
+        return pid
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(run(*map(json.loads, sys.argv[1:])))
+        sys.exit()
+    server = Server()
+    for line in sys.stdin:
+        print(json.dumps(server.answer(json.loads(line))), flush=True)
