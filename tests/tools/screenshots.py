@@ -16,7 +16,8 @@ from typing import Any
 
 OUTPUT = "ansible_collections.dbports.firewall.plugins.plugin_utils._output"
 TESTS = Path(__file__).resolve().parents[1]
-SIZES = {"report-3.png": (1200, 1080), "report-3000.png": (1200, 1560)}
+SIZES = {"report-3.png": (1200, 1080), "report-3000.png#topology": (1200, 1420)}
+"""The width and height of each picture, and the heading at which it begins."""
 
 
 def main() -> None:
@@ -28,15 +29,15 @@ def main() -> None:
     pages: Any = importlib.import_module("pages")
     page_of = importlib.import_module(f"{OUTPUT}.html_page").page_of
     folder.mkdir(parents=True, exist_ok=True)
-    for (name, size), data in zip(SIZES.items(), (pages.THREE, pages.fleet())):
-        with tempfile.TemporaryDirectory() as place, browser.Browser(*size) as chromium:
+    for (target, (width, height)), data in zip(SIZES.items(), (pages.THREE, pages.fleet())):
+        name, _hash, heading = target.partition("#")
+        with tempfile.TemporaryDirectory() as place, browser.Browser(width, height) as chromium:
             page = Path(place) / "report.html"
             page.write_text(page_of(pages.overview(data, pages.sample_findings(data))), encoding="utf-8")
-            width, height = size
             chromium.cdp(
                 "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
             )
-            chromium.open(page)
+            chromium.open(f"{page.as_uri()}#{heading}")
             chromium.screenshot(folder / name)
         print(f"{folder / name}: {(folder / name).stat().st_size // 1024} KiB")
 

@@ -14,6 +14,15 @@ from xml.etree import ElementTree
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
+    CODES,
+    CONFIGURED,
+    INTENDED,
+    LISTENING,
+    REACHED,
+    VERDICTS,
+    Finding,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.exports import (
     FlowRecord,
     cell,
@@ -25,6 +34,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.overview import Overview, overview_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import Report
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report_files import FORMATS, write_report
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.states import STATES
 from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -55,6 +65,22 @@ def test_the_schema_names_every_field_and_no_other() -> None:
     assert not Draft202012Validator(SCHEMA).is_valid({**data, "more": 1})
     flow = SCHEMA["$defs"]["flow"]
     assert flow["required"] == list(FlowRecord._fields) == list(flow["properties"])
+    assert set(flow["properties"]["state"]["enum"]) == set(STATES)
+
+
+def test_the_schema_knows_what_findings_have() -> None:
+    fields = SCHEMA["$defs"]["finding"]["properties"]
+    assert {*Finding._fields, "sentence"} == set(fields)
+    words = {
+        "code": CODES,
+        "verdict": VERDICTS,
+        "intended": INTENDED,
+        "configured": CONFIGURED,
+        "listening": LISTENING,
+        "reached": REACHED,
+    }
+    for name, values in words.items():
+        assert set(fields[name]["enum"]) == set(values) - {""}, name
 
 
 def test_csv_has_a_line_for_each_flow_that_a_program_reads_back() -> None:
