@@ -83,6 +83,8 @@ attributes:
     details:
       - It changes nothing.
 seealso:
+  - module: dbports.firewall.mssql_browser_info
+  - module: dbports.firewall.sql602_server_info
   - module: dbports.firewall.netstat_facts
   - module: dbports.firewall.observation_info
   - module: dbports.firewall.verify

@@ -171,7 +171,7 @@ def http_ok(body: bytes) -> bytes:
 
 
 class Mssql:
-    """One SQL Server instance: answers a PRELOGIN message and no more."""
+    """One SQL Server instance: answers a PRELOGIN message, and refuses every login."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.ports: list[int] = options.port or [1433]
@@ -200,10 +200,25 @@ class Mssql:
         for token, value in options:
             heads += struct.pack(">BHH", token, offset + len(data), len(value))
             data += value
-        reply = heads + b"\xff" + data
-        writer.write(struct.pack(">BBHHBB", 0x04, 0x01, 8 + len(reply), 0, 1, 0) + reply)
+        writer.write(tds_reply(heads + b"\xff" + data))
         await writer.drain()
-        await reader.read()
+        if await reader.read(1):
+            writer.write(tds_reply(LOGIN_FAILED))
+            await writer.drain()
+
+
+def tds_reply(body: bytes) -> bytes:
+    """Return a tabular result of one packet."""
+    return struct.pack(">BBHHBB", 0x04, 0x01, 8 + len(body), 0, 1, 0) + body
+
+
+def login_failed(text: str = "Login failed for user: this is a stand-in.") -> bytes:
+    """Return the tokens ERROR (0xAA) with number 18456, state 1 and class 14, and DONE (0xFD) with its error bit."""
+    message = struct.pack("<iBBH", 18456, 1, 14, len(text)) + text.encode("utf-16-le") + struct.pack("<BBi", 0, 0, 1)
+    return struct.pack("<BH", 0xAA, len(message)) + message + struct.pack("<BHHQ", 0xFD, 2, 0, 0)
+
+
+LOGIN_FAILED = login_failed()
 
 
 def prelogin_options(body: bytes) -> dict[int, bytes]:

@@ -18,7 +18,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
 SOURCES = ("netlink", "netstat", "ss", "proc")
-ATTEMPTS = 100
+ATTEMPTS = 50
 IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
 LOOPBACK = "127.0.0.1"
 
@@ -80,11 +80,15 @@ def test_many(stack: ExitStack) -> None:
         address = "::1" if listener.family == IPV6 else LOOPBACK
         stack.enter_context(socket.create_connection((address, _port(listener)), timeout=60))
     ports = {_port(listener) for listener in listeners}
-    expected = set(_seen("netlink", ports))
+    expected = _seen("netlink", ports)
     assert len([one for one in expected if one.state == "LISTEN" and one.pid == os.getpid()]) == len(listeners)
-    assert len([one for one in expected if one.state == "ESTABLISHED" and one.pid is None]) == len(listeners) / 3
+    assert len([one for one in expected if one.state == "ESTABLISHED" and one.pid is None]) >= len(listeners) / 3
     for source in SOURCES:
-        assert set(_shown(source, ports, expected)) == expected, source
+        for _attempt in range(ATTEMPTS):  # others have sockets on some of these ports, too
+            sockets, expected = _seen(source, ports), _seen("netlink", ports)
+            if sockets == expected:
+                break
+        assert sockets == expected, source
 
 
 @pytest.fixture

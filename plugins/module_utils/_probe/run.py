@@ -81,13 +81,10 @@ def _read_ports(kind: ProbeKind, value: Any) -> list[PortRange]:
     return ports
 
 
-def run_probes(values: Iterable[Mapping[str, Any]], timeout: float) -> list[dict[str, Any]]:
-    """Run probes and return a result for each, in their order.
+def check_timeout(timeout: float) -> None:
+    """Refuse a time that is too short for any answer, or longer than anyone waits.
 
-    :param values: probes as the module gets them.
-    :param timeout: seconds that each probe may take.
-    :returns: dicts with id, kind, address, port (None where there is none), verdict, detail and milliseconds.
-    :raises DbportsError: when a probe or the timeout makes no sense; then nothing was sent.
+    :raises DbportsError: for such a one.
     """
     if not MIN_TIMEOUT <= timeout <= MAX_TIMEOUT:
         raise DbportsError(
@@ -96,6 +93,17 @@ def run_probes(values: Iterable[Mapping[str, Any]], timeout: float) -> list[dict
             path="timeout",
             value=timeout,
         )
+
+
+def run_probes(values: Iterable[Mapping[str, Any]], timeout: float) -> list[dict[str, Any]]:
+    """Run probes and return a result for each, in their order.
+
+    :param values: probes as the module gets them.
+    :param timeout: seconds that each probe may take.
+    :returns: dicts with id, kind, address, port (None where there is none), verdict, detail and milliseconds.
+    :raises DbportsError: when a probe or the timeout makes no sense; then nothing was sent.
+    """
+    check_timeout(timeout)
     probes = [_parse(value, f"probes[{number}]") for number, value in enumerate(values)]
     if not probes:
         return []

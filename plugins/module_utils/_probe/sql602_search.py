@@ -74,10 +74,14 @@ class Search:
 
     One receiving socket for all, because no two could hold UDP 5002; one connected socket a server for the query,
     because only a connected one is told of an ICMP error, and because the client too asks from an ephemeral port.
+
+    :param answer_port: the UDP port of this host where announcements are waited for; 0 for any that is free.
     """
 
-    def __init__(self, servers: list[Server]) -> None:
+    def __init__(self, servers: list[Server], answer_port: int = ANSWER_PORT) -> None:
         self.servers = list(dict.fromkeys(servers))
+        self.answer_port = answer_port
+        self.announced: dict[Server, Announcement] = {}
         self._found: dict[Server, Timed] = {}
         self._began = time.monotonic()
         self._note = ""
@@ -95,7 +99,8 @@ class Search:
             selector = stack.enter_context(selectors.DefaultSelector())
             for sock in (receiver, *senders):
                 selector.register(sock, selectors.EVENT_READ)
-            request = encode_search(receiver.getsockname()[1])
+            self.answer_port = receiver.getsockname()[1]
+            request = encode_search(self.answer_port)
             # Twice, as datagrams get lost.
             for until in (Deadline(timeout / 2), deadline):
                 for sender, server in senders.items():
@@ -110,13 +115,14 @@ class Search:
         return self._found
 
     def _receiver(self) -> socket.socket:
-        """Return a socket on UDP 5002, or on another port when the client of this host holds that."""
+        """Return a socket on the answer port, or on another one when a client of this host holds that."""
         sock = _udp()
         try:
-            sock.bind(("", ANSWER_PORT))
+            sock.bind(("", self.answer_port))
         except OSError:
             sock.bind(("", 0))
-            self._note = f" (UDP {ANSWER_PORT} is taken on this host: the search named UDP {sock.getsockname()[1]})"
+            named = sock.getsockname()[1]
+            self._note = f" (UDP {self.answer_port} is taken on this host: the search named UDP {named})"
         return sock
 
     def _send(self, sock: socket.socket, server: Server, request: bytes) -> None:
@@ -145,6 +151,7 @@ class Search:
         text = f"602SQL server {printable(found.name)} announced itself{self._note}"
         server = (peer[0], found.port_base)
         if server in self.servers:
+            self.announced.setdefault(server, found)
             self._settle(server, Outcome("answers", text, found.port_base))
 
     def _complain(self, sock: socket.socket, server: Server) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -128,27 +128,46 @@ def parse_port(text: str) -> int:
 def ask(address: str, port: int, request: bytes, read: Callable[[bytes], _T], deadline: Deadline) -> _T:
     """Send a request and return the first answer that ``read`` accepts.
 
-    The socket is connected: the kernel drops datagrams from any other address or port. The request goes out twice,
-    as datagrams get lost.
+    :raises DbportsError: when only answers came that ``read`` refused.
+    :raises OSError: when none came in time, or an ICMP message did.
+    """
+    return next(answers(address, port, request, read, deadline))
 
+
+def answers(
+    address: str, port: int, request: bytes, read: Callable[[bytes], _T], deadline: Deadline, quiet: float = 0.0
+) -> Iterator[_T]:
+    """Send a request and yield the answers that ``read`` accepts, at least one.
+
+    The socket is connected: the kernel drops datagrams from any other address or port. The request goes out twice
+    unless it is answered, as datagrams get lost.
+
+    :param quiet: seconds to wait for others after the first answer.
     :raises DbportsError: when only answers came that ``read`` refused.
     :raises OSError: when none came in time, or an ICMP message did.
     """
     refusal: DbportsError | None = None
     with socket.socket(family_of(address), socket.SOCK_DGRAM) as sock:
         sock.connect((address, port))
-        for until in (Deadline(deadline.left() / 2), deadline):
+        for half in (Deadline(deadline.left() / 2), deadline):
             sock.send(request)
+            until, heard = half, False
             while True:
                 try:
                     until.arm(sock)
-                    return read(sock.recv(65535))
+                    found = read(sock.recv(65535))
                 except DbportsError as error:
                     refusal = error
                 except OSError as error:
+                    if heard:
+                        return
                     if is_timeout(error):
                         break
                     raise
+                else:
+                    until = until if heard else Deadline(min(quiet, deadline.left()))
+                    heard = True
+                    yield found
     raise refusal or TimeoutError("no answer")
 
 
