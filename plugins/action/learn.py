@@ -12,6 +12,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import call_module
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.files import (
@@ -45,7 +46,7 @@ class ActionModule(DbportsAction):
             return {"changed": False, "servers": [], "notes": ["the host declares dbports_servers"], "file": ""}
         engines = builtin_engines()
         arguments = {"processes": processes_of(engines), "settings": settings_of(engines)}
-        result = dict(self._execute_module("dbports.firewall.learn_info", arguments, task_vars=task_vars))
+        result = call_module(self, "dbports.firewall.learn_info", arguments, task_vars)
         if result.get("failed"):
             return result
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import call_module
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE
 
@@ -26,4 +27,4 @@ class ActionModule(DbportsAction):
         refuse_delegation(self._task, task_vars)
         wrap_async = bool(self._task.async_val)
         args = {**args, "owner": task_vars["inventory_hostname"]}
-        return dict(self._execute_module(RULESET_MODULE, args, task_vars=task_vars, wrap_async=wrap_async))
+        return call_module(self, RULESET_MODULE, args, task_vars, wrap_async=wrap_async)

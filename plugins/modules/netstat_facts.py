@@ -11,7 +11,8 @@ module: netstat_facts
 short_description: List the sockets of a host as facts
 version_added: 0.1.0
 description:
-  - Lists the TCP, UDP and raw sockets of a Linux host with their state and their process, as C(netstat) shows them.
+  - Lists the TCP, UDP and raw sockets of a host with their state and their process, as C(netstat) shows them.
+  - On Windows, C(netstat -ano) is run by M(ansible.windows.win_powershell) and read on the controller.
   - The structure is the same for netlink, C(netstat), C(ss) and C(/proc).
   - On a host with thousands of sockets most of the time is that of returning them. Use O(ports) or O(processes) to
     return only those that matter.
@@ -40,7 +41,7 @@ options:
     type: list
     elements: str
     default: []
-extends_documentation_fragment: [dbports.firewall.attributes]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action]
 attributes:
   check_mode:
     support: full
@@ -143,6 +144,13 @@ ansible_facts:
               description: The kernel's name of the process, at most 15 bytes; null where there is no pid.
               type: str
               sample: 602sql11
+            services:
+              description:
+                - The services of the process, because only they tell which instance of SQL Server it is.
+              type: list
+              elements: str
+              returned: on Windows
+              sample: [MSSQL$SALES]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -244,6 +244,13 @@ _BACKEND: Spec = {
     "collection; otherwise it takes a running firewalld, an active ufw, nftables if C(nft) is installed, or iptables.",
 }
 
+_PLATFORM: Spec = {
+    "type": "str",
+    "choices": ["linux", "windows"],
+    "description": "What a host runs on. Only needed for a host that runs Windows, if its connection does not tell "
+    "(winrm, psrp, or ssh with C(ansible_shell_type)).",
+}
+
 _CONFIRM: Spec = {
     "type": "int",
     "default": 30,
@@ -326,6 +333,7 @@ ROLES: dict[str, Spec] = {
             },
             "dbports_confirm_timeout": _CONFIRM,
             "dbports_backend": _BACKEND,
+            "dbports_platform": _PLATFORM,
         },
     },
     "guard": {
@@ -409,6 +417,7 @@ ROLES: dict[str, Spec] = {
             "dbports_probe_timeout": _TIMEOUT,
             "dbports_fail_on": _FAIL_ON,
             "dbports_backend": _BACKEND,
+            "dbports_platform": _PLATFORM,
         },
     },
     "explain": {

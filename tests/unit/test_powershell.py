@@ -77,6 +77,11 @@ def test_a_script_is_valid_and_small(name: str) -> None:
     assert path.read_text(encoding="utf-8").isascii()
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "pester").glob("*.ps1")), ids=lambda path: path.name)
+def test_the_tests_that_run_on_windows_are_valid(path: Path) -> None:
+    assert not [node.start_point for node in nodes(path) if node.type == "ERROR" or node.is_missing]
+
+
 @pytest.mark.parametrize("name", ALLOWED)
 def test_a_script_calls_only_what_is_listed(name: str) -> None:
     path = SCRIPTS[name]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import change_and_confirm
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import OBSERVATION_MODULE, call_module
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE, ruleset_arguments
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import note, noted
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import failing
@@ -72,7 +73,7 @@ class HostAction(DbportsAction):
 
         def call(more: dict[str, Any]) -> dict[str, Any]:
             module_args = {**arguments, **more}
-            return dict(self._execute_module(module_name=RULESET_MODULE, module_args=module_args, task_vars=task_vars))
+            return call_module(self, RULESET_MODULE, module_args, task_vars)
 
         return change_and_confirm(call, self._connection, arguments["confirm_timeout"])
 
@@ -123,5 +124,4 @@ class HostAction(DbportsAction):
         return Verdicts(tuple(found), {}, seen_ports(port_set, seen.sockets or ()))
 
     def _collect(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        name = "dbports.firewall.observation_info"
-        return dict(self._execute_module(module_name=name, module_args=arguments, task_vars=task_vars))
+        return call_module(self, OBSERVATION_MODULE, arguments, task_vars)

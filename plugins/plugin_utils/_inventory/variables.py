@@ -37,6 +37,7 @@ RUN_VARIABLES = (
     "dbports_plan",
     "dbports_plan_dir",
     "dbports_plan_id",
+    "dbports_platform",
     "dbports_probe_timeout",
     "dbports_fail_on",
     "dbports_state",

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat import windows
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._observe import ruleset_state
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import plan_on
 
@@ -29,12 +29,31 @@ def observe(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
         found["ruleset"] = ruleset_state(arguments["ruleset"], lambda wish: plan_on(shown, wish))
     if ports:
         watched, patterns = parse_ports(list(ports)), arguments.get("processes") or ()
-        found["sockets"] = [
-            one._asdict()
-            for one in sockets_of(shown)
-            if one.touches(watched) or (patterns and one.is_listener and one.is_of(patterns))
-        ]
+        found["sockets"] = [one._asdict() for one in sockets_of(shown) if _matters(one, watched, patterns)]
     return found
+
+
+def facts(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the module netstat_facts returns under ``dbports_netstat``; a row also names its ``services``.
+
+    :raises DbportsError: when the host's answer cannot be read.
+    """
+    shown = host.collect(sockets=True)
+    services: dict[int, list[str]] = {}
+    for item in shown["services"]:
+        services.setdefault(item["pid"], []).append(str(item["name"]))
+    ports, patterns = arguments.get("ports"), arguments.get("processes") or ()
+    watched = parse_ports(list(ports)) if ports else ()
+    rows = [
+        {**one._asdict(), "services": sorted(services.get(one.pid or 0, ()))}
+        for one in sorted(sockets_of(shown), key=Socket.order)
+        if (ports is None and not patterns) or _matters(one, watched, patterns)
+    ]
+    return {"source": "netstat", "sockets": rows}
+
+
+def _matters(one: Socket, ports: Sequence[PortRange], processes: Sequence[str]) -> bool:
+    return one.touches(ports) or (one.is_listener and one.is_of(processes))
 
 
 def sockets_of(shown: Mapping[str, Any]) -> Iterable[Socket]:

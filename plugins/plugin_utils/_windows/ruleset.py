@@ -72,6 +72,21 @@ def apply_ruleset(
     return _result(change, [*warnings, *port_warnings(change.wish.ruleset, shown)], token)
 
 
+def ruleset(
+    host: WindowsHost, arguments: Mapping[str, Any], *, check: bool, ways_in: Collection[int]
+) -> dict[str, Any]:
+    """Do what the module ruleset does with these arguments, and return its result.
+
+    :param ways_in: the port through which Ansible reaches the host.
+    :raises DbportsError: see :func:`apply_ruleset` and :func:`confirm`.
+    """
+    if arguments.get("confirm"):
+        confirm(host, arguments)
+        return {"changed": False}
+    timeout = float(arguments.get("confirm_timeout") or 0)
+    return apply_ruleset(host, arguments, check=check, confirm_timeout=timeout, ways_in=ways_in)
+
+
 def plan_on(shown: Mapping[str, Any], wish: DesiredState) -> Change:
     """Return what has to be done with a host that shows this, as far as Windows can enforce the wish.
 

@@ -1,0 +1,146 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mixed inventory through the playbooks: a simulated Windows server and its client, a lab host with nftables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lab"))
+sys.path.insert(0, str(HERE.parent / "support"))
+
+from lab import Lab
+from simulated_windows import SimulatedWindows
+
+SITE = "- import_playbook: dbports.firewall.site\n"
+APPLY = "- import_playbook: dbports.firewall.apply\n"
+VERIFY = "- import_playbook: dbports.firewall.verify\n"
+SERVER, CLIENT = "192.0.2.10", "192.0.2.21"
+FACTS = """
+- hosts: sql01
+  gather_facts: false
+  tasks:
+    - name: List sockets
+      dbports.firewall.netstat_facts:
+        ports: ["1433"]
+"""
+
+
+class Site:
+    """A simulated Windows host with SQL Server, and a Linux client of it."""
+
+    def __init__(self, lab: Lab, runner: Any, directory: Path) -> None:
+        self.runner = runner
+        self.state_file = directory / "sql01.json"
+        self.state = SimulatedWindows.fresh()
+        simulated = HERE.parent / "lab" / "simulated"
+        runner.environment.update(lab.environ)
+        runner.environment["DBPORTS_SIMULATED_DIR"] = str(directory)
+        runner.environment["ANSIBLE_COLLECTIONS_PATH"] = f"{runner.collections}:{simulated}"
+        self.server: dict[str, Any] = {"engine": "mssql", "clients": ["app"], "named_pipes": True}
+
+    def run(self, playbook: str, *arguments: str, **variables: Any) -> Any:
+        self.state_file.write_text(json.dumps(self.state))
+        linux = {"ansible_connection": "netns", "dbports_os": "linux"}
+        windows = {"ansible_connection": "simulated_windows", "dbports_platform": "windows", "dbports_os": "windows"}
+        hosts = {
+            "sql01": {"ansible_host": SERVER, **windows, "dbports_servers": [self.server]},
+            "app": {"ansible_host": CLIENT, **linux},
+        }
+        common = {"ansible_python_interpreter": sys.executable, "dbports_persist": True, "dbports_probe_timeout": 1}
+        inventory = {"all": {"vars": {**common, **variables}, "hosts": hosts}}
+        result = self.runner(playbook, inventory, *arguments)
+        self.state = json.loads(self.state_file.read_text())
+        return result
+
+    def ok(self, playbook: str, *arguments: str, **variables: Any) -> Any:
+        result = self.run(playbook, *arguments, **variables)
+        assert result.rc == 0, result.text
+        return result
+
+    def rules(self) -> list[str]:
+        return sorted(text for text in self.state["local"].values() if "EmbedCtxt=dbports|" in text)
+
+
+@pytest.fixture
+def site(run_playbook: Any, tmp_path: Path) -> Iterator[Site]:
+    """Return the two hosts."""
+    with Lab() as lab:
+        lab.host("app", [f"{CLIENT}/24"])
+        directory = tmp_path / "windows"
+        directory.mkdir()
+        yield Site(lab, run_playbook, directory)
+
+
+def test_one_play_for_both(site: Site) -> None:
+    before = dict(site.state["local"])
+    predicted = site.ok(APPLY, "--check", "--diff")
+    assert (site.state["local"], predicted.stats["sql01"]["changed"]) == (before, 1)
+    applied = site.ok(APPLY)
+    assert applied.stats["sql01"]["changed"] == 1
+    (allow, *_others) = [text for text in site.rules() if "LPort=1433|" in text and "Action=Allow" in text]
+    assert f"RA4={CLIENT}/255.255.255.255|" in allow
+    # Named pipes use the port of Windows' own file sharing: accepted and not guarded.
+    assert [text.split("|")[1] for text in site.rules() if "LPort=445|" in text] == ["Action=Allow"]
+    assert (site.state["task"], site.state["registry"]) == ("", "")
+    again = site.ok(APPLY)
+    assert again.stats["sql01"]["changed"] == 0
+    site.ok(APPLY, dbports_state="absent")
+    assert site.state["local"] == before
+
+
+def test_verify_says_what_the_windows_host_shows(site: Site) -> None:
+    site.ok(APPLY)
+    site.run(VERIFY)
+    findings = json.loads((site.runner.place / "dbports-plan" / "findings" / "sql01.json").read_text())["findings"]
+    verdicts = {(item["code"], item["verdict"]) for item in findings}
+    assert not [item for item in verdicts if item[1] == "fail"], findings
+    listening = [item for item in findings if "tcp 1433" in json.dumps(item)]
+    assert listening
+    key = next(key for key, text in site.state["local"].items() if "Action=Block" in text)
+    site.state["local"][key] = site.state["local"][key].replace("Action=Block", "Action=Allow")
+    site.run(VERIFY)
+    findings = json.loads((site.runner.place / "dbports-plan" / "findings" / "sql01.json").read_text())["findings"]
+    assert [item for item in findings if item["verdict"] == "fail"]
+
+
+def test_a_host_that_does_not_come_back_restores_its_rules(site: Site) -> None:
+    site.ok(APPLY)
+    before = site.rules()
+    site.server["clients"] = ["app", "198.51.100.0/24"]
+    site.state["fail_at"] = site.state["steps"] + 2  # the scheduled task, then the first new rule
+    failed = site.run(APPLY)
+    assert failed.rc != 0
+    assert "0x80070057" in failed.text
+    assert (site.rules(), site.state["task"]) == (before, "")
+
+
+def test_group_policy_that_ignores_local_rules_is_refused(site: Site) -> None:
+    site.state["switches"]["policy"] = {"PublicProfile": {"AllowLocalPolicyMerge": "0"}}
+    refused = site.run(APPLY)
+    assert refused.stats["sql01"]["failures"] == 1
+    assert "Group Policy does not merge local rules" in " ".join(refused.text.split())
+    assert not site.rules()
+
+
+def test_facts_have_services(site: Site) -> None:
+    (result,) = site.ok(FACTS).of("List sockets")
+    rows = result["ansible_facts"]["dbports_netstat"]["sockets"]
+    assert {(row["family"], row["process"], *row["services"]) for row in rows} == {
+        ("ipv4", "sqlservr", "MSSQLSERVER"),
+        ("ipv6", "sqlservr", "MSSQLSERVER"),
+    }
+
+
+def test_a_platform_that_is_none_is_refused(site: Site) -> None:
+    refused = site.run(FACTS, "-e", "dbports_platform=amiga")
+    assert refused.rc != 0
+    assert "a platform is linux or windows" in refused.text
