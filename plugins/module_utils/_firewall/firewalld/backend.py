@@ -50,8 +50,10 @@ FILES, SETTINGS, SAVED, TABLES, USES = "files", "settings", "saved", "tables", "
 of iptables and the like, by program; nft's JSON; and whether firewalld itself uses nftables or iptables."""
 
 _TABLES = {*("raw", "mangle", "nat", "filter", "security", "broute")}
-_OWN_CHAIN = re.compile(r"(?:INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING|IN|OUT|FWD[IO]?|PRE|POST)(?:_.*)?$")
-"""The chains of the kernel and of firewalld in iptables (firewall/core/ipXtables.py)."""
+_OWN_CHAIN = re.compile(
+    r"RFC3964_IPv4$|(?:INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING|BROUTING|IN|OUT|FWD[IO]?|PRE|POST)(?:_.*)?$"
+)
+"""The chains of the kernel and of firewalld in iptables and ebtables (firewall/core/ipXtables.py, ebtables.py)."""
 
 
 class FirewalldBackend:

@@ -42,9 +42,11 @@ class Firewalld:
         self._run = runner
 
     def running(self) -> bool:
-        """Tell whether firewalld runs; without the bus or busctl it does not."""
-        if not find("firewall-cmd") or not find("busctl"):
+        """Tell whether firewalld runs."""
+        if not find("firewall-cmd"):
             return False
+        if not find("busctl"):
+            return self._run(("firewall-cmd", "--state"), "")[0] == 0
         status, stdout, _stderr = self._run(OWNED, "")
         return status == 0 and stdout.strip() == "b true"
 
@@ -112,6 +114,10 @@ class Firewalld:
         if os.geteuid() != 0:
             raise DbportsError(
                 "only root may read or change the firewall", code="not_permitted", fix="Set become: true"
+            )
+        if not find("busctl"):
+            raise DbportsError(
+                "the program busctl is missing", code="program_missing", fix="Install systemd's busctl on the host"
             )
         said = run_checked([*CALL, "--json=short", *arguments], runner=self._run, hint=_hint)
         try:

@@ -290,7 +290,7 @@ def test_a_reload_that_would_empty_chains_of_others() -> None:
         FirewalldBackend().encode(case("sql602"), shown, persist=True)
     assert error.value.code == "would_lose"
     assert FirewalldBackend().encode(Ruleset(), shown, persist=True).kept.files == ()
-    own = observed(NOTHING, uses="iptables", iptables=saved.replace("DOCKER", "FWDO_public_allow"))
+    own = observed(NOTHING, uses="iptables", iptables=saved.replace("DOCKER", "FWDO_public_allow\n:RFC3964_IPv4"))
     assert "iptables" not in script_of(FirewalldBackend().encode(case("sql602"), own, persist=True).load)
 
 
@@ -347,6 +347,8 @@ class Bus:
 
     def __call__(self, argv: Sequence[str], text: str) -> Output:
         """Answer one call."""
+        if argv[0] == "firewall-cmd":
+            return Output(0 if self.running else 252, "", "")
         if argv[0] != "busctl":
             return Output(0, "# the time\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", "")
         assert list(argv[:3]) == ["busctl", "--system", "--auto-start=no"]
@@ -404,7 +406,19 @@ def test_a_host_is_observed(programs: set[str], tmp_path: Path) -> None:
     assert (json.loads(shown["saved"]), shown["uses"]) == ({}, "nftables")
 
 
-@pytest.mark.parametrize("missing", ["firewall-cmd", "busctl", "a running one"])
+def test_a_host_without_busctl(programs: set[str], tmp_path: Path) -> None:
+    """No other firewall takes the place of a firewalld that cannot be asked."""
+    programs.discard("busctl")
+    backend = FirewalldBackend(Firewalld(Bus(NOTHING)), OwnConfiguration(str(tmp_path)))
+    assert backend.governs() == "firewalld is running"
+    with pytest.raises(DbportsError, match="busctl") as error:
+        backend.carries()
+    assert error.value.code == "program_missing"
+    stopped = FirewalldBackend(Firewalld(Bus(NOTHING, running=False)), OwnConfiguration(str(tmp_path)))
+    assert stopped.governs() is None
+
+
+@pytest.mark.parametrize("missing", ["firewall-cmd", "a running one"])
 def test_a_host_without_firewalld(missing: str, programs: set[str], tmp_path: Path) -> None:
     """It governs nothing, and nothing is asked but whether it runs."""
     programs.discard(missing)
