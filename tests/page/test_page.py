@@ -185,6 +185,13 @@ def test_hostile_names_stay_text(browser: Browser, tmp_path: Path) -> None:
     assert browser.console() == []
 
 
+def test_reached_is_said_of_flows_and_not_of_hosts(small: Browser) -> None:
+    hosts = small.run("return [...document.querySelectorAll('tr[data-host]')].map(row => row.cells[1].textContent)")
+    assert [text.split(maxsplit=1)[1] for text in hosts] == ["as planned"] * 3
+    labels = small.run("return [...document.querySelectorAll('svg a')].map(box => box.getAttribute('aria-label'))")
+    assert not any("reached" in label for label in labels)
+
+
 def test_all_of_it_is_reached_with_the_keyboard(small: Browser) -> None:
     stops = []
     for _step in range(60):
@@ -234,12 +241,17 @@ def test_print_is_light_and_whole(browser: Browser, tmp_path: Path, large: Overv
     before = browser.run(closed)
     assert before > 3
     browser.media("print", "dark")
+    browser.cdp("Emulation.setDeviceMetricsOverride", width=760, height=1000, deviceScaleFactor=1, mobile=False)
     browser.run("dispatchEvent(new Event('beforeprint'))")
     assert browser.run(closed) == 0
     assert browser.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.run("return getComputedStyle(document.querySelector('.bar')).display") == "none"
-    wide = browser.run("return [...document.querySelectorAll('svg')].every(item => item.scrollWidth <= innerWidth)")
-    assert wide
+    cut = browser.run(
+        "return [...document.querySelectorAll('.scroll')].filter(at => at.scrollWidth > at.clientWidth)"
+        ".map(at => at.ariaLabel)"
+    )
+    assert not cut
     browser.run("dispatchEvent(new Event('afterprint'))")
     assert browser.run(closed) == before
+    browser.cdp("Emulation.clearDeviceMetricsOverride")
     assert len(browser.cdp("Page.printToPDF")["data"]) > 10_000

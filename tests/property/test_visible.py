@@ -23,7 +23,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.overview import overview_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import Report
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report_files import FORMATS
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -80,6 +80,7 @@ def test_errors_are_shown(reason: str, host: str, path: str, value: str, nested:
     assert "\n" not in str(error)
 
 
+@settings(max_examples=30)  # a plan and five files each
 @given(st.lists(names, min_size=6, max_size=6, unique=True))
 def test_every_writer_shows_every_name(found: list[str]) -> None:
     server, client, stranger, group, gone, program = found

@@ -60,6 +60,10 @@ _BAD: dict[Verdict, str] = {
 """What the first sentence says of checks with a verdict, the worst first."""
 
 
+_WORDS: dict[State, str] = {**{state: sign.name for state, sign in SIGNS.items()}, "ok": "as planned"}
+"""What states of hosts and findings are called; ``reached`` is only said of a flow."""
+
+
 class _FindingRow(NamedTuple):
     """A finding, and all hosts that have the same one; ``old`` is its time if it is of an earlier run."""
 
@@ -100,7 +104,7 @@ def _template() -> Template:
     )
     inline = {name: _digest(environment.get_template(f"report.{name}").render()) for name in ("css", "js")}
     environment.globals.update(
-        signs=SIGNS, urgent=URGENT, barred=("refused", "forbidden"), digests=inline, version=VERSION
+        signs=SIGNS, words=_WORDS, urgent=URGENT, barred=("refused", "forbidden"), digests=inline, version=VERSION
     )
     return environment.get_template("report.html.j2")
 
