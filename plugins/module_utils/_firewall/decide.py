@@ -141,7 +141,7 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
         script=_what_is_left(before, wish, script),
         foreign=foreign,
         warnings=tuple(_warnings(wish.owner, foreign, script.not_kept)),
-        refusal=_other_owner(before.ruleset, wish) or _refusal(before.ruleset, wish),
+        refusal=_unseen(before, wish) or _other_owner(before.ruleset, wish) or _refusal(before.ruleset, wish),
     )
 
 
@@ -188,6 +188,17 @@ def _what_is_left(before: State, wish: DesiredState, script: Script) -> Script:
     if before.ruleset == wish.ruleset and (before.kept == script.kept or script.keep):
         script = replace(script, load=())
     return script
+
+
+def _unseen(before: State, wish: DesiredState) -> Optional[DbportsError]:
+    """Refuse to say that nothing is left where it could not be looked."""
+    if not before.unseen or not wish.absent:
+        return None
+    return DbportsError(
+        f"{before.unseen}, and without it nothing tells whether rules are still in force; nothing was removed",
+        code="program_missing",
+        fix="Install it again on the host, then repeat this",
+    )
 
 
 def _is_others(before: Ruleset, wish: DesiredState) -> bool:

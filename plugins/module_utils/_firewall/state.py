@@ -122,12 +122,14 @@ class State:
     :ivar ruleset: the own rules that are in force.
     :ivar kept: what is in place for the next boot.
     :ivar place: what the own rules are called on this firewall, for a diff.
+    :ivar unseen: why the rules in force could not be read, such as "its program is missing"; else nothing.
     """
 
     ruleset: Ruleset
     kept: Kept = field(default_factory=Kept)
     foreign: ForeignRules = lambda _ruleset: []
     place: str = "rules"
+    unseen: str = ""
 
 
 @dataclass(frozen=True)

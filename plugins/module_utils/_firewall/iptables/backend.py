@@ -88,6 +88,7 @@ class IptablesBackend:
             kept=kept_from_text(observed[KEPT]),
             foreign=partial(_judge, observed),
             place=f"chains {LAYOUT.prefix}* of iptables and ip6tables",
+            unseen="" if observed[VARIANT] else "iptables or ip6tables is missing",
         )
 
     def encode(self, wanted_ruleset: Ruleset, observed: Observed, *, persist: bool) -> Script:

@@ -78,6 +78,7 @@ class Nftables:
             kept=kept_from_text(observed[KEPT]),
             foreign=partial(judge_foreign, listing),
             place=f"table {FAMILY} {TABLE}",
+            unseen="" if observed[PROGRAM] else "the program nft is missing",
         )
 
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:

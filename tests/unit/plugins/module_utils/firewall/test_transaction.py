@@ -198,13 +198,18 @@ def test_losses_are_refused_until_they_are_meant(host: Host) -> None:
     assert host.carried == ("nothing", "")
 
 
-def test_absent_without_nft_removes_the_files(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nft is gone there is no table, but there may be files."""
+@pytest.mark.parametrize("check", [True, False])
+def test_absent_without_nft_says_that_it_could_not_look(
+    host: Host, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    """Where nft is gone there may be a table in force all the same: that is no success, and nothing is changed."""
     monkeypatch.setattr(program, "find", lambda _name: None)
-    host.carry("sql602")
+    before = host.carry("sql602").carried
     backend = Nftables(persistence=Persistence(str(host.root)))
-    assert apply(wish("nothing", absent=True), backend=backend, runner=host)["changed"] is True
-    assert host.carried == ("sql602", "")
+    with pytest.raises(DbportsError, match="nft is missing, and without it nothing tells") as caught:
+        apply(wish("nothing", absent=True), backend=backend, runner=host, check=check)
+    assert caught.value.code == "program_missing"
+    assert host.carried == before
 
 
 @pytest.mark.parametrize(("found", "uid", "text"), [(None, 0, "package nftables"), ("/sbin/nft", 1000, "become: true")])
