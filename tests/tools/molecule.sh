@@ -31,8 +31,9 @@ case "$stage" in
     export DBPORTS_MOLECULE_STAGE=network DBPORTS_IMAGE_BOOKWORM DBPORTS_IMAGE_TRIXIE
     ! hybrid || umount /sys/fs/cgroup/unified
     if [ "$(id -u)" -eq 0 ]; then
-      # Addresses in use and network namespaces are noted here; the notes of a run that was killed would outlive it.
-      for notes in /run/containers/networks /run/netns; do
+      # Networks, addresses in use and network namespaces are noted here. Scenarios that run at once have the same
+      # addresses, each in a network namespace of its own, and the notes of a run that was killed would outlive it.
+      for notes in /etc/containers/networks /run/containers/networks /run/netns; do
         mkdir -p "$notes"
         mount -t tmpfs tmpfs "$notes"
       done

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Optional
 
@@ -12,7 +13,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import (
+    FAMILIES,
+    PRIORITIES,
+    judge_saved,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Tables, read_tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT, PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import (
@@ -28,6 +33,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping
     kept_to_text,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Node, read_listing
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
     ForeignFinding,
     Observed,
@@ -36,9 +44,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step
 
-VARIANT, SAVED, OTHER, KEPT, SYSTEMD = "variant", "saved", "other", "kept", "systemd"
+VARIANT, SAVED, OTHER, NFT, KEPT, SYSTEMD = "variant", "saved", "other", "nft", "kept", "systemd"
 """What is observed: the variant that governs, or nothing where there is no iptables; by family what iptables-save
-prints, and that of the other variant; the own files; whether systemd runs."""
+prints, and that of the other variant; what nft lists, if it is there; the own files; whether systemd runs."""
 
 
 class IptablesBackend:
@@ -79,7 +87,8 @@ class IptablesBackend:
         for family in PROGRAMS:
             texts[f"{SAVED} {family}"] = programs.saved(family) if programs else ""
             texts[f"{OTHER} {family}"] = programs.saved_other(family, variant) if programs else ""
-        return {**texts, VARIANT: variant}
+        nft = Nft.locate() if programs else None
+        return {**texts, VARIANT: variant, NFT: nft.listing() if nft else ""}
 
     def decode(self, observed: Observed) -> State:
         """Read the own chains and the own files."""
@@ -145,4 +154,10 @@ def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
         found += judge_saved(tables, family, ruleset, PROGRAMS[family], skip=("filter",))
     for family, tables in _tables(observed, OTHER).items():
         found += judge_saved(tables, family, ruleset, other_program(observed[VARIANT], family))
-    return found
+    listing = [item for item in read_listing(observed[NFT]) if not _is_variant(item[1])]
+    return found + judge_foreign(listing, ruleset)
+
+
+def _is_variant(body: Mapping[str, Node]) -> bool:
+    """Tell whether an object that nft lists is in a table of iptables, which iptables-save shows with its matches."""
+    return body.get("family") in FAMILIES.values() and body.get("table") in (*PRIORITIES, "nat")

@@ -128,11 +128,13 @@ def _peers(rules: Sequence[Rule], direction: Direction) -> list[AddressRange]:
     return found
 
 
-def own_rules(table: Table, prefix: str) -> dict[str, list[Rule]]:
+def own_rules(table: Table, layout: Layout) -> dict[str, list[Rule]]:
     """Return what is ours in a table: the own chains, and by chain the rules of others that lead into them."""
-    found = {name: rules for name, rules in table.rules.items() if name.startswith(prefix)}
+    found = {name: rules for name, rules in table.rules.items() if name.startswith(layout.prefix)}
+    if found.get(layout.made) == []:
+        del found[layout.made]
     for name, rules in table.rules.items():
-        leading = [rule for rule in rules if rule.target.startswith(prefix)]
+        leading = [rule for rule in rules if rule.target.startswith(layout.prefix)]
         if leading and name not in found:
             found[name] = leading
     return found
@@ -146,7 +148,7 @@ def _differences(table: Table, ruleset: Ruleset, family: int, layout: Layout) ->
         yield error.reason
         return
     written = read_tables(text).get("filter", Table())
-    wanted, there = own_rules(written, layout.prefix), own_rules(table, layout.prefix)
+    wanted, there = own_rules(written, layout), own_rules(table, layout)
     for name in sorted(there.keys() | wanted.keys()):
         if name not in wanted or name not in there:
             yield f"chain {name}" if name in there else f"no chain {name}"

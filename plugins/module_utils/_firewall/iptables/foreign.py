@@ -148,4 +148,4 @@ def _port(text: str) -> Node:
     first, _colon, last = text.partition(":")
     if not first.isdigit() or (last and not last.isdigit()):
         return None
-    return {"range": [int(first), int(last or first)]}
+    return {"range": [int(first), int(last)]} if last else int(first)

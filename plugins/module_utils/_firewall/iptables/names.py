@@ -41,6 +41,11 @@ class Layout(NamedTuple):
     hooks: Mapping[tuple[int, Direction], str]
     needs: Mapping[int, str] = {}
 
+    @property
+    def made(self) -> str:
+        """The name of an empty chain that says that the table was made for the own chains, and may go with them."""
+        return f"{self.prefix}MADE"
+
     def chain(self, direction: Direction) -> str:
         """Return the name of the chain of a direction."""
         return f"{self.prefix}{'IN' if direction == 'in' else 'OUT'}"

@@ -36,14 +36,26 @@ replace() {
   there=$(printf '%s\n' "$there" | sed -n '/^\*filter$/,/^COMMIT$/p')
   rules=$(cat)
   [ -z "${2:-}" ] || case "$there" in *":$2 "*) ;; *) rules= ;; esac
+  [ -n "$there$rules" ] || return 0
+  case "$there" in '' | *":@PREFIX@MADE "*) made=yes ;; *) made= ;; esac
   {
     echo '*filter'
     printf '%s\n' "$there" | sed -n '/^-A @PREFIX@/!s/^-A \(.* -[jg] @PREFIX@[A-Z0-9]*\)$/-D \1/p'
     printf '%s\n' "$there" | sed -n 's/^\(:@PREFIX@[^ ]*\) .*/\1 - [0:0]/p'
     printf '%s\n' "$there" | sed -n 's/^:\(@PREFIX@[^ ]*\) .*/-X \1/p'
+    [ -z "$made" ] || [ -z "$rules" ] || echo ':@PREFIX@MADE - [0:0]'
     printf '%s\n' "$rules"
     echo COMMIT
   } | "$1-restore" -w --noflush $option
+  [ -z "$made" ] || [ -n "$rules" ] || unmake "$1"
+}
+
+# unmake IPTABLES: remove the table filter that was made for the own chains, unless somebody uses it by now.
+unmake() {
+  [ -z "$option" ] && command -v nft >/dev/null && "$1" --version | grep -q nf_tables || return 0
+  left=$("$1-save" | sed -n '/^\*filter$/,/^COMMIT$/p' | grep -v -e '^[*C]' -e '^:[A-Z]* ACCEPT ' || :)
+  [ -z "$left" ] || return 0
+  case "$1" in ip6*) nft delete table ip6 filter ;; *) nft delete table ip filter ;; esac
 }
 """
 
@@ -65,11 +77,11 @@ def script(families: Mapping[int, Sequence[str]], layout: Layout = LAYOUT) -> st
 def lines_of(tables: Tables, layout: Layout = LAYOUT) -> list[str]:
     """Return the lines that bring back what is ours in the table ``filter``, as it was printed."""
     table = tables.get("filter", Table())
-    own = [name for name in table.rules if name.startswith(layout.prefix)]
+    own = [name for name in table.rules if name.startswith(layout.prefix) and name != layout.made]
     lines = [f":{name} - [0:0]" for name in own]
     lines += [f"-A {name} {rule.text}" for name in own for rule in table.rules[name]]
     for name, rules in table.rules.items():
-        if name not in own:
+        if not name.startswith(layout.prefix):
             found = [(number, rule) for number, rule in enumerate(rules, 1) if rule.target.startswith(layout.prefix)]
             lines += [f"-I {name} {number} {rule.text}" for number, rule in found]
     return lines

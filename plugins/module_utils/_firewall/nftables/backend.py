@@ -10,12 +10,17 @@ from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables, other_program
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
+    Listing,
     own_objects,
     read_listing,
 )
@@ -25,12 +30,20 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     Persistence,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
+    ForeignFinding,
+    Observed,
+    Script,
+    State,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step
 
 PROGRAM, LISTING, OWN_TABLE, KEPT, BOOT = "program", "listing", "own table", "kept", "boot"
 """What is observed: the path of nft or nothing, its JSON, the text that brings the own table back, the own files, and
 how the host boots."""
+
+LEGACY = "legacy"
+"""What is observed for each family: what iptables-legacy-save prints, whose rules nft does not list."""
 
 
 class Nftables:
@@ -67,6 +80,7 @@ class Nftables:
             texts[LISTING] = nft.listing()
             if any(own_objects(read_listing(texts[LISTING]))):
                 texts[OWN_TABLE] = nft.own_text()
+            texts.update(_legacy())
         texts[BOOT] = self._persistence.place(nft.path if nft else None).to_text()
         return texts
 
@@ -76,7 +90,7 @@ class Nftables:
         return State(
             ruleset=decode(listing),
             kept=kept_from_text(observed[KEPT]),
-            foreign=partial(judge_foreign, listing),
+            foreign=partial(_judge, listing, observed),
             place=f"table {FAMILY} {TABLE}",
             unseen="" if observed[PROGRAM] else "the program nft is missing",
         )
@@ -115,6 +129,21 @@ class Nftables:
                 "the program nft is missing", code="program_missing", fix="Install the package nftables on the host"
             )
         return nft
+
+
+def _legacy() -> dict[str, str]:
+    """Read the rules of the legacy variant of iptables, which are in no table of nftables."""
+    programs = Iptables()
+    return {f"{LEGACY} {family}": programs.saved_other(family, "nf_tables") for family in PROGRAMS}
+
+
+def _judge(listing: Listing, observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
+    """Judge the foreign tables, and the rules of the legacy variant of iptables."""
+    found = judge_foreign(listing, ruleset)
+    for family in PROGRAMS:
+        tables = read_tables(observed.get(f"{LEGACY} {family}", ""))
+        found += judge_saved(tables, family, ruleset, other_program("nf_tables", family))
+    return found
 
 
 def _load(observed: Observed, text: str) -> tuple[Step, ...]:
