@@ -30,17 +30,19 @@ author:
 """
 
 EXAMPLES = r"""
-- name: List the sockets of a Windows host
-  ansible.windows.win_command:
-    cmd: netstat -ano
-  register: shown
-  changed_when: false
-
-- name: Show on which ports it listens
+- name: Show on which ports a Windows host listens, from what netstat -ano printed there
   ansible.builtin.debug:
     msg: >-
-      {{ (shown.stdout | dbports.firewall.parse_netstat).sockets
-         | selectattr('state', 'eq', 'LISTEN') | map(attribute='local_port') | unique }}
+      {{ (printed | dbports.firewall.parse_netstat).sockets
+         | selectattr('state', 'eq', 'LISTEN') | map(attribute='local_port') | unique | list }}
+  vars:
+    printed: |2
+
+        Proto  Local Address          Foreign Address        State           PID
+        TCP    0.0.0.0:1433           0.0.0.0:0              LISTENING       4711
+        TCP    [::]:1433              [::]:0                 LISTENING       4711
+        TCP    192.0.2.10:1433        192.0.2.21:50123       ESTABLISHED     4711
+# => [1433]
 """
 
 RETURN = r"""

@@ -129,6 +129,6 @@ def test_names_are_neither_templates_nor_lines_of_their_own(run_playbook: Callab
     assert result.rc == 0, result.text
     (answer,) = result.of("answer")
     assert answer["verdict"] == "allowed"
-    assert any("app{{ 6 * 7 }}?M?fake" in line for line in answer["lines"])
+    assert any("app{{ 6 * 7 }}<U+001B>M<U+000A>fake" in line for line in answer["lines"])
     assert "app42" not in result.text + json.dumps(result.tasks)
     assert "\x1b" not in result.stdout
