@@ -42,6 +42,8 @@ case "$stage" in
     DBPORTS_IMAGE_BOOKWORM=$("$root/tests/tools/image.sh" bookworm)
     DBPORTS_IMAGE_TRIXIE=$("$root/tests/tools/image.sh" trixie)
     [ "$(id -u)" -ne 0 ] || exec unshare --net "$0" "$@"
+    exec 8>"${TMPDIR:-/tmp}/dbports-molecule-$UID.lock"
+    flock 8  # without root podman has one network namespace for all scenarios
     exec podman unshare --rootless-netns "$0" "$@"
     ;;
   network)
