@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -43,11 +44,18 @@ class OwnFiles(NamedTuple):
     :ivar unit: the name of the own unit.
     :ivar paths: the paths of all files that may be kept here, without that of the unit.
     :ivar systemd: whether systemd runs on the host.
+    :ivar masked: whether the host's owner has masked the unit; then nothing is kept, and the mask is left alone.
     """
 
     unit: str
     paths: tuple[str, ...]
     systemd: bool
+    masked: bool = False
+
+    @property
+    def mask(self) -> str:
+        """The sentence part that says so."""
+        return f"{self.unit} is masked on this host (systemctl unmask {self.unit} allows it)"
 
     @property
     def unit_file(self) -> str:
@@ -81,18 +89,23 @@ class OwnFiles(NamedTuple):
         """Return what brings a host to what it kept, from wherever it is."""
         unit = self._service(old)
         steps: list[Step] = []
-        if self.systemd and not unit.enabled:
+        systemd = self.systemd and not self.masked
+        if systemd and not unit.enabled:
             steps.append(_systemctl("disable", self.unit, may_fail=True))
-        if self.systemd and not unit.active:
+        if systemd and not unit.active:
             steps.append(_systemctl("stop", self.unit, may_fail=True))
         there = {item.path: item for item in old.files}
-        for path in (*self.paths, self.unit_file):
+        for path in self.files():
             steps.append(WriteFile(*there[path]) if path in there else _remove(path))
-        if self.systemd:
+        if systemd:
             steps.append(_systemctl("daemon-reload"))
             steps += [_systemctl("enable", self.unit)] if unit.enabled else []
             steps += [_systemctl("start", self.unit)] if unit.active else []
         return tuple(steps)
+
+    def files(self) -> tuple[str, ...]:
+        """Return the paths of all files that may be kept."""
+        return self.paths if self.masked else (*self.paths, self.unit_file)
 
     def _service(self, kept: Kept) -> Service:
         return kept.services[0] if kept.services else Service(self.unit, enabled=False, active=False)
@@ -124,12 +137,19 @@ class Host:
         """Tell whether systemd runs."""
         return self.at("/run/systemd/system").is_dir() and find("systemctl") is not None
 
+    def is_masked(self, unit: str) -> bool:
+        """Tell whether the host's owner has masked a unit: its file is a link to nowhere, systemctl(1)."""
+        try:
+            return self.at(f"/etc/systemd/system/{unit}").readlink() == Path(os.devnull)
+        except OSError:
+            return False
+
     def current(self, own: OwnFiles) -> Kept:
         """Read what is kept.
 
         :raises DbportsError: when a file cannot be read.
         """
-        files = tuple(stored for stored in map(self.read, sorted({*own.paths, own.unit_file})) if stored)
+        files = tuple(stored for stored in map(self.read, sorted(set(own.files()))) if stored)
         if not own.systemd or own.unit_file not in [item.path for item in files]:
             return Kept(files)
         command = ["systemctl", "show", "--property=UnitFileState,ActiveState", own.unit]

@@ -21,7 +21,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Tables, read_tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT, PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import (
-    NOT_KEPT,
+    UNIT,
+    not_kept,
     own_files,
     wanted,
 )
@@ -29,6 +30,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.script import lines_of, script
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import (
     Host,
+    OwnFiles,
     kept_from_text,
     kept_to_text,
 )
@@ -69,17 +71,17 @@ class IptablesBackend:
 
     def carries(self) -> bool:
         """Look for own chains, and for own files."""
-        if self._host.current(own_files(self._host.has_systemd())).files:
+        if self._host.current(self._own()).files:
             return True
         programs = self._programs()
         return programs is not None and any(f"\n:{LAYOUT.prefix}" in programs.saved(family) for family in PROGRAMS)
 
     def observe(self) -> Observed:
         """Read all rules and the own files; where iptables is missing there may still be files."""
-        systemd = self._host.has_systemd()
+        own = self._own()
         texts = {
-            KEPT: kept_to_text(self._host.current(own_files(systemd))),
-            SYSTEMD: "yes" if systemd else "",
+            KEPT: kept_to_text(self._host.current(own)),
+            SYSTEMD: ("masked" if own.masked else "yes") if own.systemd else "",
             VARIANT: "",
         }
         programs = self._programs()
@@ -102,7 +104,7 @@ class IptablesBackend:
 
     def encode(self, wanted_ruleset: Ruleset, observed: Observed, *, persist: bool) -> Script:
         """Write the script, which is also the file that loads the rules at boot."""
-        own = own_files(bool(observed[SYSTEMD]))
+        own = _own(observed)
         text = script({family: encode(wanted_ruleset, family) for family in PROGRAMS})
         keep = persist and bool(wanted_ruleset)
         kept = wanted(own, text if keep else None)
@@ -110,7 +112,7 @@ class IptablesBackend:
             load=_load(text),
             keep=own.keep_steps(kept_from_text(observed[KEPT]), kept),
             kept=kept,
-            not_kept=NOT_KEPT if keep and not own.systemd else None,
+            not_kept=not_kept(own) if keep else None,
         )
 
     def check(self, script: Script) -> None:
@@ -123,7 +125,10 @@ class IptablesBackend:
         """Load the old rules, then bring back the files."""
         tables = _tables(observed, SAVED)
         load = _load(script({family: lines_of(tables[family]) for family in PROGRAMS})) if observed[VARIANT] else ()
-        return (*load, *own_files(bool(observed[SYSTEMD])).undo_steps(kept_from_text(observed[KEPT])))
+        return (*load, *_own(observed).undo_steps(kept_from_text(observed[KEPT])))
+
+    def _own(self) -> OwnFiles:
+        return own_files(self._host.has_systemd(), self._host.is_masked(UNIT))
 
     def _programs(self) -> Optional[Iptables]:
         return self._given or Iptables.locate()
@@ -141,6 +146,10 @@ class IptablesBackend:
 
 def _tables(observed: Observed, name: str) -> dict[int, Tables]:
     return {family: read_tables(observed[f"{name} {family}"]) for family in PROGRAMS}
+
+
+def _own(observed: Observed) -> OwnFiles:
+    return own_files(bool(observed[SYSTEMD]), observed[SYSTEMD] == "masked")
 
 
 def _load(text: str) -> tuple[Step, ...]:

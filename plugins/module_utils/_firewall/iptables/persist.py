@@ -43,16 +43,23 @@ ExecReload=/bin/sh {SCRIPT_FILE}
 WantedBy=sysinit.target {_FOLLOWED}
 """
 
-NOT_KEPT = "systemd does not run here: the rules are loaded but will not come back after a reboot"
+_NOT_KEPT = "systemd does not run here: the rules are loaded but will not come back after a reboot"
 
 
-def own_files(systemd: bool) -> OwnFiles:
+def own_files(systemd: bool, masked: bool = False) -> OwnFiles:
     """Return what may be kept on a host."""
-    return OwnFiles(UNIT, (SCRIPT_FILE,), systemd)
+    return OwnFiles(UNIT, (SCRIPT_FILE,), systemd, masked)
+
+
+def not_kept(own: OwnFiles) -> Optional[str]:
+    """Return why nothing can be kept on a host; None when it can."""
+    if own.systemd:
+        return own.mask if own.masked else None
+    return _NOT_KEPT
 
 
 def wanted(own: OwnFiles, script: Optional[str]) -> Kept:
     """Return what keeps a script, which is to run at boot; None, or no systemd: nothing is kept."""
-    if script is None or not own.systemd:
+    if script is None or not_kept(own):
         return Kept()
     return own.unit_kept(_UNIT_TEXT, KeptFile(SCRIPT_FILE, 0o600, script))

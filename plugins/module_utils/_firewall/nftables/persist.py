@@ -67,6 +67,7 @@ class BootPlace(NamedTuple):
     nft: str
     systemd: bool
     included: tuple[str, ...]
+    masked: bool = False
 
     def to_text(self) -> str:
         """Write it as JSON, for an observation."""
@@ -75,12 +76,14 @@ class BootPlace(NamedTuple):
     @classmethod
     def from_text(cls, text: str) -> BootPlace:
         """Read what :meth:`to_text` wrote."""
-        nft, systemd, included = json.loads(text)
-        return cls(nft, systemd, tuple(included))
+        nft, systemd, included, masked = json.loads(text)
+        return cls(nft, systemd, tuple(included), masked)
 
     @property
     def reason(self) -> Optional[str]:
         """Why nothing can be kept on this host; None when it can."""
+        if self.systemd and self.masked:
+            return self.own.mask
         if self.systemd or self.included:
             return None
         return (
@@ -104,7 +107,7 @@ class BootPlace(NamedTuple):
     @property
     def own(self) -> OwnFiles:
         """What may be kept here."""
-        return OwnFiles(UNIT, (RULESET_FILE, *self.included), self.systemd)
+        return OwnFiles(UNIT, (RULESET_FILE, *self.included), self.systemd, self.masked)
 
 
 class Persistence:
@@ -122,7 +125,8 @@ class Persistence:
 
         :param nft: the path of nft; None takes the usual one.
         """
-        return BootPlace(nft or NFT, self._host.has_systemd(), tuple(self._include_files()))
+        included = tuple(self._include_files())
+        return BootPlace(nft or NFT, self._host.has_systemd(), included, self._host.is_masked(UNIT))
 
     def current(self) -> Kept:
         """Read what is kept on the host."""

@@ -231,3 +231,19 @@ def test_going_back_from_anywhere(root: Path, before: str, after: str) -> None:
     for _attempt in range(2):
         assert store.undo(kept) == []
         assert (store.current(), tree(root)) == (kept, files)
+
+
+def test_a_masked_unit_stays_masked(root: Path) -> None:
+    """The host's owner does not want it: nothing is kept, the reason says so, and undoing leaves the mask alone."""
+    unit = root / "etc/systemd/system" / UNIT
+    unit.symlink_to("/dev/null")
+    systemctl = Systemctl()
+    store = Store(with_systemd(root), systemctl)
+    before = tree(root)
+    place = store.place()
+    assert "dbports-firewall.service is masked on this host" in str(place.reason)
+    assert (store.current(), place.wanted("table inet x")) == (Kept(), Kept())
+    store.write(place.wanted("table inet x"))
+    assert store.undo(store.current()) == []
+    assert (tree(root), systemctl.said, str(unit.readlink())) == (before, [], "/dev/null")
+    assert BootPlace.from_text(place.to_text()) == place
