@@ -11,36 +11,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import ruleset_arguments
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.drift import (
     after_apply,
     after_verify,
     with_drift,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import CODES, Code, Finding
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.join import join
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import (
     Observation,
-    read_observation,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import watched_processes
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.rules import digest_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import seen_ports, watched_ports
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import seen_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
-from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 
+from judged import Judged
 from lab import Lab, LabHost
 
 SERVER, SECOND, CLIENT, INTRUDER = "192.0.2.10", "192.0.2.11", "192.0.2.21", "192.0.2.66"
@@ -123,21 +116,7 @@ for place, name in json.loads(sys.argv[1]).items():
             kept.append(server.accept())
 time.sleep(3600)
 """
-APPLY = """
-import json, sys
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
-apply(DesiredState.from_arguments(json.load(sys.stdin)))
-"""
-OBSERVE = """
-import json, sys
-from ansible_collections.dbports.firewall.plugins.module_utils._observe import observe
-json.dump(observe(**json.load(sys.stdin)), sys.stdout)
-"""
 CONNECT = "import socket, time; s = socket.create_connection((%r, %d)); print('in', flush=True); time.sleep(3600)"
-
-TIMEOUT = 5
-"""Seconds for a connection that the kernel accepts at once, and for one that is dropped."""
 
 
 def inventory() -> dict[str, Any]:
@@ -177,36 +156,6 @@ def on(rules: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return found
 
 
-class Scene:
-    """Hosts that were planned right, and then got other rules and listeners."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.plan = build_plan(PlainInventory(inventory())).hosts
-        self.db, self.app, self.evil = (lab.hosts[name] for name in ("db", "app", "evil"))
-
-    def arguments(self, host: str) -> dict[str, Any]:
-        """Return the ruleset module's arguments of a host."""
-        return {**ruleset_arguments(self.plan[host]), "persist": False}
-
-    def apply(self, host: str, arguments: dict[str, Any]) -> None:
-        """Bring rules into force."""
-        self.lab.hosts[host].python(APPLY, input=json.dumps(arguments))
-
-    def observe(self, host: str, *, probing: bool = True) -> Observation:
-        """Return what a host shows, as the module observation_info does."""
-        port_set = self.plan[host]
-        asked = {
-            "ports": watched_ports(port_set),
-            "processes": watched_processes(port_set),
-            "listeners": [],
-            "ruleset": self.arguments(host),
-            "probes": probes_of(port_set) if probing else [],
-            "timeout": TIMEOUT,
-        }
-        return read_observation(json.loads(self.lab.hosts[host].python(OBSERVE, input=json.dumps(asked)).stdout))
-
-
 def wrong_rules(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the database host's arguments with what somebody got wrong."""
     rules = json.loads(json.dumps(arguments["rules"]))
@@ -219,31 +168,29 @@ def wrong_rules(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
+def scene() -> Iterator[Judged]:
     with Lab() as lab:
         for name, addresses in (("db", [SERVER, SECOND]), ("app", [CLIENT]), ("evil", [INTRUDER])):
             lab.host(name, [f"{address}/24" for address in addresses])
-        scene = Scene(lab)
-        scene.db.popen([sys.executable, "-c", LISTEN, json.dumps(LISTENING)])
-        scene.db.wait_for(*(f"tcp/{place.rpartition(':')[2]}" for place in LISTENING))
+        scene = Judged(lab, inventory())
+        scene.lab.hosts["db"].popen([sys.executable, "-c", LISTEN, json.dumps(LISTENING)])
+        scene.lab.hosts["db"].wait_for(*(f"tcp/{place.rpartition(':')[2]}" for place in LISTENING))
         yield scene
 
 
 @pytest.fixture(scope="module")
-def seen(scene: Scene) -> dict[str, Any]:
+def seen(scene: Judged) -> dict[str, Any]:
     """Return what was observed: the database host before anything was applied, and all hosts afterwards."""
     found: dict[str, Any] = {"before": scene.observe("db")}
     scene.apply("db", wrong_rules(scene.arguments("db")))
     outward = scene.arguments("app")
     on(outward["rules"], "held")["peers"] = [INTRUDER]
     scene.apply("app", outward)
-    scene.db.run(["nft", "-f", "-"], input=FOREIGN)
-    scene.app.run(["nft", "-f", "-"], input=ON_THE_WAY)
-    connected(scene.evil, SERVERS["open"])
-    with ThreadPoolExecutor() as pool:
-        jobs = {host: pool.submit(scene.observe, host) for host in ("db", "app", "evil")}
-    found.update({host: job.result() for host, job in jobs.items()})
-    scene.db.run(["nft", "add", "rule", "inet", "dbports", "inbound", "tcp", "dport", "9", "accept"])
+    scene.lab.hosts["db"].run(["nft", "-f", "-"], input=FOREIGN)
+    scene.lab.hosts["app"].run(["nft", "-f", "-"], input=ON_THE_WAY)
+    connected(scene.lab.hosts["evil"], SERVERS["open"])
+    found.update(scene.observe_all(["db", "app", "evil"]))
+    scene.lab.hosts["db"].run(["nft", "add", "rule", "inet", "dbports", "inbound", "tcp", "dport", "9", "accept"])
     return {**found, "edited": scene.observe("db")}
 
 
@@ -260,17 +207,14 @@ def of(port_set: PortSet, seen: Observation, **more: Any) -> dict[Code, Finding]
 
 
 @pytest.fixture(scope="module")
-def findings(scene: Scene, seen: dict[str, Any]) -> dict[tuple[str, str], Finding]:
+def findings(scene: Judged, seen: dict[str, Any]) -> dict[tuple[str, str], Finding]:
     """Return the findings of a run by host and server's name, and those of single facts by host and code."""
-    shown = {host: judge(scene.plan[host], seen[host]) for host in ("db", "app", "evil")}
-    none = Observation(probes=())
-    shown.update({host: judge(scene.plan[host], none) for host in ("app6", "evil6")})
+    nothing = {host: Observation(probes=()) for host in ("app6", "evil6")}
     found = {}
-    for host, mine in shown.items():
-        for one in join(mine, lambda name: shown.get(name, ())):
-            name, _slash, flow = one.endpoint.partition("/")
-            single = not flow or not one.intended or one.code == "accepts_too_many"
-            found[host, one.code if single else name] = one
+    for one in scene.findings({**{host: seen[host] for host in ("db", "app", "evil")}, **nothing}):
+        name, _slash, flow = one.endpoint.partition("/")
+        single = not flow or not one.intended or one.code == "accepts_too_many"
+        found[one.host, one.code if single else name] = one
     return found
 
 
@@ -336,7 +280,7 @@ def test_sentences_name_what_was_seen(findings: dict[tuple[str, str], Finding]) 
     assert f"ip site late drops tcp {SERVERS['blocked']} from {CLIENT}" in said["app", "blocked"]
 
 
-def test_rules_of_all_flows_together(scene: Scene, seen: dict[str, Any]) -> None:
+def test_rules_of_all_flows_together(scene: Judged, seen: dict[str, Any]) -> None:
     """The same host is judged with what is known of its last apply, and after an edit by hand."""
     port_set = scene.plan["db"]
     applied = digest_of(DesiredState.from_arguments(wrong_rules(scene.arguments("db"))).ruleset)
@@ -347,21 +291,21 @@ def test_rules_of_all_flows_together(scene: Scene, seen: dict[str, Any]) -> None
     assert "rules_of_another" in of(port_set, seen["db"], owner="db (role guard)")
 
 
-def test_without_the_server_only_the_clients_side_is_known(scene: Scene, seen: dict[str, Any]) -> None:
+def test_without_the_server_only_the_clients_side_is_known(scene: Judged, seen: dict[str, Any]) -> None:
     app, evil = (of(scene.plan[host], seen[host]) for host in ("app", "evil"))
     assert {"unreachable_unseen", "reachable"} <= set(app)
     assert "admitted" in evil
 
 
-def test_a_dynamic_port_that_moved_is_drift(scene: Scene, seen: dict[str, Any]) -> None:
+def test_a_dynamic_port_that_moved_is_drift(scene: Judged, seen: dict[str, Any]) -> None:
     port_set, plan_id = scene.plan["db"], "the same plan"
     before = seen["db"]
     kept = after_apply(None, plan_id, "rules", changed=True)
     kept = after_verify(kept, plan_id, judge(port_set, before), seen_ports(port_set, before.sockets))
-    scene.db.popen([sys.executable, "-c", LISTEN, json.dumps({"0.0.0.0:40200": "dynamicd"})])
-    scene.db.wait_for("tcp/40200")
+    scene.lab.hosts["db"].popen([sys.executable, "-c", LISTEN, json.dumps({"0.0.0.0:40200": "dynamicd"})])
+    scene.lab.hosts["db"].wait_for("tcp/40200")
     pid = next(one.pid for one in before.sockets if one.local_port == 40123 and one.is_listener)
-    scene.db.run(["kill", str(pid)])
+    scene.lab.hosts["db"].run(["kill", str(pid)])
     deadline = time.monotonic() + 120
     now = scene.observe("db")
     while any(one.local_port == 40123 and one.is_listener for one in now.sockets or ()):
