@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +36,9 @@ POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin/postgres")).parent
 ENDPOINTS = {"pg": "postgresql/sql", "maria": "mysql/sql", "bird": "firebird/sql", "etcd": "etcd/client"}
 PORTS = {"pg": 5432, "maria": 3306, "bird": 3050, "etcd": 2379}
 LOOPBACK = "127.0.0.1"
+WAIT_FOR_STREAMING = """
+until psql "$1" -Atc 'select state from pg_stat_replication' | grep -q streaming; do sleep 0.1; done
+"""
 SETTINGS = "/etc/firebird/3.0/firebird.conf"
 
 
@@ -306,11 +308,8 @@ def replicate(site: Site) -> None:
     leader = ["-h", ADDRESSES["pg"], "-U", "postgres", "-D", str(standby.place / "data"), "-R", "--checkpoint=fast"]
     standby.host.run([*as_postgres(), str(POSTGRES / "pg_basebackup"), *leader], cwd="/")
     standby.start(ADDRESSES["standby"], PORTS["pg"])
-    asked = ["psql", f"host={ADDRESSES['pg']} user=postgres", "-Atc", "select state from pg_stat_replication"]
-    deadline = time.monotonic() + 120
-    while site.lab.hosts["app"].run(asked).stdout != "streaming\n":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    where = f"host={ADDRESSES['pg']} user=postgres"
+    site.lab.hosts["app"].run(["sh", "-c", WAIT_FOR_STREAMING, "sh", where], timeout=120)
     site.servers["standby"] = standby
 
 
