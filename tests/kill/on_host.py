@@ -54,9 +54,11 @@ class Server:
         pid = os.fork()
         if pid == 0:
             os.setsid()
+            os.write(writing, b"\n")
             os.write(writing, run(arguments, options).encode())
             os._exit(0)
         os.close(writing)
+        os.read(reading, 1)  # it has its session, to which signals are sent
         self.outputs[pid] = reading
         return pid
 
