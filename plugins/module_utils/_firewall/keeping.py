@@ -26,6 +26,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
 DIRECTORY = "/etc/dbports"
 """Where own files are that have no other place; it goes with the last of them."""
 
+UNITS = "/etc/systemd/system/"
+"""Where administrators have units and drop-ins; systemd reads them when it is told to."""
+
 
 def kept_to_text(kept: Kept) -> str:
     """Write what is kept as JSON, for an observation."""
@@ -60,7 +63,7 @@ class OwnFiles(NamedTuple):
     @property
     def unit_file(self) -> str:
         """The path of the file of the unit."""
-        return f"/etc/systemd/system/{self.unit}"
+        return f"{UNITS}{self.unit}"
 
     def unit_kept(self, text: str, *files: KeptFile) -> Kept:
         """Return files and the unit that loads them, enabled and active."""
@@ -77,7 +80,7 @@ class OwnFiles(NamedTuple):
             steps.append(_systemctl("stop", self.unit))
         steps += [WriteFile(*item) for item in wanted.files if item not in before.files]
         steps += [_remove(path) for path in sorted(set(before.paths) - set(wanted.paths))]
-        if self._unit_text(before) != self._unit_text(wanted):
+        if _of_systemd(before) != _of_systemd(wanted):
             steps.append(_systemctl("daemon-reload"))
         if new.enabled and not old.enabled:
             steps.append(_systemctl("enable", self.unit))
@@ -110,12 +113,18 @@ class OwnFiles(NamedTuple):
     def _service(self, kept: Kept) -> Service:
         return kept.services[0] if kept.services else Service(self.unit, enabled=False, active=False)
 
-    def _unit_text(self, kept: Kept) -> list[KeptFile]:
-        return [item for item in kept.files if item.path == self.unit_file]
-
 
 def _remove(path: str) -> Step:
-    return RemoveFile(path, parent=str(Path(path).parent) == DIRECTORY)
+    parent = str(Path(path).parent)
+    return RemoveFile(path, parent=parent == DIRECTORY or _is_drop_ins(parent))
+
+
+def _is_drop_ins(path: str) -> bool:
+    return path.startswith(UNITS) and path.endswith(".service.d")
+
+
+def _of_systemd(kept: Kept) -> list[KeptFile]:
+    return [item for item in kept.files if item.path.startswith(UNITS)]
 
 
 def _systemctl(*arguments: str, may_fail: bool = False) -> Step:
@@ -138,11 +147,9 @@ class Host:
         return self.at("/run/systemd/system").is_dir() and find("systemctl") is not None
 
     def is_masked(self, unit: str) -> bool:
-        """Tell whether the host's owner has masked a unit: its file is a link to nowhere, systemctl(1)."""
-        try:
-            return self.at(f"/etc/systemd/system/{unit}").readlink() == Path(os.devnull)
-        except OSError:
-            return False
+        """Tell whether the host's owner has masked a unit, for good or until the next boot: a link to nowhere."""
+        places = [self.at(f"{place}{unit}") for place in (UNITS, "/run/systemd/system/")]
+        return any(place.is_symlink() and place.readlink() == Path(os.devnull) for place in places)
 
     def current(self, own: OwnFiles) -> Kept:
         """Read what is kept.

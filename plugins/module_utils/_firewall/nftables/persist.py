@@ -1,12 +1,12 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What brings the own table back after a reboot: files and, where systemd runs, a unit.
+"""What brings the own table back after a reboot, and whenever the host's own ruleset is loaded anew.
 
-Where systemd runs the collection has a unit of its own, tied to nftables.service, whose restart
-and reload flush every table (Debian's and Red Hat's unit files: ExecReload=nft -f, the shipped
-configuration begins with ``flush ruleset``). Elsewhere the distribution's own configuration is
-used when it includes a directory, as Alpine's /etc/nftables.nft does.
+Where systemd runs the collection has a unit of its own, which loads the table before any network, socket or ordinary
+service. nftables.service flushes every table when it is started, reloaded or stopped (Debian's and Red Hat's unit files
+and configurations), so a drop-in makes each of its commands load the own table in the same transaction. A configuration
+that includes a directory gets a file there, and does the same also when it is loaded by hand.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, run
@@ -36,12 +37,9 @@ Description=Guarded ports of dbports.firewall
 Documentation=man:nft(8)
 DefaultDependencies=no
 RequiresMountsFor=/etc/dbports
-Before=network-pre.target shutdown.target
+Before=network-pre.target sysinit.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
-After=nftables.service
-PartOf=nftables.service
-ReloadPropagatedFrom=nftables.service
 
 [Service]
 Type=oneshot
@@ -50,8 +48,27 @@ ExecStart={nft} -f /etc/dbports/ruleset.nft
 ExecReload={nft} -f /etc/dbports/ruleset.nft
 
 [Install]
-WantedBy=sysinit.target nftables.service
+WantedBy=sysinit.target
 """
+
+_OTHERS_UNIT = "nftables.service"
+_UNIT_PLACES = (
+    f"/etc/systemd/system/{_OTHERS_UNIT}",
+    f"/run/systemd/system/{_OTHERS_UNIT}",
+    f"/usr/local/lib/systemd/system/{_OTHERS_UNIT}",
+    f"/usr/lib/systemd/system/{_OTHERS_UNIT}",
+    f"/lib/systemd/system/{_OTHERS_UNIT}",
+)
+"""Where systemd looks for a unit, systemd.unit(5), the first one wins."""
+
+_DROP_INS = f"/etc/systemd/system/{_OTHERS_UNIT}.d"
+DROP_IN_FILE = f"{_DROP_INS}/dbports.conf"
+
+_COMMANDS = ("ExecStart", "ExecReload", "ExecStop")
+_COMMAND = re.compile(
+    r"""(?P<nft>/\S*/nft)\s+(?:-f\s+(?P<file>/[\w./-]+)|'(?P<text>[^'%$\\]*)'|(?P<flush>flush\s+ruleset))"""
+)
+"""The commands of nftables.service: ``nft -f FILE``, ``nft 'TEXT'`` and ``nft flush ruleset``."""
 
 _INCLUDE = re.compile(r"""^\s*include\s+["']([^"']+)/\*\.nft["']""", re.MULTILINE)
 
@@ -62,12 +79,16 @@ class BootPlace(NamedTuple):
     :ivar nft: the path of nft there.
     :ivar systemd: whether systemd runs there.
     :ivar included: the own file in each directory that the distribution's configuration includes.
+    :ivar masked: whether an administrator has masked the own unit.
+    :ivar commands: what nftables.service runs to start, reload and stop, each None where it runs nothing or what is not
+        understood; empty where there is no such unit.
     """
 
     nft: str
     systemd: bool
     included: tuple[str, ...]
     masked: bool = False
+    commands: tuple[Optional[str], ...] = ()
 
     def to_text(self) -> str:
         """Write it as JSON, for an observation."""
@@ -76,8 +97,8 @@ class BootPlace(NamedTuple):
     @classmethod
     def from_text(cls, text: str) -> BootPlace:
         """Read what :meth:`to_text` wrote."""
-        nft, systemd, included, masked = json.loads(text)
-        return cls(nft, systemd, tuple(included), masked)
+        nft, systemd, included, masked, commands = json.loads(text)
+        return cls(nft, systemd, tuple(included), masked, tuple(commands))
 
     @property
     def reason(self) -> Optional[str]:
@@ -102,12 +123,31 @@ class BootPlace(NamedTuple):
         content = HEADER + text
         if not self.systemd:
             return Kept((KeptFile(self.included[0], 0o600, content),))
-        return self.own.unit_kept(_UNIT_TEXT.format(nft=self.nft), KeptFile(RULESET_FILE, 0o600, content))
+        files = [KeptFile(RULESET_FILE, 0o600, content)]
+        files += [KeptFile(path, 0o600, f'{HEADER}include "{RULESET_FILE}"\n') for path in self.included[:1]]
+        files += [KeptFile(DROP_IN_FILE, 0o644, self._drop_in())] if self.commands else []
+        return self.own.unit_kept(_UNIT_TEXT.format(nft=self.nft), *files)
+
+    def _drop_in(self) -> str:
+        """Write what makes nftables.service load the own table with whatever it does, in the same transaction.
+
+        Where its commands are not understood the own table follows them.
+        """
+        follow = f"-{self.nft} -f {RULESET_FILE}"
+        lines = [HEADER + "[Unit]", "RequiresMountsFor=/etc/dbports", "", "[Service]"]
+        if None in self.commands:
+            lines += [f"ExecStartPost={follow}", f"ExecReload={follow}", f"ExecStopPost={follow}"]
+            return "\n".join([*lines, ""])
+        for name, command in zip(_COMMANDS, self.commands):
+            # What is loaded from the configuration includes the own file already.
+            if not self.included or "include" not in (command or ""):
+                lines += [f"{name}=", f"{name}={self.nft} '{command}; include \"{RULESET_FILE}\"'"]
+        return "\n".join([*lines, ""])
 
     @property
     def own(self) -> OwnFiles:
         """What may be kept here."""
-        return OwnFiles(UNIT, (RULESET_FILE, *self.included), self.systemd, self.masked)
+        return OwnFiles(UNIT, (RULESET_FILE, DROP_IN_FILE, *self.included), self.systemd, self.masked)
 
 
 class Persistence:
@@ -125,12 +165,29 @@ class Persistence:
 
         :param nft: the path of nft; None takes the usual one.
         """
-        included = tuple(self._include_files())
-        return BootPlace(nft or NFT, self._host.has_systemd(), included, self._host.is_masked(UNIT))
+        systemd = self._host.has_systemd()
+        return BootPlace(
+            nft or NFT,
+            systemd,
+            tuple(self._include_files()),
+            systemd and self._host.is_masked(UNIT),
+            self._commands() if systemd else (),
+        )
 
     def current(self) -> Kept:
         """Read what is kept on the host."""
         return self._host.current(self.place().own)
+
+    def _commands(self) -> tuple[Optional[str], ...]:
+        """Read what nftables.service runs, as texts for nft."""
+        place = next((path for path in map(self._host.at, _UNIT_PLACES) if path.exists()), None)
+        if place is None or self._host.is_masked(_OTHERS_UNIT):
+            return ()
+        text = place.read_text(encoding="utf-8", errors="replace")
+        others = [path for path in self._host.at(_DROP_INS).glob("*.conf") if path.name != Path(DROP_IN_FILE).name]
+        if any("Exec" in path.read_text(encoding="utf-8", errors="replace") for path in others):
+            return (None,)
+        return tuple(_text_of(re.findall(rf"^{name}=(.+)$", text, re.MULTILINE)) for name in _COMMANDS)
 
     def _include_files(self) -> Iterator[str]:
         for configuration in CONFIGURATIONS:
@@ -143,3 +200,13 @@ class Persistence:
                 path = os.path.normpath(f"/etc/{directory}" if not directory.startswith("/") else directory)
                 if self._host.at(path).is_dir():
                     yield f"{path}/{INCLUDED_NAME}"
+
+
+def _text_of(commands: list[str]) -> Optional[str]:
+    """Return what one command makes nft do, as a text in nft's language; None for anything else."""
+    match = _COMMAND.fullmatch(commands[0].strip()) if len(commands) == 1 else None
+    if match is None:
+        return None
+    if match["file"]:
+        return f'include "{match["file"]}"'
+    return "flush ruleset" if match["flush"] else match["text"].strip().rstrip(";")

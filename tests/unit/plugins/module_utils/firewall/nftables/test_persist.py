@@ -14,6 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall import 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
+    DROP_IN_FILE,
     RULESET_FILE,
     UNIT,
     BootPlace,
@@ -166,15 +167,107 @@ def test_nothing_would_load_it(root: Path, text: str) -> None:
     assert "/etc/nftables.conf" in str(store.place().reason)
 
 
-def test_what_an_earlier_way_left_is_removed(root: Path) -> None:
-    """A host that got systemd keeps no file in the include directory, which would load an old ruleset."""
+def test_the_distributions_include_with_systemd(root: Path) -> None:
+    """What the configuration includes loads the same file as the unit, so that there is one ruleset."""
     (root / "etc/nftables.d").mkdir()
     (root / "etc/nftables.conf").write_text('include "/etc/nftables.d/*.nft"\n', encoding="utf-8")
     Store(root).write(Store(root).place().wanted("old"))
     store = Store(with_systemd(root), Systemctl())
     store.write(store.place().wanted("new"))
-    assert not (root / "etc/nftables.d/dbports.nft").exists()
-    assert store.current().paths == [RULESET_FILE, UNIT_FILE]
+    included = (root / "etc/nftables.d/dbports.nft").read_text(encoding="utf-8")
+    assert included.endswith(f'include "{RULESET_FILE}"\n')
+    assert store.current().paths == [RULESET_FILE, "/etc/nftables.d/dbports.nft", UNIT_FILE]
+
+
+DEBIAN = """\
+[Service]
+ExecStart=/usr/sbin/nft -f /etc/nftables.conf
+ExecReload=/usr/sbin/nft -f /etc/nftables.conf
+ExecStop=/usr/sbin/nft flush ruleset
+"""
+RED_HAT = """\
+[Service]
+ExecStart=/sbin/nft -f /etc/sysconfig/nftables.conf
+ExecReload=/sbin/nft 'flush ruleset; include "/etc/sysconfig/nftables.conf";'
+ExecStop=/sbin/nft flush ruleset
+"""
+OURS = f'include "{RULESET_FILE}"'
+
+
+def drop_in(root: Path, unit: str, more: str = "") -> list[str]:
+    """Return the drop-in's section Service on a host with this nftables.service, which it leaves without a trace."""
+    (root / "lib/systemd/system").mkdir(parents=True)
+    (root / "lib/systemd/system/nftables.service").write_text(unit, encoding="utf-8")
+    if more:
+        (root / "etc/systemd/system/nftables.service.d").mkdir()
+        (root / "etc/systemd/system/nftables.service.d/theirs.conf").write_text(more, encoding="utf-8")
+    systemctl = Systemctl()
+    store, before = Store(with_systemd(root), systemctl), tree(root)
+    wanted = store.place().wanted("x")
+    store.write(wanted)
+    assert store.current() == wanted
+    assert systemctl.said[0] == "daemon-reload"
+    text = (root / DROP_IN_FILE.lstrip("/")).read_text(encoding="utf-8")
+    store.write(Kept())
+    assert tree(root) == before
+    return text.partition("[Service]\n")[2].splitlines()
+
+
+@pytest.mark.parametrize(
+    ("unit", "configuration", "again"),
+    [
+        (DEBIAN, "/etc/nftables.conf", 'include "/etc/nftables.conf"'),
+        (RED_HAT, "/etc/sysconfig/nftables.conf", 'flush ruleset; include "/etc/sysconfig/nftables.conf"'),
+    ],
+)
+def test_the_hosts_own_ruleset_is_loaded_together_with_ours(
+    root: Path, unit: str, configuration: str, again: str
+) -> None:
+    """In one transaction at start, reload and stop, so that no port is open in between."""
+    assert drop_in(root, unit) == [
+        "ExecStart=",
+        f"ExecStart=/usr/sbin/nft 'include \"{configuration}\"; {OURS}'",
+        "ExecReload=",
+        f"ExecReload=/usr/sbin/nft '{again}; {OURS}'",
+        "ExecStop=",
+        f"ExecStop=/usr/sbin/nft 'flush ruleset; {OURS}'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unit", "more"),
+    [
+        (DEBIAN.replace("-f", "-I /etc/x -f"), ""),
+        (DEBIAN, "[Service]\nExecStartPre=/bin/true\n"),
+        ("[Service]\nExecStart=/usr/local/bin/firewall up\n", ""),
+    ],
+)
+def test_a_unit_that_is_not_understood_is_followed(root: Path, unit: str, more: str) -> None:
+    """Its own commands stay as they are."""
+    assert [line.split("=-")[0] for line in drop_in(root, unit, more)] == [
+        "ExecStartPost",
+        "ExecReload",
+        "ExecStopPost",
+    ]
+
+
+def test_a_masked_unit_stays_masked(root: Path) -> None:
+    """Nothing is written, the reason says it, and going back does not remove the mask."""
+    (root / UNIT_FILE.lstrip("/")).symlink_to("/dev/null")
+    systemctl = Systemctl()
+    store = Store(with_systemd(root), systemctl)
+    assert store.place().reason == f"the unit {UNIT} is masked on this host"
+    store.write(store.place().wanted("x"))
+    assert store.undo(store.current()) == []
+    assert (store.current(), systemctl.said) == (Kept(), ["daemon-reload"])
+    assert (root / UNIT_FILE.lstrip("/")).readlink() == Path("/dev/null")
+
+
+def test_a_masked_nftables_service_gets_no_drop_in(root: Path) -> None:
+    """The own unit loads the rules without it."""
+    (root / "etc/systemd/system/nftables.service").symlink_to("/dev/null")
+    store = Store(with_systemd(root), Systemctl())
+    assert store.place().wanted("x").paths == [RULESET_FILE, UNIT_FILE]
 
 
 def test_changed_permissions_are_put_right(root: Path) -> None:
