@@ -335,3 +335,17 @@ def test_what_foreign_chains_do_is_what_was_said(
     assert [reaches(client, int(port)) for port in passing] == [True] * len(passing)
     warned = [text for text in result["warnings"] if "their_filter" in text]
     assert len(warned) == len(dropped)
+
+
+def test_what_the_owner_has_to_add_lets_the_clients_in(lab: Lab) -> None:
+    """The command in the result, run as it is, opens the foreign chain for the declared peers and for nobody else."""
+    host, client, intruder = (lab.hosts[name] for name in ("erp-db", "app-01", "intruder"))
+    head = "type filter hook input priority 0; policy drop; ct status dnat accept; icmpv6 type { 135, 136 } accept;"
+    host.run(["nft", "-f", "-"], input=f"table inet their_filter {{\nchain in {{ {head}\n}}\n}}\n")
+    rules = [{"protocol": "tcp", "ports": ["1433", "5002"], "peers": [CLIENT, CLIENT6]}]
+    (found,) = apply(host, rules=rules, owner="erp-db")["foreign"]
+    assert found["verdict"] == "drops"
+    assert not reaches(client, 1433)
+    host.run(["sh", "-c", found["fix"]])
+    assert apply(host, rules=rules, owner="erp-db")["foreign"] == []
+    assert [reaches(client, 1433), reaches(client, 1433, SERVER6), reaches(intruder, 1433)] == [True, True, False]

@@ -33,8 +33,16 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     rule_text,
     single,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
+    CHAINS,
+    FAMILY,
+    ICMP,
+    IP,
+    NFPROTO,
+    TABLE,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import everyone, peers_by_family
 
 HOOKS: dict[Direction, tuple[str, ...]] = {
     "in": ("ingress", "prerouting", "input"),
@@ -87,6 +95,9 @@ class Packet:
         known: dict[str, Plain] = {
             "ct state": "new",
             "ct direction": "original",
+            # Nothing of it is translated: it is for a port of this host itself.
+            "ct status": frozenset(),
+            "meta pkttype": "host",
             "meta l4proto": protocol,
             "meta nfproto": "ipv4" if four else "ipv6",
             "meta protocol": name,
@@ -194,7 +205,32 @@ class _Table:
             peer=packet.peer,
             verdict="drops" if certain else "unknown",
             text=f"{where} {does} {packet.title}: {walk.texts[0] if walk.texts else 'unknown'}",
+            fix=_fix(packet.accept, self.family, f"{self.family} {self.name} {name}"),
         )
+
+
+def _fix(accept: Accept, family: str, chain: str) -> str:
+    """Return the commands that let all peers of an accept pass a base chain, one for each family of its table."""
+    return "; ".join(
+        f"nft insert rule {chain} {match} accept"
+        for number, peers in peers_by_family(accept)
+        if family in _TABLES[number]
+        for match in [_match(accept, number, peers)]
+    )
+
+
+def _match(accept: Accept, family: int, peers: Sequence[AddressRange]) -> str:
+    if accept.protocol == "icmp":
+        condition = f"{ICMP[family]} type echo-request"
+    else:
+        condition = f"{accept.protocol} dport {_one_of(accept.ports)}"
+    if tuple(peers) == (everyone(family),):
+        return f"meta nfproto {NFPROTO[family]} {condition}"
+    return f"{IP[family]} {CHAINS[accept.direction].peer} {_one_of(peers)} {condition}"
+
+
+def _one_of(values: Sequence[object]) -> str:
+    return str(values[0]) if len(values) == 1 else "{ " + ", ".join(map(str, values)) + " }"
 
 
 class _Walk:

@@ -114,6 +114,10 @@ CONDITIONS = [
     (match(STATE, "invalid", "in"), False),
     (match({"ct": {"key": "direction"}}, "reply"), False),
     (match({"ct": {"key": "mark"}}, 1), None),
+    (match({"ct": {"key": "status"}}, "dnat", "in"), False),
+    (match({"ct": {"key": "status"}}, ["dnat", "snat"], "in"), False),
+    (match(meta("pkttype"), "host"), True),
+    (match(meta("pkttype"), {"set": ["broadcast", "multicast"]}), False),
     (match(meta("l4proto"), "tcp"), True),
     (match(meta("l4proto"), {"set": ["icmp", "ipv6-icmp"]}), False),
     (match(meta("nfproto"), "ipv6"), False),
@@ -235,6 +239,42 @@ def test_the_worst_of_both_families_and_all_port_ranges_is_told_once() -> None:
     (found,) = judge(ruleset([match(field("tcp", "dport"), 1433), DROP]), flows)
     assert (found["ports"], found["peer"], found["required"]) == ("22,1433", "192.0.2.1", False)
     assert found["text"] == "inet theirs in drops tcp 1433 from 192.0.2.1: tcp dport 1433 drop"
+
+
+def test_a_chain_like_firewallds_is_judged() -> None:
+    """What it lets pass first is not this flow, and what comes last rejects it on every interface."""
+    like = [
+        [match(STATE, {"set": ["established", "related"]}), ACCEPT],
+        [match({"ct": {"key": "status"}}, "dnat", "in"), ACCEPT],
+        [match(meta("iifname"), "lo"), ACCEPT],
+        [match(STATE, "invalid", "in"), DROP],
+        [match(meta("iifname"), "eth0"), match(DPORT, 22), ACCEPT],
+        [{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}],
+    ]
+    assert verdict(*like) == "drops"
+
+
+def test_the_command_for_the_owner_names_all_peers_and_both_families() -> None:
+    """For everyone it asks for the family only."""
+    rule = {"direction": "in", "protocol": "tcp", "ports": ["22", "1433"], "purpose": "SQL"}
+    peers = ["192.0.2.1", "192.0.2.64/26", "2001:db8::1"]
+    for wanted, expected in (
+        (
+            {**rule, "peers": peers},
+            "nft insert rule inet theirs in ip saddr { 192.0.2.1, 192.0.2.64/26 } tcp dport { 22, 1433 } accept; "
+            "nft insert rule inet theirs in ip6 saddr 2001:db8::1 tcp dport { 22, 1433 } accept",
+        ),
+        (
+            {**rule, "ports": ["1433"], "peers": ["0.0.0.0/0"]},
+            "nft insert rule inet theirs in meta nfproto ipv4 tcp dport 1433 accept",
+        ),
+        (
+            {"direction": "in", "protocol": "icmp", "ports": [], "peers": ["2001:db8::1"]},
+            "nft insert rule inet theirs in ip6 saddr 2001:db8::1 icmpv6 type echo-request accept",
+        ),
+    ):
+        flows = build_ruleset([wanted], policy="guard", outbound=False)
+        assert judge(ruleset([DROP]), flows)[0]["fix"] == expected
 
 
 def test_ping_is_judged_too() -> None:
