@@ -73,6 +73,7 @@ Code = Literal[
     "admitted_against_rules",
     "accepts_too_many",
     "stranger",
+    "dead_session",
     "outside",
     "outside_guarded",
     "port_moved",

@@ -57,7 +57,7 @@ def judge(port_set: PortSet, observation: Observation, *, owner: str = "", appli
     if observation.ruleset is not None and port_set.settings.filter_outbound:
         found += _judge_outbound(port_set, rules)
     found += judge_outside(port_set, outside)
-    found += judge_strangers(port_set, sockets or ())
+    found += judge_strangers(port_set, sockets or (), rules)
     return [*found, *judge_probes(port_set, observation.probes, sockets or (), rules)]
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, merge_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.evaluate import Evaluator, FlowKey
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import Connection, Verdicts
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     Rule,
     Ruleset,
@@ -18,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     owner_text,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import with_fix
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import answered_guards
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import merge_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import verdict_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
@@ -93,6 +95,15 @@ class RulesInForce:
     def strangers(self, rule: RuleKey, intended: Iterable[AddressRange]) -> tuple[AddressRange, ...]:
         """Return whom the own rules let in beside those who are meant to get in."""
         return self._evaluator.strangers(_flow(rule), list(intended)) if self.readable else ()
+
+    def ends(self, port: int, remote: AddressRange) -> bool:
+        """Tell whether the own rules surely drop what a remote sends on a connection to a TCP port of this host.
+
+        Not so in a wide range, where packets of a connection may pass that nothing has tracked.
+        """
+        wide = [item for guard in answered_guards(self.ruleset.guards) for item in guard.ports]
+        known = self._state is not None and self.readable and not any(port in item for item in wide)
+        return known and Verdicts(self.ruleset).cuts(Connection("tcp", remote, port, remote, 1, "peer"))
 
     def _foreign(self, rule: RuleKey, addresses: tuple[AddressRange, ...]) -> Outcome | None:
         """Return what a foreign rule does with one of these peers, the worst first."""

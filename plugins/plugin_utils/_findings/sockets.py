@@ -13,9 +13,16 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import verdict_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Data, Finding, Listening, facts
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
+    Code,
+    Data,
+    Finding,
+    Listening,
+    facts,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import LOOPBACK, moved
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import hearing_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.rules import RulesInForce
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
 
 _SEEN = 8
@@ -120,15 +127,24 @@ def _listener(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet, e
     return Listener("listens", facts(**known))
 
 
-def judge_strangers(port_set: PortSet, sockets: Sequence[Socket]) -> Iterator[Finding]:
-    """Yield a finding for everyone who is connected and whom the plan does not let in."""
-    for (remote, endpoints), ports in _strangers(port_set, sockets).items():
+def judge_strangers(port_set: PortSet, sockets: Sequence[Socket], rules: RulesInForce) -> Iterator[Finding]:
+    """Yield a finding for everyone who is connected and whom the plan does not let in.
+
+    A session of which the rules in force drop every packet is dead; its server has not noticed yet.
+    """
+    host = port_set.host
+    for (remote, endpoints), connected in _strangers(port_set, sockets).items():
         first, *others = endpoints
+        ports, local = {one.remote_port or 0 for one in connected}, {one.local_port or 0 for one in connected}
         more = f" and {len(ports) - 1} more" if len(ports) > 1 else ""
-        data = facts(source=f"port {min(ports)}{more}", also=", ".join(item.id for item in others))
+        code: Code = "dead_session" if all(rules.ends(port, remote) for port in local) else "stranger"
+        data = facts(
+            source=f"port {min(ports)}{more}",
+            also=", ".join(item.id for item in others),
+            sport=str(min(local)),
+        )
         shown = shown_ports(first.protocol, first.ports)
-        host = port_set.host
-        yield Finding("stranger", verdict_of("stranger"), host, host, first.id, shown, (str(remote),), data=data)
+        yield Finding(code, verdict_of(code), host, host, first.id, shown, (str(remote),), data=data)
 
 
 def _is_reachable(one: Socket, here: AddressSet, endpoint: Endpoint) -> bool:
@@ -148,12 +164,12 @@ def _admitted(port_set: PortSet) -> dict[str, AddressSet]:
 
 def _strangers(
     port_set: PortSet, sockets: Sequence[Socket]
-) -> dict[tuple[AddressRange, tuple[Endpoint, ...]], set[int]]:
-    """Return the ports of remotes that no endpoint on the port admits, by their address and these endpoints."""
+) -> dict[tuple[AddressRange, tuple[Endpoint, ...]], list[Socket]]:
+    """Return the connections of remotes that no endpoint on the port admits, by their address and these endpoints."""
     own, admitted = AddressSet(port_set.addresses), _admitted(port_set)
     guarded = [item for item in port_set.endpoints if item.protocol == "tcp" and item.id in admitted]
     listening = {one.local_port for one in sockets if one.protocol == "tcp" and one.is_listener}
-    found: dict[tuple[AddressRange, tuple[Endpoint, ...]], set[int]] = {}
+    found: dict[tuple[AddressRange, tuple[Endpoint, ...]], list[Socket]] = {}
     for one in sockets:
         # A local port without a listener belongs to a connection that the host itself opened.
         if one.state != "ESTABLISHED" or one.remote_address is None or one.local_port not in listening:
@@ -161,7 +177,7 @@ def _strangers(
         remote, serving = AddressRange.of_socket(one.remote_address), _serving(guarded, one)
         known = own.overlaps(remote) or LOOPBACK.overlaps(remote)
         if serving and not known and not any(admitted[item.id].overlaps(remote) for item in serving):
-            found.setdefault((remote, serving), set()).add(one.remote_port or 0)
+            found.setdefault((remote, serving), []).append(one)
     return found
 
 

@@ -254,6 +254,11 @@ TEXTS: dict[Code, CodeText] = {
         "end the connection, or declare the client",
         "Someone is connected to a server whom the plan does not let in.",
     ),
+    "dead_session": CodeText(
+        "the session of {who} {source} is dead: the rules in force drop its packets{also}",
+        "end it on {server}: ss --kill dst {who} sport = {sport}",
+        "A client was taken out of the plan. Its server still holds the session, over which nothing passes any more.",
+    ),
     "outside": CodeText(
         "{program} listens on {now}, outside the plan",
         "declare this server, stop it, or bind it to loopback",

@@ -195,7 +195,8 @@ CASES: dict[str, dict[str, Any]] = {
     "admitted_unguarded": {"evil": "answers", "rules": carried(ACCEPT)},
     "admitted_against_rules": {"evil": "answers"},
     "accepts_too_many": {"rules": carried({**ACCEPT, "peers": ["192.0.2.0/24"]}, GUARD)},
-    "stranger": {"sockets": [listener(), STRANGER]},
+    "stranger": {"sockets": [listener(), STRANGER], "rules": carried(ACCEPT)},
+    "dead_session": {"sockets": [listener(), STRANGER]},
     "outside": {"sockets": [listener(), listener(1500)]},
     "outside_guarded": {
         "sockets": [listener(), listener(5432)],
