@@ -91,7 +91,8 @@ options:
         C(dbports-iptables.service). Elsewhere nftables rules become the file C(dbports.nft) in the directory that the
         distribution's nftables configuration includes. Where there is neither, RV(persistent) is V(false) and a
         warning says why.
-      - With nftables and systemd, a drop-in makes C(nftables.service) load the rules together with the host's own ruleset.
+      - With nftables and systemd, a drop-in makes C(nftables.service) load the rules together with the host's own
+        ruleset.
     type: bool
     default: true
   allow_shrink:

@@ -251,18 +251,6 @@ def test_a_unit_that_is_not_understood_is_followed(root: Path, unit: str, more: 
     ]
 
 
-def test_a_masked_unit_stays_masked(root: Path) -> None:
-    """Nothing is written, the reason says it, and going back does not remove the mask."""
-    (root / UNIT_FILE.lstrip("/")).symlink_to("/dev/null")
-    systemctl = Systemctl()
-    store = Store(with_systemd(root), systemctl)
-    assert store.place().reason == f"the unit {UNIT} is masked on this host"
-    store.write(store.place().wanted("x"))
-    assert store.undo(store.current()) == []
-    assert (store.current(), systemctl.said) == (Kept(), ["daemon-reload"])
-    assert (root / UNIT_FILE.lstrip("/")).readlink() == Path("/dev/null")
-
-
 def test_a_masked_nftables_service_gets_no_drop_in(root: Path) -> None:
     """The own unit loads the rules without it."""
     (root / "etc/systemd/system/nftables.service").symlink_to("/dev/null")
