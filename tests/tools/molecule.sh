@@ -78,7 +78,7 @@ fi
 
 # A run that stands still ends after a while, and its ansible-playbook processes say where they stood.
 export PYTHONFAULTHANDLER=1
-limit=${DBPORTS_MOLECULE_LIMIT:-600}
+limit=${DBPORTS_MOLECULE_LIMIT:-1200}
 (
   sleep "$limit" &
   trap 'kill $!; exit' TERM
