@@ -214,8 +214,8 @@ import socket, sys
 peer = socket.create_connection((sys.argv[1], 1433), 60)
 peer.sendall(b"hello"); assert peer.recv(9) == b"hello"
 print("ready", flush=True); sys.stdin.readline()
-peer.settimeout(float(sys.argv[2])); peer.sendall(b"more")
-try: print("alive" if peer.recv(9) == b"more" else "closed")
+peer.settimeout(float(sys.argv[2]))
+try: peer.sendall(b"more"); print("alive" if peer.recv(9) == b"more" else "cut")
 except OSError: print("cut")
 """
 
