@@ -1,10 +1,10 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demonstration behind ``make demo``: plan, apply and verify on five simulated hosts.
+"""The demonstration behind ``make demo``: plan, apply and verify on five lab hosts and a simulated Windows host.
 
-The hosts are network namespaces with real firewalls and real packets between them. The servers are stand-ins, not the
-products: see stand_ins.py.
+The lab hosts are network namespaces with real firewalls and real packets between them. The servers are stand-ins, not
+the products: see stand_ins.py. The Windows host is a file: see tests/support/simulated_windows.py.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ HOSTS = {
     "app-ms": "192.0.2.32",
     "intruder": "192.0.2.66",
 }
+WINDOWS = "simulated-windows"
 SERVERS = {
     "db-602": [["sql602"]],
     "db-ms": [
@@ -80,9 +81,9 @@ def playbook(lab: Lab, *arguments: str) -> str:
         "ANSIBLE_PIPELINING": "1",
     }
     environ["ANSIBLE_DISPLAY_OK_HOSTS"] = environ["ANSIBLE_DISPLAY_SKIPPED_HOSTS"] = "false"
-    environ["ANSIBLE_COLLECTIONS_PATH"] = os.environ.get(
-        "ANSIBLE_COLLECTIONS_PATH", lab.environ["ANSIBLE_COLLECTIONS_PATH"]
-    )
+    collections = os.environ.get("ANSIBLE_COLLECTIONS_PATH", lab.environ["ANSIBLE_COLLECTIONS_PATH"])
+    environ["ANSIBLE_COLLECTIONS_PATH"] = f"{collections}:{HERE / 'simulated'}"
+    environ["DBPORTS_SIMULATED_DIR"] = str(OUTPUT / "windows")
     ansible = Path(sys.executable).with_name("ansible-playbook")
     command = [str(ansible), "-i", str(INVENTORY), "dbports.firewall.site", *arguments]
     print(f"$ ansible-playbook -i {INVENTORY.relative_to(HERE.parents[1])} dbports.firewall.site {' '.join(arguments)}")
@@ -100,7 +101,7 @@ def playbook(lab: Lab, *arguments: str) -> str:
 def changed(output: str) -> int:
     """Return how many changes a run reports for all hosts together."""
     counts = re.findall(r"changed=(\d+)", output)
-    if len(counts) != len(HOSTS):
+    if len(counts) != len(HOSTS) + 1:
         raise SystemExit("The run does not report every host.")
     return sum(map(int, counts))
 
@@ -110,6 +111,18 @@ def intrude(intruder: LabHost) -> list[str]:
     output = intruder.python(PROBE).stdout
     print(output, end="", flush=True)
     return [line.split()[-1] for line in output.splitlines()]
+
+
+def windows_rules() -> list[str]:
+    """Return the rules that the simulated Windows host was given.
+
+    :raises SystemExit: when there are none.
+    """
+    state = json.loads((OUTPUT / "windows" / f"{WINDOWS}.json").read_text(encoding="utf-8"))
+    rules = [text for text in state["local"].values() if "|EmbedCtxt=dbports|" in text]
+    if not rules:
+        raise SystemExit("The simulated Windows host has no rules.")
+    return [f"  {text.partition('|Name=')[0]}" for text in rules]
 
 
 def conclusion() -> list[str]:
@@ -138,7 +151,7 @@ def main() -> None:
     """Run the demonstration; the exit status tells whether all went as it should."""
     world.enter()
     shutil.rmtree(OUTPUT, ignore_errors=True)
-    OUTPUT.mkdir(parents=True)
+    (OUTPUT / "windows").mkdir(parents=True)
     with Lab() as lab:
         for name, address in HOSTS.items():
             lab.host(name, [f"{address}/24"])
@@ -155,6 +168,8 @@ def main() -> None:
         again = changed(playbook(lab))
     if not first or again:
         raise SystemExit(f"The first run changed {first}, the second {again}: not as it should be.")
+    say("The simulated Windows host carries its part of the same plan")
+    print("\n".join(windows_rules()))
     say("Refused, and what that proves")
     print("\n".join(conclusion()))
     print(f"\nThe plan:   {OUTPUT / 'dbports-plan' / 'plan.md'}")
