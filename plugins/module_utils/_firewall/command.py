@@ -15,11 +15,15 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
     PATH,
     TIMEOUT,
+    LateError,
     Lock,
     StepError,
     call,
     failure,
 )
+
+LATE = -1
+"""The status of a command that was ended because it took too long."""
 
 
 class Output(NamedTuple):
@@ -51,14 +55,17 @@ def exclusive() -> Iterator[None]:
         yield
 
 
-def run(argv: Sequence[str], text: str = "") -> Output:
+def run(argv: Sequence[str], text: str = "", timeout: float = TIMEOUT) -> Output:
     """Run a command.
 
-    :raises DbportsError: when it cannot be started or takes longer than :data:`TIMEOUT` seconds.
+    :param timeout: seconds after which it is ended; with less than :data:`TIMEOUT` it then has the status :data:`LATE`.
+    :raises DbportsError: when it cannot be started or takes too long.
     """
     try:
-        return Output(*call(argv, text))
+        return Output(*call(argv, text, timeout=timeout))
     except StepError as error:
+        if isinstance(error, LateError) and timeout < TIMEOUT:
+            return Output(LATE, "", "")
         raise DbportsError(str(error), code="command_failed") from None
 
 

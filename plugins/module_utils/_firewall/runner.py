@@ -60,12 +60,19 @@ class StepError(Exception):
     """A step that did not work, with the words of who refused it."""
 
 
-def call(argv: Sequence[str], text: str = "", inherited: Sequence[int] = ()) -> tuple[int, str, str]:
+class LateError(StepError):
+    """A command took too long and was ended."""
+
+
+def call(
+    argv: Sequence[str], text: str = "", inherited: Sequence[int] = (), timeout: float = TIMEOUT
+) -> tuple[int, str, str]:
     """Run a command with a text on its standard input, in the locale C.UTF-8.
 
     :param inherited: open files that the command gets.
     :returns: exit status, standard output and standard error.
-    :raises StepError: when it cannot be started or takes longer than :data:`TIMEOUT` seconds.
+    :param timeout: seconds after which it is ended.
+    :raises StepError: when it cannot be started or takes longer.
     """
     path = os.pathsep.join(filter(None, (os.environ.get("PATH", ""), PATH)))
     try:
@@ -74,11 +81,13 @@ def call(argv: Sequence[str], text: str = "", inherited: Sequence[int] = ()) -> 
             input=text.encode("utf-8", "surrogateescape"),
             capture_output=True,
             check=False,
-            timeout=TIMEOUT,
+            timeout=timeout,
             pass_fds=inherited,
             env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": path},
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        raise LateError(f"cannot run {argv[0]}: {error}") from None
+    except OSError as error:
         raise StepError(f"cannot run {argv[0]}: {error}") from None
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 

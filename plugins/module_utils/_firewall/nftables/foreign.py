@@ -172,9 +172,9 @@ class _Table:
         elif kind == "rule":
             self.rules.setdefault(str(body.get("chain")), []).append(body)
         else:
-            # A set that packets fill is not the same a moment later.
+            # A set that packets fill is not the same a moment later; one that is too large was not read.
             flags = items(body.get("flags"))
-            changing = "timeout" in flags or "dynamic" in flags
+            changing = "timeout" in flags or "dynamic" in flags or body.get("unread") is True
             self.sets[str(body.get("name"))] = None if changing else items(body.get("elem"))
 
     def base_chains(self) -> list[Mapping[str, Node]]:

@@ -5,12 +5,26 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import Optional
+from functools import partial
+from typing import ClassVar, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import (
+    LATE,
+    Run,
+    find,
+    run,
+    run_checked,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE, FAMILY, TABLE
+
+PATIENCE = 2
+"""Seconds for a listing: a kernel needs about ten for a set of 400,000 elements, and milliseconds for most rulesets."""
+
+MOST_LATE = 2
+"""After so many sets that are too large the others of the host are not tried."""
 
 
 class Nft:
@@ -20,9 +34,15 @@ class Nft:
     :param runner: what runs it.
     """
 
+    _slow: ClassVar[bool] = False
+    _late: ClassVar[set[tuple[str, ...]]] = set()
+    """What this process has seen of its host, at which it looks more than once: whether a whole listing takes too long,
+    and which sets do."""
+
     def __init__(self, path: str, runner: Run = run) -> None:
         self.path = path
         self._run = runner
+        self._run_in_time = partial(run, timeout=PATIENCE) if runner is run else runner
 
     @classmethod
     def locate(cls) -> Optional[Nft]:
@@ -40,8 +60,37 @@ class Nft:
         return cls(path)
 
     def listing(self) -> str:
-        """Return the host's whole ruleset as JSON."""
-        return self._checked("-j", "list", "ruleset")
+        """Return the host's whole ruleset as JSON.
+
+        A named set that the kernel does not list in time, because it has some hundred thousand elements, has none and
+        is ``unread``. Nothing tells its size beforehand.
+        """
+        found = None if Nft._slow else self._in_time("list", "ruleset")
+        Nft._slow = found is None
+        return self._in_parts() if found is None else found
+
+    def _in_parts(self) -> str:
+        """List everything but the elements of named sets, and then these set by set, our own first."""
+        objects = json.loads(self._checked("-j", "-t", "list", "ruleset"))["nftables"]
+        named = [(kind, item[kind]) for item in objects for kind in ("set", "map") if kind in item]
+        for kind, body in sorted(named, key=lambda one: TABLE not in f"{one[1]['table']} {one[1]['name']}"):
+            place = (kind, *(str(body[key]) for key in ("family", "table", "name")))
+            tried = place not in Nft._late and len(Nft._late) < MOST_LATE
+            found = self._in_time("list", *place) if tried else None
+            if found is None:
+                body["unread"] = True
+                Nft._late.update([place] if tried else [])
+            else:
+                body.update(next(item[kind] for item in json.loads(found)["nftables"] if kind in item))
+        return json.dumps({"nftables": objects})
+
+    def _in_time(self, *arguments: str) -> Optional[str]:
+        """Return what nft lists as JSON, or None when that takes longer than :data:`PATIENCE`."""
+        argv = [self.path, "-j", *arguments]
+        output = self._run_in_time(argv, "")
+        if output.status == LATE:
+            return None
+        return run_checked(argv, runner=lambda _argv, _text: output, hint=_hint)
 
     def has_own_table(self) -> bool:
         """Tell whether the own table is there, without reading what any table holds."""
