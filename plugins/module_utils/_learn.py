@@ -74,7 +74,7 @@ def read_values(text: str) -> Iterator[tuple[str, str, str]]:
             section = header[1].strip().lower()
         match = None if header else _VALUE.match(line)
         if match:
-            yield section, _plain(match[1]), next(part for part in match.groups()[1:] if part is not None)
+            yield section, _plain(match[1]), next((part for part in match.groups()[1:] if part is not None), "")
 
 
 def _plain(key: str) -> str:

@@ -66,5 +66,7 @@ def namespace(*prepare: str) -> Iterator[Run]:
         done = subprocess.run([*enter, *argv], input=text, capture_output=True, text=True, check=False, timeout=300)
         return Output(done.returncode, done.stdout, done.stderr)
 
-    yield run
-    holder.communicate(timeout=120)
+    try:
+        yield run
+    finally:
+        holder.communicate(timeout=120)

@@ -39,14 +39,17 @@ class WayIn(NamedTuple):
     port: int
 
 
-def find_way_in(environ: Mapping[str, str] = os.environ, proc: str = "/proc") -> Optional[WayIn]:
+def find_way_in(environ: Optional[Mapping[str, str]] = None, proc: str = "/proc") -> Optional[WayIn]:
     """Find the SSH connection through which this process was started; None when it was not, or it cannot be told.
 
     sshd says it to the shell that it starts (SSH_CONNECTION, ssh(1)). become takes that away from this process, and
     not from those that started it. Where none of them has it, sshd's own socket is looked for.
     """
     ancestors = list(_ancestors(proc))
-    texts = [environ.get("SSH_CONNECTION", ""), *(_variable(pid, proc) for pid in ancestors)]
+    texts = [
+        (os.environ if environ is None else environ).get("SSH_CONNECTION", ""),
+        *(_variable(pid, proc) for pid in ancestors),
+    ]
     text = next(filter(None, texts), "")
     try:
         return _from_text(text, proc) if text else _from_sockets(ancestors, proc)

@@ -36,7 +36,7 @@ ATTEMPT = 30
 PAUSE = 1.0
 """Seconds between two attempts to come back."""
 
-RETURN = 60
+AFTERWARDS = 60
 """Seconds for which a host that was locked out is tried after it should have restored its old rules."""
 
 
@@ -68,7 +68,7 @@ def _come_back(call: Callable[[], dict[str, Any]], connection: ConnectionBase, t
     It is tried beyond the time-out too: then the answer says whether the host has restored its old rules.
     """
     why = ""
-    end = time.monotonic() + timeout + RETURN
+    end = time.monotonic() + timeout + AFTERWARDS
     while True:
         try:
             with _limit(ATTEMPT):
@@ -89,7 +89,7 @@ def _locked_out(timeout: int, why: str, answer: Any) -> DbportsError:
     if answer is None:
         return DbportsError(
             f"{reason}; it restores its old rules by itself {timeout} s after the change, and did not answer "
-            f"until {RETURN} s after that",
+            f"until {AFTERWARDS} s after that",
             code="would_lock_out",
             fix="Look at it on its console; nothing waits to be done for these rules",
         )

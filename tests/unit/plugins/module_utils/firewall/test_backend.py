@@ -13,7 +13,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
     BACKENDS,
     CHOICES,
-    Backend,
     choose_backend,
 )
 
@@ -52,7 +51,7 @@ def choose(
         Firewall("iptables", "iptables is installed", "iptables" in ours),
     ]
     try:
-        choice = choose_backend(name, absent=absent, backends=cast("list[Backend]", backends))
+        choice = choose_backend(name, absent=absent, backends=cast(Any, backends))
     except DbportsError as error:
         return error.code, str(error)
     return choice.backend.name, choice.reason

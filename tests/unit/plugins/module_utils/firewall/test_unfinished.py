@@ -318,7 +318,9 @@ class TestKilled:
             assert (left.phase, left.undo) == (FAILED, journal.undo)
             with pytest.raises(DbportsError, match="old state could not be brought back"):
                 host.bring("mssql", confirm=journal.token)
-        host.dies = {sum(item == "load" for item in host.commands) + 1: lambda: (_ for _ in ()).throw(OSError("no"))}
+        host.dies = {
+            sum(item == "load" for item in host.commands) + 1: lambda: (item for item in ()).throw(OSError("no"))
+        }
         result = host.bring("mssql")
         assert "could not be brought back: no" in result["warnings"][0]
         assert (host.carried, host.left()) == (NEW, [])

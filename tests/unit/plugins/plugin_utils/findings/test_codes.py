@@ -94,28 +94,29 @@ def carried(*rules: dict[str, Any], **other: Any) -> dict[str, Any]:
 
 def shown(
     *,
-    rules: dict[str, Any] | None = PLANNED,
+    rules: dict[str, Any] | bool = True,
     sockets: list[dict[str, Any]] | None = None,
     app: str | None = None,
     evil: str | None = None,
     here: bool = True,
     app_rules: dict[str, Any] | None = None,
     app_sockets: list[dict[str, Any]] | None = None,
-    hosts: dict[str, Any] = HOSTS,
+    hosts: dict[str, Any] | None = None,
     applied: str = "",
     baseline: Baseline | None = None,
 ) -> list[Finding]:
     """Return the findings of all hosts of a run.
 
-    :param rules: what the database host shows of its rules; None: nobody looked.
+    :param rules: what the database host shows of its rules; True: the planned ones, False: nobody looked.
     :param sockets: its sockets; by default the server listens.
     :param app: the verdict of each probe of the client, by default that it answers; empty: it has none.
     :param evil: the same of the host that must not get in, by default that nothing comes back.
     :param here: whether the database host was verified at all.
     """
-    plan = build_plan(PlainInventory({"hosts": hosts})).hosts
+    plan = build_plan(PlainInventory({"hosts": HOSTS if hosts is None else hosts})).hosts
+    ruleset = PLANNED if rules is True else rules
     listed = [listener()] if sockets is None else sockets
-    seen: dict[str, dict[str, Any]] = {"db": {"sockets": listed, **({} if rules is None else {"ruleset": rules})}}
+    seen: dict[str, dict[str, Any]] = {"db": {"sockets": listed, **({} if ruleset is False else {"ruleset": ruleset})}}
     for host, verdict in (("app", "answers" if app is None else app), ("evil", "filtered" if evil is None else evil)):
         results = probes(plan[host], verdict) if verdict else []
         seen[host] = {"probes": results, **({"ruleset": app_rules} if host == "app" and app_rules else {})}
@@ -181,7 +182,7 @@ CASES: dict[str, dict[str, Any]] = {
     "not_probed": {"app": ""},
     "ready": {},
     "configured": {"hosts": SEARCH, "app_rules": PLANNED},
-    "listening": {"rules": None},
+    "listening": {"rules": False},
     "unguarded": {"rules": carried(ACCEPT)},
     "rules_unknown": {"rules": UNREAD},
     "listener_hidden": {"sockets": [listener(process=None, pid=None)]},
@@ -278,7 +279,7 @@ def test_the_schema_names_the_same_words_and_allows_no_others() -> None:
     fields = json.loads(SCHEMA.read_text(encoding="utf-8"))["$defs"]["finding"]["properties"]
     ways = (("configured", CONFIGURED), ("listening", LISTENING), ("reached", REACHED), ("intended", INTENDED))
     words = [("code", CODES), ("verdict", VERDICTS), *ways]
-    assert {name: fields[name]["enum"] for name, _ in words} == {
+    assert {name: fields[name]["enum"] for name, _values in words} == {
         name: [item for item in values if item] for name, values in words
     }
     assert set(fields) == {*Finding._fields, "sentence"}
