@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import tempfile
+import unicodedata
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
