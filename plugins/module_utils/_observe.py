@@ -90,7 +90,8 @@ def look_until(awaited: Sequence[Listener], look: Callable[[], list[Socket]], wa
 def ruleset_state(arguments: Mapping[str, Any], look: Callable[[DesiredState], Change] = inspect) -> dict[str, Any]:
     """Compare the rules in force with the wanted ones, and return them where they differ.
 
-    :param arguments: the ruleset module's.
+    :param arguments: the ruleset module's; ``sent`` may hold rules of what the host sends without filtering it, for
+        which only foreign rules are looked at.
     :param look: returns what would have to be done with the host.
     """
     try:
@@ -104,7 +105,8 @@ def ruleset_state(arguments: Mapping[str, Any], look: Callable[[DesiredState], C
 
 def _foreign(state: State, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what foreign rules do with the packets of every peer, once for all peers with which they do the same."""
-    apart = [{**rule, "peers": [peer]} for rule in arguments.get("rules") or () for peer in rule.get("peers") or ()]
+    rules = [*(arguments.get("rules") or ()), *(arguments.get("sent") or ())]
+    apart = [{**rule, "peers": [peer]} for rule in rules for peer in rule.get("peers") or ()]
     single = [
         Accept(rule.direction, rule.protocol, rule.ports, rule.peers, rule.purpose, rule.required)
         for rule in read_rules(apart)

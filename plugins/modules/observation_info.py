@@ -55,6 +55,8 @@ options:
   ruleset:
     description:
       - The options of M(dbports.firewall.ruleset) that the host should follow. Without them the ruleset is not read.
+      - C(sent) may hold further rules, of what the host sends without filtering it. Only foreign rules are looked at
+        for them.
     type: dict
   probes:
     description: The probes to send, as in the option C(probes) of M(dbports.firewall.probe).

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import ruleset_arguments
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import (
+    observed_ruleset,
+    ruleset_arguments,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.join import join
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
@@ -62,7 +65,7 @@ class Judged:
             "ports": watched_ports(port_set),
             "processes": watched_processes(port_set),
             "listeners": [],
-            "ruleset": self.arguments(host),
+            "ruleset": {**observed_ruleset(port_set), "persist": False},
             "probes": probes_of(port_set),
             "timeout": TIMEOUT,
         }

@@ -13,7 +13,11 @@ from typing import Any, NamedTuple
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import change_and_confirm
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import OBSERVATION_MODULE, call_module
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE, ruleset_arguments
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import (
+    RULESET_MODULE,
+    observed_ruleset,
+    ruleset_arguments,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import note, noted
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import failing
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
@@ -107,7 +111,7 @@ class HostAction(DbportsAction):
         :param applied: the digest of the ruleset that was applied last, if that is known.
         """
         port_set = at_seen_ports(port_set, lambda host: noted(f"ports-{host}"))
-        ruleset = ruleset_arguments(port_set)
+        ruleset = observed_ruleset(port_set)
         arguments = {
             "ports": watched_ports(port_set),
             "processes": watched_processes(port_set),

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet, RuleKey, RulePeer
 
 RULESET_MODULE = "dbports.firewall.ruleset"
 """The module for hosts that run Python."""
@@ -22,16 +23,26 @@ def ruleset_arguments(port_set: PortSet) -> dict[str, Any]:
         "policy": port_set.settings.policy,
         "filter_outbound": port_set.settings.filter_outbound,
         "rules": [
-            {
-                "direction": key.direction,
-                "protocol": key.protocol,
-                "ports": [str(item) for item in key.ports],
-                "peers": [text for _name, peer in sorted(peers.items()) for text in format_addresses(peer.addresses)],
-                "purpose": key.purpose,
-                "need": key.need,
-                "guarded": key.guarded or key.direction == "out",
-            }
+            _rule(key, peers)
             for key, peers in port_set.ordered()
             if key.direction == "in" or port_set.settings.filter_outbound
         ],
+    }
+
+
+def observed_ruleset(port_set: PortSet) -> dict[str, Any]:
+    """Return the same for verify, with what the host sends without a probe: a foreign rule may drop that as well."""
+    sent = [_rule(key, peers) for key, peers in port_set.ordered() if key.direction == "out" and not key.probe]
+    return {**ruleset_arguments(port_set), "sent": [] if port_set.settings.filter_outbound else sent}
+
+
+def _rule(key: RuleKey, peers: Mapping[str, RulePeer]) -> dict[str, Any]:
+    return {
+        "direction": key.direction,
+        "protocol": key.protocol,
+        "ports": [str(item) for item in key.ports],
+        "peers": [text for _name, peer in sorted(peers.items()) for text in format_addresses(peer.addresses)],
+        "purpose": key.purpose,
+        "need": key.need,
+        "guarded": key.guarded or key.direction == "out",
     }

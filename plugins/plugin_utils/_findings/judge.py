@@ -54,7 +54,7 @@ def judge(port_set: PortSet, observation: Observation, *, owner: str = "", appli
     found = list(rules.judge(port_set.host, applied))
     if observation.ruleset is not None or sockets is not None:
         found += _judge_endpoints(port_set, rules, {} if sockets is None else listeners(port_set, sockets, outside))
-    if observation.ruleset is not None and port_set.settings.filter_outbound:
+    if observation.ruleset is not None:
         found += _judge_outbound(port_set, rules)
     found += judge_outside(port_set, outside)
     found += judge_strangers(port_set, sockets or (), rules)
@@ -141,7 +141,10 @@ def _place(port_set: PortSet, row: _Row, peers: tuple[str, ...], intended: Inten
 
 
 def _judge_outbound(port_set: PortSet, rules: RulesInForce) -> Iterator[Finding]:
-    """Yield a finding for every server to which the host's own rules must let requests out without a probe."""
+    """Yield a finding for everyone to whom a host's rules must let out what no probe shows.
+
+    Where the host does not filter what it sends, there is only something to say of foreign rules that do.
+    """
     for rule, peers in port_set.ordered():
         if rule.direction == "in" or rule.probe:
             continue
@@ -159,4 +162,6 @@ def _judge_outbound(port_set: PortSet, rules: RulesInForce) -> Iterator[Finding]
                 optional=rule.need != "required",
             )
             held = found.configured in ("refuses", "blocked")
+            if not held and not port_set.settings.filter_outbound:
+                continue
             yield combined(place, "held" if held else found.configured, data=facts(rule=found.rule, count="1"))
