@@ -30,15 +30,18 @@ def look(processes: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> dic
 
     :param processes: patterns of the programs' names.
     :param settings: dictionaries with ``files`` (patterns), ``key``, and ``sections``, empty for any.
-    :returns: ``sockets``: listeners of the programs and all connections to their ports; ``values``: dictionaries with
-        ``file``, ``section``, ``key`` and ``value``.
+    :returns: ``sockets``: listeners of the programs, and one connection for each remote address and port of theirs;
+        ``values``: dictionaries with ``file``, ``section``, ``key`` and ``value``.
     :raises DbportsError: when sockets cannot be listed.
     """
     listeners = [one for one in collect(ports=(), processes=processes)[1] if one.is_listener]
-    ports = [PortRange(port, port) for port in sorted({one.local_port for one in listeners if one.local_port})]
-    connected = [one for one in collect(ports=ports)[1] if one.state == "ESTABLISHED"] if ports else []
-    found = {(one.local_port, one.remote_address) for one in listeners}
-    peers = {(one.local_port, one.remote_address): one for one in connected if (one.local_port, None) in found}
+    served = {one.local_port for one in listeners if one.local_port}
+    connected = collect(ports=[PortRange(port, port) for port in sorted(served)])[1] if served else []
+    peers = {
+        (one.local_port, one.remote_address): one
+        for one in connected
+        if one.state == "ESTABLISHED" and one.local_port in served
+    }
     return {
         "sockets": [one._asdict() for one in (*listeners, *peers.values())],
         "values": [value for setting in settings for value in _values(setting)],
