@@ -119,6 +119,10 @@ def gateway_entry(kind: GatewayKind) -> Spec:
         options["addresses"] = _ADDRESSES
     if kind.mappings:
         options["mappings"] = _MAPPINGS
+    if kind.platforms:
+        choices = [platform.name for platform in kind.platforms]
+        description = "What it runs on. If omitted, its rules are only stated."
+        options["platform"] = {"type": "str", "choices": choices, "description": description}
     return {
         "short_description": f"Options of a gateway of the kind {kind.name}",
         "description": [
@@ -201,6 +205,8 @@ def declarations(engines: Iterable[str]) -> Spec:
                 f"{', '.join(f'V({kind})' for kind in gateway_kinds())}, and C(between) lists the networks in the "
                 "order in which packets pass them.",
                 "C(engines) limits a gateway to the flows of some engines.",
+                "C(platform) is what it runs on, C(host) the inventory host that it is, and C(owner) who is asked for "
+                "changes of its rules.",
                 "Each kind documents its own keys in an entry point, for example "
                 f"C({_ENTRY} gateway_nat). See docs/gateways.md for an example.",
             ],

@@ -15,7 +15,7 @@ VERSION = "0.2.0"
 
 INDEX_SCHEMA = "dbports.plan-index/2"
 HOST_SCHEMA = "dbports.plan-host/2"
-GATEWAY_SCHEMA = "dbports.plan-gateway/2"
+GATEWAY_SCHEMA = "dbports.plan-gateway/3"
 INDEX = "index.json"
 LIMIT = "hosts.limit"
 """The plan's hosts, one a line, for ``ansible-playbook --limit @hosts.limit``."""

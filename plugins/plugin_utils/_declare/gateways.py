@@ -27,7 +27,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
 )
 
 VARIABLE = "dbports_gateways"
-_COMMON = ("name", "kind", "between", "engines")
+_COMMON = ("name", "kind", "between", "engines", "platform", "host", "owner")
 _MAPPING_KEYS = ("host", "address", "protocol", "port", "public_port", "public_address")
 _EXAMPLE = "{name: fw-1, kind: filter, between: [office, dc], stateful: false}"
 _MAPPING_EXAMPLE = "{host: erp-db, protocol: tcp, port: 1433}"
@@ -87,7 +87,8 @@ class _Reader:
         between = self._between(raw.get("between"), f"{path}.between")
         kind.check(values, between, path)
         addresses = self._addresses(raw.get("addresses"), kind, values, between, f"{path}.addresses")
-        gateway = Gateway(number, name, kind.name, between, self._listed_engines(raw, path), values, addresses, ())
+        engines, host, owner = self._listed_engines(raw, path), self._host(raw, kind, values, path), _owner(raw, path)
+        gateway = Gateway(number, name, kind.name, between, engines, values, addresses, (), host, owner)
         if raw.get("mappings") is not None:
             gateway = gateway._replace(mappings=self._mappings(raw["mappings"], gateway))
         return gateway
@@ -100,7 +101,23 @@ class _Reader:
             key for key, has in (("addresses", kind.addresses(values) != "none"), ("mappings", kind.mappings)) if has
         }
         no_unknown_keys(raw, {*_COMMON, *extra, *own}, path)
+        choices = tuple(platform.name for platform in kind.platforms)
+        values["platform"] = None if raw.get("platform") is None else _choice(raw, "platform", choices, path)
         return values
+
+    def _host(self, raw: Mapping[str, Any], kind: GatewayKind, values: Values, path: str) -> str:
+        """Return the inventory host that the gateway is; where its rules are applied, it has to be one."""
+        host, here = raw.get("host"), f"{path}.host"
+        applied = next((item for item in kind.platforms if item.name == values["platform"] and item.applied), None)
+        if host is None:
+            if applied:
+                reason = f"{applied.title} is configured as an inventory host"
+                raise DbportsError(reason, code="missing", path=here, value=None, fix="Name its inventory host")
+            return ""
+        if not isinstance(host, str) or not self._peers.knows(host):
+            reason, fix = "no such host in the inventory", "Name an inventory host"
+            raise DbportsError(reason, code="unknown_name", path=here, value=host, fix=fix)
+        return str(host)
 
     def _name(self, raw: Mapping[str, Any], path: str) -> str:
         name = read_label(raw.get("name"), f"{path}.name")
@@ -268,6 +285,14 @@ class _Reader:
                 fix="Correct the address, or dbports_networks",
             )
         return AddressRange(fitting[0].family, fitting[0].first, fitting[0].first)
+
+
+def _owner(raw: Mapping[str, Any], path: str) -> str:
+    owner = raw.get("owner")
+    if owner is not None and not isinstance(owner, str):
+        fix = "Write a name or an address, such as network-team@example.com"
+        raise DbportsError("expected a text", code="wrong_type", path=f"{path}.owner", value=owner, fix=fix)
+    return owner or ""
 
 
 def _choice(raw: Mapping[str, Any], key: str, choices: tuple[str, ...], path: str) -> str:

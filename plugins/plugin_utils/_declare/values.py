@@ -184,12 +184,26 @@ AddressNeed = Literal["none", "ipv4", "any", "optional"]
 """Whether a gateway has addresses of its own in the networks it stands between, and of which family."""
 
 
+class Platform(NamedTuple):
+    """What a gateway runs on.
+
+    :param tracks: whether it tracks connections; None where that is the user's choice.
+    :param applied: this collection writes its rules on an inventory host; otherwise it renders them as data.
+    """
+
+    name: str
+    title: str
+    tracks: bool | None
+    applied: bool
+
+
 class GatewayKind(NamedTuple):
     """What a kind of gateway lets users declare beside name, kind, between and engines.
 
     :param addresses: given its values, which addresses of its own it needs.
     :param mappings: whether it publishes endpoints; then it has an option inside, the network that they are in.
     :param check: given its values, the networks and its path, raises DbportsError for values that do not fit.
+    :param platforms: what it can run on; the values hold the name of one as ``platform``, or None.
     """
 
     name: str
@@ -197,6 +211,7 @@ class GatewayKind(NamedTuple):
     addresses: Callable[[Values], AddressNeed] = lambda values: "none"
     mappings: bool = False
     check: Callable[[Values, tuple[str, ...], str], None] = lambda values, between, path: None
+    platforms: tuple[Platform, ...] = ()
 
 
 class Gateway(NamedTuple):
@@ -204,7 +219,9 @@ class Gateway(NamedTuple):
 
     :param number: its place in the list.
     :param engines: the engines whose flows go through it; empty for all.
-    :param values: the options of its kind.
+    :param values: the options of its kind, and ``platform``.
+    :param host: the inventory host that it is; empty where it is none.
+    :param owner: who is asked for changes of its rules; may be empty.
     :param addresses: its own addresses by the network they lie in.
     """
 
@@ -216,6 +233,8 @@ class Gateway(NamedTuple):
     values: Values
     addresses: Mapping[str, Ranges]
     mappings: tuple[Publication, ...]
+    host: str = ""
+    owner: str = ""
 
     @property
     def path(self) -> str:

@@ -8,6 +8,11 @@ from __future__ import annotations
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Option
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, FlowRequest, Side
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import (
+    check_tracking,
+    platforms_of,
+    tracks,
+)
 
 
 class Filter(Device):
@@ -15,14 +20,23 @@ class Filter(Device):
 
     kind = GatewayKind(
         "filter",
-        (Option("stateful", "bool", "Whether it tracks connections. If not, it also needs rules for replies.", True),),
+        (
+            Option(
+                "stateful",
+                "bool",
+                "Whether it tracks connections. If not, it also needs rules for replies. "
+                "The default is what the platform does, and true where that is a choice.",
+            ),
+        ),
+        check=lambda values, between, path: check_tracking(values, path),
+        platforms=platforms_of("filter"),
     )
     rewrites = False
 
     @property
     def stateless(self) -> bool:
         """Whether it needs rules for replies."""
-        return not self.gateway.values["stateful"]
+        return not tracks(self.gateway.values)
 
     def source(self, request: FlowRequest, before: Side, b: str) -> Side:
         """Return the initiator, which looks the same behind a filter."""

@@ -19,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device i
     Hop,
     Side,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import platforms_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Probe
 
 
@@ -32,6 +33,7 @@ class Socks(Device):
             OS_OPTION,
         ),
         addresses=lambda values: "ipv4",
+        platforms=platforms_of("socks"),
     )
     note = "A relay statement is what the SOCKS host may be asked to connect to, in its own name."
     relays = True

@@ -103,6 +103,9 @@ class StatementCollector:
         return GatewayPlan(
             gateway.name,
             gateway.kind,
+            gateway.values["platform"] or "",
+            gateway.host,
+            gateway.owner,
             gateway.between,
             not self._device.stateless,
             tuple(sorted(gateway.addresses.items())),

@@ -60,11 +60,17 @@ class Statement(NamedTuple):
 class GatewayPlan(NamedTuple):
     """One gateway's part of the plan.
 
+    :param platform: what it runs on; empty where nobody said.
+    :param host: the inventory host that it is; empty where it is none.
+    :param owner: who is asked for changes of its rules; may be empty.
     :param note: what a reader of its statements has to know of its kind.
     """
 
     name: str
     kind: str
+    platform: str
+    host: str
+    owner: str
     between: tuple[str, ...]
     stateful: bool
     addresses: tuple[tuple[str, Ranges], ...]

@@ -152,7 +152,7 @@ def read_back(plan_dir: Path, file: str, name: str, text: str) -> Any:
 
 def name_of(data: Any) -> str:
     """Return the name of a file's host or gateway."""
-    return str(data.get("host", data.get("gateway", "")))
+    return str(data.get("gateway", data.get("host", "")))
 
 
 def test_no_field_is_read_as_another_type(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write import render_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import gateway_kinds
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, Probe
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports, Published, Statement
@@ -195,6 +196,55 @@ CASES = {
         f"{G}.engines",
         "engines",
         "mssql",
+    ),
+    "an unknown platform": Case(
+        "[{name: fw, kind: filter, between: [office, dc], platform: iso}]",
+        "not_a_choice",
+        f"{G}.platform",
+        "not a platform",
+        "ios",
+    ),
+    "a platform of another kind": Case(
+        "[{name: fw, kind: filter, between: [office, dc], platform: dante}]",
+        "not_a_choice",
+        f"{G}.platform",
+        "not a platform",
+        "linux",
+    ),
+    "a platform that tracks no connections": Case(
+        "[{name: fw, kind: filter, between: [office, dc], platform: ios, stateful: true}]",
+        "contradiction",
+        f"{G}.stateful",
+        "A Cisco IOS access list does not track connections",
+        "stateful: false",
+    ),
+    "a platform that tracks them": Case(
+        "[{name: fw, kind: filter, between: [office, dc], platform: asa, stateful: false}]",
+        "contradiction",
+        f"{G}.stateful",
+        "Cisco ASA tracks connections",
+        "stateful: true",
+    ),
+    "a router that is no host": Case(
+        "[{name: fw, kind: filter, between: [office, dc], platform: linux}]",
+        "missing",
+        f"{G}.host",
+        "A Linux router is configured as an inventory host",
+        "inventory host",
+    ),
+    "a host that is not there": Case(
+        "[{name: fw, kind: filter, between: [office, dc], platform: ios, host: moon}]",
+        "unknown_name",
+        f"{G}.host",
+        "no such host",
+        "inventory host",
+    ),
+    "an owner that is no text": Case(
+        "[{name: fw, kind: filter, between: [office, dc], owner: [a]}]",
+        "wrong_type",
+        f"{G}.owner",
+        "expected a text",
+        "network-team",
     ),
     "socks without addresses": Case(
         "[{name: s, kind: socks, between: [office, dc]}]", "missing", f"{G}.addresses", "own", "dc: ..."
@@ -748,6 +798,26 @@ class TestForbidden:
         hidden = plan_of(f"[{{{OFFICE_NAT}}}]", servers, other=other, near=near)
         assert not [item for item in hidden.hosts["app-02"].forbidden if item.host == "db"]
         assert [item for item in hidden.hosts["near"].forbidden if item.host == "db"]
+
+
+class TestPlatforms:
+    """What a gateway runs on decides what it does of its own accord."""
+
+    def test_an_access_list_needs_replies_without_being_told(self) -> None:
+        found = plan_of("[{name: fw, kind: filter, between: [office, dc], platform: ios}]").gateways[0]
+        assert (found.platform, found.stateful) == ("ios", False)
+        assert any(item.kind == "reply" for item in found.statements)
+
+    def test_on_linux_it_is_a_choice(self) -> None:
+        linux = "{name: fw, kind: filter, between: [office, dc], platform: linux, host: db, owner: net, stateful: %s}"
+        plans = [plan_of(f"[{linux % word}]").gateways[0] for word in ("true", "false", "null")]
+        assert [plan.stateful for plan in plans] == [True, False, True]
+        assert {(plan.host, plan.owner) for plan in plans} == {("db", "net")}
+
+    def test_all_are_in_the_published_schema(self) -> None:
+        schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+        known = {item.name for kind in gateway_kinds().values() for item in kind.platforms}
+        assert set(schema["properties"]["platform"]["enum"]) == {"", *known}
 
 
 class TestArtifact:
