@@ -153,10 +153,36 @@ ansible_facts:
               sample: [MSSQL$SALES]
 """
 
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import SOURCES, collect
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
+
+_ROWS = 500
+"""How many sockets are written at once."""
+
+
+def answer(params: dict[str, Any], source: str, sockets: list[Socket]) -> Iterator[str]:
+    """Yield the module's result as JSON, in parts.
+
+    exit_json copies, converts and writes a result as a whole, which takes several times the memory of the sockets.
+    """
+    head = {
+        "changed": False,
+        "invocation": {"module_args": params},
+        "ansible_facts": {"dbports_netstat": {"source": source}},
+    }
+    yield f'\n{json.dumps(head)[:-3]}, "sockets": ['
+    for first in range(0, len(sockets), _ROWS):
+        rows = json.dumps([one._asdict() for one in sockets[first : first + _ROWS]])
+        yield f"{', ' if first else ''}{rows[1:-1]}"
+    yield "]}}}\n"
 
 
 def main() -> None:
@@ -175,9 +201,8 @@ def main() -> None:
         source, sockets = collect(module.params["source"], watched, module.params["processes"])
     except DbportsError as error:
         module.fail_json(msg=str(error))
-    rows = [one._asdict() for one in sockets]
-    del sockets  # Ansible copies what is returned: with fifty thousand sockets every copy counts.
-    module.exit_json(ansible_facts={"dbports_netstat": {"source": source, "sockets": rows}})
+    sys.stdout.writelines(answer(module.params, source, sockets))
+    raise SystemExit(0)  # Ansible takes a module that only returns for one that was forgotten to end
 
 
 if __name__ == "__main__":

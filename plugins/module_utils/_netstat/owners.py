@@ -18,10 +18,11 @@ def with_owners(rows: Iterable[Row], proc: str = "/proc") -> Iterator[Socket]:
 
     The kernel may list a socket twice while others are opened and closed.
     """
-    rows = list({row.inode or -number: row for number, row in enumerate(rows)}.values())
-    owners = find_owners({row.inode for row in rows if row.inode}, proc)
-    for row in rows:
-        for owner in owners.get(row.inode, (NOBODY,)):
+    unique = {row.inode or -number: row for number, row in enumerate(rows)}
+    owners = find_owners({inode for inode in unique if inode > 0}, proc)
+    for inode in list(unique):
+        row = unique.pop(inode)  # what is a socket is kept only once: there may be fifty thousand
+        for owner in owners.get(inode, (NOBODY,)):
             yield row.socket(owner)
 
 
@@ -30,15 +31,19 @@ def find_owners(inodes: Collection[int], proc: str = "/proc") -> dict[int, list[
 
     What the caller may not see, and processes that end meanwhile, are left out.
     """
-    wanted = {f"socket:[{inode}]": inode for inode in inodes}
     owners: dict[int, list[Owner]] = {}
-    for pid in _pids(proc) if wanted else ():
-        held = {wanted[link] for link in _links(f"{proc}/{pid}/fd") if link in wanted}
+    for pid in _pids(proc) if inodes else ():
+        held = [inode for inode in {*map(_inode, _links(f"{proc}/{pid}/fd"))} if inode in inodes]
         name = process_name(pid, proc) if held else None
-        if name is not None:
-            for inode in held:
-                owners.setdefault(inode, []).append((pid, name))
+        only: list[Owner] = [(pid, name)]  # most sockets have one owner: one list does for all of a process
+        for inode in held if name is not None else ():
+            owners[inode] = [*owners[inode], *only] if inode in owners else only
     return owners
+
+
+def _inode(link: str) -> int:
+    """Return the inode of a descriptor's socket, 0 for anything else."""
+    return int(link[8:-1]) if link.startswith("socket:[") else 0
 
 
 def _pids(proc: str) -> list[int]:

@@ -8,8 +8,14 @@ import os
 import socket
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
+from ansible_collections.dbports.firewall.plugins.modules.netstat_facts import answer
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -88,3 +94,33 @@ def test_a_bad_port(tmp_path: Path) -> None:
     assert status != 0
     assert "from 1 to 65535" in result["msg"]
     assert "70000" in result["msg"]
+
+
+def _sockets(count: int) -> Iterator[Socket]:
+    return (
+        Socket("ipv4", "tcp", "LISTEN", f"127.0.{number // 60000}.1", number % 60000 + 1, None, None, number, 'a "b"\n')
+        for number in range(count)
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 500, 1001])
+def test_parts_make_one_result(count: int) -> None:
+    params = {"ports": ['"sockets": []'], "source": "auto", "processes": []}
+    sockets = list(_sockets(count))
+    assert json.loads("".join(answer(params, "netlink", sockets))) == {
+        "changed": False,
+        "invocation": {"module_args": params},
+        "ansible_facts": {"dbports_netstat": {"source": "netlink", "sockets": [one._asdict() for one in sockets]}},
+    }
+
+
+def test_a_result_takes_no_memory_that_grows_with_the_sockets() -> None:
+    peaks = []
+    for count in (5_000, 20_000):
+        sockets = list(_sockets(count))
+        tracemalloc.start()
+        written = sum(map(len, answer({}, "netlink", sockets)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert written > 150 * count
+    assert peaks[1] < 1.2 * peaks[0]

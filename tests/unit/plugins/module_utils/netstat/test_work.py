@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +92,14 @@ def test_every_descriptor_is_read_once(sockets: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "readlink", count)
     collected(sockets, 100, None)
     assert sorted(read) == sorted(2 * [str(number) for number in range(100)])  # it is collected twice there
+
+
+def test_sockets_are_kept_once(sockets: Path) -> None:
+    """Rows go while sockets come, and sockets of one process share what is said of it: some 400 bytes each."""
+    collected(sockets, 4000, None)
+    tracemalloc.start()
+    found = list(with_owners(netlink.read(None, proc_path=str(sockets)), str(sockets)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 4000
+    assert peak < 4000 * 480
