@@ -74,9 +74,9 @@ fuzz: setup ## read 500,000 mutated firewall listings (half an hour); INPUTS=200
 	@echo "fuzz: $(INPUTS) listings"
 	@DBPORTS_FUZZ=$(INPUTS) $(PY) -m pytest tests/property/test_listings.py
 
-fuzz-sockets: setup ## read 10 million mutated outputs of netstat and ss (minutes); TEXTS=100000 reads fewer
+fuzz-sockets: setup ## read 10 million mutated outputs of netstat and ss (minutes), going on where it was; TEXTS=100000
 	@echo "fuzz-sockets: $(TEXTS) texts"
-	@$(PY) tests/property/fuzz_sockets.py $(TEXTS)
+	@$(PY) tests/property/fuzz_sockets.py $(TEXTS) --keep $(BUILD)/fuzz-sockets --jobs $(JOBS)
 
 explore: setup ## property tests with examples that differ from run to run, and three times as many
 	@echo "explore: pytest tests/property"
