@@ -13,6 +13,7 @@ JOBS     ?= 2
 INPUTS   ?= 500000
 RUNS     ?= 6
 PAIRS    ?= 5
+HOSTS    ?= 100
 CALLS    ?= 3
 BACKENDS ?= nftables iptables
 TEXTS    ?= 10000000
@@ -36,7 +37,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test unit property explore fuzz fuzz-sockets packet kill integration page screenshots first-hour molecule sanity lint docs types build bench pin clean
+.PHONY: help setup demo test unit property explore fuzz fuzz-sockets packet kill fleet integration page screenshots first-hour molecule sanity lint docs types build bench pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -90,6 +91,9 @@ kill: setup ## kill runs in the middle, two at once: RUNS=250 PAIRS=200 CALLS=0 
 	@echo "kill: $(RUNS) kills, $(PAIRS) pairs, on each of $(BACKENDS)"
 	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) tests/kill/kill.py $(addprefix --backend=,$(BACKENDS)) \
 	  --kills $(RUNS) --boundaries $(CALLS) --pairs $(PAIRS)
+
+fleet: setup ## confirm 100 hosts at once under each strategy, some of which lock out (minutes); HOSTS=20
+	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) tests/fleet/confirm.py --hosts $(HOSTS)
 
 integration: setup $(BUILD)/collections/.stamp ## real playbook runs against lab hosts
 	@echo "integration: pytest tests/integration in a world of its own"

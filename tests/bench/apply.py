@@ -23,7 +23,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -35,11 +34,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lab"))
 
 import world
-from lab import Lab, LabHost
+from lab import Lab
+from over_ssh import OverSsh
 
 PLAYBOOK = ROOT / ".build" / "bench" / "bin" / "ansible-playbook"
 """That of the environment with the PyPI package ansible, which `make bench` makes."""
-CONTROLLER, CLIENT = "192.0.2.50", "192.0.2.21"
+CLIENT = "192.0.2.21"
 ADDRESSES = {"nftables": "192.0.2.10", "iptables": "192.0.2.11", "ufw": "192.0.2.12"}
 FIRST_PORT = 20000
 TARGET_PYTHON = "/usr/bin/python3"
@@ -124,31 +124,21 @@ class Site:
     def __init__(self, lab: Lab, place: Path) -> None:
         self.lab = lab
         self.place = place
-        self.controller = lab.host("controller", [f"{CONTROLLER}/24"])
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / "key")], check=True)
+        self.way = OverSsh(lab, place)
+        self.controller = self.way.controller
         for name, address in ADDRESSES.items():
             host = lab.host(name, [f"{address}/24"])
             for command in PREPARE[name]:
                 host.run(["sh", "-c", command])
-            self._start_sshd(host)
-
-    def _start_sshd(self, host: LabHost) -> None:
-        host.run(["mkdir", "-p", "/run/sshd"])
-        settings = (
-            f"-p 22 -h {self.place}/key -o AuthorizedKeysFile={self.place}/key.pub -o StrictModes=no -o UsePAM=no "
-            "-o PermitRootLogin=yes -o PidFile=none -o UseDNS=no"
-        )
-        host.popen(["/usr/sbin/sshd", "-D", *settings.split()], stderr=subprocess.DEVNULL)
-        host.wait_for("tcp/22")
+            self.way.serve(host)
 
     def times(self, host: str, rules: int, rounds: int, loops: int) -> dict[str, float]:
         """Run a playbook on one host and return the median time of each candidate in seconds."""
         tasks = [
             task for number in range(rounds) for task in own_tasks() + (loop_tasks(host, rules) * (number < loops))
         ]
-        ssh = f"-i {self.place}/key -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR"
         files = {
-            "hosts.yml": inventory(rules, f"{ssh} -o ControlMaster=auto -o ControlPersist=600"),
+            "hosts.yml": inventory(rules, f"{self.way.options} -o ControlMaster=auto -o ControlPersist=600"),
             "site.yml": [
                 {
                     "hosts": host,

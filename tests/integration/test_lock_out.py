@@ -27,9 +27,10 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lab"))
 
-from lab import Lab, LabHost
+from lab import Lab
+from over_ssh import CONTROLLER, SECOND, OverSsh
 
-CONTROLLER, SECOND, JUMP, APP = "192.0.2.50", "192.0.2.51", "192.0.2.60", "192.0.2.21"
+JUMP, APP = "192.0.2.60", "192.0.2.21"
 GUARDED = 50022
 """A port in Linux' dynamic range, where the sshd of most hosts here listens."""
 
@@ -80,26 +81,10 @@ CASES = {
             "ansible_ssh_extra_args": "-o ProxyCommand='{python} {place}/proxy.py %h %p {place}/came'",
         },
         clients=(CONTROLLER,),
-        told="the change was not confirmed in time, and its old rules are back",
+        told="the old rules are back, because the change was not confirmed in time",
     ),
 }
 """The last one comes from another address the second time, as behind a pool of translated ones."""
-
-PROXY = f"""
-import os, socket, sys, threading
-host, port, came = sys.argv[1:]
-source = "{SECOND}" if os.path.exists(came) else "{CONTROLLER}"
-open(came, "a").close()
-connection = socket.create_connection((host, int(port)), 5, (source, 0))
-connection.settimeout(None)
-def send():
-    while data := os.read(0, 65536):
-        connection.sendall(data)
-    connection.shutdown(socket.SHUT_WR)
-threading.Thread(target=send, daemon=True).start()
-while data := connection.recv(65536):
-    os.write(1, data)
-"""
 
 
 class Site:
@@ -108,34 +93,23 @@ class Site:
     def __init__(self, lab: Lab, place: Path) -> None:
         self.lab = lab
         self.place = place
-        self.ssh = f"ssh -i {place}/key -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o LogLevel=ERROR"
-        self.controller = lab.host("controller", [f"{CONTROLLER}/24", f"{SECOND}/24"])
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / "key")], check=True)
-        (place / "proxy.py").write_text(PROXY, encoding="utf-8")
+        self.way = OverSsh(lab, place)
+        self.ssh = f"ssh {self.way.options}"
+        self.controller = self.way.controller
         (place / "ssh_config").write_text(f"Host *\n  Port {GUARDED}\n", encoding="utf-8")
         stripped = place / "stripped"
         stripped.write_text(f'#!/bin/sh\nexec env -i {sys.executable} "$@"\n', encoding="utf-8")
         stripped.chmod(0o755)
-        self.start_sshd(lab.host("jump", [f"{JUMP}/24"]), 22)
+        self.way.serve(lab.host("jump", [f"{JUMP}/24"]), 22)
         self.addresses: dict[str, str] = {}
         for number, (name, case) in enumerate(CASES.items()):
             self.addresses[name] = f"192.0.2.{100 + number}"
             host = lab.host(name, [f"{self.addresses[name]}/24"])
-            self.start_sshd(host, case.listens)
+            self.way.serve(host, case.listens)
             if case.redirect:
                 rule = f"tcp dport {case.redirect} redirect to :{case.listens}"
                 nat = f"table ip nat {{ chain pre {{ type nat hook prerouting priority -100; {rule}\n}}\n}}"
                 host.run(["nft", "-f", "-"], input=nat)
-
-    def start_sshd(self, host: LabHost, port: int) -> None:
-        """Start a server that knows the one key."""
-        host.run(["mkdir", "-p", "/run/sshd"])
-        settings = (
-            f"-p {port} -h {self.place}/key -o AuthorizedKeysFile={self.place}/key.pub -o StrictModes=no -o UsePAM=no "
-            "-o PermitRootLogin=yes -o PidFile=none -o UseDNS=no -o MaxStartups=100"
-        )
-        host.popen(["/usr/sbin/sshd", "-D", *settings.split()], stderr=subprocess.DEVNULL)
-        host.wait_for(f"tcp/{port}")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the playbook on the controller."""
@@ -156,7 +130,7 @@ class Site:
         variables = {
             "ansible_connection": "ssh",
             "ansible_user": "root",
-            "ansible_ssh_common_args": self.ssh.partition(" ")[2],
+            "ansible_ssh_common_args": self.way.options,
             "ansible_python_interpreter": sys.executable,
             "dbports_os": "linux",
             "dbports_persist": False,

@@ -48,6 +48,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import WayIn, refuse_lock_out
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
+OLD_RULES_BACK = "the old rules are back, because"
+"""How the failure of a change begins that was undone. It comes first, because a play with many hosts shows the
+beginning of each host's failure."""
+
 
 def apply(
     wish: DesiredState,
@@ -204,8 +208,8 @@ def _confirm(
         choice = _choice(backend, wish)
         change = plan_change(choice.backend, choice.backend.observe(), wish)
     if change.changed and not waits:
-        what = f"its old state could not be brought back: {'; '.join(failed)}" if failed else "its old rules are back"
-        raise DbportsError(f"the change was not confirmed in time, and {what}", code="not_confirmed")
+        what = f"the old state could not be brought back: {'; '.join(failed)};" if failed else OLD_RULES_BACK
+        raise DbportsError(f"{what} the change was not confirmed in time", code="not_confirmed")
     left = () if change.changed else _after_load(sessions, change)
     change = replace(change, warnings=(*change.warnings, *left))
     return {**_result(change, choice), "changed": False, "diff": []}

@@ -83,9 +83,7 @@ def _come_back(call: Callable[[], dict[str, Any]], connection: ConnectionBase, t
 
 def _locked_out(timeout: int, why: str, answer: Any) -> DbportsError:
     """Return the error of a host that did not come back in time."""
-    reason = "the change could not be confirmed"
-    if why:
-        reason = f"the host could not be reached over a new connection after the change ({why.strip().rstrip('.')})"
+    reason = f"the host could not be reached over a new connection after the change ({why.strip().rstrip('.')})"
     if answer is None:
         return DbportsError(
             f"{reason}; it restores its old rules by itself {timeout} s after the change, and did not answer "
@@ -94,7 +92,7 @@ def _locked_out(timeout: int, why: str, answer: Any) -> DbportsError:
             fix="Look at it on its console; nothing waits to be done for these rules",
         )
     return DbportsError(
-        f"{reason}: {str(answer.get('msg') or '').rstrip('.')}",
+        f"{str(answer.get('msg') or '').rstrip('.')}{f'; {reason}' if why else ''}",
         code="would_lock_out",
         fix="Find out what the new rules, together with others on the way, do to the connection of Ansible; "
         "a host that only needs more time gets it with confirm_timeout (dbports_confirm_timeout)",

@@ -14,7 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import OLD_RULES_BACK, plan_change
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.backend import (
     LOCAL,
     WindowsFirewall,
@@ -103,7 +103,7 @@ def confirm(host: WindowsHost, arguments: Mapping[str, Any]) -> None:
     """
     local = host.change(request((), (), disarm=True))["local"]
     if plan_on({**host.collect(), "local": local}, DesiredState.from_arguments(arguments)).changed:
-        raise DbportsError("the change was not confirmed in time, and its old rules are back", code="not_confirmed")
+        raise DbportsError(f"{OLD_RULES_BACK} the change was not confirmed in time", code="not_confirmed")
 
 
 def request(

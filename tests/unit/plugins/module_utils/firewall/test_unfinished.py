@@ -217,7 +217,7 @@ class TestConfirmation:
         later(monkeypatch)
         watch(host, token)
         assert (host.carried, host.left()) == (OLD, [])
-        with pytest.raises(DbportsError, match="its old rules are back") as caught:
+        with pytest.raises(DbportsError, match="the old rules are back") as caught:
             host.bring("mssql", confirm=token)
         assert caught.value.code == "not_confirmed"
 
@@ -376,7 +376,7 @@ class TestBoot:
         token = host.bring("mssql", confirm_timeout=30)["confirm"]
         restart(monkeypatch)
         if confirms:
-            with pytest.raises(DbportsError, match="its old rules are back"):
+            with pytest.raises(DbportsError, match="the old rules are back"):
                 host.bring("mssql", confirm=token)
         else:
             assert "interrupted" in host.bring("sql602", check=False)["warnings"][0]

@@ -18,7 +18,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge import conf
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import change_and_confirm
 
 CHANGED = {"changed": True, "confirm": "token", "diff": []}
-BACK = {"failed": True, "msg": "the change was not confirmed in time, and its old rules are back."}
+BACK = {"failed": True, "msg": "the old rules are back, because the change was not confirmed in time."}
 
 
 class Connection(ConnectionBase):
@@ -109,7 +109,7 @@ def test_it_is_tried_again_until_the_host_answers() -> None:
 @pytest.mark.usefixtures("clock")
 def test_a_host_that_was_locked_out_says_that_it_is_back() -> None:
     """Also long after the time-out."""
-    with pytest.raises(DbportsError, match=r"could not be reached.*\(No route to host\).*old rules are back") as caught:
+    with pytest.raises(DbportsError, match=r"^the old rules are back.*could not be reached.*\(No route") as caught:
         play(CHANGED, *[GONE] * 60, BACK)
     assert caught.value.code == "would_lock_out"
 
