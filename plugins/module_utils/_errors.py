@@ -48,6 +48,7 @@ ErrorCode = Literal[
     "cannot_pass",
     "not_published",
     "ambiguous_route",
+    "over_limit",
     # the plan on disk
     "no_plan",
     "not_planned",

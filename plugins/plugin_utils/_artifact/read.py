@@ -25,7 +25,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.text_store import TextStore
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec, exactly
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import MisfitError, codec, exactly
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Endpoint,
     NegativeCheck,
@@ -33,7 +33,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
     RuleKey,
     RulePeer,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Statement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import Conflict, PlanWarning
 
 Source = Union[Path, TextStore]
@@ -120,6 +120,49 @@ def read_gateway(source: Source, index: Index, name: str) -> GatewayPlan:
         )
     found: GatewayPlan = _checked(source, gateway_file(name), wanted, GATEWAY_SCHEMA, codec(GatewayPlan).read)
     return found
+
+
+def read_gateway_data(data: Any) -> GatewayPlan:
+    """Return what a gateway has to permit from the data of its file, wherever that was read.
+
+    :raises DbportsError: for data of another file or release, and for the first value in it that is wrong.
+    """
+    if not isinstance(data, dict) or data.get("schema") != GATEWAY_SCHEMA:
+        raise DbportsError(
+            f"this is not the file of a gateway in a plan that this release reads ({GATEWAY_SCHEMA})",
+            code="unreadable_plan",
+            value=data.get("schema") if isinstance(data, dict) else data,
+            fix="Give it gateways/NAME.json of a plan, read with from_json",
+        )
+    try:
+        found: GatewayPlan = codec(GatewayPlan).read(data)
+        for number, item in enumerate(found.statements):
+            _check_statement(item, f".statements[{number}]")
+    except (ValueError, TypeError) as error:
+        path, value = (error.path, error.value) if isinstance(error, MisfitError) else ("", ...)
+        raise DbportsError(
+            "not what a plan writes here", code="changed_plan", path=path.lstrip("."), value=value, fix="Plan again"
+        ) from None
+    return found
+
+
+def _check_statement(item: Statement, path: str) -> None:
+    """Refuse a statement whose values contradict each other; without that, some device would be told half of it.
+
+    :raises MisfitError: for the first of them.
+    """
+    family = {"ipv4": 4, "ipv6": 6}[item.family]
+    for name, ranges in (("source", item.source), ("destination", item.destination)):
+        if not ranges or any(found.family != family for found in ranges):
+            raise MisfitError(f"{path}.{name}", str(ranges))
+    if (item.protocol == "icmp") != (item.icmp_type is not None):
+        raise MisfitError(f"{path}.icmp_type", item.icmp_type)
+    if item.protocol == "icmp" and (item.source_ports or item.destination_ports):
+        raise MisfitError(f"{path}.destination_ports", str(item.destination_ports))
+    if item.established and item.protocol != "tcp":
+        raise MisfitError(f"{path}.established", item.established)
+    if not all(0 <= (value or 0) <= 255 for value in (item.icmp_type, item.icmp_code)):
+        raise MisfitError(f"{path}.icmp_code", item.icmp_code)
 
 
 def _checked(

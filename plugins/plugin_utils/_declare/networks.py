@@ -221,3 +221,18 @@ def _split(item: AddressRange) -> Ranges:
     if size & (size - 1) == 0 and item.first % size == 0:
         return (item,)
     return tuple(AddressRange(item.family, network.first, network.last) for network in _networks(item))
+
+
+class Masks(NamedTuple):
+    """A network in the words of devices; ``wildcard`` has the bits set that do not matter."""
+
+    address: str
+    netmask: str
+    wildcard: str
+
+
+@lru_cache(maxsize=65536)
+def masks(network: AddressRange) -> Masks:
+    """Return an IPv4 network as address and masks."""
+    found = IPNetwork(str(network))
+    return Masks(str(found.network), str(found.netmask), str(found.hostmask))
