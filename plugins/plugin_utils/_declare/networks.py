@@ -236,3 +236,12 @@ def masks(network: AddressRange) -> Masks:
     """Return an IPv4 network as address and masks."""
     found = IPNetwork(str(network))
     return Masks(str(found.network), str(found.netmask), str(found.hostmask))
+
+
+def without(ranges: Iterable[AddressRange], others: Iterable[AddressRange]) -> Ranges:
+    """Return the addresses of ``ranges`` that are not in ``others``, as the fewest networks."""
+    left = IPSet(network for item in ranges for network in _networks(item))
+    for item in others:
+        for network in _networks(item):
+            left.remove(network)
+    return tuple(AddressRange(item.version, item.first, item.last) for item in left.iter_cidrs())
