@@ -446,6 +446,24 @@ ROLES: dict[str, Spec] = {
             "dbports_plan_id": _PLAN_ID,
         },
     },
+    "gateways": {
+        "short_description": "Make gateways permit what the plan needs",
+        "description": [
+            "Does for each gateway in C(dbports_gateways) what its platform allows. Gateways that are Linux hosts get "
+            "their rules by the role apply. For those without a platform, firewall requests are written, and how they "
+            "differ from the last ones.",
+        ],
+        "options": {
+            "dbports_gateways_dir": {
+                "type": "path",
+                "default": "dbports-gateways",
+                "description": "The directory on the controller in which the files of gateways are kept. A relative "
+                "path starts at the current directory.",
+            },
+            "dbports_plan_dir": _PLAN_DIR,
+            "dbports_plan_id": _PLAN_ID,
+        },
+    },
     "learn": {
         "short_description": "Learn what hosts without a declaration run",
         "description": "Looks at database programs and who is connected to them, and writes a declaration to review.",

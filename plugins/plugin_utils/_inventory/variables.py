@@ -31,6 +31,7 @@ RUN_VARIABLES = (
     "dbports_explain_peer",
     "dbports_explain_port",
     "dbports_former_name",
+    "dbports_gateways_dir",
     "dbports_hosts",
     "dbports_learn_dir",
     "dbports_persist",

@@ -78,6 +78,11 @@ class Changes(NamedTuple):
     def __bool__(self) -> bool:
         return any(self)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many requests are new, changed and no longer needed."""
+        return {"new": len(self.added), "changed": len(self.changed), "gone": len(self.removed)}
+
 
 def requests_of(plan: GatewayPlan) -> tuple[Request, ...]:
     """Return what a gateway has to permit, one request for each thing that may be opened for several clients."""

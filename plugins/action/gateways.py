@@ -1,0 +1,60 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write what gateways have to permit; documented with the module of the same name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_gateway
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import shortened
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.gateway_files import (
+    GatewayFiles,
+    differing,
+    files_of,
+    write_files,
+)
+
+
+class ActionModule(DbportsAction):
+    """Write requests and rules for the gateways of the plan, and say which of them are hosts to apply it to."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {**PLAN_OPTIONS, "gateways_dir": {"type": "path", "required": True}}
+
+    def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """See the module's documentation for what it returns."""
+        plan = self.plan(args, task_vars)
+        directory = Path(args["gateways_dir"]).absolute()
+        gateways = [read_gateway(plan.source, plan.index, name) for name, _digest in plan.index.gateways]
+        with locked():  # several hosts of a play may write the same directory
+            found = files_of(gateways, directory)
+            diff = differing({name: text for item in found for name, text in item.texts.items()}, directory)
+            if not self._task.check_mode:
+                write_files(diff, directory)
+        self.show("gateways", [item.line(args["gateways_dir"]) for item in found])
+        return {
+            "changed": bool(diff),
+            "plan_id": plan.plan_id,
+            "gateways": [_result(item) for item in found],
+            "hosts": {
+                platform: sorted({item.host for item in found if item.task == "apply" and item.platform == platform})
+                for platform in ("linux", "dante", "sshd")
+            },
+            **({"diff": shortened(diff)} if self._task.diff else {}),
+        }
+
+
+def _result(item: GatewayFiles) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "platform": item.platform,
+        "host": item.host,
+        "task": item.task,
+        "statements": item.statements,
+        "changes": item.changes.counts,
+        "files": sorted(item.texts),
+    }
