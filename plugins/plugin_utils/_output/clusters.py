@@ -40,11 +40,15 @@ class Cluster(NamedTuple):
 
 
 def parties_of(
-    port_sets: Iterable[PortSet], flows: Collection[Flow], groups: Mapping[str, Collection[str]]
+    port_sets: Iterable[PortSet],
+    flows: Collection[Flow],
+    groups: Mapping[str, Collection[str]],
+    gateways: Iterable[str] = (),
 ) -> list[Party]:
-    """Return all hosts of a plan, and the networks and gateways that their flows lead to.
+    """Return all hosts and gateways of a plan, and the networks that its flows lead to.
 
     :param groups: the hosts of each inventory group; empty where only the plan is known.
+    :param gateways: the names of all gateways.
     """
     serves: dict[str, set[str]] = {}
     kinds: dict[str, PeerKind] = {}
@@ -60,8 +64,8 @@ def parties_of(
             kinds.setdefault(side.name, side.kind)
             if flow.allowed and flow.engine:
                 uses.setdefault(side.name, set()).add(flow.engine)
-        for gateway in flow.gateways:
-            kinds.setdefault(gateway, "gateway")
+    for gateway in gateways:
+        kinds.setdefault(gateway, "gateway")
 
     def party(name: str, kind: PeerKind) -> Party:
         if kind == "gateway":

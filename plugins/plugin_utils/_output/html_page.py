@@ -23,6 +23,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Verdict
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import shown_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import PlanWarning
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.clusters import Cluster, Party, clusters_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.flows import Rule
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import (
@@ -212,7 +213,9 @@ def _rows(report: Report, findings: Iterable[Finding]) -> Iterator[_FindingRow]:
 def _pictures(overview: Overview) -> dict[str, Any]:
     """Return the picture and the matrix, and the lists of hosts that the boxes of the picture lead to."""
     clusters = clusters_of(overview.parties, _IN_PICTURE)
-    picture = picture_of(clusters, overview.flows, overview.states)
+    lost = {name: sum(len(item.flows) for item in found) for name, found in overview.lost.items()}
+    passing = {item.name: (len(item.statements), lost.get(item.name, 0)) for item in overview.gateways}
+    picture = picture_of(clusters, overview.flows, overview.states, passing)
     parties = {party.name: party for party in overview.parties}
     single, grouped = [], []
     for cluster in clusters:
@@ -258,7 +261,7 @@ def _party(party: Party, overview: Overview) -> dict[str, Any]:
 def _tables(overview: Overview) -> dict[str, Any]:
     return {
         "rules": list(map(_rule, overview.rules)),
-        "gateways": [_gateway(item) for item in overview.gateways],
+        "gateways": [_gateway(item, overview.lost.get(item.name, ())) for item in overview.gateways],
     }
 
 
@@ -275,6 +278,6 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _gateway(plan: GatewayPlan) -> dict[str, Any]:
+def _gateway(plan: GatewayPlan, lost: Iterable[PlanWarning]) -> dict[str, Any]:
     rows = [statement_cells(item) for item in plan.statements]
-    return {"name": plan.name, "about": gateway_about(plan), "rows": rows}
+    return {"name": plan.name, "about": gateway_about(plan), "rows": rows, "lost": sentences(lost)}

@@ -39,7 +39,7 @@ _WIDTHS: dict[Place, int] = {"client": BOX, "gateway": BOX // 2, "server": BOX}
 
 
 class Line(NamedTuple):
-    """One line of a box, at which the flows to some ports arrive, and their short names."""
+    """One line of a box, at which the flows to some ports arrive, and their short names; of a gateway a number."""
 
     ports: str
     names: str
@@ -65,7 +65,7 @@ class Box(NamedTuple):
 
     def line_of(self, ports: str) -> int:
         """Return where the flows to ports arrive; those of ports that are not listed arrive at the last line."""
-        last = self.lines[-1].y if self.lines and ports else self.middle
+        last = self.lines[-1].y if self.lines and ports and self.cluster.place != "gateway" else self.middle
         return next((line.y for line in self.lines if line.ports == ports), last)
 
 
@@ -97,8 +97,16 @@ class Picture(NamedTuple):
 _Key = tuple[int, int, str, tuple[int, ...], bool]
 
 
-def picture_of(clusters: Collection[Cluster], flows: Iterable[Flow], states: States) -> Picture:
-    """Return the picture of a plan."""
+def picture_of(
+    clusters: Collection[Cluster],
+    flows: Iterable[Flow],
+    states: States,
+    passing: Mapping[str, tuple[int, int]] | None = None,
+) -> Picture:
+    """Return the picture of a plan.
+
+    :param passing: how many statements each gateway has to permit, and how many flows it loses, by its name.
+    """
     where = {name: cluster for cluster in clusters for name in cluster.members}
     groups: dict[_Key, list[Flow]] = {}
     for flow in flows:
@@ -106,7 +114,7 @@ def picture_of(clusters: Collection[Cluster], flows: Iterable[Flow], states: Sta
         ends = where[flow.source.name].number, where[flow.target.name].number
         ports = flow.shown if flow.allowed else ""  # a refusal is one line, whatever was tried
         groups.setdefault((*ends, ports, way, flow.allowed), []).append(flow)
-    boxes = _boxes(_in_order(clusters, groups), groups, states)
+    boxes = _boxes(_in_order(clusters, groups), groups, states, passing or {})
     edges = _signed([_edge(key, found, boxes, states) for key, found in groups.items()])
     used = {box.cluster.place for box in boxes.values()}
     titles = {"client": "Clients", "gateway": "Gateways", "server": "Servers"}
@@ -133,7 +141,12 @@ def _in_order(clusters: Iterable[Cluster], groups: Mapping[_Key, Collection[Flow
     return sorted(found, key=rank)
 
 
-def _boxes(clusters: Iterable[Cluster], groups: Mapping[_Key, Collection[Flow]], states: States) -> dict[int, Box]:
+def _boxes(
+    clusters: Iterable[Cluster],
+    groups: Mapping[_Key, Collection[Flow]],
+    states: States,
+    passing: Mapping[str, tuple[int, int]],
+) -> dict[int, Box]:
     arriving: dict[int, dict[str, set[str]]] = {}
     for (_source, target, ports, _way, allowed), flows in groups.items():
         if not allowed:
@@ -143,12 +156,12 @@ def _boxes(clusters: Iterable[Cluster], groups: Mapping[_Key, Collection[Flow]],
     below = dict.fromkeys(PLACES, TOP)
     boxes: dict[int, Box] = {}
     for cluster in clusters:
-        found = sorted(arriving.get(cluster.number, {}).items()) if cluster.place != "gateway" else []
+        found = sorted(arriving.get(cluster.number, {}).items())
+        texts = [(text, _cut(", ".join(sorted(names)), _LETTERS - len(text))) for text, names in found[:PORTS]]
+        if cluster.place == "gateway":
+            texts, found = _gateway_lines(passing.get(name, (0, 0)) for name in cluster.members), []
         y = below[cluster.place]
-        lines = [
-            Line(text, _cut(", ".join(sorted(names)), _LETTERS - len(text)), y + HEAD + LINE * row + LINE // 2)
-            for row, (text, names) in enumerate(found[:PORTS])
-        ]
+        lines = [Line(*text, y + HEAD + LINE * row + LINE // 2) for row, text in enumerate(texts)]
         if len(found) > PORTS:
             lines[-1] = Line("", f"and {len(found) - PORTS + 1} more ports", lines[-1].y)
         height = HEAD + LINE * len(lines) + (8 if lines else 0)
@@ -165,6 +178,13 @@ def _boxes(clusters: Iterable[Cluster], groups: Mapping[_Key, Collection[Flow]],
         )
         below[place] = y + height + GAP
     return _centred(boxes)
+
+
+def _gateway_lines(passing: Iterable[tuple[int, int]]) -> list[tuple[str, str]]:
+    """Return what gateways permit and lose together; nothing where neither is known."""
+    permitted, lost = (sum(numbers) for numbers in zip((0, 0), *passing))
+    lines = [(f"{permitted:,}", "permitted"), (f"{lost:,}", "lost")]
+    return [line for line in lines if line[0] != "0"]
 
 
 def _centred(boxes: dict[int, Box]) -> dict[int, Box]:

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.clusters import PLACES, clusters_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.flows import Flow, flows_of, rules_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.html_page import page_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.matrix import matrix_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.states import STATES, States, worst
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.topology import Box, Picture, picture_of
@@ -218,3 +219,34 @@ def test_the_work_grows_with_the_hosts_and_not_faster() -> None:
         return steps(lambda: picture_of(clusters_of(found.parties, 16), found.flows, NOTHING))
 
     assert_linear(work(number) for number in (1, 2, 4))
+
+
+def test_every_gateway_shows_what_it_permits_and_loses() -> None:
+    socks = {"name": "relay", "kind": "socks", "addresses": {"office": "192.0.2.1", "dc": "198.51.100.1"}}
+    data: dict[str, Any] = {
+        "hosts": {
+            "app-01": {"ansible_host": "192.0.2.21"},
+            "erp-db": {
+                "ansible_host": "198.51.100.10",
+                "dbports_servers": [{"engine": "sql602", "clients": ["app-01"]}],
+            },
+        },
+        "vars": {
+            "dbports_networks": NETWORKS,
+            "dbports_gateways": [
+                {**socks, "between": ["office", "dc"]},
+                {"name": "idle", "kind": "filter", "between": ["office", "dmz"]},
+            ],
+        },
+        "groups": {},
+    }
+    found = overview(data, {})
+    page = page_of(found)
+    boxes = {box.title: box for box in picture_of(clusters_of(found.parties, 16), found.flows, NOTHING, {}).boxes}
+    assert {"relay", "idle"} <= set(boxes)
+    (plan,) = [item for item in found.gateways if item.name == "relay"]
+    lost = sum(len(item.flows) for item in found.lost["relay"])
+    assert len(plan.statements) > 0 and lost >= 2
+    for number, word in ((len(plan.statements), "permitted"), (lost, "lost")):
+        assert f'{number} <tspan class="names">{word}</tspan>' in page
+    assert "Lost here:" in page and "a SOCKS host passes only the connections that clients ask it for" in page
