@@ -68,12 +68,15 @@ def observe(
         found["ruleset"] = ruleset_state(ruleset)
     if ports:
         watched = parse_ports(list(ports))
-        awaited = [
-            Listener(item["protocol"], parse_ports(item["ports"]), tuple(item["processes"])) for item in listeners
-        ]
+        awaited = read_listeners(listeners)
         sockets = look_until(awaited, lambda: collect(ports=watched, processes=processes)[1], deadline.pause)
         found["sockets"] = [one._asdict() for one in sockets]
     return found
+
+
+def read_listeners(values: Iterable[Mapping[str, Any]]) -> list[Listener]:
+    """Read what must listen, see :func:`observe`."""
+    return [Listener(item["protocol"], parse_ports(item["ports"]), tuple(item["processes"])) for item in values]
 
 
 def look_until(awaited: Sequence[Listener], look: Callable[[], list[Socket]], wait: Callable[[], bool]) -> list[Socket]:

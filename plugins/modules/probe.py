@@ -19,6 +19,8 @@ description:
     and nothing was said on it, V(unknown) anything else; RV(probes[].detail) has the reason.
   - A refused or filtered endpoint is a result, not a failure of the module.
   - It needs no account on the server and does not log in.
+  - On Windows, a PowerShell script that M(ansible.windows.win_powershell) runs sends the bytes and returns the answers,
+    which are judged on the controller. All probes run at the same time there.
 options:
   probes:
     description: What to try. At most 32 probes run at the same time.
@@ -72,7 +74,7 @@ options:
     description: The timeout of each probe in seconds, from 0.05 to 60.
     type: float
     default: 2
-extends_documentation_fragment: [dbports.firewall.attributes]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action]
 attributes:
   check_mode:
     support: full

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ sys.path.insert(0, str(HERE.parent / "support"))
 from lab import Lab
 from simulated_windows import SimulatedWindows
 
+STAND_INS = HERE.parent / "lab" / "stand_ins.py"
 SITE = "- import_playbook: dbports.firewall.site\n"
 APPLY = "- import_playbook: dbports.firewall.apply\n"
 VERIFY = "- import_playbook: dbports.firewall.verify\n"
@@ -144,3 +146,61 @@ def test_a_platform_that_is_none_is_refused(site: Site) -> None:
     refused = site.run(FACTS, "-e", "dbports_platform=amiga")
     assert refused.rc != 0
     assert "a platform is linux or windows" in refused.text
+
+
+REVERSE = {"db": "192.0.2.30", "winapp": "192.0.2.31", "winevil": "192.0.2.66"}
+
+
+class Reverse:
+    """A Linux server with real packets, and simulated Windows hosts that send theirs from networks of the lab."""
+
+    def __init__(self, lab: Lab, runner: Any, directory: Path) -> None:
+        self.runner = runner
+        self.lab = lab
+        simulated = HERE.parent / "lab" / "simulated"
+        runner.environment.update(lab.environ)
+        runner.environment["DBPORTS_SIMULATED_DIR"] = str(directory)
+        runner.environment["ANSIBLE_COLLECTIONS_PATH"] = f"{runner.collections}:{simulated}"
+        for engine, ports in (("mssql", ["tcp/1433"]), ("sql602", ["udp/5001", "tcp/5002"])):
+            lab.hosts["db"].popen([sys.executable, str(STAND_INS), engine], stdout=subprocess.DEVNULL)
+            lab.hosts["db"].wait_for(*ports)
+
+    def run(self, playbook: str) -> Any:
+        """Run a playbook on the three hosts."""
+        linux = {"ansible_connection": "netns", "dbports_os": "linux", "dbports_persist": False}
+        windows = {"ansible_connection": "simulated_windows", "dbports_platform": "windows", "dbports_os": "windows"}
+        who = {"clients": ["winapp"], "forbidden_clients": ["winevil"]}
+        servers = [{"engine": "mssql", **who}, {"engine": "sql602", **who}]
+        hosts: dict[str, Any] = {
+            name: {"ansible_host": address, **(linux if name == "db" else windows)} for name, address in REVERSE.items()
+        }
+        hosts["db"]["dbports_servers"] = servers
+        common = {"ansible_python_interpreter": sys.executable, "dbports_probe_timeout": 2}
+        return self.runner(playbook, {"all": {"vars": common, "hosts": hosts}})
+
+    def findings(self, host: str) -> set[tuple[str, str]]:
+        """Return code and port of what was found at the clients' probes."""
+        text = (self.runner.place / "dbports-plan" / "findings" / f"{host}.json").read_text(encoding="utf-8")
+        return {(one["code"], one["port"]) for one in json.loads(text)["findings"] if one.get("reached")}
+
+
+@pytest.fixture
+def reverse(run_playbook: Any, tmp_path: Path) -> Iterator[Reverse]:
+    """Return the hosts."""
+    with Lab() as lab:
+        for name, address in REVERSE.items():
+            lab.host(name, [f"{address}/24"])
+        directory = tmp_path / "windows"
+        directory.mkdir()
+        yield Reverse(lab, run_playbook, directory)
+
+
+def test_windows_clients_prove_what_gets_in_and_what_does_not(reverse: Reverse) -> None:
+    done = reverse.run(SITE)
+    assert done.rc == 0, done.text
+    ports = {"tcp 1433", "udp 5001", "tcp 5002"}
+    assert reverse.findings("winapp") == {("reachable", port) for port in ports}
+    assert reverse.findings("winevil") == {("refused", port) for port in ports}
+    reverse.lab.hosts["db"].run(["nft", "flush", "ruleset"])
+    assert reverse.run(VERIFY).rc != 0
+    assert reverse.findings("winevil") == {("admitted", port) for port in ports}

@@ -33,6 +33,7 @@ HOSTS = {
     "intruder": "192.0.2.66",
 }
 WINDOWS = "simulated-windows"
+WINDOWS_ADDRESS = "192.0.2.33/24"
 SERVERS = {
     "db-602": [["sql602"]],
     "db-ms": [
@@ -155,6 +156,7 @@ def main() -> None:
     with Lab() as lab:
         for name, address in HOSTS.items():
             lab.host(name, [f"{address}/24"])
+        lab.host(WINDOWS, [WINDOWS_ADDRESS])
         start_servers(lab)
         say("Before: the intruder reaches everything (stand-in servers, real packets)")
         if set(intrude(lab.hosts["intruder"])) != {"answers"}:

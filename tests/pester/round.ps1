@@ -17,3 +17,7 @@ $want.add = @()
 $want.remove = @($rule)
 & "$scripts/apply.ps1" -Json (ConvertTo-Json -InputObject $want -Depth 5)
 if ($Ansible.Result -like '*dbports-0123456789abcdef*') { throw 'the rule is still there' }
+# The port of RPC, on which every Windows host listens.
+$question = @{ protocol = 'tcp'; address = '127.0.0.1'; port = 135; request = ''; waits = $false; hears = $false; patient = $false }
+& "$scripts/probe.ps1" -Json (ConvertTo-Json -InputObject @{ timeout = 5000; hears = 0; questions = @($question) } -Depth 5)
+if ($Ansible.Result -notlike '*"reached":true*') { throw 'port 135 of this host does not answer' }

@@ -11,12 +11,21 @@ everyone; addresses are read back in another form than they were written; a prop
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
+
+from simulated_probes import carry
 
 PROTOCOLS = {1, 6, 17, 58}
 INVALID = "Value does not fall within the expected range. (Exception from HRESULT: 0x80070057 (E_INVALIDARG))"
 DENIED = "Access is denied. (Exception from HRESULT: 0x80070005 (E_ACCESSDENIED))"
+
+MARKS = {"apply": "$rules.Add", "probe": "TcpClient", "collect": "netstat"}
+"""What only one of the scripts has."""
 
 NETSTAT = """
 Active Connections
@@ -75,12 +84,13 @@ class SimulatedWindows:
         assert module == "ansible.windows.win_powershell", module
         assert arguments["error_action"] == "stop"
         script, want = arguments["script"], json.loads(arguments["parameters"]["Json"])
-        name = "apply" if "Rules.Add" in script or "$rules.Add" in script else "collect"
+        name = next(name for name, mark in MARKS.items() if mark in script)
         self.calls.append(name)
         if self.state["says"]:
             return failed(self.state["says"])
+        do = {"apply": self.apply, "probe": carry, "collect": self.collect}[name]
         try:
-            return {"changed": False, "result": json.dumps(self.apply(want) if name == "apply" else self.collect(want))}
+            return {"changed": False, "result": json.dumps(do(want))}
         except OSError as error:
             return failed(str(error))
 

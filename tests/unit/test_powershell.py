@@ -45,6 +45,14 @@ ALLOWED = {
         "Test-Path",
         "Unregister-ScheduledTask",
     },
+    "probe.ps1": {
+        "ConvertFrom-Json",
+        "ConvertTo-Json",
+        "ForEach-Object",
+        "Set-StrictMode",
+        "Start-Sleep",
+        "Where-Object",
+    },
 }
 """Everything else that a script calls is a function of its own. Nothing here takes text for code."""
 
@@ -91,9 +99,26 @@ def test_a_script_calls_only_what_is_listed(name: str) -> None:
     assert "[scriptblock]" not in path.read_text(encoding="utf-8").lower()
 
 
-def test_looking_changes_nothing() -> None:
-    called = ALLOWED["collect.ps1"] - {"Set-StrictMode"}
+@pytest.mark.parametrize("name", ["collect.ps1", "probe.ps1"])
+def test_looking_changes_nothing(name: str) -> None:
+    called = ALLOWED[name] - {"Set-StrictMode", "Start-Sleep"}
     assert not [name for name in called if name.startswith(CHANGES)]
+
+
+def test_the_types_that_a_script_uses_are_those_that_it_needs() -> None:
+    """Static calls cannot be shadowed by a test, so only the probes have them, and only sockets among them."""
+    used = {name: {text.strip("[]") for text in texts(path, "type_literal")} for name, path in SCRIPTS.items()}
+    plain = {"string", "int", "byte", "Math", "Convert", "ref"}
+    system = {kind for kind in used["probe.ps1"] if kind.startswith("System.")}
+    assert {kind.rpartition(".")[0] for kind in system} <= {
+        "System.Diagnostics",
+        "System.Net",
+        "System.Net.NetworkInformation",
+        "System.Net.Sockets",
+    }
+    for name, kinds in used.items():
+        assert not [kind for kind in kinds if kind.startswith("System.") and name != "probe.ps1"], name
+        assert kinds - system <= plain, name
 
 
 def test_the_checks_find_what_they_look_for(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Optional
+from typing import Literal, NamedTuple, Optional, Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
@@ -95,6 +95,49 @@ RunTogether = Callable[[Sequence[Target], float], dict[Target, Timed]]
 """Tries all targets at once, each for so many seconds, and raises nothing."""
 
 
+class Answer(NamedTuple):
+    """What became of a question that another program carried.
+
+    :param reached: whether a connection stands, an echo came back, or a datagram was sent.
+    :param data: what came, parts of a stream or datagrams.
+    :param error: what ended it; None where the peer closed the connection.
+    """
+
+    reached: bool
+    data: tuple[bytes, ...] = ()
+    error: Optional[OSError] = None
+
+    def parts(self) -> Iterator[bytes]:
+        """Yield what came.
+
+        :raises OSError: at its end, when an error ended it.
+        """
+        yield from self.data
+        if self.error:
+            raise self.error
+
+
+class Question(NamedTuple):
+    """What is sent to a target and what its answer means, for a program that has sockets and knows no protocol.
+
+    :param port: None where there is none.
+    :param request: what is sent; nothing where the peer speaks first, or nothing is to be said.
+    :param judge: says what an answer means, or asks on.
+    :param waits: whether there is something to hear once a connection stands.
+    :param hears_at: the UDP port of the asking host at which answers arrive, see :class:`ProbeKind`.
+    :param patient: a refused connection is tried again, as its server may have been started just now.
+    """
+
+    protocol: Protocol
+    address: str
+    port: Optional[int]
+    request: bytes
+    judge: Callable[[Answer], Union[Outcome, Question]]
+    waits: bool = True
+    hears_at: Optional[int] = None
+    patient: bool = False
+
+
 @dataclass(frozen=True)
 class ProbeKind:
     """One kind of probe: everything that runner, verdicts, engines and documentation need to know of it.
@@ -106,6 +149,7 @@ class ProbeKind:
     :param max_ports: how many ports one probe may have, of which all must answer; 0 where there are none to name.
     :param run: tries one target; None where ``run_together`` tries all.
     :param run_together: for a kind whose probes share a socket.
+    :param question: the same for hosts without Python; None where it cannot be asked there.
     :param names_instance: it asks for an instance by its name.
     :param hears_at: the UDP port of this host at which servers answer, whatever port asked; None for the one that did.
     :param generic: it works with any product, so that engines of users may have it.
@@ -117,6 +161,7 @@ class ProbeKind:
     max_ports: int
     run: Run | None = None
     run_together: RunTogether | None = None
+    question: Callable[[Target], Question] | None = None
     names_instance: bool = False
     hears_at: int | None = None
     generic: bool = False

@@ -9,8 +9,6 @@ Source: observed on a 602SQL 11.0.1 server and client.
 
 from __future__ import annotations
 
-import socket
-
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
@@ -18,6 +16,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
 )
 
@@ -28,8 +27,8 @@ TUNNEL_ANSWER = b"\xfe"
 """How the body of the answer, 12 bytes, begins."""
 
 WEB_ONLY = (
-    "connected, but the server closed the connection without an answer, as 602SQL does where the HTTP tunnel is off "
-    "and only the web interface listens"
+    "the server closed the connection without an answer, as 602SQL does where the HTTP tunnel is off and only the web "
+    "interface listens"
 )
 
 MAX_STATUS_LINE = 256
@@ -72,28 +71,18 @@ def judge_answer(data: bytes) -> Outcome | None:
     return None
 
 
+def _talk(target: Target) -> tcp.Talk:
+    return tcp.Talk(encode_tunnel_query(target.address), judge_answer, WEB_ONLY)
+
+
 def probe(target: Target, deadline: Deadline) -> Outcome:
     """Ask an HTTP tunnel and wait for its answer."""
-
-    def speak(sock: socket.socket, until: Deadline) -> Outcome:
-        data = b""
-        try:
-            sock.sendall(encode_tunnel_query(target.address))
-            while (found := judge_answer(data)) is None:
-                until.arm(sock)
-                part = sock.recv(MAX_ANSWER - len(data))
-                if not part:
-                    raise ConnectionError
-                data += part
-        except OSError as error:
-            if data:
-                raise malformed(f"the answer ended after {len(data)} bytes", data[:32]) from None
-            if isinstance(error, ConnectionError):
-                return Outcome("silent", WEB_ONLY)
-            raise
-        return found
-
-    return tcp.connect(target, deadline, speak)
+    return tcp.connect(target, deadline, _talk(target))
 
 
-KIND = ProbeKind("http_tunnel", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe)
+def question(target: Target) -> Question:
+    """Return the same for another program to carry."""
+    return tcp.question(target, _talk(target))
+
+
+KIND = ProbeKind("http_tunnel", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe, question=question)

@@ -14,9 +14,11 @@ import socket
 import struct
 
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
+    Answer,
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
     family_of,
     of_error,
@@ -106,4 +108,15 @@ def _wait(sock: socket.socket, family: int, sequence: int, payload: bytes, until
     return False
 
 
-KIND = ProbeKind("icmp_echo", ("icmp",), silence="kept_out", max_ports=0, run=probe)
+def question(target: Target) -> Question:
+    """Return the same for another program to carry, which writes the echo request itself."""
+
+    def judge(answer: Answer) -> Outcome:
+        if answer.reached:
+            return Outcome("answers", "an echo reply came back")
+        return of_error(answer.error or TimeoutError(), no_answer="silent")
+
+    return Question("icmp", target.address, None, b"", judge)
+
+
+KIND = ProbeKind("icmp_echo", ("icmp",), silence="kept_out", max_ports=0, run=probe, question=question)

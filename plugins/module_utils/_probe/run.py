@@ -104,7 +104,7 @@ def run_probes(values: Iterable[Mapping[str, Any]], timeout: float) -> list[dict
     :raises DbportsError: when a probe or the timeout makes no sense; then nothing was sent.
     """
     check_timeout(timeout)
-    probes = [_parse(value, f"probes[{number}]") for number, value in enumerate(values)]
+    probes = read_probes(values)
     if not probes:
         return []
     with ThreadPoolExecutor(max_workers=min(THREADS, len(probes))) as pool:
@@ -118,7 +118,15 @@ def run_probes(values: Iterable[Mapping[str, Any]], timeout: float) -> list[dict
         found = [
             job.result() if job else shared[probe.kind].result()[probe.targets[0]] for job, probe in zip(jobs, probes)
         ]
-    return [_result(probe, outcome, seconds) for probe, (outcome, seconds) in zip(probes, found)]
+    return [result_of(probe, outcome, seconds) for probe, (outcome, seconds) in zip(probes, found)]
+
+
+def read_probes(values: Iterable[Mapping[str, Any]]) -> list[Probe]:
+    """Read probes as the module gets them.
+
+    :raises DbportsError: when one of them makes no sense.
+    """
+    return [_parse(value, f"probes[{number}]") for number, value in enumerate(values)]
 
 
 def _parse(value: Mapping[str, Any], path: str) -> Probe:
@@ -129,7 +137,8 @@ def _parse(value: Mapping[str, Any], path: str) -> Probe:
         raise
 
 
-def _result(probe: Probe, outcome: Outcome, seconds: float) -> dict[str, Any]:
+def result_of(probe: Probe, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """Return what a probe found as the module does, see :func:`run_probes`."""
     return {
         "id": probe.id,
         "kind": probe.kind.name,

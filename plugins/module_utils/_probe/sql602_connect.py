@@ -8,7 +8,6 @@ Source: observed on a 602SQL 11.0.1 server and client.
 
 from __future__ import annotations
 
-import socket
 import struct
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
@@ -18,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
 )
 
@@ -38,18 +38,29 @@ def parse_connect_result(data: bytes) -> int:
     return int(result)
 
 
+def judge_answer(data: bytes) -> Outcome | None:
+    """Return what the bytes that came mean, or None while they are too few."""
+    if len(data) < CONNECT_RESULT.size:
+        return None
+    result = parse_connect_result(data[: CONNECT_RESULT.size])
+    if result == ACCEPTED:
+        return Outcome("answers", "602SQL accepted the connection")
+    if result == FILTERED_BY_SERVER:
+        return Outcome("refused", "the 602SQL server's own IP filter refused this client (connect result 0x2d)")
+    return Outcome("answers", f"602SQL answered with connect result 0x{result:02x}")
+
+
+_TALK = tcp.Talk(b"", judge_answer)
+
+
 def probe(target: Target, deadline: Deadline) -> Outcome:
     """Connect to TCP P+1 and wait for the server's connect result."""
-
-    def speak(sock: socket.socket, until: Deadline) -> Outcome:
-        result = parse_connect_result(tcp.read_exactly(sock, CONNECT_RESULT.size, until))
-        if result == ACCEPTED:
-            return Outcome("answers", "602SQL accepted the connection")
-        if result == FILTERED_BY_SERVER:
-            return Outcome("refused", "the 602SQL server's own IP filter refused this client (connect result 0x2d)")
-        return Outcome("answers", f"602SQL answered with connect result 0x{result:02x}")
-
-    return tcp.connect(target, deadline, speak)
+    return tcp.connect(target, deadline, _TALK)
 
 
-KIND = ProbeKind("sql602_connect", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe)
+def question(target: Target) -> Question:
+    """Return the same for another program to carry."""
+    return tcp.question(target, _TALK)
+
+
+KIND = ProbeKind("sql602_connect", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe, question=question)

@@ -10,6 +10,7 @@ announces itself from a NEW source port, never from P, so no connection tracking
 from __future__ import annotations
 
 import contextlib
+import errno
 import selectors
 import socket
 import time
@@ -18,11 +19,14 @@ from dataclasses import dataclass
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
+    Answer,
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
     Timed,
+    is_timeout,
     of_error,
     printable,
 )
@@ -148,11 +152,10 @@ class Search:
             found = parse_announcement(data)
         except (DbportsError, BlockingIOError):
             return  # anyone may send anything to this port
-        text = f"602SQL server {printable(found.name)} announced itself{self._note}"
         server = (peer[0], found.port_base)
         if server in self.servers:
             self.announced.setdefault(server, found)
-            self._settle(server, Outcome("answers", text, found.port_base))
+            self._settle(server, _heard(found, self._note))
 
     def _complain(self, sock: socket.socket, server: Server) -> None:
         """Take what a query's own socket has: an ICMP error, as servers never answer there."""
@@ -167,6 +170,10 @@ class Search:
         self._found.setdefault(server, (outcome, time.monotonic() - self._began))
 
 
+def _heard(found: Announcement, note: str = "") -> Outcome:
+    return Outcome("answers", f"602SQL server {printable(found.name)} announced itself{note}", found.port_base)
+
+
 def _udp() -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setblocking(False)
@@ -178,10 +185,10 @@ def search_all(targets: Sequence[Target], timeout: float) -> dict[Target, Timed]
     found: dict[Target, Timed] = {}
     servers: dict[Target, Server] = {}
     for target in targets:
-        if ":" in target.address or target.ports is None or target.ports.first != target.ports.last:
-            found[target] = Outcome("unknown", "a 602SQL search needs an IPv4 address and a single port"), 0.0
-        else:
-            servers[target] = (target.address, target.port)
+        try:
+            servers[target] = _server(target)
+        except DbportsError as error:
+            found[target] = Outcome("unknown", error.reason), 0.0
     wanted = sorted(set(servers.values()))
     outcomes: dict[Server, Timed] = {}
     for start in range(0, len(wanted), SEARCHED_AT_ONCE):
@@ -193,6 +200,41 @@ def search_all(targets: Sequence[Target], timeout: float) -> dict[Target, Timed]
     return {**found, **{target: outcomes[server] for target, server in servers.items()}}
 
 
+def _server(target: Target) -> Server:
+    """Return what to search for.
+
+    :raises DbportsError: when nothing can be.
+    """
+    if ":" in target.address or target.ports is None or target.ports.first != target.ports.last:
+        raise DbportsError("a 602SQL search needs an IPv4 address and a single port", code="not_an_address")
+    return target.address, target.port
+
+
+def question(target: Target) -> Question:
+    """Return the same for another program to carry."""
+    address, port = _server(target)
+
+    def judge(answer: Answer) -> Outcome:
+        for data in answer.data:
+            with contextlib.suppress(DbportsError):
+                found = parse_announcement(data)
+                if found.port_base == port:
+                    return _heard(found)
+        if answer.error and answer.error.errno == errno.EADDRINUSE:
+            return Outcome("unknown", f"UDP {ANSWER_PORT} is taken on this host: no announcement can be heard", port)
+        if not answer.error or is_timeout(answer.error):
+            return Outcome("silent", "no announcement arrived", port)
+        return of_error(answer.error, port, no_answer="silent")
+
+    return Question("udp", address, port, encode_search(), judge, hears_at=ANSWER_PORT)
+
+
 KIND = ProbeKind(
-    "sql602_search", ("udp",), silence="kept_out", max_ports=1, run_together=search_all, hears_at=ANSWER_PORT
+    "sql602_search",
+    ("udp",),
+    silence="kept_out",
+    max_ports=1,
+    run_together=search_all,
+    question=question,
+    hears_at=ANSWER_PORT,
 )

@@ -13,13 +13,15 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
+    Answer,
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
     family_of,
     is_timeout,
@@ -171,13 +173,52 @@ def answers(
     raise refusal or TimeoutError("no answer")
 
 
-def find_instance(address: str, port: int, instance: str | None, deadline: Deadline) -> Instance:
-    """Ask a Browser for an instance, or for the first of all.
+def first(answer: Answer, read: Callable[[bytes], _T]) -> _T:
+    """Return the first answer that ``read`` accepts among those that another program heard.
 
-    :raises DbportsError: when it answers with something else.
-    :raises OSError: when it does not answer in time.
+    :raises DbportsError: when ``read`` refused all of them.
+    :raises OSError: when there are none.
     """
-    request = encode_instance_request(instance) if instance else encode_list_request()
+    refusal: DbportsError | None = None
+    for data in answer.data:
+        try:
+            return read(data)
+        except DbportsError as error:
+            refusal = error
+    raise refusal or answer.error or TimeoutError("no answer")
+
+
+class Query(NamedTuple):
+    """What a kind of probe asks a Browser.
+
+    :param read: returns the detail of an answer; raises DbportsError.
+    :param hint: what silence may mean, beside a lost packet.
+    """
+
+    request: bytes
+    read: Callable[[bytes], str]
+    hint: str
+
+    def ask(self, target: Target, deadline: Deadline) -> Outcome:
+        """Ask from this host."""
+        return put_question(
+            target, lambda: ask(target.address, target.port, self.request, self.read, deadline), self.hint
+        )
+
+    def carried(self, target: Target) -> Question:
+        """Return the same for another program to carry."""
+
+        def judge(answer: Answer) -> Outcome:
+            return put_question(target, lambda: first(answer, self.read), self.hint)
+
+        return Question("udp", target.address, target.port, self.request, judge)
+
+
+def instance_query(instance: str | None) -> tuple[bytes, Callable[[bytes], Instance]]:
+    """Return the request for an instance, or for all, and what reads the instance, or the first, from an answer.
+
+    :raises DbportsError: when the name cannot be asked for.
+    """
 
     def read(data: bytes) -> Instance:
         for found in parse_response(data):
@@ -185,7 +226,16 @@ def find_instance(address: str, port: int, instance: str | None, deadline: Deadl
                 return found
         raise malformed(f"SQL Server Browser answered about another instance than {instance}")
 
-    return ask(address, port, request, read, deadline)
+    return encode_instance_request(instance) if instance else encode_list_request(), read
+
+
+def find_instance(address: str, port: int, instance: str | None, deadline: Deadline) -> Instance:
+    """Ask a Browser for an instance, or for the first of all.
+
+    :raises DbportsError: when it answers with something else.
+    :raises OSError: when it does not answer in time.
+    """
+    return ask(address, port, *instance_query(instance), deadline)
 
 
 def put_question(target: Target, question: Callable[[], str], hint: str) -> Outcome:
@@ -203,16 +253,26 @@ def put_question(target: Target, question: Callable[[], str], hint: str) -> Outc
         return replace(outcome, detail=outcome.detail + hint) if outcome.verdict == "silent" else outcome
 
 
-def probe(target: Target, deadline: Deadline) -> Outcome:
-    """Ask the Browser; the detail says the instance's port."""
+def _query(target: Target) -> Query:
+    request, read = instance_query(target.instance)
 
-    def question() -> str:
-        found = find_instance(target.address, target.port, target.instance, deadline)
+    def tell(data: bytes) -> str:
+        found = read(data)
         where = f"tcp port {found.tcp_port}" if found.tcp_port else "no tcp port reported"
         return f"instance {printable(found.name)}, {where}"
 
     hint = ": a firewall drops the packets, or SQL Server Browser does not know the instance or hides it"
-    return put_question(target, question, hint if target.instance else "")
+    return Query(request, tell, hint if target.instance else "")
 
 
-KIND = ProbeKind("ssrp", ("udp",), silence="kept_out", max_ports=1, run=probe, names_instance=True)
+def probe(target: Target, deadline: Deadline) -> Outcome:
+    """Ask the Browser; the detail says the instance's port."""
+    return _query(target).ask(target, deadline)
+
+
+def question(target: Target) -> Question:
+    """Return the same for another program to carry."""
+    return _query(target).carried(target)
+
+
+KIND = ProbeKind("ssrp", ("udp",), silence="kept_out", max_ports=1, run=probe, question=question, names_instance=True)

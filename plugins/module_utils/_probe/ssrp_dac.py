@@ -8,12 +8,13 @@ Source: [MC-SQLR] 2.2.6 (CLNT_UCAST_DAC) and 2.2.7 (SVR_RESP (DAC)). Integers ar
 
 from __future__ import annotations
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
 )
 
@@ -39,18 +40,28 @@ def parse_dac_response(data: bytes) -> int:
     return ssrp.parse_port(str(int.from_bytes(data[4:], "little")))
 
 
+def _query(target: Target) -> ssrp.Query:
+    if not target.instance:
+        what = "a probe for an administrator connection needs the name of an instance"
+        raise DbportsError(what, code="missing", path="instance")
+    hint = ": a firewall drops the packets, or SQL Server Browser knows no administrator connection of the instance"
+    return ssrp.Query(
+        encode_dac_request(target.instance),
+        lambda data: f"administrator connection of {target.instance}, tcp port {parse_dac_response(data)}",
+        hint,
+    )
+
+
 def probe(target: Target, deadline: Deadline) -> Outcome:
     """Ask the Browser; the detail says the port."""
-    if not target.instance:
-        return Outcome("unknown", "a probe for an administrator connection needs the name of an instance", target.port)
-    request = encode_dac_request(target.instance)
-
-    def question() -> str:
-        port = ssrp.ask(target.address, target.port, request, parse_dac_response, deadline)
-        return f"administrator connection of {target.instance}, tcp port {port}"
-
-    hint = ": a firewall drops the packets, or SQL Server Browser knows no administrator connection of the instance"
-    return ssrp.put_question(target, question, hint)
+    return _query(target).ask(target, deadline)
 
 
-KIND = ProbeKind("ssrp_dac", ("udp",), silence="kept_out", max_ports=1, run=probe, names_instance=True)
+def question(target: Target) -> Question:
+    """Return the same for another program to carry."""
+    return _query(target).carried(target)
+
+
+KIND = ProbeKind(
+    "ssrp_dac", ("udp",), silence="kept_out", max_ports=1, run=probe, question=question, names_instance=True
+)

@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple, Optional
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     MAX_PORTS,
+    Answer,
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
     family_of,
     is_timeout,
@@ -21,14 +25,29 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
     tell_errors,
 )
 
-Speak = Callable[[socket.socket, Deadline], Outcome]
+_PART = 4096
+"""Bytes that are read at once."""
 
 
-def connect(target: Target, deadline: Deadline, speak: Speak | None = None) -> Outcome:
-    """Connect to the target's only port and, when that works, let ``speak`` judge what is said on the connection.
+class Talk(NamedTuple):
+    """What a protocol says on a connection, and how it understands the answer.
+
+    :param request: what is sent first; nothing where the server speaks first.
+    :param judge: says what the bytes mean that came so far, or None while they may become an answer; raises
+        DbportsError when they never will.
+    :param mute: what it means that the server ends the connection without a word, where the protocol knows.
+    """
+
+    request: bytes
+    judge: Callable[[bytes], Optional[Outcome]]
+    mute: str = ""
+
+
+def connect(target: Target, deadline: Deadline, talk: Talk | None = None) -> Outcome:
+    """Connect to the target's only port and, when that works, judge what is said on the connection.
 
     A mute peer (timeout, end or reset after the connection stands) is ``silent``; an answer that is not of the
-    protocol (DbportsError) is ``unknown``.
+    protocol, or ends too early, is ``unknown``.
     """
     port = target.port
     with socket.socket(family_of(target.address), socket.SOCK_STREAM) as sock:
@@ -38,37 +57,54 @@ def connect(target: Target, deadline: Deadline, speak: Speak | None = None) -> O
             sock.connect((target.address, port))
         except OSError as error:
             return of_error(error, port, no_answer="filtered")
-        if speak is None:
-            return Outcome("answers", "the connection was accepted", port)
-        try:
-            found = speak(sock, deadline)
-        except DbportsError as error:
-            return Outcome("unknown", f"connected, but {error.reason}", port)
-        except EOFError:
-            return Outcome("silent", "connected, but the server closed the connection without an answer", port)
-        except OSError as error:
-            what = "the server sent nothing in time" if is_timeout(error) else "the connection was reset"
-            return Outcome("silent", f"connected, but {what}", port)
-        return Outcome(found.verdict, found.detail, port)
+        return _listen(port, talk, _parts(sock, talk.request if talk else b"", deadline))
 
 
-def read_exactly(sock: socket.socket, size: int, deadline: Deadline) -> bytes:
-    """Read ``size`` bytes.
+def question(target: Target, talk: Talk | None = None) -> Question:
+    """Return the same for another program to carry."""
+    port = target.port
 
-    :raises EOFError: when the peer closes before the first byte.
-    :raises DbportsError: when it closes in the middle.
+    def judge(answer: Answer) -> Outcome:
+        if not answer.reached:
+            return of_error(answer.error or TimeoutError(), port, no_answer="filtered")
+        return _listen(port, talk, answer.parts())
+
+    return Question("tcp", target.address, port, talk.request if talk else b"", judge, waits=talk is not None)
+
+
+def _parts(sock: socket.socket, request: bytes, deadline: Deadline) -> Iterator[bytes]:
+    """Yield what comes on a connection until the peer closes it.
+
     :raises OSError: when the time is over or the connection is reset.
     """
-    data = b""
-    while len(data) < size:
+    sock.sendall(request)
+    while True:
         deadline.arm(sock)
-        part = sock.recv(size - len(data))
+        part = sock.recv(_PART)
         if not part:
-            if not data:
-                raise EOFError
-            raise malformed(f"the answer ended after {len(data)} of {size} bytes")
-        data += part
-    return data
+            return
+        yield part
 
 
-KIND = ProbeKind("tcp", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=connect, generic=True)
+def _listen(port: int, talk: Talk | None, parts: Iterable[bytes]) -> Outcome:
+    """Judge what is said on a connection that stands."""
+    if talk is None:
+        return Outcome("answers", "the connection was accepted", port)
+    data = b""
+    try:
+        for part in parts:
+            data += part
+            found = talk.judge(data)
+            if found is not None:
+                return replace(found, port=port)
+        what = talk.mute or "the server closed the connection without an answer"
+    except DbportsError as error:
+        return Outcome("unknown", f"connected, but {error.reason}", port)
+    except OSError as error:
+        what = "the server sent nothing in time" if is_timeout(error) else talk.mute or "the connection was reset"
+    if data:
+        return Outcome("unknown", f"connected, but the answer ended after {len(data)} bytes", port)
+    return Outcome("silent", f"connected, but {what}", port)
+
+
+KIND = ProbeKind("tcp", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=connect, question=question, generic=True)

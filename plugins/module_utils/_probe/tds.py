@@ -9,8 +9,8 @@ accepts it before any login; a server set to strict encryption (TDS 8.0) wants T
 
 from __future__ import annotations
 
-import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
@@ -18,9 +18,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp, tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     MAX_PORTS,
+    Answer,
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
     of_error,
 )
@@ -108,39 +110,85 @@ def parse_prelogin_response(body: bytes) -> PreloginResponse:
 
 def probe(target: Target, deadline: Deadline) -> Outcome:
     """Connect and exchange PRELOGIN; in a range of ports, at the one that SQL Server Browser names."""
-    if target.ports and target.ports.first != target.ports.last:
-        return _dynamic(target, target.ports, deadline)
-    request = encode_prelogin(target.instance)
+    if not _is_dynamic(target):
+        return tcp.connect(target, deadline, _talk(target))
+    name = _instance_of(target)
+    # Half of the time at most, so that the connection has some left.
+    there = _found(target, lambda: ssrp.find_instance(target.address, ssrp.PORT, name, Deadline(deadline.left() / 2)))
+    return there if isinstance(there, Outcome) else _by_browser(probe(there, deadline))
 
-    def speak(sock: socket.socket, until: Deadline) -> Outcome:
-        sock.sendall(request)
-        length = parse_header(tcp.read_exactly(sock, HEADER.size, until))
-        response = parse_prelogin_response(tcp.read_exactly(sock, length, until))
+
+def question(target: Target) -> Question:
+    """Return the same for another program to carry."""
+    if not _is_dynamic(target):
+        return tcp.question(target, _talk(target))
+    request, read = ssrp.instance_query(_instance_of(target))
+
+    def ask_on(answer: Answer) -> Outcome | Question:
+        there = _found(target, lambda: ssrp.first(answer, read))
+        if isinstance(there, Outcome):
+            return there
+        second = tcp.question(there, _talk(there))
+
+        def judge(heard: Answer) -> Outcome | Question:
+            found = second.judge(heard)
+            return _by_browser(found) if isinstance(found, Outcome) else found
+
+        return second._replace(judge=judge)
+
+    return Question("udp", target.address, ssrp.PORT, request, ask_on)
+
+
+def _is_dynamic(target: Target) -> bool:
+    return bool(target.ports and target.ports.first != target.ports.last)
+
+
+def _talk(target: Target) -> tcp.Talk:
+    def judge(data: bytes) -> Outcome | None:
+        if len(data) < HEADER.size:
+            return None
+        end = HEADER.size + parse_header(data[: HEADER.size])
+        if len(data) < end:
+            return None
+        response = parse_prelogin_response(data[HEADER.size : end])
         detail = f"SQL Server {response.version} answered"
         if target.instance and response.other_instance:
             detail += f", but reports that it is another instance than {target.instance}"
         return Outcome("answers", detail)
 
-    return tcp.connect(target, deadline, speak)
+    return tcp.Talk(encode_prelogin(target.instance), judge)
 
 
-def _dynamic(target: Target, ports: PortRange, deadline: Deadline) -> Outcome:
-    """Probe an instance with a dynamic port: ask SQL Server Browser for the port, as the client does, then go there."""
+def _instance_of(target: Target) -> str:
+    """Return the instance whose port is not known.
+
+    :raises DbportsError: when it is not named.
+    """
     if not target.instance:
-        return Outcome("unknown", f"the range {ports} does not say which port to try, and no instance is named")
+        what = f"the range {target.ports} does not say which port to try, and no instance is named"
+        raise DbportsError(what, code="missing", path="instance")
+    return target.instance
+
+
+def _found(target: Target, ask: Callable[[], ssrp.Instance]) -> Target | Outcome:
+    """Ask SQL Server Browser for the port, as a client does, and return where to go, or why that is not known."""
     try:
-        # Half of the time at most, so that the connection has some left.
-        found = ssrp.find_instance(target.address, ssrp.PORT, target.instance, Deadline(deadline.left() / 2))
+        found = ask()
     except OSError as error:
         what = of_error(error, no_answer="silent").detail
         return Outcome("unknown", f"the port is dynamic, and SQL Server Browser on UDP 1434 did not report it: {what}")
     if found.tcp_port is None:
         return Outcome("unknown", f"SQL Server Browser reported no TCP port for {target.instance}")
-    if found.tcp_port not in ports:
-        detail = f"SQL Server Browser reported port {found.tcp_port}, which is not in the planned range {ports}"
+    if target.ports and found.tcp_port not in target.ports:
+        detail = f"SQL Server Browser reported port {found.tcp_port}, which is not in the planned range {target.ports}"
         return Outcome("unknown", detail, found.tcp_port)
-    outcome = probe(target._replace(ports=PortRange(found.tcp_port, found.tcp_port)), deadline)
-    return Outcome(outcome.verdict, f"{outcome.detail} (port reported by SQL Server Browser)", outcome.port)
+    return target._replace(ports=PortRange(found.tcp_port, found.tcp_port))
 
 
-KIND = ProbeKind("tds", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe, names_instance=True)
+def _by_browser(found: Outcome) -> Outcome:
+    return Outcome(found.verdict, f"{found.detail} (port reported by SQL Server Browser)", found.port)
+
+
+KIND = ProbeKind(
+    "tds", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe, question=question, names_instance=True
+)

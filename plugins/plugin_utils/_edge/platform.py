@@ -16,10 +16,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import facts, observe
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import TIMEOUT, run_probes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import ruleset
 
 OBSERVATION_MODULE = "dbports.firewall.observation_info"
 NETSTAT_MODULE = "dbports.firewall.netstat_facts"
+PROBE_MODULE = "dbports.firewall.probe"
 PLATFORMS = ("linux", "windows")
 
 
@@ -70,6 +72,9 @@ def _on_windows(
         return {"changed": False, "observation": observe(host, arguments)}
     if name == NETSTAT_MODULE:
         return {"changed": False, "ansible_facts": {"dbports_netstat": facts(host, arguments)}}
+    if name == PROBE_MODULE:
+        timeout = float(arguments.get("timeout", TIMEOUT))
+        return {"changed": False, "probes": run_probes(host, arguments.get("probes") or (), timeout)}
     raise DbportsError(f"{name} does not run on Windows", code="not_a_choice", path="dbports_platform", value="windows")
 
 

@@ -110,7 +110,7 @@ def judge_probes(
         found = [by_id[key] for key, _address in check.ids() if key in by_id]
         reached, data = _reached(check, found)
         holder = taken.get(kind_of(check.probe.kind).hears_at)
-        if holder and {result.verdict for result in found} == {"silent"}:
+        if holder and found and {result.verdict for result in found} <= {"silent", "unknown"}:
             reached, data = "taken", _taken(holder)
         held = _held(port_set, check, rules)
         more = facts(rule=held) if held else ()

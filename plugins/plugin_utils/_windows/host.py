@@ -64,6 +64,13 @@ class WindowsHost:
         """
         return self._run("apply.ps1", text)
 
+    def probe(self, want: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send questions to servers, see ``probe.ps1``, and return what came back, under ``answers``.
+
+        :raises DbportsError: when the script fails.
+        """
+        return self._run("probe.ps1", json.dumps(want))
+
     def _run(self, script: str, text: str) -> Mapping[str, Any]:
         arguments = {"script": script_text(script), "error_action": "stop", "parameters": {"Json": text}}
         result = self._call(WIN_POWERSHELL, arguments)

@@ -10,26 +10,39 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat import windows
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
-from ansible_collections.dbports.firewall.plugins.module_utils._observe import ruleset_state
+from ansible_collections.dbports.firewall.plugins.module_utils._observe import look_until, read_listeners, ruleset_state
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import Deadline
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import TIMEOUT, run_probes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import plan_on
 
 
 def observe(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect in one call and return what was asked for: ``sockets`` and ``ruleset``.
+    """Collect in one call, send probes in another, and return what was asked for, as the module observation_info does.
 
-    :param arguments: those of the module observation_info; no probe can be sent from Windows.
+    :param arguments: those of the module.
     :raises DbportsError: when the host's answer cannot be read.
     """
     ports: Sequence[str] = arguments.get("ports") or ()
-    shown = host.collect(sockets=bool(ports))
+    probes = arguments.get("probes") or ()
     found: dict[str, Any] = {}
+    timeout = float(arguments.get("timeout") or TIMEOUT)
+    deadline = Deadline(timeout)
+    if probes:
+        found["probes"] = run_probes(host, probes, timeout)
+    shown = host.collect(sockets=bool(ports))
     if arguments.get("ruleset") is not None:
         found["ruleset"] = ruleset_state(arguments["ruleset"], lambda wish: plan_on(shown, wish))
     if ports:
         watched, patterns = parse_ports(list(ports)), arguments.get("processes") or ()
-        found["sockets"] = [one._asdict() for one in sockets_of(shown) if _matters(one, watched, patterns)]
+        texts = [shown]
+
+        def look() -> list[Socket]:
+            return list(sockets_of(texts.pop() if texts else host.collect(sockets=True)))
+
+        sockets = look_until(read_listeners(arguments.get("listeners") or ()), look, deadline.pause)
+        found["sockets"] = [one._asdict() for one in sockets if _matters(one, watched, patterns)]
     return found
 
 

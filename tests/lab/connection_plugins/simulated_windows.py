@@ -10,6 +10,7 @@ name: simulated_windows
 short_description: Run on a simulated Windows host
 description:
   - Runs commands on the controller, and names the state of one simulated host in their environment.
+  - Where the lab has a host of that name, they run in its network, so that its probes are real packets.
   - For the lab of this collection's own tests and demonstration alone.
 author: dbports.firewall contributors (@dbports)
 version_added: 0.2.0
@@ -20,6 +21,11 @@ options:
     required: true
     env:
       - name: DBPORTS_SIMULATED_DIR
+  lab:
+    description: Where the lab keeps its C(<host>.pid) files.
+    type: path
+    env:
+      - name: DBPORTS_LAB_DIR
   host:
     description: The host's name.
     type: str
@@ -54,9 +60,14 @@ class Connection(ConnectionBase):
         if (state.parent / f"{state.stem}.unreachable").exists():
             raise AnsibleConnectionFailure("The simulated host does not answer")
         environment = {**os.environ, "DBPORTS_SIMULATED_STATE": str(state), "DBPORTS_SIMULATED_CODE": str(CODE)}
-        argv = ["/bin/sh", "-c", cmd]
+        argv = [*self._place(), "/bin/sh", "-c", cmd]
         done = subprocess.run(argv, input=in_data or b"", env=environment, capture_output=True, check=False)
         return done.returncode, done.stdout, done.stderr
+
+    def _place(self) -> list[str]:
+        """Return the command that enters the network of the lab's host, if there is one."""
+        pid = Path(self.get_option("lab") or "/nonexistent", f"{self.get_option('host')}.pid")
+        return ["nsenter", "-t", pid.read_text(encoding="utf-8").strip(), "-n", "--"] if pid.exists() else []
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy a file."""

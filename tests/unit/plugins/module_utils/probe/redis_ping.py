@@ -5,30 +5,47 @@
 
 from __future__ import annotations
 
-import socket
-
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import tcp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import (
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
 )
 
 PONG = b"+PONG\r\n"
 
 
+def _talk(target: Target) -> tcp.Talk:
+    def judge(data: bytes) -> Outcome | None:
+        if not PONG.startswith(data[: len(PONG)]):
+            raise DbportsError("the answer is not that of Redis", code="malformed_answer")
+        return (
+            Outcome("answers", f"Redis answered {target.instance or ''}".rstrip()) if len(data) >= len(PONG) else None
+        )
+
+    return tcp.Talk(b"PING\r\n", judge)
+
+
 def probe(target: Target, deadline: Deadline) -> Outcome:
     """Send PING and wait for PONG."""
-
-    def speak(sock: socket.socket, until: Deadline) -> Outcome:
-        sock.sendall(b"PING\r\n")
-        if tcp.read_exactly(sock, len(PONG), until) != PONG:
-            raise DbportsError("the answer is not that of Redis", code="malformed_answer")
-        return Outcome("answers", f"Redis answered {target.instance or ''}".rstrip())
-
-    return tcp.connect(target, deadline, speak)
+    return tcp.connect(target, deadline, _talk(target))
 
 
-KIND = ProbeKind("redis_ping", ("tcp",), silence="reached", max_ports=4, run=probe, names_instance=True, generic=True)
+def question(target: Target) -> Question:
+    """Return the same for another program to carry."""
+    return tcp.question(target, _talk(target))
+
+
+KIND = ProbeKind(
+    "redis_ping",
+    ("tcp",),
+    silence="reached",
+    max_ports=4,
+    run=probe,
+    question=question,
+    names_instance=True,
+    generic=True,
+)
