@@ -56,7 +56,7 @@ def parse(text: str) -> list[Socket]:
     :raises DbportsError: for a row that cannot be read, for names and cut addresses, and for a text without rows and
         heading.
     """
-    lines = [line for line in text.replace("\r", "").split("\n") if _START.match(line)]
+    lines = [line.rstrip("\r") for line in text.split("\n") if _START.match(line)]
     if not lines and not HEADING.search(text):
         raise not_listed(NAME, text)
     matches = []

@@ -69,7 +69,7 @@ def parse(text: str) -> list[Socket]:
     if _TIMES.search(text):
         raise DbportsError("netstat of Windows with -i", code="malformed_answer", fix="List sockets with netstat -ano")
     found: list[Socket | None] = []
-    for line in text.replace("\r", "").split("\n"):
+    for line in (line.rstrip("\r") for line in text.split("\n")):
         program = _PROGRAM.fullmatch(line)
         if program and found:
             last = found[-1]

@@ -73,6 +73,7 @@ def test_columns_around(row: str) -> None:
         "tcp6       0      0  2001:db8::1234:5.1433  *.*                    LISTEN",
         f"tcp4       0      0  *.{'9' * 4300}  *.*  LISTEN",
         "tcp4       0      0  *.70000                *.*                    LISTEN",
+        "tcp4       0      0  *.14\r33               *.*                    LISTEN",
     ],
 )
 def test_what_cannot_be_read_is_an_error(text: str) -> None:

@@ -109,6 +109,7 @@ def test_other_columns_and_ports_that_only_are_taken() -> None:
         "",
         HEADINGS,
         "  TCP    0.0.0.0:135",
+        "  TCP    0.0.0.0:14\r33         0.0.0.0:0              LISTENING       4",
         "  TCP    0.0.0.0:135            DB01:0                 LISTENING",
         "  TCP    db01:ms-sql-s          app-01:50122           ESTABLISHED     3120",
         "  TCP    192.0.2.10:1433        192.0.2.21:50122",
