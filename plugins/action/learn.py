@@ -8,20 +8,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peers
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import call_module
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked, note, noted
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import (
+    AnsibleInventory,
+    inventory_hosts,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.files import (
+    as_list,
     learned_file,
     merge,
     read_earlier,
     render,
     write,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.names import names_by_address
 from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.servers import (
     Learned,
     learn_servers,
@@ -30,6 +37,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.servers im
     settings_of,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import MisfitError
+
+_NAMES = "names-by-address"
 
 
 class ActionModule(DbportsAction):
@@ -41,7 +50,8 @@ class ActionModule(DbportsAction):
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
         host = task_vars["inventory_hostname"]
-        declared = (AnsibleInventory(task_vars["hostvars"]).host(host) or {}).get("dbports_servers")
+        inventory = AnsibleInventory(task_vars["hostvars"])
+        declared = (inventory.host(host) or {}).get("dbports_servers")
         if declared is not None:
             return {"changed": False, "servers": [], "notes": ["the host declares dbports_servers"], "file": ""}
         engines = builtin_engines()
@@ -50,35 +60,44 @@ class ActionModule(DbportsAction):
         if result.get("failed"):
             return result
         try:
-            found = learn_servers(read_seen(result.get("seen")), engines, _addresses(task_vars))
+            found = learn_servers(read_seen(result.get("seen")), engines, _addresses(inventory, host))
         except MisfitError as error:
             reason = "the host's answer cannot be read"
             raise DbportsError(reason, code="unreadable", path=f"seen{error.path}", value=error.value) from None
-        return self._keep(host, found, Path(args["learn_dir"]).absolute())
+        names = _names(inventory, task_vars["hostvars"]) if found else {}
+        return self._keep(host, found, names, Path(args["learn_dir"]).absolute())
 
-    def _keep(self, host: str, found: list[Learned], directory: Path) -> dict[str, Any]:
+    def _keep(self, host: str, found: list[Learned], names: dict[str, str], directory: Path) -> dict[str, Any]:
         """Write what was learned beside what was known, unless there is nothing."""
         path = directory / learned_file(host)
         earlier = read_earlier(path)
-        servers = merge(earlier, found)
+        servers = merge(earlier, found, names)
         notes = [f"{item.values['engine']}: {note}" for item in found for note in item.notes]
         changed = False
         if servers and not self._task.check_mode:
             changed = write(path, render(host, servers, notes))
         elif servers:
             changed = servers != earlier
-        lines = [f"{host}: {item['engine']} for {', '.join(item['clients']) or 'no client'}" for item in servers]
+        clients = [", ".join(map(str, as_list(item.get("clients")))) or "no client" for item in servers]
+        lines = [f"{host}: {item.get('engine')} for {named}" for item, named in zip(servers, clients)]
         self.show("learn", lines)
         return {"changed": changed, "servers": servers, "notes": notes, "file": str(path) if servers else ""}
 
 
-def _addresses(task_vars: dict[str, Any]) -> AddressSet:
+def _addresses(inventory: AnsibleInventory, host: str) -> Ranges:
     """Return the addresses of the host that are known without asking it."""
-    texts = [*task_vars.get("dbports_addresses", ()), task_vars.get("ansible_host", "")]
-    found = []
-    for text in texts:
-        try:
-            found.append(AddressRange.parse(text))
-        except DbportsError:
-            continue
-    return AddressSet(found)
+    try:
+        return Peers(inventory).host(host).addresses
+    except DbportsError:
+        return ()
+
+
+def _names(inventory: AnsibleInventory, hostvars: Any) -> dict[str, str]:
+    """Return which inventory host has which address; the first host of a run that asks looks at all of them."""
+    with locked():
+        kept = noted(_NAMES)
+        if not kept:
+            kept = {"hosts": names_by_address(inventory, inventory_hosts(hostvars))}
+            note(_NAMES, kept)
+    found: dict[str, str] = kept["hosts"]
+    return found

@@ -27,7 +27,11 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report_fi
 class ActionModule(DbportsAction):
     """Read what verify left next to the plan, print the table and write the report."""
 
-    ARGUMENTS: ClassVar[dict[str, Any]] = {**PLAN_OPTIONS, "plan_dir": {"type": "path", "required": True}}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        **PLAN_OPTIONS,
+        "plan_dir": {"type": "path", "required": True},
+        "fail_on": {"type": "list", "elements": "str", "default": ["fail"]},
+    }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
@@ -37,7 +41,7 @@ class ActionModule(DbportsAction):
         if not self.speaks_for_batch(task_vars):
             return result
         hosts = [host for host, _digest in plan.index.hosts]
-        report = Report(plan.index, read_findings(directory, hosts, plan.plan_id), run_id())
+        report = Report(plan.index, read_findings(directory, hosts, plan.plan_id), run_id(), args["fail_on"])
         if not self._task.check_mode:
             self.keep(plan, directory)
             write_report(

@@ -22,7 +22,11 @@ _SIZE = 1 << 20
 
 _FILES = 64
 _SECTION = re.compile(r"\s*\[([^\]]*)\]")
-_VALUE = re.compile(r"""\s*([A-Za-z][\w .-]*?)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^#;\s]*))""")
+_TEXT = r"""(?:"([^"]*)"|'([^']*)'|([^#;\s]*))"""
+_VALUES = (
+    re.compile(rf"\s*([A-Za-z][\w .-]*?)\s*=\s*{_TEXT}"),
+    re.compile(rf"\s*([A-Za-z][\w.-]*)\s+{_TEXT}"),  # PostgreSQL needs no equals sign
+)
 
 
 def look(processes: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def read_values(text: str) -> Iterator[tuple[str, str, str]]:
         header = _SECTION.match(line)
         if header:
             section = header[1].strip().lower()
-        match = None if header else _VALUE.match(line)
+        match = None if header else next(filter(None, (pattern.match(line) for pattern in _VALUES)), None)
         if match:
             yield section, _plain(match[1]), next((part for part in match.groups()[1:] if part is not None), "")
 

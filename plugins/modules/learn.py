@@ -13,10 +13,10 @@ version_added: 0.2.0
 description:
   - Looks at the database programs of a host, the ports on which they listen, the addresses that are connected to them,
     and the ports in their configuration files. From these it writes a declaration of C(dbports_servers) to review.
-  - Nothing that was learned is planned or applied. Review the file, replace addresses by hosts and groups, and move it
-    to C(host_vars).
+  - Nothing that was learned is planned or applied. Review the file and move it to C(host_vars).
+  - A client is named as in the inventory where one host there has its address, and it is an address otherwise.
   - A further run adds what it sees to the file, so that clients are found that connect only at times. Nothing is
-    removed.
+    removed, and what was written into it by hand stays.
   - Hosts that declare C(dbports_servers) are left alone, and so are programs that listen only on loopback.
 options:
   learn_dir:
@@ -50,7 +50,7 @@ servers:
   returned: always
   type: list
   elements: dict
-  sample: [{engine: postgresql, port: 5433, clients: [192.0.2.21]}]
+  sample: [{engine: postgresql, port: 5433, clients: [app-01, 192.0.2.50]}]
 notes:
   description: What there is to look at in this host's declaration.
   returned: always

@@ -17,7 +17,8 @@ description:
     matrix of clients and endpoints, and every rule with its reason and its source.
   - C(report.md) is for readers of text. C(report.json) is for programs, see C(docs/schema/report.schema.json).
     C(report.junit.xml) is for continuous integration, with a suite for each host, a case for each finding and the
-    engine as its class. C(report.csv) has a line for each flow, for those who run the network.
+    engine as its class. It fails when the run does, see O(fail_on). C(report.csv) has a line for each flow, for those
+    who run the network.
   - If the inventory declares no server and O(plan_id) is not given, this is the report of the plan in O(plan_dir).
   - Findings of an earlier run, of hosts that C(--limit) left out of this one, are marked C(old) and have their time. If
     nothing was verified in this run, the latest run is what the others are compared with.
@@ -28,6 +29,12 @@ description:
 options:
   plan_dir:
     required: true
+  fail_on:
+    description:
+      - The findings that are failures in C(report.junit.xml), as in O(dbports.firewall.verify#module:fail_on).
+    type: list
+    elements: str
+    default: [fail]
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:

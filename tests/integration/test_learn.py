@@ -81,7 +81,7 @@ def test_learned_reviewed_and_planned(lab: Lab, run_playbook: Any) -> None:
     learned = yaml.safe_load(files[0].read_text())
     assert sorted(learned["dbports_servers"], key=lambda item: item["engine"]) == [
         {"engine": "etcd", "nodes": [], "clients": []},
-        {"engine": "postgresql", "port": 5433, "clients": [HOSTS["app"]]},
+        {"engine": "postgresql", "port": 5433, "clients": ["app"]},
     ]
     moved = {"host_vars/db.yml": files[0].read_text()}
     plan = run_playbook(PLAN, inventory, files=moved)

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_host, read_index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 
 from judged import Judged
 from lab import Lab, LabHost
+from real_servers import KINDS, LOOPBACK, PORTS, POSTGRES, Postgres, as_postgres, directory
 
 ADDRESSES = {
     "pg": "192.0.2.11",
@@ -32,135 +33,14 @@ ADDRESSES = {
     "app": "192.0.2.21",
     "evil": "192.0.2.66",
 }
-POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin/postgres")).parent
 ENDPOINTS = {"pg": "postgresql/sql", "maria": "mysql/sql", "bird": "firebird/sql", "etcd": "etcd/client"}
-PORTS = {"pg": 5432, "maria": 3306, "bird": 3050, "etcd": 2379}
-LOOPBACK = "127.0.0.1"
 WAIT_FOR_STREAMING = """
 until psql "$1" -Atc 'select state from pg_stat_replication' | grep -q streaming; do sleep 0.1; done
 """
-SETTINGS = "/etc/firebird/3.0/firebird.conf"
 
-
-def as_postgres() -> list[str]:
-    """Return what comes before a command of PostgreSQL, which does not run as root.
-
-    In a world of an ordinary user there is no other user, but a namespace in which that one has another number.
-    """
-    user = pwd.getpwnam("postgres")
-    if Path("/proc/self/uid_map").read_text(encoding="ascii").split() == ["0", "0", "4294967295"]:
-        return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
-    return ["unshare", "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}", "--"]
-
-
-class Server:
-    """One server program, which can be started on any address and port, and ended by its pid.
-
-    :param place: a directory of its own.
-    """
-
-    END = signal.SIGKILL
-    """What ends the program at once; what is in its data then does not matter."""
-
-    def __init__(self, host: LabHost, place: Path) -> None:
-        self.host = host
-        self.place = place
-        self.process: subprocess.Popen[str] | None = None
-
-    def command(self, address: str, port: int) -> list[str]:
-        """Return how the program is started."""
-        raise NotImplementedError
-
-    def start(self, address: str, port: int) -> None:
-        """Start it and wait until it listens."""
-        log = (self.place / "log").open("a", encoding="utf-8")
-        self.process = self.host.popen(self.command(address, port), cwd=self.place, stdout=log, stderr=log)
-        self.host.wait_for(f"tcp/{port}")
-
-    def stop(self) -> None:
-        """End it: the wrappers before it replace themselves by it, so that the pid is its own."""
-        if self.process:
-            self.process.send_signal(self.END)
-            self.process.wait(120)
-            self.process = None
-
-
-class Postgres(Server):
-    """PostgreSQL with a data directory that initdb made."""
-
-    END = signal.SIGINT
-    """A fast shutdown, which takes its child processes with it."""
-
-    def command(self, address: str, port: int) -> list[str]:
-        data = self.place / "data"
-        options = ["-D", str(data), "-p", str(port), "-c", f"listen_addresses={address}", "-c", "fsync=off"]
-        return [*as_postgres(), str(POSTGRES / "postgres"), *options, "-c", f"unix_socket_directories={self.place}"]
-
-    def prepare(self) -> None:
-        """Make the data directory."""
-        options = ["--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C"]
-        self.host.run([*as_postgres(), str(POSTGRES / "initdb"), "-D", str(self.place / "data"), *options], cwd="/")
-        with (self.place / "data" / "pg_hba.conf").open("a", encoding="ascii") as stream:
-            stream.write("host all all 192.0.2.0/24 trust\nhost replication all 192.0.2.0/24 trust\n")
-
-
-class Maria(Server):
-    """MariaDB with a data directory that mariadb-install-db made."""
-
-    def command(self, address: str, port: int) -> list[str]:
-        own = [f"--datadir={self.place}/data", f"--socket={self.place}/socket", f"--pid-file={self.place}/pid"]
-        where = [f"--bind-address={address}", f"--port={port}", f"--init-file={self.place}/init.sql"]
-        return ["mariadbd", "--no-defaults", *own, *where, "--user=root", "--skip-name-resolve"]
-
-    def prepare(self) -> None:
-        (self.place / "init.sql").write_text("CREATE USER IF NOT EXISTS 'app'@'%';\n", encoding="ascii")
-        options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", "--user=root"]
-        self.host.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.place}/data", *options])
-
-
-class Firebird(Server):
-    """Firebird with its own security database; its settings are mounted over those of the package."""
-
-    def command(self, address: str, port: int) -> list[str]:
-        lines = [
-            "DatabaseAccess = Full",
-            f"SecurityDatabase = {self.place}/security.fdb",
-            f"RemoteServicePort = {port}",
-            f"RemoteBindAddress = {address}",
-        ]
-        (self.place / "firebird.conf").write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
-        return self.with_settings("exec firebird")
-
-    def with_settings(self, script: str) -> list[str]:
-        """Return how a shell runs a script with these settings."""
-        mount = f"mount --bind {self.place}/firebird.conf $(realpath {SETTINGS})"
-        own = f"export FIREBIRD_LOCK={self.place} FIREBIRD_TMP={self.place}"
-        return ["unshare", "--mount", "--", "sh", "-c", f"{mount} && {own} && {script}"]
-
-    def prepare(self) -> None:
-        self.command(LOOPBACK, PORTS["bird"])
-        statements = (
-            f"create database '{self.place}/security.fdb'; commit; create user SYSDBA password 'secret'; commit;"
-        )
-        self.host.run(self.with_settings("isql-fb -q -user SYSDBA"), input=statements)
-        statements = f"create database '{self.place}/test.fdb'; commit;"
-        self.host.run(self.with_settings("isql-fb -q -user SYSDBA"), input=statements)
-
-
-class Etcd(Server):
-    """A single node of etcd; its peer port stays on loopback."""
-
-    def command(self, address: str, port: int) -> list[str]:
-        client, peer = f"http://{address}:{port}", f"http://{LOOPBACK}:{port + 1}"
-        urls = [f"--listen-client-urls={client}", f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}"]
-        cluster = [f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}"]
-        return ["etcd", f"--data-dir={self.place}/data-{port}", *urls, *cluster]
-
-    def prepare(self) -> None:
-        """There is nothing to prepare."""
-
-
-KINDS: dict[str, Callable[[LabHost, Path], Any]] = {"pg": Postgres, "maria": Maria, "bird": Firebird, "etcd": Etcd}
+WAIT_FOR_SLEEPER = """
+until psql "$1" -Atc 'select query from pg_stat_activity' | grep -q pg_slee[p]; do sleep 0.1; done
+"""
 
 
 class Clients:
@@ -235,6 +115,10 @@ class Site:
         """Verify all hosts."""
         return self.judged.findings(self.judged.observe_all(list(ADDRESSES)))
 
+    def rulesets(self) -> list[str]:
+        """Return the rules of all hosts, without what they counted."""
+        return [host.run(["nft", "--stateless", "list", "ruleset"]).stdout for host in self.lab.hosts.values()]
+
     def codes(self, host: str) -> dict[str, str]:
         """Verify all hosts, and return what one of them says of each server."""
         return self.of(self.findings(), host)
@@ -248,14 +132,6 @@ class Site:
             for one in findings
             if (one.server, one.endpoint, one.host) == (name, endpoint, host or name)
         }
-
-
-def directory(path: Path) -> Path:
-    """Make a directory that PostgreSQL may use too."""
-    path.mkdir()
-    if os.geteuid() == 0 and path.name in ("pg", "standby"):
-        shutil.chown(path, "postgres", "postgres")
-    return path
 
 
 def inventory() -> dict[str, Any]:
@@ -313,16 +189,53 @@ def replicate(site: Site) -> None:
     site.servers["standby"] = standby
 
 
-def test_a_second_server_beside_each_is_found(site: Site) -> None:
+def test_a_second_server_beside_each_is_found_and_learned(site: Site, run_playbook: Any) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda name: site.second[name].start(ADDRESSES[name], PORTS[name] + 50), KINDS))
     findings = site.findings()
+    learn(site, run_playbook)
     for server in site.second.values():
         server.stop()
     assert site.of(findings, "") == every("ready")
     outside = {one.host: one.port for one in findings if one.verdict != "ok" and one.code == "outside"}
     assert outside == {name: f"tcp {PORTS[name] + 50}" for name in ENDPOINTS}
     assert {one.code for one in findings if one.verdict != "ok"} == {"outside"}
+
+
+def learn(site: Site, run_playbook: Any) -> None:
+    """Learn what runs without any declaration, and plan it: the plan has the ports on which others are served."""
+    run_playbook.environment.update(site.lab.environ)
+    variables = {"ansible_connection": "netns", "ansible_python_interpreter": sys.executable}
+    hosts = {name: {"ansible_host": address} for name, address in ADDRESSES.items()}
+    inventory = {"all": {"hosts": hosts, "vars": variables}}
+    where = f"host={ADDRESSES['pg']} user=postgres"
+    client = site.lab.hosts["app"].popen(["psql", where, "-c", "select pg_sleep(3600)"], stdout=subprocess.DEVNULL)
+    site.lab.hosts["app"].run(["sh", "-c", WAIT_FOR_SLEEPER, "sh", where], timeout=120)
+    before = site.rulesets()
+    result = run_playbook("- import_playbook: dbports.firewall.learn\n", inventory)
+    client.kill()
+    client.wait(120)
+    assert result.rc == 0, result.text
+    files = {path.name: path.read_text() for path in (run_playbook.place / "dbports-learned").iterdir()}
+    assert set(files) == {f"{name}.yml" for name in (*ENDPOINTS, "standby")}
+    first, second = yaml.safe_load(files["pg.yml"])["dbports_servers"]
+    assert first == {"engine": "postgresql", "clients": ["app", "standby"]}
+    assert second == {"engine": "postgresql", "port": 5482, "clients": []}
+    moved = {f"host_vars/{name}": text for name, text in files.items()}
+    planned = run_playbook("- import_playbook: dbports.firewall.plan\n", inventory, files=moved)
+    assert planned.rc == 0, planned.text
+    place = run_playbook.place / "dbports-plan"
+    index = read_index(place, None)
+    for name in (*ENDPOINTS, "standby"):
+        ports = {port for endpoint in read_host(place, index, name).endpoints for port in endpoint.ports}
+        assert {port for first, last in ports for port in range(first, last + 1)} == open_ports(site.lab.hosts[name])
+    assert site.rulesets() == before, "learning changes no rules"
+
+
+def open_ports(host: LabHost) -> set[int]:
+    """Return the TCP ports on which a host serves others."""
+    ends = [line.split()[3] for line in host.run(["ss", "-Hlnt"]).stdout.splitlines()]
+    return {int(end.rpartition(":")[2]) for end in ends if not end.startswith(("127.", "[::1]"))}
 
 
 def test_stopped_moved_and_bound_to_loopback(site: Site) -> None:

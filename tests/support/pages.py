@@ -109,10 +109,15 @@ def planned(data: Mapping[str, Any]) -> tuple[Plan, Index]:
     return plan, index
 
 
-def overview(data: Mapping[str, Any], verified: Mapping[str, HostFindings], groups: Groups | None = None) -> Overview:
+def overview(
+    data: Mapping[str, Any],
+    verified: Mapping[str, HostFindings],
+    groups: Groups | None = None,
+    fail_on: Sequence[str] = ("fail",),
+) -> Overview:
     """Return what a report of declarations and findings is written from."""
     plan, index = planned(data)
-    report = Report(index, Verified(verified, {}), RUN)
+    report = Report(index, Verified(verified, {}), RUN, fail_on)
     return overview_of(report, list(plan.hosts.values()), plan.gateways, data["groups"] if groups is None else groups)
 
 

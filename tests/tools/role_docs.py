@@ -484,7 +484,7 @@ ROLES: dict[str, Spec] = {
             "who run the network.",
             "Where the inventory declares no server, this is the report of the plan that lies in C(dbports_plan_dir).",
         ],
-        "options": {"dbports_plan_dir": _PLAN_DIR, "dbports_plan_id": _PLAN_ID},
+        "options": {"dbports_plan_dir": _PLAN_DIR, "dbports_plan_id": _PLAN_ID, "dbports_fail_on": _FAIL_ON},
     },
 }
 """What each role takes itself, beside the declarations in the inventory."""

@@ -144,8 +144,10 @@ SETTINGS = (
         "port",
         (
             "/etc/postgresql/*/*/postgresql.conf",
-            "/var/lib/pgsql/data/postgresql.conf",
-            "/var/lib/pgsql/*/data/postgresql.conf",
+            "/etc/postgresql/*/*/conf.d/*.conf",
+            "/var/lib/postgresql/*/*/postgresql.auto.conf",
+            "/var/lib/pgsql/data/postgresql*.conf",
+            "/var/lib/pgsql/*/data/postgresql*.conf",
         ),
         "port",
     ),

@@ -14,7 +14,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import host_file
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
-from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.servers import Learned
+from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.names import INSTANCES, joined, named
+from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.servers import Learned, identity
 
 HEADER = "# Learned by dbports.firewall.learn. Review it, then move it to host_vars.\n"
 _VARIABLE = "dbports_servers"
@@ -50,18 +51,31 @@ def read_earlier(path: Path) -> list[dict[str, Any]]:
     return servers
 
 
-def merge(earlier: Sequence[Mapping[str, Any]], found: Sequence[Learned]) -> list[dict[str, Any]]:
-    """Return what was learned before and now: the same server has the peers of both, and none is forgotten."""
-    merged = [dict(item) for item in earlier]
-    for learned in found:
-        same = next((item for item in merged if _identity(item) == _identity(learned.values)), None)
+def merge(
+    earlier: Sequence[Mapping[str, Any]], found: Sequence[Learned], names: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return what was learned before and now: none is forgotten, and what a reviewer wrote stays.
+
+    A server is the same when its clients connect to the same ports: it has the peers of both, and options that were
+    not known before.
+
+    :param names: see :func:`names_by_address`.
+    """
+    merged = [named(item, names) for item in earlier]
+    for server in (named(learned.values, names) for learned in found):
+        same = next((item for item in merged if identity(item) == identity(server)), None)
         if same is None:
-            merged.append(dict(learned.values))
+            merged.append(server)
             continue
-        for key, value in learned.values.items():
-            if isinstance(value, list) and key != "instances":
-                same[key] = sorted({*map(str, same.get(key) or ()), *map(str, value)})
+        for key, value in server.items():
+            is_peers = isinstance(value, list) and key != INSTANCES
+            same[key] = joined(as_list(same.get(key)), value) if is_peers else same.get(key, value)
     return merged
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return peers as a list: a reviewer may write only one, or none."""
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def write(path: Path, text: str) -> bool:
@@ -78,13 +92,6 @@ def write(path: Path, text: str) -> bool:
         reason = f"what was learned cannot be written: {error.strerror}"
         raise DbportsError(reason, code="not_written", path="learn_dir", value=str(path)) from None
     return True
-
-
-def _identity(server: Mapping[str, Any]) -> str:
-    """Return what makes a server the same: everything but its peers."""
-    return repr(
-        sorted((key, value) for key, value in server.items() if not isinstance(value, list) or key == "instances")
-    )
 
 
 def _not_ours(path: Path, reason: str) -> DbportsError:

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option, Setting
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import LOOPBACK, is_watched
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import MisfitError, codec
 
@@ -70,23 +72,48 @@ def settings_of(engines: Mapping[str, Engine]) -> list[dict[str, Any]]:
     ]
 
 
-def learn_servers(seen: Seen, engines: Mapping[str, Engine], own: AddressSet) -> list[Learned]:
+def learn_servers(seen: Seen, engines: Mapping[str, Engine], own: Iterable[AddressRange]) -> list[Learned]:
     """Return the servers that a host shows.
 
     A program that listens only on loopback is no server for others. What an engine takes, another does not: PgBouncer
     beside PostgreSQL is an option of it.
 
-    :param own: the host's addresses, which are nobody's clients.
+    :param own: addresses of the host, beside those that connections show; they are nobody's clients.
     """
     left = [one for one in seen.sockets if one.is_listener and _is_open(one)]
     connected = [one for one in seen.sockets if one.state == "ESTABLISHED"]
+    local = [AddressRange.of_socket(one.local_address) for one in connected]
+    peers = _Peers(connected, AddressSet([*own, *local]))
     found = []
     for engine in _local(engines):
         for group in _groups(engine, left):
             taken = {(one.protocol, one.local_port) for one in group}
             left = [one for one in left if (one.protocol, one.local_port) not in taken]
-            found.append(_Server(engine, group, seen.values, _Peers(connected, own)).learned())
+            found.append(_Server(engine, group, seen.values, peers).learned())
     return found
+
+
+def identity(server: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what makes two declarations the same server: the engine, and the ports to which its clients connect."""
+    engine = builtin_engines().get(str(server.get("engine")))
+    if engine is None:
+        return (repr(server),)
+    option = _main_option(engine)
+    default = next((item.default for item in engine.options if item.name == option), None)
+    inner = server.get("instances")
+    holders = [item for item in inner if isinstance(item, Mapping)] if isinstance(inner, list) else [server]
+    return (engine.name, *sorted(str(item.get(option, default)) for item in holders))
+
+
+def _main_option(engine: Engine) -> str:
+    """Return the option that has the port to which clients connect.
+
+    That of SQL Server's instances is computed from their options, and the first one that can be looked up is it.
+    """
+    main = _main(engine)
+    name = main.port.partition("+")[0] if main else ""
+    options = {item.name for item in (*engine.options, *engine.instance_options)}
+    return name if name in options or not engine.settings else engine.settings[0].option
 
 
 def _local(engines: Mapping[str, Engine]) -> Iterator[Engine]:
@@ -183,8 +210,7 @@ class _Server:
     def _take(self, flow: FlowSpec, *, is_main: bool) -> None:
         """Find the port of a flow among those that nothing else explains, and note what is not its default."""
         name, _plus, text = flow.port.partition("+")
-        if is_main and name not in self._options and self._engine.settings:
-            name = self._engine.settings[0].option  # instances of SQL Server: ports are computed from their options
+        name = _main_option(self._engine) if is_main else name
         option, offset = self._options.get(name), int(text or 0)
         if option is None or option.type not in ("port", "ports"):
             return
@@ -232,7 +258,7 @@ class _Server:
             int(value.value)
             for item in wanted
             for value in self._configured
-            if value.key == item.key and _matches(item, value) and value.value.isdecimal() and len(value.value) < 6
+            if _matches(item, value) and value.value.isdecimal() and len(value.value) < 6
         ]
         return [port for port in reversed(found) if 0 < port <= MAX_PORT]
 
@@ -258,4 +284,6 @@ class _Server:
 
 
 def _matches(setting: Setting, value: Value) -> bool:
-    return not setting.sections or value.section in setting.sections
+    """Tell whether a value is that of a setting: other servers have a port too, in files of their own."""
+    mine = any(fnmatchcase(value.file, pattern) for pattern in setting.files)
+    return mine and value.key == setting.key and (not setting.sections or value.section in setting.sections)

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -97,7 +98,8 @@ def cell(text: str) -> str:
 def junit_of(overview: Overview) -> str:
     """Return the findings as JUnit: a suite for each host, a case for each finding, the engine as its class.
 
-    What failed is a failure and what could not be told is an error; a host that was not verified is skipped.
+    It fails when the run does: only what fails that is a failure, or an error where it could not be told. Skipped are
+    what could not be told otherwise, failures of an earlier run, and hosts that were not verified.
     """
     report = overview.report
     suites = ElementTree.Element("testsuites", name=f"dbports.firewall {report.index.plan_id}")
@@ -114,10 +116,9 @@ def junit_of(overview: Overview) -> str:
             counts = {"tests": 1, "failures": 0, "errors": 0, "skipped": 1}
         else:
             suite.set("timestamp", verified.verified_at[:19])
-            _cases(suite, findings, overview)
-            verdicts = [finding.verdict for finding in findings]
-            failed, unknown = verdicts.count("fail"), verdicts.count("unknown")
-            counts = {"tests": len(verdicts), "failures": failed, "errors": unknown, "skipped": 0}
+            tags = Counter(_cases(suite, findings, overview))
+            counts = {"tests": len(findings), "failures": tags["failure"], "errors": tags["error"]}
+            counts["skipped"] = tags["skipped"]
         for name, count in counts.items():
             suite.set(name, str(count))
         suite.set("time", "0")
@@ -125,7 +126,8 @@ def junit_of(overview: Overview) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(suites, encoding="unicode")}\n'
 
 
-def _cases(suite: ElementTree.Element, findings: Iterable[Finding], overview: Overview) -> None:
+def _cases(suite: ElementTree.Element, findings: Iterable[Finding], overview: Overview) -> Iterator[str]:
+    """Add a case for each finding, and yield what it is tagged with, empty where there is nothing to say."""
     for finding in findings:
         server = finding.endpoint.partition("/")[0]
         engine = overview.engines.get((finding.server, server)) or overview.engines.get((finding.host, server))
@@ -133,11 +135,18 @@ def _cases(suite: ElementTree.Element, findings: Iterable[Finding], overview: Ov
         what = {"accept": serves, "refuse": "refuse"}.get(finding.intended, finding.code)
         name = " ".join(part for part in (what, finding.server, finding.endpoint, finding.port) if part)
         case = ElementTree.SubElement(suite, "testcase", name=visible(name), classname=engine or "dbports", time="0")
-        if finding.verdict == "ok":
+        bad, unknown = finding in overview.report.failing, finding.verdict == "unknown"
+        time = overview.report.earlier.get(finding.host, "")
+        fails, skips = bad and not time, bad or unknown
+        tag = ("error" if unknown else "failure") if fails else "skipped" if skips else "system-out"
+        if finding.verdict == "ok" and not bad:
+            yield ""
             continue
-        tag = {"fail": "failure", "unknown": "error"}.get(finding.verdict, "system-out")
         told = ElementTree.SubElement(case, tag)
-        told.text = visible(finding_sentence(finding))
+        old = f"of an earlier run ({time}): " if time else ""
+        told.text = visible(f"{old}{finding_sentence(finding)}")
         if tag != "system-out":
             told.set("message", told.text)
+        if fails:
             told.set("type", finding.code)
+        yield tag

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import failing
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
     Configured,
     Finding,
@@ -43,9 +44,11 @@ class Report:
     :param index: the plan's index.
     :param read: see :func:`read_findings`.
     :param run: this run. If nothing was verified in it, the latest one is compared with.
+    :param fail_on: which findings fail a run, see :func:`failing`.
+    :raises DbportsError: when that names neither verdicts nor codes.
     """
 
-    def __init__(self, index: Index, read: Verified, run: str) -> None:
+    def __init__(self, index: Index, read: Verified, run: str, fail_on: Sequence[str] = ("fail",)) -> None:
         self.index = index
         self.verified = verified = read.hosts
         self.unusable = read.unusable
@@ -57,6 +60,7 @@ class Report:
         self.findings = [
             finding for host in sorted(verified) for finding in join(verified[host].findings, self._shown(host))
         ]
+        self.failing = set(failing(self.findings, fail_on))
         self.conflicts = [conflict_sentence(item) for item in index.conflicts]
         self.warnings = [sentence(item) for item in index.warnings]
         found = Counter(finding.verdict for finding in self.findings)

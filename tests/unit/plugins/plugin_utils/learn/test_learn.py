@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressSet, parse_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import parse_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._learn import look, read_values
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
@@ -25,6 +25,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.files impo
     render,
     write,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.names import names_by_address
 from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.servers import (
     Learned,
     Seen,
@@ -50,7 +51,7 @@ def connection(port: int, peer: str) -> Socket:
 
 def learned(*sockets: Socket, values: tuple[Value, ...] = ()) -> list[Learned]:
     """Learn from what a host shows."""
-    return learn_servers(Seen(sockets, values), builtin_engines(), AddressSet(parse_addresses([OWN])))
+    return learn_servers(Seen(sockets, values), builtin_engines(), parse_addresses([OWN]))
 
 
 def left_over(servers: list[Learned], *sockets: Socket) -> list[str]:
@@ -159,8 +160,8 @@ def test_runs_are_merged(tmp_path: Path) -> None:
     first = learned(listener("postgres", 5432), connection(5432, CLIENT))
     second = learned(listener("postgres", 5432), listener("etcd", 2379, pid=9), connection(5432, NODE))
     path = tmp_path / "new" / learned_file("db")
-    assert write(path, render("db", merge(read_earlier(path), first), []))
-    servers = merge(read_earlier(path), second)
+    assert write(path, render("db", merge(read_earlier(path), first, {}), []))
+    servers = merge(read_earlier(path), second, {})
     assert write(path, render("db", servers, ["a note\nwith a line end"]))
     assert not write(path, render("db", servers, ["a note\nwith a line end"]))
     assert read_earlier(path) == [
@@ -168,6 +169,125 @@ def test_runs_are_merged(tmp_path: Path) -> None:
         {"engine": "etcd", "clients": []},
     ]
     assert len([line for line in path.read_text().splitlines() if line.startswith("# - ")]) == 1
+
+
+def test_hosts_are_named_where_their_addresses_are_known() -> None:
+    hosts: dict[str, dict[str, Any]] = {
+        "app": {"ansible_host": CLIENT},
+        "twin-1": {"dbports_addresses": ["192.0.2.31", "2001:db8::31"]},
+        "twin-2": {"ansible_host": "192.0.2.31"},
+        "{{ lookup('pipe', 'id') }}": {"ansible_host": "192.0.2.32"},
+        "tag\U000e0041": {"ansible_host": "192.0.2.33"},
+        "db-1.example": {"ansible_host": "db-1.example"},
+        "wrong": {"dbports_addresses": "no address"},
+    }
+    names = names_by_address(PlainInventory({"hosts": hosts}), hosts)
+    assert names == {CLIENT: "app", "2001:db8::31": "twin-1"}
+    found = learned(
+        listener("postgres", 5432), *(connection(5432, item) for item in (CLIENT, "192.0.2.31", "2001:db8::31"))
+    )
+    assert merge([], found, names)[0]["clients"] == ["192.0.2.31", "app", "twin-1"]
+    earlier = [{"engine": "postgresql", "clients": ["192.0.2.50", CLIENT]}]
+    assert merge(earlier, found, names)[0]["clients"] == ["192.0.2.31", "192.0.2.50", "app", "twin-1"]
+
+
+def test_what_a_reviewer_wrote_stays() -> None:
+    """In the file itself, which the next run adds to."""
+    reviewed = [
+        {
+            "engine": "postgresql",
+            "port": 5432,
+            "comment": "ERP",
+            "clients": [{"name": "web", "allow_empty": True}, "app_servers"],
+        },
+        {"engine": "mssql", "instances": [{"name": "SALES", "tcp_port": 1433}], "clients": "reports"},
+        {"engine": "sql602", "clients": None},
+        {"engine": "ours", "clients": []},
+        {},
+    ]
+    found = learned(
+        listener("postgres", 5432, pid=1),
+        listener("pgbouncer", 6432, pid=2),
+        listener("sqlservr", 1433, pid=3),
+        listener("602sql11", 5002, pid=4),
+        *(connection(port, CLIENT) for port in (5432, 1433, 5002)),
+    )
+    assert merge(reviewed, found, {CLIENT: "app"}) == [
+        {
+            "engine": "postgresql",
+            "port": 5432,
+            "comment": "ERP",
+            "clients": ["app", "app_servers", {"name": "web", "allow_empty": True}],
+            "pgbouncer_port": 6432,
+        },
+        {"engine": "mssql", "instances": [{"name": "SALES", "tcp_port": 1433}], "clients": ["app", "reports"]},
+        {"engine": "sql602", "clients": ["app"]},
+        {"engine": "ours", "clients": []},
+        {},
+    ]
+
+
+def test_the_host_itself_is_no_client() -> None:
+    """It connects from any address it has, and the inventory knows only one of them."""
+    own = "198.51.100.10"
+    there = Socket("ipv4", "tcp", "ESTABLISHED", own, 5432, own, 40000, 7, "postgres")
+    (found,) = learned(listener("postgres", 5432), there, connection(5432, CLIENT))
+    assert found.values["clients"] == [CLIENT]
+
+
+FILES = {
+    "/var/opt/mssql/mssql.conf": "[sqlagent]\nenabled = false\n\n[network]\ntcpport = 14330\nipaddress = 0.0.0.0\n",
+    "/etc/602sql": "[ERP]\r\nPath = /srv/602sql\r\nIPPort=6001\r\nHTTPTunnelPort=8080\r\nIP address = 0.0.0.0\r\n",
+    "/etc/postgresql/15/main/postgresql.conf": "#port = 5432\nport 5433\t\t# (change requires restart)\n",
+    "/etc/pgbouncer/pgbouncer.ini": "[databases]\n* = host=/run\n[pgbouncer]\nlisten_port = 6433\n",
+    "/etc/mysql/mariadb.conf.d/50-server.cnf": "[client]\nport = 1\n[mysqld]\nport = 3310\nmysqlx-port = 33070\n",
+    "/etc/firebird/3.0/firebird.conf": "#RemoteServicePort = 3050\nRemoteServicePort = 3055\nRemoteAuxPort = 3056\n",
+}
+
+
+def test_all_configuration_files_are_read(tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        path = tmp_path / name.lstrip("/")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(text.encode())
+    settings = [
+        {**item, "files": [f"{tmp_path}{pattern}" for pattern in item["files"]]}
+        for item in settings_of(builtin_engines())
+    ]
+    shown = look(["no such program"], settings)["values"]
+    values = tuple(Value(**{**item, "file": item["file"].removeprefix(str(tmp_path))}) for item in shown)
+    assert sorted((item.file, item.key, item.value) for item in values) == [
+        ("/etc/602sql", "HTTPTunnelPort", "8080"),
+        ("/etc/602sql", "IPPort", "6001"),
+        ("/etc/firebird/3.0/firebird.conf", "RemoteAuxPort", "3056"),
+        ("/etc/firebird/3.0/firebird.conf", "RemoteServicePort", "3055"),
+        ("/etc/mysql/mariadb.conf.d/50-server.cnf", "mysqlx_port", "33070"),
+        ("/etc/mysql/mariadb.conf.d/50-server.cnf", "port", "3310"),
+        ("/etc/pgbouncer/pgbouncer.ini", "listen_port", "6433"),
+        ("/etc/postgresql/15/main/postgresql.conf", "port", "5433"),
+        ("/var/opt/mssql/mssql.conf", "tcpport", "14330"),
+    ]
+    programs = {
+        "sqlservr": (1433, 14330),
+        "602sql11": (6002, 8080),
+        "postgres": (5432, 5433),
+        "pgbouncer": (6433,),
+        "mariadbd": (3306, 3310, 33070),
+        "firebird": (3050, 3055),
+    }
+    sockets = [listener(name, port, pid=pid) for pid, name in enumerate(programs, 1) for port in programs[name]]
+    found = {item.values["engine"]: item.values for item in learned(*sockets, values=values)}
+    assert found["mssql"]["instances"][0]["tcp_port"] == 14330
+    assert (found["sql602"]["port_base"], found["sql602"]["http_tunnel_port"]) == (6001, 8080)
+    assert (found["postgresql"]["port"], found["postgresql"]["pgbouncer_port"]) == (5433, 6433)
+    assert (found["mysql"]["port"], found["mysql"]["x_port"]) == (3310, 33070)
+    assert (found["firebird"]["port"], found["firebird"]["aux_port"]) == (3055, 3056)
+
+
+def test_a_port_of_another_engines_file_says_nothing() -> None:
+    values = (Value("/etc/mysql/my.cnf", "mysqld", "port", "9999"),)
+    (found,) = learned(listener("postgres", 5432), listener("postgres", 9999), values=values)
+    assert "port" not in found.values
 
 
 @pytest.mark.parametrize("text", ["", "dbports_servers: []\n", f"{HEADER}- x\n", f"{HEADER}dbports_servers: [x]\n"])

@@ -30,7 +30,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.exports i
     json_of,
     junit_of,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import Verified
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import HostFindings, Verified
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.overview import Overview, overview_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import Report
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report_files import FORMATS, write_report
@@ -121,22 +121,55 @@ def test_no_cell_is_a_formula(text: str, shown: str) -> None:
     assert cell(text) == shown
 
 
-def test_junit_has_a_suite_for_each_host_and_a_case_for_each_finding() -> None:
-    suites = ElementTree.XML(junit_of(MIXED))
+@pytest.mark.parametrize(
+    ("fail_on", "failures", "errors"),
+    [
+        (["fail"], {"fail"}, set()),
+        (["warn"], {"fail", "warn"}, set()),
+        (["unknown", "warn"], {"fail", "warn"}, {"unknown"}),
+        (["never"], set(), set()),
+    ],
+)
+def test_junit_has_a_suite_for_each_host_and_fails_when_the_run_does(
+    fail_on: list[str], failures: set[str], errors: set[str]
+) -> None:
+    shown = overview(FLEET, sample_findings(FLEET), fail_on=fail_on)
+    suites = ElementTree.XML(junit_of(shown))
     by_name = {suite.get("name"): suite for suite in suites}
-    assert set(by_name) == set(MIXED.port_sets)
+    assert set(by_name) == set(shown.port_sets)
     for name, suite in by_name.items():
-        verified = MIXED.report.verified.get(str(name))
-        verdicts = [finding.verdict for finding in MIXED.report.findings if finding.host == name]
+        verdicts = [finding.verdict for finding in shown.report.findings if finding.host == name]
+        old, bad = name in shown.report.earlier, [verdict for verdict in verdicts if verdict in failures | errors]
+        expected = {
+            "failure": 0 if old else sum(verdict in failures for verdict in bad),
+            "error": 0 if old else sum(verdict in errors for verdict in bad),
+            "skipped": len(bad) * old + (not errors) * verdicts.count("unknown") + (name not in shown.report.verified),
+        }
+        assert {tag: len(suite.findall(f"testcase/{tag}")) for tag in expected} == expected
+        counts = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+        assert {tag: int(suite.get(counts[tag], "")) for tag in expected} == expected
         assert len(suite) == int(suite.get("tests", "")) == (len(verdicts) or 1)
-        assert len(suite.findall("testcase/failure")) == int(suite.get("failures", "")) == verdicts.count("fail")
-        assert len(suite.findall("testcase/error")) == int(suite.get("errors", "")) == verdicts.count("unknown")
-        assert len(suite.findall("testcase/skipped")) == int(suite.get("skipped", "")) == (verified is None)
     (case,) = by_name["archive-db-001"].findall("testcase[@classname='firebird']")[:1]
     assert "firebird/" in str(case.get("name"))
     failed = [message.get("message") for message in suites.iter("failure")]
-    assert failed
+    assert bool(failed) == bool(failures)
     assert all(failed)
+
+
+def test_failures_of_an_earlier_run_are_skipped_with_their_time() -> None:
+    """A run that is limited to other hosts does not fail because of them."""
+    plan, index = planned(THREE)
+    finding = Finding("stopped", "fail", "erp-db", "erp-db", "mssql/MSSQLSERVER/tds", port="tcp 1433")
+    old = HostFindings("2026-01-01T00:00:00+00:00", "before", (finding,))
+    new = HostFindings("2026-01-02T00:00:00+00:00", RUN, ())
+    report = Report(index, Verified({"erp-db": old, "app-01": new}, {}), RUN)
+    suites = ElementTree.XML(junit_of(overview_of(report, list(plan.hosts.values()))))
+    assert list(suites.iter("failure")) == []
+    (skipped,) = suites.findall("testsuite[@name='erp-db']/testcase/skipped")
+    assert str(skipped.get("message")).startswith("of an earlier run (2026-01-01T00:00:00+00:00): ")
+    alone = Report(index, Verified({"erp-db": old}, {}), RUN)
+    suites = ElementTree.XML(junit_of(overview_of(alone, list(plan.hosts.values()))))
+    assert len(list(suites.iter("failure"))) == 1, "nothing was verified since: the latest run counts"
 
 
 def test_a_host_whose_findings_cannot_be_used_is_skipped_with_the_reason() -> None:
