@@ -111,15 +111,16 @@ def _foreign(state: State, arguments: Mapping[str, Any]) -> list[dict[str, Any]]
     rules = [*(arguments.get("rules") or ()), *(arguments.get("sent") or ())]
     apart = [{**rule, "peers": [peer]} for rule in rules for peer in rule.get("peers") or ()]
     single = [
-        Accept(rule.direction, rule.protocol, rule.ports, rule.peers, rule.purpose, rule.required)
-        for rule in read_rules(apart)
+        Accept(rule.direction, rule.protocol, rule.ports, rule.peers, rule.purpose, rule.required, rule.forward)
+        for one in read_rules(apart)
+        for rule in one.parts
+        if rule.peers
     ]
     groups: dict[Any, list[Accept]] = {}
     for item in state.foreign(Ruleset(tuple(single))):
         place = tuple(sorted(item.place.items()))
-        groups.setdefault(
-            (place, (item.accept.direction, item.accept.protocol, item.accept.ports), item.verdict), []
-        ).append(item.accept)
+        same = (item.accept.direction, item.accept.protocol, item.accept.ports, item.accept.forward)
+        groups.setdefault((place, same, item.verdict), []).append(item.accept)
     together = [
         replace(accepts[0], peers=merge_addresses(peer for one in accepts for peer in one.peers))
         for accepts in groups.values()
@@ -132,7 +133,17 @@ def _carried(ruleset: Ruleset) -> dict[str, Any]:
     """Return rules as data."""
     rules: list[dict[str, Any]] = []
     for item in ruleset.parts:
-        row = {"direction": item.direction, "protocol": item.protocol, "ports": format_ports(item.ports)}
+        row: dict[str, Any] = {
+            "direction": item.direction,
+            "protocol": item.protocol,
+            "ports": format_ports(item.ports),
+        }
+        if item.forward:
+            row["forward"] = {
+                **item.forward._asdict(),
+                "targets": format_addresses(item.forward.targets),
+                "source_ports": format_ports(item.forward.source_ports),
+            }
         if isinstance(item, Accept):
             rules.append({"accept": True, **row, "peers": format_addresses(item.peers), "comment": item.comment})
         else:

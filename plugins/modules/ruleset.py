@@ -36,9 +36,12 @@ options:
     default: []
     suboptions:
       direction:
-        description: Whether the peers reach this host (V(in)) or this host reaches the peers (V(out)).
+        description:
+          - Whether the peers reach this host (V(in)) or this host reaches the peers (V(out)).
+          - With V(forward) the peers reach others through this host, which is a router or publishes the ports of
+            containers. Only nftables carries such rules.
         type: str
-        choices: [in, out]
+        choices: [in, out, forward]
         default: in
       protocol:
         description: The protocol; V(icmp) is the echo request of IPv4 and IPv6.
@@ -50,6 +53,36 @@ options:
         type: list
         elements: str
         default: []
+      targets:
+        description:
+          - Addresses and networks that packets are forwarded to, for direction V(forward).
+          - A router sees them after destination NAT and the peers before source NAT.
+        type: list
+        elements: str
+        default: []
+      source_ports:
+        description: Ports that packets which are forwarded come from. Any, if empty.
+        type: list
+        elements: str
+        default: []
+      stateful:
+        description:
+          - Whether the connection tracking of a router may tell answers from requests.
+          - If V(false), the ports tell them, and on guarded ports answers only pass to the peers. Use it where only one
+            half of the connections passes this router.
+        type: bool
+        default: true
+      answered:
+        description: Whether packets that are forwarded have answers.
+        type: bool
+        default: true
+      published:
+        description:
+          - Whether a rule with direction V(forward) is for ports that this host itself translates to others, such as
+            the published ports of containers.
+          - O(rules[].ports) are then the published ports. Where they lead is not asked.
+        type: bool
+        default: false
       peers:
         description:
           - Addresses and networks, IPv4 and IPv6.
@@ -322,6 +355,11 @@ foreign:
       description: The ports of the rule.
       type: str
       sample: "1433"
+    targets:
+      description: Where a rule with direction V(forward) leads to.
+      type: list
+      elements: str
+      sample: [198.51.100.10]
     peer:
       description: The peer that was taken as a sample.
       type: str
@@ -357,9 +395,14 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in 
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 
 RULE = {
-    "direction": {"type": "str", "choices": ["in", "out"], "default": "in"},
+    "direction": {"type": "str", "choices": ["in", "out", "forward"], "default": "in"},
     "protocol": {"type": "str", "choices": ["tcp", "udp", "icmp"], "required": True},
     "ports": {"type": "list", "elements": "str", "default": []},
+    "targets": {"type": "list", "elements": "str", "default": []},
+    "source_ports": {"type": "list", "elements": "str", "default": []},
+    "stateful": {"type": "bool", "default": True},
+    "answered": {"type": "bool", "default": True},
+    "published": {"type": "bool", "default": False},
     "peers": {"type": "list", "elements": "str", "default": []},
     "purpose": {"type": "str", "default": ""},
     "need": {"type": "str", "choices": ["required", "optional"], "default": "required"},

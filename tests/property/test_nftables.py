@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.losses import losses
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     MAX_COMMENT,
     Ruleset,
-    losses,
     plain_comment,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from drawn_rules import POLICY, RULE, RULES, namespace
+from drawn_rules import FORWARD, POLICY, PUBLISHED, RULE, RULES, namespace
 from firewall_cases import ruleset
 
 
@@ -56,6 +56,22 @@ def test_what_is_loaded_is_what_is_read(nft: Nft, rules: list[dict[str, Any]], p
     assert decode(read_listing(nft.listing())) == wanted
     if wanted:
         # The text that a failed transaction goes back to brings the same ruleset.
+        text = nft.own_text()
+        load(nft, encode(Ruleset()))
+        load(nft, text)
+        assert decode(read_listing(nft.listing())) == wanted
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(forward=st.lists(st.one_of(FORWARD, FORWARD, PUBLISHED), min_size=1, max_size=5), others=RULES, policy=POLICY)
+def test_what_a_router_forwards_is_read_as_it_is_loaded(
+    nft: Nft, forward: list[dict[str, Any]], others: list[dict[str, Any]], policy: str
+) -> None:
+    """Also beside rules of the host itself, and from the text that a failed transaction goes back to."""
+    wanted = ruleset([*forward, *others], policy=policy)
+    load(nft, encode(wanted))
+    assert decode(read_listing(nft.listing())) == wanted
+    if wanted:
         text = nft.own_text()
         load(nft, encode(Ruleset()))
         load(nft, text)

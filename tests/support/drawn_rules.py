@@ -40,6 +40,32 @@ RULE = st.fixed_dictionaries(
 PING = st.fixed_dictionaries(
     {"direction": st.sampled_from(["in", "out"]), "protocol": st.just("icmp"), "peers": PEERS, "purpose": st.text()}
 )
+FORWARD = st.fixed_dictionaries(
+    {
+        "direction": st.just("forward"),
+        "protocol": st.sampled_from(["tcp", "udp"]),
+        "ports": PORTS,
+        "peers": PEERS,
+        "targets": PEERS.filter(bool),
+        "source_ports": st.one_of(st.just([]), st.just(["32768-60999"]), PORTS),
+        "stateful": st.booleans(),
+        "answered": st.booleans(),
+        "guarded": st.booleans(),
+        "purpose": st.text(max_size=150),
+    }
+)
+"""A rule of a router."""
+
+PUBLISHED = st.fixed_dictionaries(
+    {
+        "direction": st.just("forward"),
+        "protocol": st.sampled_from(["tcp", "udp"]),
+        "ports": PORTS,
+        "peers": PEERS,
+        "published": st.just(True),
+        "purpose": st.text(max_size=150),
+    }
+)
 RULES = st.lists(st.one_of(RULE, RULE, PING), max_size=5)
 POLICY = st.sampled_from(["guard", "open"])
 

@@ -22,6 +22,8 @@ class Translator(Protocol):
     """What a backend decides; pure, so that it also works on the controller, for a host where Python does not run."""
 
     name: str
+    forwards: bool
+    """Whether it writes and reads rules of direction ``forward``; what else these ask of it is in writing.py."""
 
     def decode(self, observed: Observed) -> State:
         """Read the own rules; what :meth:`encode` would not have written is unexpected."""

@@ -19,12 +19,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.co
     sentence,
     told_by_direction,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.losses import losses
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
     Direction,
     Ruleset,
     build_ruleset,
-    losses,
     owner_text,
     read_policy,
     read_rules,
@@ -230,7 +230,7 @@ def _refusal(before: Ruleset, wish: DesiredState) -> Optional[DbportsError]:
     """Refuse to take away what looks like the work of half an inventory."""
     if wish.absent or wish.allow_shrink:
         return None
-    directions: Sequence[Direction] = DIRECTIONS if wish.outbound else ("in",)
+    directions: Sequence[Direction] = DIRECTIONS if wish.outbound else ("in", "forward")
     lost = losses(before, wish.ruleset, directions=directions)
     if not lost:
         return None

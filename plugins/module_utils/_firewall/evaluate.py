@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
@@ -13,7 +13,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     AddressSet,
     merge_addresses,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction, Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forwarding import Views
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction, Forward, Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, format_ports
 
 NO_RULE = "no rule"
@@ -32,14 +33,19 @@ class Decision(NamedTuple):
 
 
 class FlowKey(NamedTuple):
-    """The packets that rules tell apart by all but their addresses; ``ports`` is empty for icmp."""
+    """The packets that rules tell apart by all but the peers' addresses; ``ports`` is empty for icmp.
+
+    ``forward`` is there for that direction only.
+    """
 
     direction: Direction
     protocol: Protocol
     ports: tuple[PortRange, ...]
+    forward: Optional[Forward] = None
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.direction, self.protocol, format_ports(self.ports)) if part)
+        targets = ["to", ", ".join(map(str, self.forward.targets))] if self.forward and self.forward.targets else []
+        return " ".join(part for part in (self.direction, self.protocol, format_ports(self.ports), *targets) if part)
 
 
 class Evaluator:
@@ -51,6 +57,7 @@ class Evaluator:
     def __init__(self, ruleset: Ruleset, wanted: Ruleset) -> None:
         self._ruleset = ruleset
         self._wanted = wanted
+        self._views = Views(ruleset, wanted)
         self._parts: dict[FlowKey, list[_Part]] = {}
 
     def decide(self, flow: FlowKey, peers: Sequence[AddressRange]) -> Decision:
@@ -72,25 +79,16 @@ class Evaluator:
     def _cut(self, flow: FlowKey) -> list[_Part]:
         """Return the ports of a flow in parts of which the same is true."""
         if flow not in self._parts:
-            rules = [item for item in self._ruleset.accepts if (item.direction, item.protocol) == flow[:2]]
-            guarded, wanted = (item.guarded(flow.direction, flow.protocol) for item in (self._ruleset, self._wanted))
-            ranges = [*guarded, *wanted, *(ports for rule in rules for ports in rule.ports)]
-            found = []
-            parts: list[Optional[PortRange]] = [*_segments(flow.ports, ranges)]
-            for part in parts or [None]:
-                mine = [rule for rule in rules if part is None or _covered(part, rule.ports)]
-                admitted = AddressSet(peer for rule in mine for peer in rule.peers)
-                closed = part is not None and _covered(part, guarded)
-                found.append(
-                    _Part(
-                        admitted,
-                        "; ".join(dict.fromkeys(rule.comment for rule in mine)),
-                        closed,
-                        part is not None and _covered(part, wanted),
-                    )
-                )
-            self._parts[flow] = found
+            self._parts[flow] = [
+                part for ruleset, wanted in self._rulesets(flow) for part in _cut(flow, ruleset, wanted)
+            ]
         return self._parts[flow]
+
+    def _rulesets(self, flow: FlowKey) -> list[tuple[Ruleset, ...]]:
+        """Return the rules in force and the wanted ones that are for a flow, for each part of its targets."""
+        if flow.forward is None:
+            return [(self._ruleset, self._wanted)]
+        return [view.rulesets for view in self._views.at(flow.forward.targets)]
 
 
 class _Part(NamedTuple):
@@ -100,6 +98,33 @@ class _Part(NamedTuple):
     rules: str
     guarded: bool
     wanted: bool
+
+
+def _cut(flow: FlowKey, ruleset: Ruleset, wanted: Ruleset) -> Iterator[_Part]:
+    """Yield the ports of a flow in parts of which the same is true."""
+    rules = [
+        item
+        for item in ruleset.accepts
+        if (item.direction, item.protocol) == (flow.direction, flow.protocol) and _from_all(item.forward, flow.forward)
+    ]
+    guarded, closed = (item.guarded(flow.direction, flow.protocol) for item in (ruleset, wanted))
+    ranges = [*guarded, *closed, *(ports for rule in rules for ports in rule.ports)]
+    parts: list[Optional[PortRange]] = [*_segments(flow.ports, ranges)]
+    for part in parts or [None]:
+        mine = [rule for rule in rules if part is None or _covered(part, rule.ports)]
+        yield _Part(
+            AddressSet(peer for rule in mine for peer in rule.peers),
+            "; ".join(dict.fromkeys(rule.comment for rule in mine)),
+            part is not None and _covered(part, guarded),
+            part is not None and _covered(part, closed),
+        )
+
+
+def _from_all(rule: Optional[Forward], flow: Optional[Forward]) -> bool:
+    """Tell whether a rule is for all source ports of a flow."""
+    return not (rule and flow and rule.source_ports) or (
+        bool(flow.source_ports) and all(_covered(port, rule.source_ports) for port in flow.source_ports)
+    )
 
 
 def _segments(ports: Sequence[PortRange], ranges: Sequence[PortRange]) -> list[PortRange]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, Optional, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
     AddressRange,
@@ -29,8 +29,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import (
     parse_ports,
 )
 
-Direction = Literal["in", "out"]
-DIRECTIONS: tuple[Direction, ...] = ("in", "out")
+Direction = Literal["in", "out", "forward"]
+DIRECTIONS: tuple[Direction, ...] = ("in", "out", "forward")
+"""Into this host, out of it, and through it on the way between others."""
+
+HOST_DIRECTIONS: tuple[Direction, ...] = ("in", "out")
+"""Those of the host's own packets: what every firewall here writes."""
+
 Policy = Literal["guard", "open"]
 POLICIES: tuple[Policy, ...] = ("guard", "open")
 
@@ -41,15 +46,41 @@ _MAX_OWNER = 80
 """Bytes of it that are left for the name of an inventory host."""
 
 _Choice = TypeVar("_Choice", bound=str)
-_Key = tuple[Direction, Protocol, tuple[PortRange, ...]]
-"""What rules have in common that become one accept."""
+
+
+class Forward(NamedTuple):
+    """What packets that pass through this host have beside the peers that they come from, and ports.
+
+    :param targets: where they go to, as a forwarding host sees it, so after destination NAT and before source NAT.
+        Nowhere in particular where this host itself publishes the ports: then all is meant whose destination it has
+        translated, which came to one of the ports before.
+    :param source_ports: where requests may come from; empty for any port.
+    :param stateless: connection tracking is not asked who opened a connection: the ports tell answers from requests.
+    :param unanswered: requests have no answers.
+    """
+
+    targets: tuple[AddressRange, ...] = ()
+    source_ports: tuple[PortRange, ...] = ()
+    stateless: bool = False
+    unanswered: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """What there is to say of it beside its targets."""
+        ports = [f"from ports {format_ports(self.source_ports)}"] if self.source_ports else []
+        kinds = {"published": not self.targets, "stateless": self.stateless, "unanswered": self.unanswered}
+        return ports + [word for word, true in kinds.items() if true]
+
+
+_Key = tuple[Direction, Protocol, tuple[PortRange, ...], Optional[Forward], int]
+"""What rules have in common that become one accept; last the family of what is forwarded."""
 
 
 class Rule(NamedTuple):
     """One rule of a host as its user or the plan wrote it.
 
     ``ports`` and ``peers`` are merged; without peers it accepts nobody, but its ports are guarded. Where ``guarded`` is
-    False it only accepts, because others use the ports as well.
+    False it only accepts, because others use the ports as well. ``forward`` is there for that direction only.
     """
 
     direction: Direction
@@ -59,16 +90,19 @@ class Rule(NamedTuple):
     purpose: str = ""
     required: bool = True
     guarded: bool = True
+    forward: Optional[Forward] = None
 
     @classmethod
     def from_arguments(cls, rule: Any) -> Rule:
         """Read a mapping with ``direction``, ``protocol``, ``ports`` and ``peers``, the others are optional.
 
+        A ``forward`` rule has ``targets``, or is ``published``.
+
         :raises DbportsError: naming the bad value.
         """
         if not isinstance(rule, Mapping):
             raise DbportsError("expected a dictionary", value=rule)
-        direction = _choice(rule.get("direction"), DIRECTIONS, "a direction is in or out")
+        direction = _choice(rule.get("direction"), DIRECTIONS, "a direction is one of " + ", ".join(DIRECTIONS))
         protocol = _choice(rule.get("protocol"), PROTOCOLS, "a protocol is one of " + ", ".join(PROTOCOLS))
         ports, peers = rule.get("ports"), rule.get("peers") or ()
         if protocol == "icmp" and ports:
@@ -85,7 +119,61 @@ class Rule(NamedTuple):
             purpose=str(rule.get("purpose") or ""),
             required=rule.get("need", "required") == "required",
             guarded=bool(rule.get("guarded", True)),
+            forward=_read_forward(rule, direction),
         )
+
+    @property
+    def parts(self) -> list[Rule]:
+        """The rules that it consists of: what is forwarded is of one family, and each published range has its own."""
+        if self.forward is None:
+            return [self]
+        peers, targets = self.peers, self.forward.targets
+        families = sorted({item.family for item in targets or peers})
+        rules = [
+            self._replace(
+                peers=tuple(of_family(peers, family)),
+                forward=self.forward._replace(targets=tuple(of_family(targets, family))),
+            )
+            for family in families
+        ] or [self]
+        return rules if targets else [rule._replace(ports=(port,)) for rule in rules for port in self.ports] or rules
+
+    @property
+    def key(self) -> _Key:
+        """What it has in common with rules that become one accept with it; what says nothing is left out."""
+        forward = self.forward
+        if forward and self.protocol == "icmp":
+            forward = Forward(forward.targets)
+        elif forward and forward.unanswered:
+            forward = forward._replace(stateless=False)
+        family = self.peers[0].family if forward and self.peers else 0
+        return self.direction, self.protocol, self.ports, forward, family
+
+
+def _read_forward(rule: Mapping[str, Any], direction: Direction) -> Optional[Forward]:
+    """Read what only rules of direction ``forward`` have."""
+    targets, source_ports = (rule.get(key) or () for key in ("targets", "source_ports"))
+    published, stateful = bool(rule.get("published")), bool(rule.get("stateful", True))
+    if direction != "forward":
+        if targets or source_ports or published:
+            raise DbportsError("only a forward rule has targets, source ports or is published", code="contradiction")
+        return None
+    if published and (targets or source_ports or not stateful):
+        raise DbportsError(
+            "a published port leads to where this host translates it, and only connection tracking tells where",
+            code="contradiction",
+            value=targets or source_ports or "stateful: false",
+        )
+    if not isinstance(targets, (list, tuple)):
+        raise DbportsError("expected a list of addresses and networks", value=targets)
+    if not targets and not published:
+        raise DbportsError("a forward rule needs targets, or to be published", code="missing", value=targets)
+    return Forward(
+        parse_addresses(targets),
+        parse_ports(source_ports) if source_ports else (),
+        not stateful,
+        not rule.get("answered", True),
+    )
 
 
 def _choice(value: Any, choices: Sequence[_Choice], reason: str) -> _Choice:
@@ -121,9 +209,10 @@ def read_rules(values: Any) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True, order=True)
 class Accept:
-    """Peers that may use ports: sources for direction ``in``, destinations for ``out``.
+    """Peers that may use ports: sources for direction ``in`` and ``forward``, destinations for ``out``.
 
-    ``ports`` is merged, and empty only for ``icmp``; ``peers`` is merged and never empty.
+    ``ports`` is merged, and empty only for ``icmp``; ``peers`` is merged and never empty. Where it is ``forward``,
+    peers and targets are of one family, and a published accept has one range of ports.
     ``required`` says whether a foreign rule that drops this is worth a warning. It is no part
     of the ruleset: no firewall keeps it.
     """
@@ -134,15 +223,17 @@ class Accept:
     peers: tuple[AddressRange, ...]
     comment: str
     required: bool = field(default=True, compare=False)
+    forward: Optional[Forward] = None
 
 
 @dataclass(frozen=True, order=True)
 class Guard:
-    """Ports on which everyone who is not accepted is refused."""
+    """Ports on which everyone who is not accepted is refused; of ``forward`` it knows targets and ``stateless``."""
 
     direction: Direction
     protocol: Protocol
     ports: tuple[PortRange, ...]
+    forward: Optional[Forward] = None
 
 
 @dataclass(frozen=True)
@@ -195,10 +286,12 @@ class Ruleset:
         """Print the ruleset for a diff: one line a rule and one line a peer."""
         lines = [f"of inventory host {self.owner}"] if self.owner else []
         for accept in self.accepts:
-            word = "from" if accept.direction == "in" else "to"
+            word = "to" if accept.direction == "out" else "from"
             lines.append(f"accept {_title(accept)}  # {accept.comment}")
             lines += [f"  {word} {peer}" for peer in accept.peers]
-        lines += [f"refuse {_title(guard)} for everyone else" for guard in self.guards]
+            lines += _targets(accept)
+        for guard in self.guards:
+            lines += [f"refuse {_title(guard)} for everyone else", *_targets(guard)]
         lines += [f"unexpected: {text}" for text in self.unexpected]
         return "".join(f"{line}\n" for line in lines)
 
@@ -210,7 +303,12 @@ def _ports_of(parts: Iterable[Accept | Guard], direction: Direction, protocol: P
 
 
 def _title(item: Accept | Guard) -> str:
-    return " ".join(part for part in (item.direction, item.protocol, format_ports(item.ports)) if part)
+    words = (item.direction, item.protocol, format_ports(item.ports), *(item.forward.words if item.forward else ()))
+    return " ".join(word for word in words if word)
+
+
+def _targets(item: Accept | Guard) -> list[str]:
+    return [f"  to {target}" for target in item.forward.targets] if item.forward else []
 
 
 def build_ruleset(rules: Iterable[Rule], *, policy: Policy, outbound: bool) -> Ruleset:
@@ -222,16 +320,18 @@ def build_ruleset(rules: Iterable[Rule], *, policy: Policy, outbound: bool) -> R
     :param policy: ``guard`` refuses everyone else on these ports, ``open`` only accepts.
     :param outbound: whether rules with direction ``out`` count.
     """
+    counted = [part for rule in rules if outbound or rule.direction != "out" for part in rule.parts]
     groups: dict[_Key, list[Rule]] = {}
-    for rule in rules:
-        if outbound or rule.direction == "in":
-            groups.setdefault((rule.direction, rule.protocol, rule.ports), []).append(rule)
+    ports: dict[tuple[Direction, Protocol, Optional[Forward]], list[PortRange]] = {}
+    for rule in counted:
+        groups.setdefault(rule.key, []).append(rule)
+        if rule.guarded and rule.ports:
+            place = Forward(rule.forward.targets, stateless=rule.forward.stateless) if rule.forward else None
+            ports.setdefault((rule.direction, rule.protocol, place), []).extend(rule.ports)
     accepts = [_accept(key, members) for key, members in groups.items()]
-    ports: dict[tuple[Direction, Protocol], list[PortRange]] = {}
-    for (direction, protocol, ranges), members in groups.items():
-        if any(rule.guarded for rule in members):
-            ports.setdefault((direction, protocol), []).extend(ranges)
-    guards = [Guard(*key, merge_ports(ranges)) for key, ranges in ports.items() if ranges]
+    guards = [
+        Guard(direction, protocol, merge_ports(ranges), place) for (direction, protocol, place), ranges in ports.items()
+    ]
     return Ruleset(
         accepts=tuple(sorted(item for item in accepts if item.peers)),
         guards=tuple(sorted(guards)) if policy == "guard" else (),
@@ -240,11 +340,15 @@ def build_ruleset(rules: Iterable[Rule], *, policy: Policy, outbound: bool) -> R
 
 def _accept(key: _Key, members: Sequence[Rule]) -> Accept:
     purposes = sorted({plain_comment(rule.purpose) for rule in members} - {""})
+    direction, protocol, ports, forward, _family = key
     return Accept(
-        *key,
+        direction,
+        protocol,
+        ports,
         peers=merge_addresses(item for rule in members for item in rule.peers),
         comment=plain_comment("; ".join(purposes)) or "dbports",
         required=any(rule.required for rule in members),
+        forward=forward,
     )
 
 
@@ -268,91 +372,3 @@ def owner_text(name: str) -> str:
     return plain_comment(
         f"{plain.encode('utf-8', 'replace')[: _MAX_OWNER - 24].decode('utf-8', 'ignore')} sha256 {digest}"
     )
-
-
-def losses(old: Ruleset, new: Ruleset, *, directions: Iterable[Direction] = DIRECTIONS) -> list[str]:
-    """List what ``new`` would take away from ``old`` that looks more like an accident than a wish.
-
-    That is a guarded port that disappears altogether, and a port that is still guarded but loses
-    more than half of its peers' addresses of one family: the marks of a plan made from half an
-    inventory. Such a plan adds nothing: a port for whose peers a new one is there has moved.
-
-    :returns: one sentence part a loss, sorted; empty when there is none.
-    """
-    protocols: tuple[Protocol, ...] = ("tcp", "udp")
-    return [
-        lost
-        for direction in directions
-        for protocol in protocols
-        for lost in _lost_ports(old, new, direction, protocol)
-    ]
-
-
-def _lost_ports(old: Ruleset, new: Ruleset, direction: Direction, protocol: Protocol) -> list[str]:
-    carried, wanted = old.ports(direction, protocol), new.ports(direction, protocol)
-    gone: list[PortRange] = []
-    fresh: list[PortRange] = []
-    thinned: dict[str, list[PortRange]] = {}
-    for part in _segments(old, new, direction, protocol):
-        if not _covers(carried, part):
-            fresh += [part] if _covers(wanted, part) else []
-            continue
-        if not _covers(wanted, part):
-            # With the policy open nothing is guarded, also not what nobody may use.
-            opened = new.accepts and not new.guards and not _peers(old, direction, protocol, part)
-            gone += [] if opened else [part]
-            continue
-        for family in (4, 6):
-            before = _count(of_family(_peers(old, direction, protocol, part), family))
-            after = _count(of_family(_peers(new, direction, protocol, part), family))
-            if 2 * after < before:
-                text = f"{before - after} of {before} IPv{family} peer addresses"
-                thinned.setdefault(text, []).append(part)
-    for admitted in [_peers(new, direction, protocol, part) for part in fresh]:
-        moved = next((part for part in gone if _serves(_peers(old, direction, protocol, part), admitted)), None)
-        gone = [part for part in gone if part != moved]
-    title = f"{direction} {protocol}"
-    found = [f"{title} {format_ports(merge_ports(gone))} altogether"] if gone else []
-    return found + [f"{text} of {title} {format_ports(merge_ports(parts))}" for text, parts in thinned.items()]
-
-
-def _segments(old: Ruleset, new: Ruleset, direction: Direction, protocol: Protocol) -> list[PortRange]:
-    """Cut the ports of both rulesets into ranges inside which nothing changes."""
-    ranges = [
-        port
-        for item in old.parts + new.parts
-        if (item.direction, item.protocol) == (direction, protocol)
-        for port in item.ports
-    ]
-    cuts = sorted({port.first for port in ranges} | {port.last + 1 for port in ranges})
-    return [PortRange(first, after - 1) for first, after in zip(cuts, cuts[1:])]
-
-
-def _covers(ranges: Iterable[PortRange], part: PortRange) -> bool:
-    return any(item.first <= part.first and part.last <= item.last for item in ranges)
-
-
-def _peers(ruleset: Ruleset, direction: Direction, protocol: Protocol, part: PortRange) -> tuple[AddressRange, ...]:
-    """Return who may use the ports of ``part``, merged."""
-    return merge_addresses(
-        peer
-        for item in ruleset.accepts
-        if (item.direction, item.protocol) == (direction, protocol) and _covers(item.ports, part)
-        for peer in item.peers
-    )
-
-
-def _count(peers: Iterable[AddressRange]) -> int:
-    return sum(peer.last - peer.first + 1 for peer in peers)
-
-
-def _serves(before: Sequence[AddressRange], after: Sequence[AddressRange]) -> bool:
-    """Tell whether a port serves the peers of another: half of each family, or nobody where that one served nobody."""
-    if not before or not after:
-        return not before and not after
-    for family in (4, 6):
-        old, new = list(of_family(before, family)), list(of_family(after, family))
-        kept = _count(old) + _count(new) - _count(merge_addresses([*old, *new]))
-        if 2 * kept < _count(old):
-            return False
-    return True

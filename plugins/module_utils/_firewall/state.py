@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Optional, Union
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import Step
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
@@ -97,6 +97,7 @@ class ForeignFinding:
             "direction": self.accept.direction,
             "protocol": self.accept.protocol,
             "ports": format_ports(self.accept.ports),
+            "targets": format_addresses(self.accept.forward.targets) if self.accept.forward else [],
             "purpose": self.accept.comment,
             "required": self.accept.required,
             "peer": str(self.peer),

@@ -14,6 +14,7 @@ from typing import Any, Optional
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.arming import arm, signals_are_errors
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
+    BACKENDS,
     Backend,
     Choice,
     Translator,
@@ -227,6 +228,14 @@ def plan_change(backend: Translator, observed: Observed, wish: DesiredState) -> 
     before = backend.decode(observed)
     if not wish.owner:
         wish = replace(wish, ruleset=wish.ruleset.of(before.ruleset.owner))
+    if not backend.forwards and any(item.forward for item in wish.ruleset.parts):
+        raise DbportsError(
+            f"{backend.name} carries no rules for what this host forwards",
+            code="cannot_encode",
+            path="rules",
+            fix="Leave these rules out, or let another firewall carry the host's rules: "
+            + " or ".join(item.name for item in BACKENDS if item.forwards),
+        )
     script = backend.encode(wish.ruleset, observed, persist=wish.persist)
     return decide(before, wish, script)
 

@@ -13,6 +13,14 @@ it by direction (``ct direction reply``, ``--ctdir REPLY``) and not by state: wh
 declared is established, too. The kernel takes whoever speaks next for the opener of a connection that is older than its
 tracking (nf_conntrack_tcp_loose); :mod:`live.sessions` tells it better before rules are loaded. Untracked TCP segments
 pass such a range when they have the flag ACK or RST, since they open nothing.
+
+What a host forwards (direction ``forward``) is decided in the same way, with its peers and its targets. Beside each
+accept of a router its answers pass, back from the target's port: TCP segments with the flag ACK or RST, whoever opened
+the connection, so that no connection stalls that is older than the tracking; UDP by the direction of the tracking, or
+by the ports alone where the rule is stateless. Into a wide range of a target TCP segments with one of these flags
+pass, UDP by direction unless it is stateless. From the other ports of a stateless guard all other answers are refused.
+Published ports, which have no targets, are those that the tracking says the connection came to before its destination
+was translated (``ct status dnat``): only the packets of its original direction are looked at.
 """
 
 from __future__ import annotations
@@ -28,6 +36,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     Ruleset,
     plain_comment,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
 WIDE = 64
 """Ports in a row that are a host's dynamic range and no list of fixed ports.
@@ -37,6 +46,10 @@ has changed"), Linux' default has 28,232; nobody writes a list of 64 adjacent fi
 """
 
 REFUSAL = "dbports: everyone else"
+ANSWERS = "dbports: answers"
+STATELESS = ", stateless"
+"""Ends the comments of rules of a router that is not to ask its connection tracking."""
+
 OWNER = "dbports: inventory host "
 """Begins the comment of a chain's first rule; the name of the host follows."""
 
@@ -46,12 +59,16 @@ PeerSet = tuple[int, tuple[AddressRange, ...]]
 
 def answered_guards(guards: Sequence[Guard]) -> list[Guard]:
     """Return the wide ranges among inbound guards, which may hold source ports of the host's own connections."""
-    found = []
-    for guard in guards:
-        wide = tuple(port for port in guard.ports if port.last - port.first >= WIDE - 1)
-        if wide and guard.direction == "in":
-            found.append(Guard(guard.direction, guard.protocol, wide))
-    return found
+    return [
+        Guard(guard.direction, guard.protocol, wide_ports(guard))
+        for guard in guards
+        if guard.direction == "in" and wide_ports(guard)
+    ]
+
+
+def wide_ports(guard: Guard) -> tuple[PortRange, ...]:
+    """Return the ranges of a guard that may hold source ports of connections which the guarded host itself opens."""
+    return tuple(port for port in guard.ports if port.last - port.first >= WIDE - 1)
 
 
 def everyone(family: int) -> AddressRange:

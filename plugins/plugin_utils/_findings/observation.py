@@ -13,6 +13,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall import 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     Accept,
     Direction,
+    Forward,
     Guard,
     Ruleset,
 )
@@ -29,6 +30,7 @@ class ForeignRule(NamedTuple):
     :param text: a sentence that says where it is.
     :param peers: the addresses and networks whose packets are meant.
     :param fix: what its owner has to add, or an empty string.
+    :param targets: where what is forwarded goes to.
     """
 
     direction: Direction
@@ -38,6 +40,7 @@ class ForeignRule(NamedTuple):
     text: str
     peers: tuple[AddressRange, ...]
     fix: str = ""
+    targets: tuple[AddressRange, ...] = ()
 
 
 class CarriedRule(NamedTuple):
@@ -49,6 +52,7 @@ class CarriedRule(NamedTuple):
     ports: tuple[PortRange, ...]
     peers: tuple[AddressRange, ...] = ()
     comment: str = ""
+    forward: Forward | None = None
 
 
 class Carried(NamedTuple):
@@ -63,8 +67,8 @@ class Carried(NamedTuple):
 
     def ruleset(self) -> Ruleset:
         """Return them as the neutral ruleset."""
-        accepts = [Accept(*item[1:]) for item in self.rules if item.accept]
-        guards = [Guard(*item[1:4]) for item in self.rules if not item.accept]
+        accepts = [Accept(*item[1:6], forward=item.forward) for item in self.rules if item.accept]
+        guards = [Guard(*item[1:4], item.forward) for item in self.rules if not item.accept]
         return Ruleset(tuple(accepts), tuple(guards), self.unexpected, self.owner)
 
 

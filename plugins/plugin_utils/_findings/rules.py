@@ -111,7 +111,9 @@ class RulesInForce:
         found = [
             item
             for item in (self._state.foreign if self._state else ())
-            if item[:3] == flow and any(address.overlaps(peer) for address in addresses for peer in item.peers)
+            if (item.direction, item.protocol, item.ports) == (flow.direction, flow.protocol, flow.ports)
+            and set(item.targets) == set(flow.forward.targets if flow.forward else ())
+            and any(address.overlaps(peer) for address in addresses for peer in item.peers)
         ]
         for item in sorted(found, key=lambda item: item.verdict != "drops"):
             return Outcome("blocked" if item.verdict == "drops" else "maybe", with_fix(item.text, item.fix))

@@ -64,6 +64,7 @@ class FirewalldBackend:
     """
 
     name = "firewalld"
+    forwards = False
     exclusive = True
 
     def __init__(self, firewalld: Optional[Firewalld] = None, configuration: Optional[OwnConfiguration] = None) -> None:

@@ -29,7 +29,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     description,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
-    DIRECTIONS,
+    HOST_DIRECTIONS,
     Accept,
     Direction,
     Ruleset,
@@ -59,7 +59,7 @@ def objects(ruleset: Ruleset) -> OwnObjects:
     names = {pair: f"{PREFIX}{number}-v{pair[0]}" for number, pair in enumerate(peer_sets(ruleset), 1)}
     owner = checked_comment(OWNER + ruleset.owner) if ruleset.owner else ""
     policies = {}
-    for direction in DIRECTIONS:
+    for direction in HOST_DIRECTIONS:
         accepts = [item for item in ruleset.accepts if item.direction == direction]
         rules = [rule for number, item in enumerate(accepts, 1) for rule in _accepting(item, number, names)]
         rules += _refusing(ruleset, direction)

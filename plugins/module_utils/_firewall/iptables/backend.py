@@ -59,6 +59,7 @@ class IptablesBackend:
     """
 
     name = "iptables"
+    forwards = False
     exclusive = False
 
     def __init__(self, programs: Optional[Iptables] = None, host: Optional[Host] = None) -> None:

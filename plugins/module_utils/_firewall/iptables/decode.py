@@ -29,7 +29,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     Layout,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
-    DIRECTIONS,
+    HOST_DIRECTIONS,
     Accept,
     Direction,
     Guard,
@@ -54,7 +54,7 @@ def decode(families: Mapping[int, Tables], layout: Layout = LAYOUT) -> Ruleset:
     reader = _Reader()
     for family, tables in families.items():
         table = tables.get("filter", Table())
-        for direction in DIRECTIONS:
+        for direction in HOST_DIRECTIONS:
             reader.read(family, direction, layout.chain(direction), table)
     found = reader.ruleset()
     unexpected = [

@@ -21,7 +21,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     Layout,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
-    DIRECTIONS,
+    HOST_DIRECTIONS,
     Accept,
     Direction,
     Guard,
@@ -51,7 +51,7 @@ def encode(ruleset: Ruleset, family: int, layout: Layout = LAYOUT) -> list[str]:
     refuse_unexpected(ruleset)
     declared: list[str] = []
     rules: list[str] = []
-    for direction in DIRECTIONS:
+    for direction in HOST_DIRECTIONS:
         parts = [item for item in ruleset.parts if item.direction == direction and _matters(item, family)]
         if parts:
             names = _name_chains(ruleset, direction, family, layout)

@@ -54,6 +54,7 @@ class Nftables:
     """
 
     name = "nftables"
+    forwards = True
     exclusive = False
 
     def __init__(self, nft: Optional[Nft] = None, persistence: Optional[Persistence] = None) -> None:

@@ -19,12 +19,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     Guard,
     Ruleset,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.forward import (
+    lines_of,
+    read_line,
+    rules_of,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
     Listing,
     Node,
+    UnknownError,
     fields,
     items,
     own_objects,
+    read_ports,
     rule_text,
     single,
 )
@@ -42,7 +49,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing
     answered_guards,
     everyone,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, merge_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 
 _Conditions = dict[str, Node]
 """The right sides of a rule's matches, by ``tcp dport`` or ``meta nfproto``."""
@@ -60,10 +67,6 @@ def decode(listing: Listing) -> Ruleset:
     Other tables in it are passed over.
     """
     return _Reader(listing).ruleset()
-
-
-class _UnknownError(Exception):
-    """A part of the table that encode() does not write."""
 
 
 class _Reader:
@@ -100,7 +103,7 @@ class _Reader:
         name = str(body.get("name"))
         try:
             self.sets[name] = _peer_set(body)
-        except (_UnknownError, DbportsError):
+        except (UnknownError, DbportsError):
             self.unexpected.append(f"set {name}")
 
     def _add_chain(self, body: Mapping[str, Node]) -> None:
@@ -112,22 +115,27 @@ class _Reader:
 
     def ruleset(self) -> Ruleset:
         """Turn everything that was read into one ruleset."""
+        forwarded: list[Accept] = []
         for direction, chain in CHAINS.items():
             if chain.name in self.chains:
-                self._read_chain(direction, self.chains[chain.name])
+                rules = self._below_head(direction, self.chains[chain.name])
+                if direction == "forward":
+                    forwarded = self._read_forwarded(rules)
+                else:
+                    self._read_chain(direction, rules)
         for name in self.chains.keys() - {chain.name for chain in CHAINS.values()}:
             self.unexpected += [f"rule in chain {name}: {rule_text(rule)}" for rule in self.chains[name]]
         self.unexpected += [f"unused set {name}" for name in self.sets.keys() - self.used]
         accepts = [
             Accept(*key[:3], peers=merge_addresses(peer for part in families.values() for peer in part), comment=key[3])
             for key, families in self.accepts.items()
-        ]
+        ] + forwarded
         self._expect(len(self.owners) < 2, f"rules of {' and '.join(sorted(self.owners))}")
         owner = "" if len(self.owners) != 1 else next(iter(self.owners))
         return Ruleset(tuple(sorted(accepts)), tuple(sorted(self.guards)), tuple(sorted(self.unexpected)), owner)
 
-    def _read_chain(self, direction: Direction, rules: Sequence[Mapping[str, Node]]) -> None:
-        """Sort the rules of one chain; their order counts: head, accepts, refusals."""
+    def _below_head(self, direction: Direction, rules: Sequence[Mapping[str, Node]]) -> Sequence[Mapping[str, Node]]:
+        """Read the rules that every chain begins with, and return the others."""
         head = _head(direction, _refusals(direction, rules))
         self._expect(
             [_in_order(rule.get("expr")) for rule in rules[: len(head)]] == head, f"the head of chain {direction}"
@@ -135,10 +143,35 @@ class _Reader:
         comment = str(rules[0].get("comment") or "") if rules else ""
         if comment.startswith(OWNER):
             self.owners.add(comment[len(OWNER) :])
-        for rule in rules[len(head) :]:
+        return rules[len(head) :]
+
+    def _read_forwarded(self, rules: Sequence[Mapping[str, Node]]) -> list[Accept]:
+        """Read the chain for what is forwarded: as a whole, since a rule may belong to the one before."""
+        lines = []
+        for rule in rules:
+            try:
+                lines.append(read_line(rule, self.sets))
+            except UnknownError:
+                self.unexpected.append(f"rule in chain {rule.get('chain')}: {rule_text(rule)}")
+        names = {pair: name for name, pair in self.sets.items()}
+        self.used |= {names[pair] for line in lines for pair in line.sets}
+        try:
+            accepts, guards = rules_of(lines)
+        except UnknownError:
+            accepts, guards = [], []
+        self._expect(
+            lines_of(Ruleset(tuple(sorted(accepts)), tuple(guards))) == lines,
+            f"the order of chain {CHAINS['forward'].name}",
+        )
+        self.guards += guards
+        return accepts
+
+    def _read_chain(self, direction: Direction, rules: Sequence[Mapping[str, Node]]) -> None:
+        """Sort the rules of one chain; their order counts: accepts, refusals."""
+        for rule in rules:
             try:
                 self._read_rule(direction, rule)
-            except (_UnknownError, DbportsError):
+            except (UnknownError, DbportsError):
                 self.unexpected.append(f"rule in chain {rule.get('chain')}: {rule_text(rule)}")
 
     def _read_rule(self, direction: Direction, rule: Mapping[str, Node]) -> None:
@@ -146,13 +179,13 @@ class _Reader:
         guard = _guard(direction, rule)
         family, item = (0, guard) if guard else self._accept(direction, rule)
         if any((old.direction, old.protocol) == (direction, item.protocol) for old in self.guards):
-            raise _UnknownError
+            raise UnknownError
         if isinstance(item, Guard):
             self.guards.append(item)
             return
         families = self.accepts.setdefault((direction, item.protocol, item.ports, item.comment), {})
         if family in families:
-            raise _UnknownError
+            raise UnknownError
         families[family] = item.peers
 
     def _accept(self, direction: Direction, rule: Mapping[str, Node]) -> tuple[int, Accept]:
@@ -162,7 +195,7 @@ class _Reader:
         if protocol is None:
             family, protocol = _ping(conditions, family), "icmp"
         if conditions or not family:
-            raise _UnknownError
+            raise UnknownError
         return family, Accept(direction, protocol, ports, peers or (everyone(family),), str(rule.get("comment") or ""))
 
     def _peers(self, direction: Direction, conditions: _Conditions) -> tuple[int, tuple[AddressRange, ...]]:
@@ -174,16 +207,16 @@ class _Reader:
             if reference is None:
                 continue
             if not isinstance(reference, str) or not reference.startswith("@") or family:
-                raise _UnknownError
+                raise UnknownError
             self.used.add(reference[1:])
             family, peers = self.sets.get(reference[1:], (0, ()))
             if family != number or not peers:
-                raise _UnknownError
+                raise UnknownError
         only = conditions.pop("meta nfproto", None)
         if only is not None:
             named = [number for number, word in NFPROTO.items() if word == only]
             if not named or family not in (0, named[0]):
-                raise _UnknownError
+                raise UnknownError
             family = named[0]
         return family, peers
 
@@ -192,7 +225,7 @@ def read_peer_set(body: Mapping[str, Node]) -> Optional[PeerSet]:
     """Read a set of networks, whoever made it; None for any other set."""
     try:
         return _peer_set(body)
-    except (_UnknownError, DbportsError):
+    except (UnknownError, DbportsError):
         return None
 
 
@@ -200,12 +233,12 @@ def _peer_set(body: Mapping[str, Node]) -> PeerSet:
     kind = body.get("type")
     # nft prints {"typeof": ..} for the type of a set that was made with typeof.
     if set(body) - _SET_KEYS or not isinstance(kind, str) or kind not in _SET_FAMILIES:
-        raise _UnknownError
+        raise UnknownError
     if items(body.get("flags")) != ["interval"]:
-        raise _UnknownError
+        raise UnknownError
     ranges = merge_addresses(_element(item) for item in items(body.get("elem")))
     if any(item.family != _SET_FAMILIES[kind] for item in ranges):
-        raise _UnknownError
+        raise UnknownError
     return _SET_FAMILIES[kind], ranges
 
 
@@ -217,7 +250,7 @@ def _element(node: Node) -> AddressRange:
     if kind == "range":
         return AddressRange.parse("-".join(str(part) for part in items(body)))
     if kind:
-        raise _UnknownError
+        raise UnknownError
     return AddressRange.parse(node)
 
 
@@ -225,7 +258,7 @@ def _refusals(direction: Direction, rules: Sequence[Mapping[str, Node]]) -> list
     """Return the refusals of a chain, sorted; none at all when one is not ours."""
     try:
         return sorted(guard for guard in (_guard(direction, rule) for rule in rules) if guard)
-    except (_UnknownError, DbportsError):
+    except (UnknownError, DbportsError):
         return []
 
 
@@ -275,7 +308,7 @@ def _guard(direction: Direction, rule: Mapping[str, Node]) -> Optional[Guard]:
     conditions = _conditions(rule, "drop")
     protocol, ports = _ports(conditions)
     if conditions or protocol is None or rule.get("comment") != REFUSAL:
-        raise _UnknownError
+        raise UnknownError
     return Guard(direction, protocol, ports)
 
 
@@ -284,14 +317,14 @@ def _conditions(rule: Mapping[str, Node], verdict: str) -> _Conditions:
     expressions = items(rule.get("expr"))
     kind, counted = single(expressions[-2]) if len(expressions) > 2 else ("", None)
     if expressions[-1:] != [{verdict: None}] or kind != "counter" or not fields(counted):
-        raise _UnknownError
+        raise UnknownError
     found: _Conditions = {}
     for node in expressions[:-2]:
         kind, body = single(node)
         match = fields(body)
         name = _left(match.get("left"))
         if kind != "match" or match.get("op") != "==" or match.get("right") is None or name in found:
-            raise _UnknownError
+            raise UnknownError
         found[name] = match["right"]
     return found
 
@@ -303,7 +336,7 @@ def _left(node: Node) -> str:
         return f"{names['protocol']} {names['field']}"
     if kind == "meta" and set(names) == {"key"}:
         return f"meta {names['key']}"
-    raise _UnknownError
+    raise UnknownError
 
 
 def _ports(conditions: _Conditions) -> tuple[Optional[Protocol], tuple[PortRange, ...]]:
@@ -311,28 +344,13 @@ def _ports(conditions: _Conditions) -> tuple[Optional[Protocol], tuple[PortRange
     for protocol in _PORT_PROTOCOLS:
         right = conditions.pop(f"{protocol} dport", None)
         if right is not None:
-            kind, body = single(right)
-            ports = merge_ports(_port(item) for item in (items(body) if kind == "set" else [right]))
-            if not ports:
-                raise _UnknownError
-            return protocol, ports
+            return protocol, read_ports(right)
     return None, ()
-
-
-def _port(node: Node) -> PortRange:
-    kind, body = single(node)
-    ends = items(body)
-    if kind != "range":
-        return PortRange.parse(node)
-    if len(ends) != 2:
-        raise _UnknownError
-    first, last = (PortRange.parse(end) for end in ends)
-    return PortRange(first.first, last.last)
 
 
 def _ping(conditions: _Conditions, family: int) -> int:
     kinds = {number: conditions.pop(f"{word} type", None) for number, word in ICMP.items()}
     named = [number for number, kind in kinds.items() if kind is not None]
     if len(named) != 1 or kinds[named[0]] != "echo-request" or family not in (0, named[0]):
-        raise _UnknownError
+        raise UnknownError
     return named[0]

@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     Guard,
     Ruleset,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.forward import lines_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
     CHAINS,
     DELETE,
@@ -48,13 +49,16 @@ def encode(ruleset: Ruleset) -> str:
     if not ruleset:
         return DELETE
     refuse_unexpected(ruleset)
-    names = {pair: f"peers{number}_v{pair[0]}" for number, pair in enumerate(peer_sets(ruleset), 1)}
+    forwarded = lines_of(ruleset)
+    pairs = dict.fromkeys([*peer_sets(ruleset), *(pair for line in forwarded for pair in line.sets)])
+    names = {pair: f"peers{number}_v{pair[0]}" for number, pair in enumerate(pairs, 1)}
     lines = [f"table {FAMILY} {TABLE} {{"]
     for (family, peers), name in names.items():
         lines += _encode_set(name, family, peers)
     for direction in DIRECTIONS:
         if any(item.direction == direction for item in ruleset.parts):
-            lines += _encode_chain(ruleset, direction, names)
+            own = [line.text(names) for line in forwarded] if direction == "forward" else None
+            lines += _encode_chain(ruleset, direction, own or _encode_rules(ruleset, direction, names))
     return DELETE + "\n".join([*lines, "}", ""])
 
 
@@ -69,24 +73,29 @@ def _encode_set(name: str, family: int, peers: Sequence[AddressRange]) -> list[s
     ]
 
 
-def _encode_chain(ruleset: Ruleset, direction: Direction, names: Mapping[PeerSet, str]) -> list[str]:
+def _encode_chain(ruleset: Ruleset, direction: Direction, rules: Sequence[str]) -> list[str]:
     chain = CHAINS[direction]
     owner = f' comment "{checked_comment(OWNER + ruleset.owner)}"' if ruleset.owner else ""
-    lines = [
+    return [
         f"\tchain {chain.name} {{",
         f"\t\ttype filter hook {chain.hook} priority {PRIORITY}; policy accept;",
         f'\t\t{chain.interface} "lo" accept{owner}',
-        *(f"\t\t{text}" for text in _encode_answers(ruleset, direction)),
+        *(f"\t\t{text}" for text in rules),
+        "\t}",
     ]
+
+
+def _encode_rules(ruleset: Ruleset, direction: Direction, names: Mapping[PeerSet, str]) -> list[str]:
+    lines = _encode_answers(ruleset, direction)
     for accept in ruleset.accepts:
         if accept.direction == direction:
             tail = f'counter accept comment "{checked_comment(accept.comment)}"'
             for family, peers in peers_by_family(accept):
-                lines.append(f"\t\t{_match(accept, family, names.get((family, peers)))} {tail}")
+                lines.append(f"{_match(accept, family, names.get((family, peers)))} {tail}")
     for guard in ruleset.guards:
         if guard.direction == direction:
-            lines.append(f'\t\t{_dport(guard)} counter drop comment "{REFUSAL}"')
-    return [*lines, "\t}"]
+            lines.append(f'{_dport(guard)} counter drop comment "{REFUSAL}"')
+    return lines
 
 
 def _encode_answers(ruleset: Ruleset, direction: Direction) -> list[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import malformed
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import plain_comment
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, merge_ports
 
 Node = object
 """A part of the JSON, of whatever type."""
@@ -20,6 +21,10 @@ Listing = list[tuple[str, Mapping[str, Node]]]
 
 _SHOWN = 8
 """Items of a list that people get to read."""
+
+
+class UnknownError(Exception):
+    """A part of the own table that is not written like this."""
 
 
 def read_listing(text: str) -> Listing:
@@ -72,6 +77,32 @@ def single(node: Node) -> tuple[str, Node]:
         ((kind, body),) = node.items()
         return kind, body
     return "", None
+
+
+def read_ports(node: Node) -> tuple[PortRange, ...]:
+    """Read the right side of a match with ports, merged: a port, a range or a set of them.
+
+    :raises UnknownError: for anything else.
+    """
+    kind, body = single(node)
+    try:
+        ports = merge_ports(_port(item) for item in (items(body) if kind == "set" else [node]))
+    except DbportsError:
+        raise UnknownError from None
+    if not ports:
+        raise UnknownError
+    return ports
+
+
+def _port(node: Node) -> PortRange:
+    kind, body = single(node)
+    ends = items(body)
+    if kind != "range":
+        return PortRange.parse(node)
+    if len(ends) != 2:
+        raise UnknownError
+    first, last = (PortRange.parse(end) for end in ends)
+    return PortRange(first.first, last.last)
 
 
 def rule_text(rule: Mapping[str, Node]) -> str:

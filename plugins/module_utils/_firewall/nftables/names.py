@@ -38,6 +38,7 @@ class ChainNames(NamedTuple):
 CHAINS: dict[Direction, ChainNames] = {
     "in": ChainNames("inbound", "input", "iifname", "saddr"),
     "out": ChainNames("outbound", "output", "oifname", "daddr"),
+    "forward": ChainNames("forwarded", "forward", "iifname", "saddr"),
 }
 IP = {4: "ip", 6: "ip6"}
 NFPROTO = {4: "ipv4", 6: "ipv6"}

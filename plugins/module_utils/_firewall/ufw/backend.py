@@ -66,6 +66,7 @@ class Ufw:
     """
 
     name = "ufw"
+    forwards = False
     exclusive = True
 
     def __init__(self, root: str = "/", runner: Run = run) -> None:

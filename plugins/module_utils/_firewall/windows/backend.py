@@ -57,6 +57,7 @@ class WindowsFirewall:
     """
 
     name = "windows"
+    forwards = False
 
     def decode(self, observed: Observed) -> State:
         """Read the own rules."""

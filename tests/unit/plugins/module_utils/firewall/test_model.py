@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import parse_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.losses import losses
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     MAX_COMMENT,
     Accept,
     Guard,
     Ruleset,
-    losses,
     plain_comment,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
@@ -84,7 +84,7 @@ def test_out_counts_only_where_outbound_is_filtered() -> None:
 @pytest.mark.parametrize(
     ("bad", "text"),
     [
-        ({"direction": "up"}, "a direction is in or out"),
+        ({"direction": "up"}, "a direction is one of in, out, forward"),
         ({"protocol": "sctp"}, "a protocol is one of tcp, udp, icmp"),
         ({"ports": []}, "at least one port"),
         ({"ports": ["0"]}, "a port is a number"),

@@ -109,6 +109,8 @@ def test_another_name_is_refused(there: str, arguments: dict[str, Any], refused:
 class Memory:
     """A firewall that shows a ruleset and writes what it is told as text."""
 
+    forwards = True
+
     def __init__(self, there: Ruleset) -> None:
         self.there = there
 

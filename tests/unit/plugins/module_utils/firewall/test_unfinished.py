@@ -122,6 +122,7 @@ class Backend:
     """The host as a backend."""
 
     name = "memory"
+    forwards = True
 
     def __init__(self, host: Host) -> None:
         self.governs, self.observe, self.decode = host.governs, host.observe, host.decode

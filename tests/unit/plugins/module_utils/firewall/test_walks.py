@@ -54,6 +54,7 @@ class Memory:
     """
 
     name = "memory"
+    forwards = True
     exclusive = True
 
     def __init__(self, root: Path, fails: str = "") -> None:
