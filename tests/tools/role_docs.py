@@ -426,6 +426,33 @@ ROLES: dict[str, Spec] = {
             "dbports_platform": _PLATFORM,
         },
     },
+    "mssql_static_port": {
+        "short_description": "Give instances of SQL Server the fixed ports that the plan has",
+        "description": [
+            "Sets the TCP ports that C(dbports_servers) declares for the instances of Microsoft SQL Server on a host: "
+            "IPAll in the registry of Windows, where TCP Dynamic Ports is cleared, or C(mssql-conf) on Linux. Waits "
+            "until the instances listen there, and turns SQL Server Browser off if no declared flow asks it; declare "
+            "C(browser: true) to keep it.",
+            "Apply the plan in the same run: the firewall follows the declarations, whether or not the server does.",
+        ],
+        "options": {
+            "dbports_restart": {
+                "type": "bool",
+                "default": False,
+                "description": "Restart instances that do not listen as planned, which ends all their sessions. If "
+                "false, ports are set and a warning names the instances to restart; a change that SQL Server Browser "
+                "would announce at once is refused. Instances of failover clusters are never restarted.",
+            },
+            "dbports_restart_timeout": {
+                "type": "int",
+                "default": 120,
+                "description": "Seconds to wait for restarted instances to listen.",
+            },
+            "dbports_plan_dir": _PLAN_DIR,
+            "dbports_plan_id": _PLAN_ID,
+            "dbports_platform": _PLATFORM,
+        },
+    },
     "explain": {
         "short_description": "Explain why a port of a host is open and who may reach it",
         "description": "Answers from the plan, and prints rules, sources, declarations and reasons.",

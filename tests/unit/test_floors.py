@@ -36,6 +36,7 @@ FLOORS = (
     ("plugin_utils._answer",),
     ("plugin_utils._output",),
     ("plugin_utils._windows", "plugin_utils._learn"),
+    ("plugin_utils._static_port",),
     ("plugin_utils._edge",),
     ("action", "filter", "modules", "doc_fragments"),
 )

@@ -40,6 +40,8 @@ RUN_VARIABLES = (
     "dbports_plan_id",
     "dbports_platform",
     "dbports_probe_timeout",
+    "dbports_restart",
+    "dbports_restart_timeout",
     "dbports_fail_on",
     "dbports_state",
 )

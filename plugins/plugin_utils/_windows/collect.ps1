@@ -42,7 +42,10 @@ if ($want.ports) {
     $shown.excluded = (netsh int ipv4 show excludedportrange protocol=tcp) -join "`n"
     $shown.instances = @{}
     foreach ($item in (Read-Value "$sql\Instance Names\SQL").GetEnumerator()) {
-        $shown.instances[$item.Key] = Read-Each "$sql\$($item.Value)\MSSQLServer\SuperSocketNetLib" 'Tcp', 'Tcp\IPAll', 'AdminConnection\Tcp'
+        $found = Read-Each "$sql\$($item.Value)\MSSQLServer\SuperSocketNetLib" 'Tcp', 'Tcp\IPAll', 'AdminConnection\Tcp'
+        $found += Read-Each "$sql\$($item.Value)" 'Cluster'
+        $found.id = $item.Value
+        $shown.instances[$item.Key] = $found
     }
 }
 $Ansible.Changed = $false
