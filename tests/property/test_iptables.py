@@ -130,6 +130,28 @@ def test_what_is_loaded_is_what_is_read(
     assert real.theirs() == theirs
 
 
+@pytest.mark.parametrize("comment", ['a "quoted" word', "a\\", "two\nlines -j DROP", "\u2028\x0b\x85", "it's $(id)"])
+def test_whatever_an_administrator_writes_into_a_chain_comes_back(real: Real, comment: str) -> None:
+    """Rules that are printed in a way in which they are not read again; a line end becomes a space."""
+    wanted = ruleset([{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.21"]}])
+    real.bring(wanted)
+    added = ["-m", "comment", "--comment", comment, "-p", "tcp", "--dport", "5022", "-j", "RETURN"]
+    assert real.run(["iptables", "-A", "DBPORTS_IN", *added], "").status == 0
+    observed = real.backend.observe()
+    undo = real.backend.undo(observed)
+    real.bring(Ruleset())
+    assert real.runner.undo(to_json(undo)) == []
+    assert real.ruleset() == real.backend.decode(observed).ruleset
+    assert [part.values for part in _rules(real)[-1].parts if part.name == "--comment"] == [
+        (comment.replace("\n", " "),)
+    ]
+
+
+def _rules(real: Real) -> list[Rule]:
+    """Return the rules of the own chain of clients."""
+    return read_tables(real.run(["iptables-save"], "").stdout)["filter"].rules["DBPORTS_IN"]
+
+
 def test_a_table_that_was_made_for_the_rules_goes_with_them(tmp_path: Path) -> None:
     """With the variant nf_tables a host without any table has none again; what somebody adds in between stays."""
     wanted = ruleset([{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.21"]}])

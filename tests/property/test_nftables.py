@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -22,14 +23,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
-from hypothesis import HealthCheck, given, settings
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft, load_command
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from drawn_rules import FORWARD, POLICY, PUBLISHED, RULE, RULES, namespace
 from firewall_cases import ruleset
+
+THEIRS: list[dict[str, Any]] = [
+    {"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.21", "198.51.100.0/24"]}
+]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,9 @@ def nft() -> Iterator[Nft]:
 
 def load(nft: Nft, text: str) -> None:
     """Load a text in one transaction, as the step of the backend does."""
-    assert nft._run([nft.path, "-f", "-"], text).status == 0
+    step = load_command(nft.path, text)
+    done = nft._run(step.argv, step.text)
+    assert done.status == 0, done.stderr
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -56,7 +64,7 @@ def test_what_is_loaded_is_what_is_read(nft: Nft, rules: list[dict[str, Any]], p
     assert decode(read_listing(nft.listing())) == wanted
     if wanted:
         # The text that a failed transaction goes back to brings the same ruleset.
-        text = nft.own_text()
+        text = nft.own_text(nft.listing())
         load(nft, encode(Ruleset()))
         load(nft, text)
         assert decode(read_listing(nft.listing())) == wanted
@@ -72,10 +80,43 @@ def test_what_a_router_forwards_is_read_as_it_is_loaded(
     load(nft, encode(wanted))
     assert decode(read_listing(nft.listing())) == wanted
     if wanted:
-        text = nft.own_text()
+        text = nft.own_text(nft.listing())
         load(nft, encode(Ruleset()))
         load(nft, text)
         assert decode(read_listing(nft.listing())) == wanted
+
+
+WRITTEN = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=120).filter(
+    lambda text: 0 < len(text.encode()) < 120
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(comment=WRITTEN, prefix=WRITTEN)
+@example(comment='for "SALES"; drop', prefix="$x ")
+@example(comment='" accept comment "', prefix="a\\")
+@example(comment="two\nlines", prefix='"')
+def test_whatever_an_administrator_writes_into_the_table_comes_back(nft: Nft, comment: str, prefix: str) -> None:
+    """Comments of rules and elements and log prefixes that nft lists but would not read again."""
+    load(nft, encode(ruleset(THEIRS, policy="guard")))
+    place = {"family": FAMILY, "table": TABLE}
+    element = {"elem": {"val": "203.0.113.7", "comment": comment}}
+    edits: list[dict[str, Any]] = [
+        {"element": {**place, "name": "peers1_v4", "elem": [element]}},
+        {"rule": {**place, "chain": "inbound", "expr": [{"counter": None}], "comment": comment}},
+        {"rule": {**place, "chain": "inbound", "expr": [{"log": {"prefix": prefix}}]}},
+    ]
+    load(nft, json.dumps({"nftables": [{"add": edit} for edit in edits]}))
+    before = nft.listing()
+    text = nft.own_text(before)
+    load(nft, encode(Ruleset()))
+    load(nft, text)
+    assert without_handles(nft.listing()) == without_handles(before)
+
+
+def without_handles(listing: str) -> list[Any]:
+    """Return the objects of a listing without the numbers that the kernel gives them."""
+    return [{**body, "handle": 0} for _kind, body in read_listing(listing)]
 
 
 @given(st.text())

@@ -14,6 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+_QUOTED = re.compile(r'(?<= )"(?:[^"\\]|\\.)*"(?=\s)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)")
 
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "ipv6-icmp", "icmpv6": "ipv6-icmp"}
@@ -123,11 +124,12 @@ Tables = Mapping[str, Table]
 def read_tables(text: str) -> Tables:
     """Read the tables in what ``iptables-save`` or ``ip6tables-save`` printed, or what goes into ``iptables-restore``.
 
-    Other lines say nothing.
+    Other lines say nothing. A line end in a comment, which iptables-restore does not read again, is read as a space.
     """
     tables: dict[str, Table] = {}
     table = Table()
-    for line in text.splitlines():
+    # Only a line feed ends a line: a comment may hold what else splitlines() takes for one.
+    for line in _QUOTED.sub(lambda found: found[0].replace("\n", " "), text).split("\n"):
         first, _space, rest = line.partition(" ")
         if first.startswith("*"):
             table = tables.setdefault(first[1:], Table())

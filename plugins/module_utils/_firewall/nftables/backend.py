@@ -29,7 +29,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     BootPlace,
     Persistence,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft, load_command
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
     ForeignFinding,
     Observed,
@@ -80,7 +80,7 @@ class Nftables:
             texts[PROGRAM] = nft.path
             texts[LISTING] = nft.listing()
             if any(own_objects(read_listing(texts[LISTING]))):
-                texts[OWN_TABLE] = nft.own_text()
+                texts[OWN_TABLE] = nft.own_text(texts[LISTING])
             texts.update(_legacy())
         texts[BOOT] = self._persistence.place(nft.path if nft else None).to_text()
         return texts
@@ -149,4 +149,4 @@ def _judge(listing: Listing, observed: Observed, ruleset: Ruleset) -> list[Forei
 
 def _load(observed: Observed, text: str) -> tuple[Step, ...]:
     """Return the step that loads a text in one transaction: all of it or nothing."""
-    return (RunCommand((observed[PROGRAM] or "nft", "-f", "-"), text),)
+    return (load_command(observed[PROGRAM] or "nft", text),)

@@ -19,9 +19,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command
     run_checked,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE, FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand
 
 PATIENCE = 2
 """Seconds for a listing: a kernel needs about ten for a set of 400,000 elements, and milliseconds for most rulesets."""
+
+LOAD = ("-f", "-")
+"""What makes nft load the text on its standard input in one transaction."""
 
 MOST_LATE = 2
 """After so many sets that are too large the others of the host are not tried."""
@@ -96,16 +100,38 @@ class Nft:
         """Tell whether the own table is there, without reading what any table holds."""
         return f"table {FAMILY} {TABLE}" in self._checked("list", "tables", FAMILY).splitlines()
 
-    def own_text(self) -> str:
-        """Return the text that brings the own table, which must exist, back as it is now, counters at zero."""
+    def own_text(self, listing: str) -> str:
+        """Return what brings the own table, which must exist, back as it is now, counters at zero.
+
+        nft lists a quote in a comment as it is, and takes a dollar in a log prefix for a variable: it does not read
+        such a text again, or reads something else. Its JSON has no such gap, but not in all releases the comments of
+        tables, chains and sets.
+
+        :param listing: what :meth:`listing` returned.
+        """
+        if _is_ambiguous(listing):
+            own = self._checked("-j", "-s", "list", "table", FAMILY, TABLE)
+            if _is_ambiguous(own):
+                place = {"table": {"family": FAMILY, "name": TABLE}}
+                return json.dumps({"nftables": [{"add": place}, {"delete": place}, *json.loads(own)["nftables"]]})
         return DELETE + self._checked("-s", "list", "table", FAMILY, TABLE)
 
     def check(self, text: str) -> None:
         """Let nft and the kernel check a text without changing anything."""
-        self._checked("-c", "-f", "-", text=text)
+        self._checked("-c", *LOAD, text=text)
 
     def _checked(self, *arguments: str, text: str = "") -> str:
         return run_checked([self.path, *arguments], text, runner=self._run, hint=_hint)
+
+
+def _is_ambiguous(listing: str) -> bool:
+    """Tell whether a listing as JSON may have a string that nft's own language cannot hold."""
+    return '\\"' in listing or "$" in listing
+
+
+def load_command(path: str, text: str) -> RunCommand:
+    """Return the step that loads a text, or JSON, in one transaction: all of it or nothing."""
+    return RunCommand((path, *(["-j"] if text.startswith("{") else []), *LOAD), text)
 
 
 def _hint(said: str) -> Optional[str]:
