@@ -15,7 +15,7 @@ RUNS     ?= 6
 PAIRS    ?= 5
 HOSTS    ?= 100
 CALLS    ?= 3
-BACKENDS ?= nftables iptables
+BACKENDS ?= nftables iptables ufw
 TEXTS    ?= 10000000
 PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet kill integration page first-hour lint property unit types docs build
 
@@ -89,8 +89,8 @@ packet: setup ## real packets against real rulesets, in a private network world
 
 kill: setup ## kill runs in the middle, two at once: RUNS=250 PAIRS=200 CALLS=0 (every system call) BACKENDS=nftables
 	@echo "kill: $(RUNS) kills, $(PAIRS) pairs, on each of $(BACKENDS)"
-	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) tests/kill/kill.py $(addprefix --backend=,$(BACKENDS)) \
-	  --kills $(RUNS) --boundaries $(CALLS) --pairs $(PAIRS)
+	@set -e; for backend in $(BACKENDS); do PATH="$(BIN):$$PATH" $(PY) tests/kill/kill.py --backend $$backend \
+	  --kills $(RUNS) --boundaries $(CALLS) --pairs $(PAIRS); done
 
 fleet: setup ## confirm 100 hosts at once under each strategy, some of which lock out (minutes); HOSTS=20
 	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) tests/fleet/confirm.py --hosts $(HOSTS)

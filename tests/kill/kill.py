@@ -5,10 +5,10 @@
 
     python tests/kill/kill.py --backend nftables --kills 250 --boundaries 0 --pairs 200
 
-A lab host goes to and fro between two rulesets that are kept for the next boot. Runs are killed at random moments
-(the module, its process group, by SIGKILL and by signals that it may handle) and, with strace, at system calls of the
-swap. Then either nobody does anything, or the host is restarted. Afterwards what is in force and what is kept are both
-the old state or both the new one; the next run succeeds, and nothing is left on the host.
+A host (see hosts.py) goes to and fro between two rulesets that are kept for the next boot. Runs are killed at random
+moments (the module, its process group, by SIGKILL and by signals that it may handle) and, with strace, at system calls
+of the swap. Then either nobody does anything, or the host is restarted. Afterwards what is in force and what is kept
+are both the old state or both the new one; the next run succeeds, and nothing is left on the host.
 """
 
 from __future__ import annotations
@@ -18,24 +18,21 @@ import json
 import os
 import random
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "lab"))
+sys.path.insert(0, str(HERE))
 
-import world
-from lab import Lab, LabHost
+from hosts import KINDS as HOSTS
+from hosts import STATE, enter
+from hosts import Host as Place
 
-ON_HOST = HERE / "on_host.py"
-STATE = "/var/lib/dbports-firewall"
 PATIENCE = 60
 """Seconds after which a host that does not come to rest has failed."""
 
@@ -43,11 +40,12 @@ CALLS = "rename,renameat,renameat2,unlink,unlinkat,fsync,mkdir,rmdir,vfork,clone
 """System calls of the swap at which a run is killed."""
 
 KINDS = (
-    ("module, SIGKILL", os.kill, signal.SIGKILL),
-    ("group, SIGKILL", os.killpg, signal.SIGKILL),
-    ("module, SIGTERM", os.kill, signal.SIGTERM),
-    ("group, SIGHUP", os.killpg, signal.SIGHUP),
+    ("module, SIGKILL", False, signal.SIGKILL),
+    ("group, SIGKILL", True, signal.SIGKILL),
+    ("module, SIGTERM", False, signal.SIGTERM),
+    ("group, SIGHUP", True, signal.SIGHUP),
 )
+"""What a kill is called, whether it goes to the whole process group, and the signal."""
 
 
 class HalfStateError(AssertionError):
@@ -73,25 +71,29 @@ def read_answer(status: int, output: str) -> Told:
 
 
 class Host:
-    """A lab host with one backend and two rulesets."""
+    """A host with one backend and two rulesets."""
 
-    def __init__(self, lab: LabHost, backend: str) -> None:
-        self.lab = lab
+    def __init__(self, place: Place, backend: str) -> None:
+        self.place = place
         self.backend = backend
-        self.root = Path(f"/proc/{lab.pid}/root")
-        lab.run(["mkdir", "-p", "/run/systemd/system", "/run/bin"])
-        shutil.copy(HERE / "systemctl.sh", self.root / "run/bin/systemctl")
-        self.env = {**os.environ, "PYTHONPATH": lab.import_path, "PATH": f"/run/bin:{os.environ['PATH']}"}
-        self.server = lab.popen(
-            [sys.executable, str(ON_HOST)], env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
         self.whole: dict[str, list[str]] = {}
+        self.serve()
         for name in ("b", "a"):
             told = self.finish(self.start(name))
             if not told.changed:
                 raise HalfStateError(f"the first run of {name} did not change anything: {told}")
             self.whole[name] = self.look()
         self.name = "a"
+
+    def serve(self) -> None:
+        """Start what runs and looks on the host."""
+        command = [self.place.python, self.place.on_host]
+        self.server = self.place.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    @property
+    def root(self) -> Path:
+        """The file system of the host."""
+        return self.place.root
 
     def ask(self, **request: Any) -> Any:
         """Ask the server on the host."""
@@ -119,8 +121,9 @@ class Host:
 
     def trace(self, name: str, *options: str) -> Told:
         """Make a run under strace."""
-        command = ["strace", *options, sys.executable, str(ON_HOST), json.dumps(self.arguments(name)), "{}"]
-        process = self.lab.popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        run = [self.place.python, self.place.on_host, json.dumps(self.arguments(name)), "{}"]
+        command = [*self.place.strace(), *options, *run]
+        process = self.place.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = process.communicate(timeout=300)[0]
         return read_answer(process.returncode, output)
 
@@ -129,21 +132,20 @@ class Host:
         found: list[str] = self.ask(look=self.backend)
         return found
 
+    def kill(self, pid: int, group: bool, kind: int) -> None:
+        """Send a signal to a run that was started; one that has ended is still there for its parent."""
+        self.ask(kill=[pid, group, kind])
+
+    def is_running(self, pid: int) -> bool:
+        """Tell whether a run has not ended yet."""
+        try:
+            return (self.root / f"proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            return False
+
     def watchers(self) -> list[int]:
         """Return the processes that wait to undo a change of this host."""
-        network = Path(f"/proc/{self.lab.pid}/ns/net").stat().st_ino
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if (
-                    entry.name.isdigit()
-                    and b"dbports-firewall/undo.py\0watch" in (entry / "cmdline").read_bytes()
-                    and (entry / "ns/net").stat().st_ino == network
-                ):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-        return found
+        return self.place.watchers()
 
     @property
     def busy(self) -> bool:
@@ -176,15 +178,10 @@ class Host:
             time.sleep(0.05)
 
     def restart(self) -> None:
-        """Do what a reboot does: every process and rule is gone, then the undo at boot, then the units."""
-        for pid in self.watchers():
-            os.kill(pid, signal.SIGKILL)
-        self.lab.run(["nft", "flush", "ruleset"])
-        journal = self.root / STATE[1:] / "journal.json"
-        if self.busy:
-            journal.write_text(json.dumps({**json.loads(journal.read_text()), "boot": "an earlier one"}))
-            self.lab.run([sys.executable, "-IBS", f"{STATE}/undo.py", "boot"], env=self.env)
-        self.lab.run(["/run/bin/systemctl", "boot"], env=self.env)
+        """Do what a power cut and the next boot do."""
+        self.place.restart()
+        if self.server.poll() is not None:
+            self.serve()
 
     def settle(self, target: str, told: Told, confirm_timeout: int, restart: bool) -> str:
         """See that the host is whole after a run and clean after the next one; returns the state it was found in."""
@@ -204,14 +201,6 @@ class Host:
         return "new" if found == target else "old"
 
 
-def is_running(pid: int) -> bool:
-    """Tell whether a process has not ended yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def other(name: str) -> str:
     """Return the other of the two states."""
     return "b" if name == "a" else "a"
@@ -225,14 +214,14 @@ def kill_at_random(host: Host, runs: int, chance: random.Random) -> Counter[str]
     host.settle(other(host.name), told, 0, False)
     seen: Counter[str] = Counter()
     for number in range(runs):
-        name, send, kind = KINDS[number % len(KINDS)]
+        name, group, kind = KINDS[number % len(KINDS)]
         target, timeout, restart = other(host.name), chance.choice((0, 1)), chance.random() < 0.25
         pid = host.start(target, timeout)
         if number % 2:
-            while is_running(pid) and not (host.root / STATE[1:]).exists():
+            while host.is_running(pid) and not (host.root / STATE[1:]).exists():
                 time.sleep(0.0005)
         time.sleep(chance.uniform(0, length / 2 if number % 2 else length * 1.2))
-        send(pid, kind)  # one that has ended is still there for its parent
+        host.kill(pid, group, kind)
         told = host.finish(pid)
         try:
             seen[host.settle(target, told, timeout, restart)] += 1
@@ -245,9 +234,9 @@ def kill_at_random(host: Host, runs: int, chance: random.Random) -> Counter[str]
 
 def boundaries(host: Host) -> list[tuple[str, int]]:
     """Return the system calls of a run from the first one about the journal's directory on, each with its number."""
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as log:
-        told = host.trace(other(host.name), "-o", log.name, "-e", f"trace=?{CALLS.replace(',', ',?')}")
-        lines = log.read().splitlines()
+    log = host.root / "run/dbports-strace"
+    told = host.trace(other(host.name), "-o", "/run/dbports-strace", "-e", f"trace=?{CALLS.replace(',', ',?')}")
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     host.settle(other(host.name), told, 0, False)
     counts: Counter[str] = Counter()
     found: list[tuple[str, int]] = []
@@ -263,7 +252,7 @@ def boundaries(host: Host) -> list[tuple[str, int]]:
 def kill_at_boundaries(host: Host, most: int, chance: random.Random) -> Counter[str]:
     """Kill a run at system calls of the swap; 0 for ``most`` means at every one of them."""
     seen: Counter[str] = Counter()
-    if not shutil.which("strace"):
+    if not host.place.strace():
         print("kill: strace is missing, no system call is a boundary")
         return seen
     found = boundaries(host)
@@ -295,29 +284,32 @@ def run_pairs(host: Host, pairs: int) -> Counter[str]:
     return seen
 
 
-def main() -> int:
-    """Run all of it on a lab host for each backend."""
+def main(options: argparse.Namespace) -> None:
+    """Run all of it on a host."""
+    chance = secrets.SystemRandom()
+    with HOSTS[options.backend]() as place:
+        host = Host(place, options.backend)
+        kills = kill_at_random(host, options.kills, chance)
+        calls = kill_at_boundaries(host, options.boundaries, chance)
+        pairs = run_pairs(host, options.pairs)
+    said = "; ".join(
+        f"{sum(seen.values())} {what} ({', '.join(f'{count} {name}' for name, count in sorted(seen.items()))})"
+        for what, seen in (("random kills", kills), ("kills at system calls", calls), ("pairs", pairs))
+    )
+    print(f"kill: {options.backend}: {said}; 0 half states", flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", action="append", help="may be given several times; default: nftables, iptables")
+    parser.add_argument("--backend", choices=list(HOSTS), default="nftables")
     parser.add_argument("--kills", type=int, default=250)
     parser.add_argument("--boundaries", type=int, default=0, help="so many at most; 0 kills at all of them")
     parser.add_argument("--pairs", type=int, default=200)
-    options = parser.parse_args()
-    for backend in options.backend or ("nftables", "iptables"):
-        chance = secrets.SystemRandom()
-        with Lab() as lab:
-            host = Host(lab.host("db", ["192.0.2.10/24"]), backend)
-            kills = kill_at_random(host, options.kills, chance)
-            calls = kill_at_boundaries(host, options.boundaries, chance)
-            pairs = run_pairs(host, options.pairs)
-        said = "; ".join(
-            f"{sum(seen.values())} {what} ({', '.join(f'{count} {name}' for name, count in sorted(seen.items()))})"
-            for what, seen in (("random kills", kills), ("kills at system calls", calls), ("pairs", pairs))
-        )
-        print(f"kill: {backend}: {said}; 0 half states", flush=True)
-    return 0
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    world.enter()
-    sys.exit(main())
+    asked = arguments()
+    enter(asked.backend)
+    main(asked)

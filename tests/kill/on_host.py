@@ -5,7 +5,8 @@
 
 The server reads a line of JSON for each request and answers with one: ``{"run": [arguments, options]}`` starts a run as
 a session of its own and returns its process id, ``{"wait": PID}`` waits for it and returns its status and what it said,
-``{"look": BACKEND}`` returns the rules in force and what is kept.
+``{"kill": [PID, whether its group, SIGNAL]}`` sends a signal, and ``{"look": BACKEND}`` returns
+the rules in force and what is kept.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Server:
             _pid, status = os.waitpid(request["wait"], 0)
             with os.fdopen(self.outputs.pop(request["wait"]), encoding="utf-8") as output:
                 return [os.waitstatus_to_exitcode(status), output.read()]
+        if "kill" in request:
+            pid, group, kind = request["kill"]
+            return (os.killpg if group else os.kill)(pid, kind)
         backend = next(item for item in BACKENDS if item.name == request["look"])
         state = backend.decode(backend.observe())
         return [state.ruleset.render(), state.kept.render()]

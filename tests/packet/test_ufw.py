@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path.insert(0, str(LAB))
+sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
 from lab import Lab, LabHost
+from ufw_host import INSTALL
 
 SWEEP = LAB / "sweep.py"
 SERVER, SERVER6 = "192.0.2.10", "2001:db8::10"
@@ -36,32 +37,6 @@ RULES: list[dict[str, Any]] = [
     {"protocol": "icmp", "peers": [CLIENT, CLIENT6], "purpose": "ping"},
 ]
 GUARDED = {"tcp": "1433,1500-1501,5002,50100-50199", "udp": "1434,5001"}
-
-INSTALL = """
-set -e
-rm -rf /etc/ufw /etc/default /etc/alternatives
-mkdir -p /etc/ufw/applications.d /etc/default
-cp -a /run/etc-below/alternatives /etc/alternatives
-cp /usr/share/ufw/iptables/*.rules /usr/share/ufw/ufw.conf /etc/ufw
-chmod 640 /etc/ufw/*.rules
-sed 's/^IPT_SYSCTL=/#&/' /run/etc-below/default/ufw >/etc/default/ufw
-printf '[App]\\ntitle=App\\ndescription=App\\nports=8080,8443/tcp\\n' >/etc/ufw/applications.d/app
-for program in iptables ip6tables; do
-  for part in "" -save -restore; do
-    ln -sf "$(command -v "$program-$1$part")" "/etc/alternatives/$program$part"
-  done
-done
-ufw default reject incoming
-ufw allow 22/tcp
-ufw allow 1433
-ufw allow 53/udp
-ufw limit 2222/tcp comment limited
-ufw allow App
-ufw route allow proto tcp from 192.0.2.0/24 to any port 8080
-ufw deny from 198.51.100.0/24 to any port 1433 proto tcp
-ufw --force enable
-"""
-"""What an administrator does, as ufw's package and a manual page tell it; ``$1`` is the variant of iptables."""
 
 APPLY = """
 import json, sys
