@@ -166,7 +166,7 @@ class FirewalldSide(Host):
     def __enter__(self) -> FirewalldSide:
         image = _said([str(HERE.parent / "tools/image.sh"), "bookworm"])
         options = [
-            *("--rm", "--detach", f"--name={self._name}", "--network=none", "--systemd=always", "--cgroups=enabled"),
+            *("--detach", f"--name={self._name}", "--network=none", "--systemd=always", "--cgroups=enabled"),
             *("--cap-add=NET_ADMIN,NET_RAW,SYS_ADMIN,SYS_PTRACE", "--ulimit=nofile=4096:4096"),
             *("--ulimit=nproc=4096:4096", "--volume=/usr:/machine:ro"),
             f"--volume={ROOT}:/src/ansible_collections/dbports/firewall:ro",

@@ -29,6 +29,15 @@ DIRECTORY = "/etc/dbports"
 UNITS = "/etc/systemd/system/"
 """Where administrators have units and drop-ins; systemd reads them when it is told to."""
 
+_UNIT_PLACES = (
+    UNITS,
+    "/run/systemd/system/",
+    "/usr/local/lib/systemd/system/",
+    "/usr/lib/systemd/system/",
+    "/lib/systemd/system/",
+)
+"""Where systemd looks for a unit, systemd.unit(5), the first one wins."""
+
 
 def kept_to_text(kept: Kept) -> str:
     """Write what is kept as JSON, for an observation."""
@@ -114,6 +123,11 @@ class OwnFiles(NamedTuple):
         return kept.services[0] if kept.services else Service(self.unit, enabled=False, active=False)
 
 
+def drop_in(unit: str) -> str:
+    """Return the path of the own drop-in of a unit of somebody else."""
+    return f"{UNITS}{unit}.d/dbports.conf"
+
+
 def _remove(path: str) -> Step:
     parent = str(Path(path).parent)
     return RemoveFile(path, parent=parent == DIRECTORY or _is_drop_ins(parent))
@@ -150,6 +164,13 @@ class Host:
         """Tell whether the host's owner has masked a unit, for good or until the next boot: a link to nowhere."""
         places = [self.at(f"{place}{unit}") for place in (UNITS, "/run/systemd/system/")]
         return any(place.is_symlink() and place.readlink() == Path(os.devnull) for place in places)
+
+    def unit_text(self, unit: str) -> Optional[str]:
+        """Return the text of a unit of somebody else; None where there is none, or a masked one."""
+        place = next((place for place in _UNIT_PLACES if self.at(f"{place}{unit}").exists()), None)
+        if place is None or self.is_masked(unit):
+            return None
+        return self.at(f"{place}{unit}").read_text(encoding="utf-8", errors="replace")
 
     def current(self, own: OwnFiles) -> Kept:
         """Read what is kept.

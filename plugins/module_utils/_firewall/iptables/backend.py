@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Optional
@@ -22,6 +23,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT, PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import (
     UNIT,
+    followed,
     not_kept,
     own_files,
     wanted,
@@ -47,8 +49,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step
 
 VARIANT, SAVED, OTHER, NFT, KEPT, SYSTEMD = "variant", "saved", "other", "nft", "kept", "systemd"
+FOLLOWED = "followed"
 """What is observed: the variant that governs, or nothing where there is no iptables; by family what iptables-save
-prints, and that of the other variant; what nft lists, if it is there; the own files; whether systemd runs."""
+prints, and that of the other variant; what nft lists, if it is there; the own files; whether systemd runs; the units
+that take our rules away."""
 
 
 class IptablesBackend:
@@ -83,6 +87,7 @@ class IptablesBackend:
         texts = {
             KEPT: kept_to_text(self._host.current(own)),
             SYSTEMD: ("masked" if own.masked else "yes") if own.systemd else "",
+            FOLLOWED: json.dumps(followed(self._host) if own.systemd else []),
             VARIANT: "",
         }
         programs = self._programs()
@@ -108,7 +113,7 @@ class IptablesBackend:
         own = _own(observed)
         text = script({family: encode(wanted_ruleset, family) for family in PROGRAMS})
         keep = persist and bool(wanted_ruleset)
-        kept = wanted(own, text if keep else None)
+        kept = wanted(own, text if keep else None, json.loads(observed[FOLLOWED]))
         return Script(
             load=_load(text),
             keep=own.keep_steps(kept_from_text(observed[KEPT]), kept),

@@ -3,25 +3,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What brings the own chains back after a reboot: the script, and where systemd runs a unit that runs it.
 
-``netfilter-persistent`` and the services of Red Hat restore files of the host's owner, which takes every other rule
-away; so the unit follows them.
+``netfilter-persistent`` of Debian and the services of Red Hat restore files of the host's owner, which takes every
+other rule away, whenever they are started or reloaded, and those of Red Hat take all away when they are stopped. So a
+drop-in runs the script after each of their commands.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import DIRECTORY, OwnFiles
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import (
+    DIRECTORY,
+    Host,
+    OwnFiles,
+    drop_in,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile
 
 UNIT = "dbports-iptables.service"
 SCRIPT_FILE = f"{DIRECTORY}/iptables.sh"
 
-_FOLLOWED = "netfilter-persistent.service iptables.service ip6tables.service"
+_FOLLOWED = ("netfilter-persistent.service", "iptables.service", "ip6tables.service")
+_HEADER = "# Written by the Ansible collection dbports.firewall; changes are lost.\n"
 
 _UNIT_TEXT = f"""\
-# Written by the Ansible collection dbports.firewall; changes are lost.
-[Unit]
+{_HEADER}[Unit]
 Description=Guarded ports of dbports.firewall
 Documentation=man:iptables(8)
 DefaultDependencies=no
@@ -29,9 +36,7 @@ RequiresMountsFor={DIRECTORY}
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
-After={_FOLLOWED}
-PartOf={_FOLLOWED}
-ReloadPropagatedFrom={_FOLLOWED}
+After={" ".join(_FOLLOWED)}
 
 [Service]
 Type=oneshot
@@ -40,15 +45,25 @@ ExecStart=/bin/sh {SCRIPT_FILE}
 ExecReload=/bin/sh {SCRIPT_FILE}
 
 [Install]
-WantedBy=sysinit.target {_FOLLOWED}
+WantedBy=sysinit.target
 """
 
 _NOT_KEPT = "systemd does not run here: the rules are loaded but will not come back after a reboot"
 
 
+Followed = Sequence[tuple[str, bool]]
+"""The units on a host that take our rules away, and whether each can be reloaded."""
+
+
 def own_files(systemd: bool, masked: bool = False) -> OwnFiles:
     """Return what may be kept on a host."""
-    return OwnFiles(UNIT, (SCRIPT_FILE,), systemd, masked)
+    return OwnFiles(UNIT, (SCRIPT_FILE, *map(drop_in, _FOLLOWED)), systemd, masked)
+
+
+def followed(host: Host) -> Followed:
+    """Look for units of somebody else that take our rules away."""
+    texts = [(unit, host.unit_text(unit)) for unit in _FOLLOWED]
+    return [(unit, "\nExecReload=" in text) for unit, text in texts if text is not None]
 
 
 def not_kept(own: OwnFiles) -> Optional[str]:
@@ -58,8 +73,16 @@ def not_kept(own: OwnFiles) -> Optional[str]:
     return _NOT_KEPT
 
 
-def wanted(own: OwnFiles, script: Optional[str]) -> Kept:
+def wanted(own: OwnFiles, script: Optional[str], others: Followed) -> Kept:
     """Return what keeps a script, which is to run at boot; None, or no systemd: nothing is kept."""
     if script is None or not_kept(own):
         return Kept()
-    return own.unit_kept(_UNIT_TEXT, KeptFile(SCRIPT_FILE, 0o600, script))
+    drop_ins = [KeptFile(drop_in(unit), 0o644, _drop_in(reloads)) for unit, reloads in others]
+    return own.unit_kept(_UNIT_TEXT, KeptFile(SCRIPT_FILE, 0o600, script), *drop_ins)
+
+
+def _drop_in(reloads: bool) -> str:
+    """Write what runs the script after each command of a unit; one that cannot be reloaded is not made to be."""
+    moments = ["ExecStartPost", *(["ExecReload"] if reloads else []), "ExecStopPost"]
+    lines = [f"{moment}=-/bin/sh {SCRIPT_FILE}" for moment in moments]
+    return "\n".join([f"{_HEADER}[Unit]", f"RequiresMountsFor={DIRECTORY}", "", "[Service]", *lines, ""])

@@ -15,11 +15,15 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, run
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import DIRECTORY, Host, OwnFiles
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import (
+    DIRECTORY,
+    Host,
+    OwnFiles,
+    drop_in,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile
 
 UNIT = "dbports-firewall.service"
@@ -52,17 +56,7 @@ WantedBy=sysinit.target
 """
 
 _OTHERS_UNIT = "nftables.service"
-_UNIT_PLACES = (
-    f"/etc/systemd/system/{_OTHERS_UNIT}",
-    f"/run/systemd/system/{_OTHERS_UNIT}",
-    f"/usr/local/lib/systemd/system/{_OTHERS_UNIT}",
-    f"/usr/lib/systemd/system/{_OTHERS_UNIT}",
-    f"/lib/systemd/system/{_OTHERS_UNIT}",
-)
-"""Where systemd looks for a unit, systemd.unit(5), the first one wins."""
-
-_DROP_INS = f"/etc/systemd/system/{_OTHERS_UNIT}.d"
-DROP_IN_FILE = f"{_DROP_INS}/dbports.conf"
+DROP_IN_FILE = drop_in(_OTHERS_UNIT)
 
 _COMMANDS = ("ExecStart", "ExecReload", "ExecStop")
 _COMMAND = re.compile(
@@ -180,11 +174,11 @@ class Persistence:
 
     def _commands(self) -> tuple[Optional[str], ...]:
         """Read what nftables.service runs, as texts for nft."""
-        place = next((path for path in map(self._host.at, _UNIT_PLACES) if path.exists()), None)
-        if place is None or self._host.is_masked(_OTHERS_UNIT):
+        text = self._host.unit_text(_OTHERS_UNIT)
+        if text is None:
             return ()
-        text = place.read_text(encoding="utf-8", errors="replace")
-        others = [path for path in self._host.at(_DROP_INS).glob("*.conf") if path.name != Path(DROP_IN_FILE).name]
+        own = self._host.at(DROP_IN_FILE)
+        others = [path for path in own.parent.glob("*.conf") if path != own]
         if any("Exec" in path.read_text(encoding="utf-8", errors="replace") for path in others):
             return (None,)
         return tuple(_text_of(re.findall(rf"^{name}=(.+)$", text, re.MULTILINE)) for name in _COMMANDS)
