@@ -337,6 +337,73 @@ def test_what_foreign_chains_do_is_what_was_said(
     assert len(warned) == len(dropped)
 
 
+LIKE_UFW = """
+table inet like_ufw {
+  chain logging { limit rate 3/minute burst 10 packets log prefix "[BLOCK] "
+  }
+  chain not_local { fib daddr type { local, multicast, broadcast } return
+    limit rate 3/minute burst 10 packets jump logging
+    drop
+  }
+  chain user { tcp dport 22 accept
+    tcp dport 1433 ct state new accept
+    tcp dport 1500 ct state new limit rate 6/minute burst 3 packets accept
+    ip saddr 198.51.100.0/24 tcp dport 5002 accept
+  }
+  chain before { iifname "lo" accept
+    ct state established,related accept
+    ct state invalid jump logging
+    ct state invalid drop
+    icmp type echo-request accept
+    jump not_local
+    jump user
+  }
+  chain after { udp dport { 137, 138 } goto skip
+    fib daddr type broadcast jump skip
+  }
+  chain skip { drop
+  }
+  chain in { type filter hook input priority filter; policy drop;
+    jump before
+    jump after
+    limit rate 3/minute burst 10 packets jump logging
+    tcp dport 5002 reject with tcp reset
+  }
+}
+"""
+
+
+def test_a_foreign_table_full_of_jumps_is_judged_right(lab: Lab) -> None:
+    """One like ufw's, with states, limits and logs: what is said to pass passes, and what is said to be dropped is."""
+    host, client = lab.hosts["erp-db"], lab.hosts["app-01"]
+    host.run(["nft", "-f", "-"], input=LIKE_UFW)
+    wanted = [{"protocol": "tcp", "ports": [port], "peers": [CLIENT]} for port in ("1433", "1500", "5002", "50123")]
+    result = apply(host, rules=wanted)
+    said = {item["ports"]: item["verdict"] for item in result["foreign"]}
+    assert said == {"1500": "unknown", "5002": "drops", "50123": "drops"}
+    assert [reaches(client, port) for port in (1433, 5002, 50123)] == [True, False, False]
+
+
+def test_rules_of_iptables_beside_the_own_table_are_judged_by_their_matches(lab: Lab) -> None:
+    """nft does not say what a match of iptables compares; iptables-save does."""
+    host, client = lab.hosts["erp-db"], lab.hosts["app-01"]
+    for rule in (
+        "-p tcp -m multiport --dports 5002,5022 -m conntrack --ctstate NEW -m comment --comment theirs -j DROP",
+        "-p tcp -m multiport --dports 80,443 -j DROP",
+        "-p tcp -m iprange --src-range 198.51.100.1-198.51.100.9 -j DROP",
+    ):
+        host.run(["iptables-nft", "-A", "INPUT", *rule.split()])
+    wanted = [{"protocol": "tcp", "ports": [port], "peers": [CLIENT]} for port in ("1433", "5002")]
+    result = apply(host, rules=wanted, backend="nftables")
+    assert {item["ports"]: item["verdict"] for item in result["foreign"]} == {"5002": "drops"}
+    assert result["foreign"][0]["fix"] == (
+        "iptables-nft -t filter -I INPUT -s 192.0.2.21 -p tcp -m tcp --dport 5002 -j ACCEPT"
+    )
+    assert [reaches(client, port) for port in (1433, 5002)] == [True, False]
+    host.run(result["foreign"][0]["fix"].split())
+    assert reaches(client, 5002)
+
+
 def test_what_the_owner_has_to_add_lets_the_clients_in(lab: Lab) -> None:
     """The command in the result, run as it is, opens the foreign chain for the declared peers and for nobody else."""
     host, client, intruder = (lab.hosts[name] for name in ("erp-db", "app-01", "intruder"))

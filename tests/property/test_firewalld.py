@@ -34,6 +34,7 @@ def test_what_is_written_is_what_is_read(rules: list[dict[str, Any]], policy: st
         "saved": "{}",
         "tables": "",
         "uses": "nftables",
+        "unseen": "",
     }
     state = FirewalldBackend().decode(observed)
     assert state.ruleset == wanted

@@ -197,7 +197,7 @@ def _unseen(before: State, wish: DesiredState) -> Optional[DbportsError]:
     return DbportsError(
         f"{before.unseen}, and without it nothing tells whether rules are still in force; nothing was removed",
         code="program_missing",
-        fix="Install it again on the host, then repeat this",
+        fix="Install it again on the host, or start it, then repeat this",
     )
 
 

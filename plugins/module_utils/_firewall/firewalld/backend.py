@@ -45,9 +45,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
     WriteFile,
 )
 
-FILES, SETTINGS, SAVED, TABLES, USES = "files", "settings", "saved", "tables", "uses"
+FILES, SETTINGS, SAVED, TABLES, USES, UNSEEN = "files", "settings", "saved", "tables", "uses", "unseen"
 """What is observed: the own files; what is in force, as JSON, or nothing where firewalld does not run; the other rules
-of iptables and the like, by program; nft's JSON; and whether firewalld itself uses nftables or iptables."""
+of iptables and the like, by program; nft's JSON; whether firewalld itself uses nftables or iptables; and why what is in
+force cannot be read, if it cannot."""
 
 _TABLES = {*("raw", "mangle", "nat", "filter", "security", "broute")}
 _OWN_CHAIN = re.compile(
@@ -81,9 +82,11 @@ class FirewalldBackend:
 
     def observe(self) -> Observed:
         """Read what is in force and the own files; where firewalld does not run there may still be files."""
-        texts = {FILES: kept_to_text(Kept(self._own.files())), SETTINGS: "", SAVED: "{}", TABLES: "", USES: ""}
+        texts = {FILES: kept_to_text(Kept(self._own.files())), UNSEEN: ""}
+        texts.update({SETTINGS: "", SAVED: "{}", TABLES: "", USES: ""})
         if not self._firewalld.running():
-            return texts
+            # One that was killed, or has CleanupOnExit=no, leaves its rules in force.
+            return {**texts, UNSEEN: "firewalld does not run" if self._firewalld.has_left() else ""}
         uses, saved = self._firewalld.backend(), self._firewalld.saved()
         tables = self._firewalld.tables() if uses == "nftables" else ""
         return {
@@ -101,6 +104,7 @@ class FirewalldBackend:
             kept=kept_from_text(observed[FILES]),
             foreign=partial(_judge, observed),
             place=f"policies and ipsets {PREFIX}* of firewalld",
+            unseen=observed[UNSEEN],
         )
 
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:

@@ -21,6 +21,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     NAME,
     OWNED,
     PATH,
+    POLICIES,
     PREFIX,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
@@ -74,6 +75,12 @@ class Firewalld:
     def has_own(self) -> bool:
         """Tell whether an own policy is in force; where firewalld does not run there is none."""
         return self.running() and any(name.startswith(PREFIX) for name in self._call("policy", "getPolicies"))
+
+    def has_left(self) -> bool:
+        """Tell whether a firewalld that does not run has left chains of own policies, such as filter_IN_policy_NAME."""
+        nft = Nft.locate()
+        texts = [*self.saved().values(), nft.terse() if nft else ""]
+        return any(f"_{place.name}" in text for text in texts for place in POLICIES.values())
 
     def saved(self) -> dict[str, str]:
         """Return what iptables-save and the like print, by program, without the lines that tell the time."""

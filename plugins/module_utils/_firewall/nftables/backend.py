@@ -10,7 +10,7 @@ from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import FAMILIES, judge_saved
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables, other_program
@@ -42,8 +42,9 @@ PROGRAM, LISTING, OWN_TABLE, KEPT, BOOT = "program", "listing", "own table", "ke
 """What is observed: the path of nft or nothing, its JSON, the text that brings the own table back, the own files, and
 how the host boots."""
 
-LEGACY = "legacy"
-"""What is observed for each family: what iptables-legacy-save prints, whose rules nft does not list."""
+LEGACY, XT = "legacy", "xt"
+"""What is observed for each family: what iptables-legacy-save prints, whose rules nft does not list, and what
+iptables-nft-save does where nft lists rules of iptables without the matches in them."""
 
 
 class Nftables:
@@ -81,7 +82,7 @@ class Nftables:
             texts[LISTING] = nft.listing()
             if any(own_objects(read_listing(texts[LISTING]))):
                 texts[OWN_TABLE] = nft.own_text(texts[LISTING])
-            texts.update(_legacy())
+            texts.update(_of_iptables(texts[LISTING]))
         texts[BOOT] = self._persistence.place(nft.path if nft else None).to_text()
         return texts
 
@@ -132,19 +133,24 @@ class Nftables:
         return nft
 
 
-def _legacy() -> dict[str, str]:
-    """Read the rules of the legacy variant of iptables, which are in no table of nftables."""
+def _of_iptables(listing: str) -> dict[str, str]:
+    """Read the rules of iptables that nft does not list, or not wholly."""
     programs = Iptables()
-    return {f"{LEGACY} {family}": programs.saved_other(family, "nf_tables") for family in PROGRAMS}
+    texts = {f"{LEGACY} {family}": programs.saved_other(family, "nf_tables") for family in PROGRAMS}
+    if '"xt"' in listing:
+        texts.update({f"{XT} {family}": programs.saved_other(family, "legacy") for family in PROGRAMS})
+    return texts
 
 
 def _judge(listing: Listing, observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
-    """Judge the foreign tables, and the rules of the legacy variant of iptables."""
-    found = judge_foreign(listing, ruleset)
-    for family in PROGRAMS:
-        tables = read_tables(observed.get(f"{LEGACY} {family}", ""))
-        found += judge_saved(tables, family, ruleset, other_program("nf_tables", family))
-    return found
+    """Judge the foreign tables, those of iptables as its own programs print them where nft cannot say what they do."""
+    found: list[ForeignFinding] = []
+    for family, word in FAMILIES.items():
+        legacy, saved = (read_tables(observed.get(f"{kind} {family}", "")) for kind in (LEGACY, XT))
+        listing = [item for item in listing if item[1].get("family") != word or item[1].get("table") not in saved]
+        found += judge_saved(saved, family, ruleset, other_program("legacy", family))
+        found += judge_saved(legacy, family, ruleset, other_program("nf_tables", family))
+    return judge_foreign(listing, ruleset) + found
 
 
 def _load(observed: Observed, text: str) -> tuple[Step, ...]:

@@ -73,6 +73,10 @@ class Nft:
         Nft._slow = found is None
         return self._in_parts() if found is None else found
 
+    def terse(self) -> str:
+        """Return the host's whole ruleset as text, without the elements of sets."""
+        return self._checked("-t", "list", "ruleset")
+
     def _in_parts(self) -> str:
         """List everything but the elements of named sets, and then these set by set, our own first."""
         objects = json.loads(self._checked("-j", "-t", "list", "ruleset"))["nftables"]

@@ -109,6 +109,7 @@ class Ufw:
             kept=Kept(tuple(file for file in files if block_of(file.content))),
             foreign=lambda ruleset: _judge(observed, ruleset),
             place=f"chains {LAYOUT.prefix}* of ufw",
+            unseen="" if observed[VARIANT] else "iptables or ip6tables is missing",
         )
 
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:

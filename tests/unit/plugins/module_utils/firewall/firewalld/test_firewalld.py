@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld import bus
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.backend import FirewalldBackend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.bus import Firewalld
@@ -33,8 +34,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
     Step,
     WriteFile,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 
 ROOT = Path(__file__).resolve().parents[6]
+
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from firewall_cases import CASES, case, ruleset
@@ -54,6 +57,7 @@ def observed(
         "saved": json.dumps(saved),
         "tables": "",
         "uses": uses,
+        "unseen": "",
     }
 
 
@@ -427,6 +431,24 @@ def test_a_host_without_firewalld(missing: str, programs: set[str], tmp_path: Pa
     assert (backend.governs(), backend.carries()) == (None, False)
     assert backend.observe()["settings"] == ""
     assert asked.asked == []
+
+
+@pytest.mark.parametrize(("left", "unseen"), [("DOCKER-USER", ""), ("IN_dbports-in", "firewalld does not run")])
+def test_rules_that_a_dead_firewalld_left_are_not_said_to_be_gone(
+    left: str, unseen: str, programs: set[str], tmp_path: Path
+) -> None:
+    """It was killed, or has CleanupOnExit=no: only a running one could take them away."""
+    assert programs
+
+    def run(argv: Sequence[str], text: str) -> Output:
+        return Output(0, f"*filter\n:{left} - [0:0]\nCOMMIT\n", "") if argv[0] == "iptables-save" else dead(argv, text)
+
+    dead = Bus(NOTHING, running=False)
+    backend = FirewalldBackend(Firewalld(run), OwnConfiguration(str(tmp_path)))
+    shown = backend.observe()
+    assert backend.decode(shown).unseen == unseen
+    change = plan_change(backend, shown, DesiredState.from_arguments({"state": "absent"}))
+    assert (change.refusal.code if change.refusal else "") == ("program_missing" if unseen else "")
 
 
 def test_rules_in_force_without_a_file_are_carried(programs: set[str], tmp_path: Path) -> None:

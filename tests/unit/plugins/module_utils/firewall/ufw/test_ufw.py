@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import BACKENDS, Backend
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import KeptFile
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, WriteFile
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw import backend as ufw_backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.backend import Ufw
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.files import (
@@ -254,6 +256,14 @@ def test_ufw_that_is_not_active_gets_no_rules_but_loses_them() -> None:
     script = Ufw().encode(Ruleset(), there, persist=True)
     assert len(script.keep) == 2
     assert len(commands(script.load)) == 1
+
+
+def test_rules_that_cannot_be_looked_for_are_not_said_to_be_gone() -> None:
+    """Without iptables nothing tells whether the own chains are still in force."""
+    there = {**observed(kept=case("mssql")), "variant": "", "saved 4": "", "saved 6": ""}
+    change = plan_change(Ufw(), there, DesiredState.from_arguments({"state": "absent"}))
+    assert change.refusal is not None
+    assert (change.refusal.code, "ip6tables is missing" in change.refusal.reason) == ("program_missing", True)
 
 
 BEFORE_UFW = {
