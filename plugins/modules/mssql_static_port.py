@@ -37,8 +37,6 @@ attributes:
 seealso:
   - module: dbports.firewall.plan
   - module: dbports.firewall.verify
-  - plugin: dbports.firewall.mssql_static_port
-    plugin_type: role
 author:
   - dbports.firewall contributors (@dbports)
 """
