@@ -158,6 +158,8 @@ options:
         (C(CONFIG_INET_DIAG_DESTROY)); otherwise a warning names the command.
       - All other connections go on, whoever opened them and whoever speaks next, with one exception. Connections that
         the host itself opened from a guarded port outside a range of 64 or more ports are cut, and listed.
+      - On Windows a change of rules is applied to established connections at their next packet. Connections that the
+        host itself opened go on.
     type: str
     choices: [allow, warn, refuse]
     default: warn
@@ -317,6 +319,12 @@ cut:
       description: The id of that process, when known.
       type: int
       sample: 71
+    services:
+      description: The services of that process.
+      type: list
+      elements: str
+      returned: on Windows
+      sample: [MSSQLSERVER]
 foreign:
   description: Flows of the rules that another table on the host drops, or may drop; nothing there was changed.
   type: list

@@ -99,7 +99,7 @@ class SimulatedWindows:
         keys = ["local", "policy", "switches", "profiles"]
         keys += ["netstat", "processes", "services"] if want["sockets"] else []
         keys += ["dynamic", "excluded", "instances"] if want["ports"] else []
-        return {key: self.state[key] for key in keys}
+        return {**{key: self.state[key] for key in keys}, "armed": bool(self.state["registry"])}
 
     def apply(self, want: Mapping[str, Any]) -> dict[str, Any]:
         """Do what apply.ps1 does, step by step; the ``fail_at``-th step raises."""

@@ -25,7 +25,7 @@ def main(name: str) -> None:
         sys.path.insert(0, base)
         from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.backend import read_policy
         from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import observed_of
-        from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import sockets_of
+        from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.sockets import sockets_of
 
         shown = json.loads(Path(name).read_text(encoding="utf-8-sig"))
         policy = read_policy(observed_of(shown))

@@ -148,8 +148,8 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
 def with_live(change: Change, live: Live) -> Change:
     """Return the same change, knowing the connections of the host: a warning or a refusal names those that it cuts."""
     rules, wish = change.wish.ruleset, change.wish
-    cut = tuple(newly_cut(live.connections, change.before.ruleset, rules))
-    texts = [f"the new rules cut {sentence(cut)}"] if cut else []
+    cut = tuple(newly_cut(live.connections, change.before.ruleset, rules)) if live.cut is None else live.cut
+    texts = [f"the new rules cut {sentence(cut)}{live.how}"] if cut else []
     if not live.tracking:
         stalled = [one for one in told_by_direction(live.connections, rules) if one not in cut]
         texts.append(

@@ -30,6 +30,7 @@ $shown = @{
     policy = Read-Value "$policy\FirewallRules"
     switches = @{ local = Read-Each $local $profiles; policy = Read-Each $policy $profiles }
     profiles = (New-Object -ComObject HNetCfg.FwPolicy2).CurrentProfileTypes
+    armed = Test-Path -LiteralPath "$machine\SOFTWARE\dbports"
 }
 if ($want.sockets) {
     $shown.netstat = (netstat -ano) -join "`n"

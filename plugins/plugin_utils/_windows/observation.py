@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._netstat import windows
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._observe import look_until, read_listeners, ruleset_state
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
@@ -16,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import TIMEOUT, run_probes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import plan_on
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.sockets import services_of, sockets_of
 
 
 def observe(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,13 +52,11 @@ def facts(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
     :raises DbportsError: when the host's answer cannot be read.
     """
     shown = host.collect(sockets=True)
-    services: dict[int, list[str]] = {}
-    for item in shown["services"]:
-        services.setdefault(item["pid"], []).append(str(item["name"]))
+    services = services_of(shown)
     ports, patterns = arguments.get("ports"), arguments.get("processes") or ()
     watched = parse_ports(list(ports)) if ports else ()
     rows = [
-        {**one._asdict(), "services": sorted(services.get(one.pid or 0, ()))}
+        {**one._asdict(), "services": list(services.get(one.pid or 0, ()))}
         for one in sorted(sockets_of(shown), key=Socket.order)
         if (ports is None and not patterns) or _matters(one, watched, patterns)
     ]
@@ -67,10 +65,3 @@ def facts(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _matters(one: Socket, ports: Sequence[PortRange], processes: Sequence[str]) -> bool:
     return one.touches(ports) or (one.is_listener and one.is_of(processes))
-
-
-def sockets_of(shown: Mapping[str, Any]) -> Iterable[Socket]:
-    """Return netstat's sockets with their programs: netstat itself tells only process ids."""
-    names = {item["pid"]: str(item["name"]) for item in shown["processes"]}
-    for one in windows.parse(str(shown["netstat"])):
-        yield one._replace(process=one.process or names.get(one.pid))

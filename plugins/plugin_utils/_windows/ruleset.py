@@ -11,24 +11,26 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState, with_live
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import Live, connections
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import OLD_RULES_BACK, plan_change
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.backend import (
     LOCAL,
+    NUMBERS,
     WindowsFirewall,
-    changes,
-    fields_of,
     holes,
     read_policy,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.encode import encode, enforceable
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.live import newly_cut
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import why_not_enforced
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.rules import WindowsRule
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost, observed_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ports import port_warnings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.sockets import services_of, sockets_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.task import TASK, task_xml
 
 MANAGEMENT = {22: "SSH", 3389: "Remote Desktop", 5985: "WinRM", 5986: "WinRM"}
@@ -52,24 +54,48 @@ def apply_ruleset(
     :returns: what the module ruleset returns.
     :raises DbportsError: when the rules would have no effect, would lock out, lose too much, or cannot be set.
     """
-    shown = host.collect(ports=True)
+    shown = host.collect(sockets=True, ports=True)
+    if shown.get("armed") and not check:
+        _refuse_armed()
     change = plan_on(shown, DesiredState.from_arguments(arguments))
     observed = observed_of(shown)
+    if change.script.load:
+        change = with_live(change, _live(shown, change, observed))
     if change.refusal:
         raise change.refusal
-    policy = read_policy(observed)
-    own = [rule for rule in policy.rules["local"] if rule.is_own]
-    add, remove = changes(own, encode(change.wish.ruleset))
-    reasons = why_not_enforced(policy)
+    add, remove = _parts(change.script)
+    reasons = why_not_enforced(read_policy(observed))
     if add:
         _refuse_ways_in(change.wish.ruleset, ways_in)
-        _refuse_without_effect(reasons, add)
+        _refuse_without_effect(reasons, change.wish.ruleset)
     token = ""
     if (add or remove) and not check:
         token = TASK if confirm_timeout else ""
-        _carry_out(host, change, observed, (add, remove), confirm_timeout)
+        _carry_out(host, change, observed, confirm_timeout)
     warnings = [*change.warnings, *reasons, *holes(observed, change.wish.ruleset), *_outbound(arguments)]
     return _result(change, [*warnings, *port_warnings(change.wish.ruleset, shown)], token)
+
+
+def _refuse_armed() -> None:
+    raise DbportsError(
+        "a change of another run waits to be confirmed",
+        code="busy",
+        fix="Run again when it has ended: a change that is not confirmed is undone at its time-out. If that failed, as "
+        f"the scheduled task {TASK} shows, remove that task and the registry key HKEY_LOCAL_MACHINE\\SOFTWARE\\dbports",
+    )
+
+
+def _live(shown: Mapping[str, Any], change: Change, observed: Observed) -> Live:
+    """Return the connections of a host, and which of them the change cuts."""
+    try:
+        services = services_of(shown)
+        live = tuple(
+            one._replace(services=services.get(one.pid or 0, ())) for one in connections(list(sockets_of(shown)))
+        )
+    except DbportsError as error:
+        return Live(unknown=error.reason)
+    cut = newly_cut(live, read_policy(observed), change.before.ruleset, change.wish.ruleset)
+    return Live(live, cut=cut, how=". Windows ends them at their next packet")
 
 
 def ruleset(
@@ -106,46 +132,53 @@ def confirm(host: WindowsHost, arguments: Mapping[str, Any]) -> None:
         raise DbportsError(f"{OLD_RULES_BACK} the change was not confirmed in time", code="not_confirmed")
 
 
-def request(
-    add: Sequence[WindowsRule],
-    remove: Sequence[WindowsRule],
-    *,
-    seconds: float = 0,
-    disarm: bool = False,
-) -> str:
+_Fields = Sequence[Mapping[str, Any]]
+"""Rules as ``apply.ps1`` reads them, see :func:`fields_of`."""
+
+
+def _parts(script: Script) -> tuple[_Fields, _Fields]:
+    """Return what a script adds and what it removes."""
+    texts = [step.text for step in script.load if isinstance(step, RunCommand)]
+    parts = json.loads(texts[0]) if texts else {"add": [], "remove": []}
+    return parts["add"], parts["remove"]
+
+
+def _back(add: _Fields, remove: _Fields) -> tuple[_Fields, _Fields]:
+    """Return what undoes a change, in the order of every change: see :func:`changes`."""
+    return sorted(remove, key=_is_block), sorted(add, key=_is_block, reverse=True)
+
+
+def _is_block(rule: Mapping[str, Any]) -> bool:
+    return bool(rule["action"] == NUMBERS["block"])
+
+
+def request(add: _Fields, remove: _Fields, *, seconds: float = 0, disarm: bool = False) -> str:
     """Return a change as ``apply.ps1`` reads it; every key is always there, because a missing one would be an error.
 
     :param seconds: after which the change is undone; 0 for never.
     :param disarm: remove what would undo an earlier change.
     """
-    undo = request(sorted(remove, key=lambda rule: rule.action == "block"), add, disarm=True) if seconds else ""
     return json.dumps(
         {
-            "add": [fields_of(rule) for rule in add],
-            "remove": [fields_of(rule) for rule in remove],
+            "add": add,
+            "remove": remove,
             "arm": bool(seconds),
             "disarm": disarm,
             "task": TASK,
-            "rollback": undo,
+            "rollback": request(*_back(add, remove), disarm=True) if seconds else "",
             "xml": task_xml(seconds) if seconds else "",
         }
     )
 
 
-def _carry_out(
-    host: WindowsHost,
-    change: Change,
-    observed: Observed,
-    parts: tuple[Sequence[WindowsRule], Sequence[WindowsRule]],
-    seconds: float,
-) -> None:
+def _carry_out(host: WindowsHost, change: Change, observed: Observed, seconds: float) -> None:
     """Change the rules and see that they are there; else bring the old ones back."""
-    add, remove = parts
+    add, remove = _parts(change.script)
     local = host.change(request(add, remove, seconds=seconds))["local"]
     after = BACKEND.decode({**observed, LOCAL: json.dumps(local)})
     if after.ruleset == change.wish.ruleset:
         return
-    host.change(request(remove, add, disarm=True))
+    host.change(request(*_back(add, remove), disarm=True))
     raise DbportsError("the rules in force are not the wanted ones", code="not_loaded", value=after.ruleset.render())
 
 
@@ -162,14 +195,14 @@ def _refuse_ways_in(wanted: Ruleset, ways_in: Collection[int]) -> None:
             )
 
 
-def _refuse_without_effect(reasons: Sequence[str], rules: Sequence[WindowsRule]) -> None:
+def _refuse_without_effect(reasons: Sequence[str], wanted: Ruleset) -> None:
     """Refuse rules that Group Policy would ignore: success would be reported and nothing guarded."""
     for reason in reasons:
         if "Group Policy" in reason:
             raise DbportsError(
                 reason,
                 code="not_enforced",
-                value=" ".join(rule.text() for rule in rules),
+                value=" ".join(rule.text() for rule in encode(wanted)),
                 fix="Ask the owner of the Group Policy to add these rules to it, or to allow local rules to be merged",
             )
 
@@ -192,6 +225,7 @@ def _result(change: Change, warnings: Sequence[str], token: str) -> dict[str, An
         "persisted_files": [],
         "guarded": {protocol: format_ports(ruleset.guarded("in", protocol)) for protocol in ("tcp", "udp")},
         "foreign": [item.as_dict() for item in change.foreign],
+        "cut": [item.as_dict() for item in change.cut],
         "warnings": list(warnings),
         "confirm": token,
     }

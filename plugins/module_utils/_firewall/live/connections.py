@@ -37,6 +37,7 @@ class Connection(NamedTuple):
 
     :ivar opener: who opened it.
     :ivar established: whether both sides may send.
+    :ivar services: those of the process, where a host has them (Windows).
     """
 
     protocol: Literal["tcp", "udp"]
@@ -48,12 +49,12 @@ class Connection(NamedTuple):
     established: bool = True
     pid: Optional[int] = None
     process: Optional[str] = None
+    services: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it: ``tcp 1433 from 192.0.2.66 port 51000 (sqlservr, pid 71)``."""
-        owner = ", ".join(
-            text for text in (self.process or "", f"pid {self.pid}" if self.pid is not None else "") if text
-        )
+        pid = f"pid {self.pid}" if self.pid is not None else ""
+        owner = ", ".join(text for text in (self.process or "", *self.services, pid) if text)
         if self.opener == "peer":
             said = f"{self.protocol} {self.local_port} from {self.peer} port {self.peer_port}"
         else:
@@ -71,6 +72,7 @@ class Connection(NamedTuple):
             "opened_by": "this host" if self.opener == "here" else "the peer",
             "process": self.process,
             "pid": self.pid,
+            **({"services": list(self.services)} if self.services else {}),
         }
 
     @property
@@ -113,11 +115,15 @@ class Live(NamedTuple):
 
     :ivar tracking: whether the kernel's connection tracking can be told who opened them.
     :ivar unknown: why they are not known, or an empty string.
+    :ivar cut: those that the new rules end, where the firewall tells that by itself; None where the rulesets tell it.
+    :ivar how: how this firewall ends them, to follow their names in a sentence.
     """
 
     connections: tuple[Connection, ...] = ()
     tracking: bool = True
     unknown: str = ""
+    cut: Optional[tuple[Connection, ...]] = None
+    how: str = ""
 
 
 class Verdicts:

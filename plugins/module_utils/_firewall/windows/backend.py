@@ -46,7 +46,7 @@ APPLY = "apply.ps1"
 LOCAL, POLICY, SWITCHES, PROFILES = "local", "policy", "switches", "profiles"
 """What is observed, each as JSON: rules by id of both stores, switches of both, and the mask of active profiles."""
 
-_NUMBERS = {"block": 0, "allow": 1, "in": 1, "out": 2}
+NUMBERS = {"block": 0, "allow": 1, "in": 1, "out": 2}
 """NET_FW_ACTION and NET_FW_RULE_DIRECTION."""
 
 
@@ -152,8 +152,8 @@ def fields_of(rule: WindowsRule) -> dict[str, Any]:
         "remote_ports": format_ports(rule.remote_ports.ports),
         "icmp": ",".join(rule.icmp),
         "remote_addresses": ",".join(range_text(item) for item in rule.remote.addresses),
-        "direction": _NUMBERS[rule.direction],
-        "action": _NUMBERS[rule.action],
+        "direction": NUMBERS[rule.direction],
+        "action": NUMBERS[rule.action],
     }
 
 

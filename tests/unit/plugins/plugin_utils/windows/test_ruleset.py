@@ -189,3 +189,88 @@ def test_400_rules_are_one_call_each_way(windows: SimulatedWindows) -> None:
     assert windows.calls == ["collect", "apply"]
     assert run(windows, many)["changed"] is False
     assert len(json.dumps(windows.state["local"])) < 700_000
+
+
+def connect(windows: SimulatedWindows, *peers: str, port: int = 1433, pid: int = 4711) -> None:
+    """Give the host connections."""
+    for number, peer in enumerate(peers):
+        end = f"[{peer}]" if ":" in peer else peer
+        here = "[2001:db8::10]" if ":" in peer else "192.0.2.10"
+        row = f"  TCP    {here}:{port}   {end}:{51000 + number}   ESTABLISHED     {pid}\n"
+        windows.state["netstat"] += row
+
+
+def test_connections_that_would_be_cut_are_named(windows: SimulatedWindows) -> None:
+    connect(windows, "192.0.2.21", "192.0.2.66", "2001:db8::66")
+    connect(windows, "192.0.2.66", port=50123, pid=999)  # the host's own, to a server elsewhere
+    predicted = run(windows, WANTED, check=True)
+    done = run(windows, WANTED)
+    assert predicted["cut"] == done["cut"]
+    assert [(item["peer"], item["peer_port"], item["process"], item["services"]) for item in done["cut"]] == [
+        ("192.0.2.66", 51001, "sqlservr", ["MSSQLSERVER"]),
+        ("2001:db8::66", 51002, "sqlservr", ["MSSQLSERVER"]),
+    ]
+    (said,) = [item for item in done["warnings"] if "cut" in item]
+    assert "tcp 1433 from 192.0.2.66 port 51001 (sqlservr, MSSQLSERVER, pid 4711)" in said
+    assert said.startswith("erp-db: the new rules cut 2 established connections")
+    assert said.endswith("Windows ends them at their next packet")
+
+
+def test_what_is_done_about_cut_connections_is_the_users_choice(windows: SimulatedWindows) -> None:
+    connect(windows, "192.0.2.66")
+    before = dict(windows.state["local"])
+    with pytest.raises(DbportsError) as caught:
+        run(windows, {**WANTED, "cut_live": "refuse"})
+    assert caught.value.code == "would_cut"
+    assert "192.0.2.66" in str(caught.value)
+    assert (windows.state["local"], windows.calls) == (before, ["collect"])
+    allowed = run(windows, {**WANTED, "cut_live": "allow"})
+    assert [item["peer"] for item in allowed["cut"]] == ["192.0.2.66"]
+    assert not [item for item in allowed["warnings"] if "cut" in item]
+
+
+def test_removing_the_rules_cuts_whom_only_they_let_in(windows: SimulatedWindows) -> None:
+    del windows.state["local"]["{THEIRS-1}"]
+    run(windows, WANTED)
+    connect(windows, "192.0.2.21")
+    assert [item["peer"] for item in run(windows, {**WANTED, "state": "absent"}, check=True)["cut"]] == ["192.0.2.21"]
+    windows.state["local"]["{X}"] = "v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort=1433|Name=theirs|"
+    assert run(windows, {**WANTED, "state": "absent"}, check=True)["cut"] == []
+
+
+def test_nothing_is_cut_where_the_firewall_is_off(windows: SimulatedWindows) -> None:
+    windows.state["switches"]["local"] = {"PublicProfile": {"EnableFirewall": "0"}}
+    connect(windows, "192.0.2.66")
+    assert run(windows, WANTED, check=True)["cut"] == []
+
+
+def test_connections_that_cannot_be_read_are_told(windows: SimulatedWindows) -> None:
+    windows.state["netstat"] = "Access denied"
+    assert any(
+        "which established connections the new rules cut is not known" in x for x in run(windows, WANTED)["warnings"]
+    )
+    with pytest.raises(DbportsError):
+        run(windows, {**OTHER, "cut_live": "refuse"})
+
+
+def test_a_change_that_waits_is_not_overtaken(windows: SimulatedWindows) -> None:
+    """A run that finds the rules of an unconfirmed change must not call the host done: they are about to go."""
+    before = dict(windows.state["local"])
+    assert run(windows, WANTED, confirm_timeout=30)["confirm"]
+    with pytest.raises(DbportsError) as caught:
+        run(windows, WANTED)
+    assert caught.value.code == "busy"
+    assert run(windows, WANTED, check=True)["changed"] is False
+    windows.run_task()
+    assert windows.state["local"] == before
+    assert run(windows, WANTED)["changed"] is True
+
+
+def test_the_way_back_keeps_the_order(windows: SimulatedWindows) -> None:
+    """Allow is added before block and block removed before allow, so that no declared client is blocked meanwhile."""
+    run(windows, WANTED)
+    run(windows, OTHER, confirm_timeout=30)
+    back = json.loads(windows.state["registry"])
+    assert [item["action"] for item in back["add"]] == sorted((item["action"] for item in back["add"]), reverse=True)
+    assert [item["action"] for item in back["remove"]] == sorted(item["action"] for item in back["remove"])
+    assert {item["action"] for item in back["add"]} == {item["action"] for item in back["remove"]} == {0, 1}
