@@ -151,6 +151,11 @@ ansible_facts:
               elements: str
               returned: on Windows
               sample: [MSSQL$SALES]
+            instance:
+              description: The instance of SQL Server that the process is; null for other programs.
+              type: str
+              returned: on Windows
+              sample: SALES
 """
 
 import json

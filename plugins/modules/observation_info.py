@@ -106,6 +106,13 @@ observation:
       type: list
       elements: dict
       returned: when O(ports) is not empty
+    instances:
+      description:
+        - The instances of SQL Server that the host has, with C(engine), C(instance), C(service), C(state), C(pid),
+          C(enabled) and, as its registry has them, C(ports), C(dynamic) and C(unreadable).
+      type: list
+      elements: dict
+      returned: on Windows, when O(ports) is not empty
     ruleset:
       description: Whether the ruleset is the wanted one, and which foreign rules may drop a flow.
       type: dict

@@ -98,7 +98,8 @@ class SimulatedWindows:
         """Return what collect.ps1 does."""
         keys = ["local", "policy", "switches", "profiles"]
         keys += ["netstat", "processes", "services"] if want["sockets"] else []
-        keys += ["dynamic", "excluded", "instances"] if want["ports"] else []
+        keys += ["dynamic", "excluded"] if want["ports"] else []
+        keys += ["instances"] if want["sockets"] or want["ports"] else []
         return {**{key: self.state[key] for key in keys}, "armed": bool(self.state["registry"])}
 
     def apply(self, want: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset imp
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import note, noted
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import failing
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.instances import Instances
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import watched_processes
@@ -89,8 +90,8 @@ class HostAction(DbportsAction):
         result = self._collect({"ports": ports}, task_vars)
         if result.get("failed"):
             return result
-        sockets = read_observation(result.get("observation")).sockets or ()
-        note(f"ports-{port_set.host}", seen_ports(port_set, sockets))
+        seen = read_observation(result.get("observation"))
+        note(f"ports-{port_set.host}", seen_ports(port_set, seen.sockets or (), Instances(seen.instances)))
         return {"changed": False}
 
     def verdicts(
@@ -125,7 +126,8 @@ class HostAction(DbportsAction):
             return Verdicts((), result)
         seen = read_observation(result.get("observation"))
         found = judge(port_set, seen, owner=owner or "", applied=applied)
-        return Verdicts(tuple(found), {}, seen_ports(port_set, seen.sockets or ()))
+        ports = seen_ports(port_set, seen.sockets or (), Instances(seen.instances))
+        return Verdicts(tuple(found), {}, ports)
 
     def _collect(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         return call_module(self, OBSERVATION_MODULE, arguments, task_vars)

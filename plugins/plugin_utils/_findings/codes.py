@@ -109,6 +109,7 @@ _VERDICTS: dict[Verdict, frozenset[Code]] = {
             "refused_elsewhere",
             "outside_guarded",
             "port_moved",
+            "configured_otherwise",
             "dead_session",
         }
     ),

@@ -77,6 +77,7 @@ Code = Literal[
     "outside",
     "outside_guarded",
     "port_moved",
+    "configured_otherwise",
     "rules_missing",
     "rules_edited",
     "rules_outdated",

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import Protocol
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import combined, verdict_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Intended, facts
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.instances import Instances
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import Observation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import judge_outside, listeners_outside
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import judge_probes
@@ -51,13 +52,16 @@ def judge(port_set: PortSet, observation: Observation, *, owner: str = "", appli
     rules = RulesInForce(port_set, observation.ruleset, owner)
     sockets = observation.sockets
     outside = listeners_outside(port_set, sockets or ())
+    instances = Instances(observation.instances)
     found = list(rules.judge(port_set.host, applied))
     if observation.ruleset is not None or sockets is not None:
-        found += _judge_endpoints(port_set, rules, {} if sockets is None else listeners(port_set, sockets, outside))
+        seen = {} if sockets is None else listeners(port_set, sockets, outside, instances)
+        found += _judge_endpoints(port_set, rules, seen)
     if observation.ruleset is not None:
         found += _judge_outbound(port_set, rules)
     found += judge_outside(port_set, outside)
     found += judge_strangers(port_set, sockets or (), rules)
+    found += instances.judge(port_set)
     return [*found, *judge_probes(port_set, observation.probes, sockets or (), rules)]
 
 

@@ -104,12 +104,41 @@ class ProbeResult(NamedTuple):
         return f"{self.verdict}: {self.detail}" if self.detail else self.verdict
 
 
+class Installed(NamedTuple):
+    """An instance of a server as the host itself has it configured.
+
+    :param service: its name on the host.
+    :param state: that of the service, such as ``running``.
+    :param pid: its process, 0 where it does not run.
+    :param flows: the engine's flows whose ports the configuration has.
+    :param enabled: whether it has TCP at all.
+    :param ports: its fixed ports.
+    :param dynamic: whether it also, or only, has one that the operating system chooses.
+    :param unreadable: a port that is none, or an empty string.
+    """
+
+    engine: str
+    instance: str
+    service: str
+    state: str
+    pid: int
+    flows: tuple[str, ...]
+    enabled: bool
+    ports: tuple[PortRange, ...] = ()
+    dynamic: bool = False
+    unreadable: str = ""
+
+
 class Observation(NamedTuple):
-    """What one host shows; None stands for what nobody looked at."""
+    """What one host shows; None stands for what nobody looked at.
+
+    :param instances: what the host knows of its servers' instances; empty where that is nothing (Linux).
+    """
 
     sockets: tuple[Socket, ...] | None = None
     ruleset: RulesetState | None = None
     probes: tuple[ProbeResult, ...] = ()
+    instances: tuple[Installed, ...] = ()
 
 
 def read_observation(value: Any) -> Observation:

@@ -20,11 +20,13 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding
     Listening,
     facts,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.instances import Instances
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import LOOPBACK, moved
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import hearing_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.rules import RulesInForce
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
 
+UNKNOWN_INSTANCES = Instances()
 _SEEN = 8
 """At how many ports of a range a host tries to get in."""
 
@@ -49,11 +51,14 @@ def dynamic_ports(port_set: PortSet) -> list[str]:
     return sorted({str(item) for endpoint in port_set.endpoints if _is_dynamic(endpoint) for item in endpoint.ports})
 
 
-def seen_ports(port_set: PortSet, sockets: Sequence[Socket]) -> dict[str, list[int]]:
+def seen_ports(
+    port_set: PortSet, sockets: Sequence[Socket], instances: Instances = UNKNOWN_INSTANCES
+) -> dict[str, list[int]]:
     """Return by endpoint on which ports of a range its programs listen, the lowest ones first."""
     found = {}
     for endpoint in filter(_is_dynamic, port_set.endpoints):
         mine = (one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint))
+        mine = (one for one in mine if instances.may_be(one, endpoint))
         ports = sorted({one.local_port or 0 for one in mine if one.is_listener and one.is_of(endpoint.process)})
         found[endpoint.id] = ports[:_SEEN]
     return found
@@ -91,7 +96,9 @@ def _is_at(one: Socket, endpoint: Endpoint) -> bool:
     return any(one.local_port in ports for ports in endpoint.ports)
 
 
-def listeners(port_set: PortSet, sockets: Sequence[Socket], outside: Sequence[Socket]) -> dict[str, Listener]:
+def listeners(
+    port_set: PortSet, sockets: Sequence[Socket], outside: Sequence[Socket], instances: Instances = UNKNOWN_INSTANCES
+) -> dict[str, Listener]:
     """Return by endpoint how its program listens.
 
     :param outside: see :func:`listeners_outside`.
@@ -101,23 +108,29 @@ def listeners(port_set: PortSet, sockets: Sequence[Socket], outside: Sequence[So
     for endpoint in port_set.endpoints:
         if endpoint.ports and endpoint.process:
             mine = [one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint)]
-            found[endpoint.id] = _listener(endpoint, mine, here, moved(port_set, endpoint, sockets, outside))
+            elsewhere = [one for one in outside if instances.may_be(one, endpoint)]
+            where = moved(port_set, endpoint, sockets, elsewhere)
+            found[endpoint.id] = _listener(endpoint, mine, here, where, instances)
     return found
 
 
-def _listener(endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet, elsewhere: Data) -> Listener:
+def _listener(
+    endpoint: Endpoint, sockets: Iterable[Socket], here: AddressSet, elsewhere: Data, instances: Instances
+) -> Listener:
     expected = " or ".join(endpoint.process)
     present = [one for one in sockets if one.is_listener]
     in_range = any(ports.first != ports.last for ports in endpoint.ports)
-    right = [one for one in present if one.is_of(endpoint.process)]
+    programs = [one for one in present if one.is_of(endpoint.process)]
+    right = [one for one in programs if instances.may_be(one, endpoint)]
     if not right and any(one.process is None for one in present):
         return Listener("hidden")
     if not right and elsewhere:
         return Listener("moved", elsewhere)
     if not right and (in_range or not present):
-        return Listener("nothing", facts(expected=expected))
+        return Listener("nothing", (*facts(expected=expected), *instances.why_stopped(endpoint)))
     if not right:
-        others = ", ".join(sorted({str(one.process) for one in present}))
+        others = ", ".join(sorted({instances.program(one) for one in present}))
+        expected += f" of instance {endpoint.instance}" if programs else ""
         return Listener("other", facts(program=others, expected=expected))
     one = next((one for one in right if _is_reachable(one, here, endpoint)), None)
     if one is None:

@@ -55,13 +55,14 @@ def _words(finding: Finding) -> defaultdict[str, str]:
     return words
 
 
-_OPTIONAL = {"also": " (this port also serves {also})", "line": " ({line})"}
+_OPTIONAL = {"also": " (this port also serves {also})", "line": " ({line})", "service": " ({service})"}
 """Words that bring text of their own into a sentence."""
 
 
 def _listener(finding: Finding) -> str:
     """Return how the server listens, as a part of another sentence."""
     words = defaultdict(str, finding.data, port=finding.port)
+    words["service"] = _OPTIONAL["service"].format_map(words) if words["service"] else ""
     return _LISTENERS.get(finding.listening, "").format_map(words)
 
 
@@ -69,7 +70,7 @@ _LISTENERS = {
     "": "its sockets were not looked at",
     "listens": "{program} listens",
     "hidden": "a process whose name is not visible listens",
-    "nothing": "nothing listens on {port}",
+    "nothing": "nothing listens on {port}{service}",
     "moved": "{program} listens on {now} instead of {port}",
     "local": "{program} listens only on {bound}",
     "other": "{program} listens on {port} instead of {expected}",
@@ -130,7 +131,9 @@ TEXTS: dict[Code, CodeText] = {
         "run apply on {host}, or change that rule where it is not of this collection",
         "The client's own firewall keeps the request in.",
     ),
-    "stopped": CodeText("nothing listens on {port}", "start the server", "The server is not running, or not there."),
+    "stopped": CodeText(
+        "nothing listens on {port}{service}", "start the server", "The server is not running, or not there."
+    ),
     "moved": CodeText(
         "{program} moved from {port} to {now}, open is {port}",
         "move it back, or declare the port that it has now",
@@ -273,6 +276,11 @@ TEXTS: dict[Code, CodeText] = {
         "the dynamic port moved from {before} to {now}",
         "give the instance a fixed port where connection strings or gateways name it",
         "A dynamic instance was restarted and has another port now.",
+    ),
+    "configured_otherwise": CodeText(
+        "{program} is configured for {now}, and the plan has {planned}",
+        "declare what it is configured for, or change its configuration (role mssql_static_port) and restart it",
+        "The server's own configuration and the plan disagree: it listens there when it starts the next time.",
     ),
     "rules_missing": CodeText(
         "the host has none of the planned rules", _APPLY, "The rules were never applied, or removed since."

@@ -19,8 +19,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._static_port.inst
     SeenHost,
     SeenInstance,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import sockets_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ports import dynamic_range, excluded_ranges
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.sockets import sockets_of
 
 SERVICE = "mssql-server"
 """The unit of SQL Server on Linux."""

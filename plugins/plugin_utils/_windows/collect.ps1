@@ -41,9 +41,15 @@ if ($want.sockets) {
 if ($want.ports) {
     $shown.dynamic = @{ tcp = (netsh int ipv4 show dynamicport tcp) -join "`n"; udp = (netsh int ipv4 show dynamicport udp) -join "`n" }
     $shown.excluded = (netsh int ipv4 show excludedportrange protocol=tcp) -join "`n"
+}
+if ($want.sockets -or $want.ports) {
     $shown.instances = @{}
     foreach ($item in (Read-Value "$sql\Instance Names\SQL").GetEnumerator()) {
-        $found = Read-Each "$sql\$($item.Value)\MSSQLServer\SuperSocketNetLib" 'Tcp', 'Tcp\IPAll', 'AdminConnection\Tcp'
+        $network = "$sql\$($item.Value)\MSSQLServer\SuperSocketNetLib"
+        $found = Read-Each $network 'Tcp', 'AdminConnection\Tcp'
+        if ($found.ContainsKey('Tcp')) {
+            $found += Read-Each $network @((Get-Item -LiteralPath "$network\Tcp").GetSubKeyNames() | ForEach-Object { "Tcp\$_" })
+        }
         $found += Read-Each "$sql\$($item.Value)" 'Cluster'
         $found.id = $item.Value
         $shown.instances[$item.Key] = $found

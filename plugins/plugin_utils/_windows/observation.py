@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 from ansible_collections.dbports.firewall.plugins.module_utils._observe import look_until, read_listeners, ruleset_state
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import Deadline
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import Installed
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.instances import installed, instance_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import TIMEOUT, run_probes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import plan_on
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.sockets import services_of, sockets_of
@@ -43,6 +47,7 @@ def observe(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
         sockets = look_until(read_listeners(arguments.get("listeners") or ()), look, deadline.pause)
         found["sockets"] = [one._asdict() for one in sockets if _matters(one, watched, patterns)]
+        found["instances"] = json.loads(codec(tuple[Installed, ...]).write(tuple(installed(shown))))
     return found
 
 
@@ -56,9 +61,10 @@ def facts(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
     ports, patterns = arguments.get("ports"), arguments.get("processes") or ()
     watched = parse_ports(list(ports)) if ports else ()
     rows = [
-        {**one._asdict(), "services": list(services.get(one.pid or 0, ()))}
+        {**one._asdict(), "services": list(mine), "instance": instance_of(mine)}
         for one in sorted(sockets_of(shown), key=Socket.order)
         if (ports is None and not patterns) or _matters(one, watched, patterns)
+        for mine in [services.get(one.pid or 0, ())]
     ]
     return {"source": "netstat", "sockets": rows}
 

@@ -84,6 +84,16 @@ DROPS = {"in_sync": True, "foreign": [{**IN, "verdict": "drops", "text": "ip lat
 MAY_DROP = {"in_sync": True, "foreign": [{**DROPS["foreign"][0], "verdict": "unknown", "text": "it may drop"}]}
 STRANGER = listener(state="ESTABLISHED", local_address="192.0.2.10", remote_address=EVIL, remote_port=50000)
 OTHER = {"name": "no plan", "ansible_host": "192.0.2.99"}
+INSTALLED: dict[str, Any] = {
+    "engine": "mssql",
+    "instance": "MSSQLSERVER",
+    "service": "MSSQLSERVER",
+    "state": "running",
+    "pid": 7,
+    "flows": ["tds"],
+    "enabled": True,
+    "ports": "1450",
+}
 APPLIED = Baseline("plan", "rules", verified=True, ports=((TDS, "49712"),))
 
 
@@ -104,6 +114,7 @@ def shown(
     hosts: dict[str, Any] | None = None,
     applied: str = "",
     baseline: Baseline | None = None,
+    instances: list[dict[str, Any]] | None = None,
 ) -> list[Finding]:
     """Return the findings of all hosts of a run.
 
@@ -111,12 +122,14 @@ def shown(
     :param sockets: its sockets; by default the server listens.
     :param app: the verdict of each probe of the client, by default that it answers; empty: it has none.
     :param evil: the same of the host that must not get in, by default that nothing comes back.
+    :param instances: what the database host has installed, as far as it knows.
     :param here: whether the database host was verified at all.
     """
     plan = build_plan(PlainInventory({"hosts": HOSTS if hosts is None else hosts})).hosts
     ruleset = PLANNED if rules is True else rules
     listed = [listener()] if sockets is None else sockets
     seen: dict[str, dict[str, Any]] = {"db": {"sockets": listed, **({} if ruleset is False else {"ruleset": ruleset})}}
+    seen["db"]["instances"] = instances or []
     for host, verdict in (("app", "answers" if app is None else app), ("evil", "filtered" if evil is None else evil)):
         results = probes(plan[host], verdict) if verdict else []
         seen[host] = {"probes": results, **({"ruleset": app_rules} if host == "app" and app_rules else {})}
@@ -214,6 +227,7 @@ CASES: dict[str, dict[str, Any]] = {
         "sockets": [listener(51003)],
         "baseline": APPLIED._replace(ports=(("mssql/DYN/tds", "49712"),)),
     },
+    "configured_otherwise": {"hosts": with_server(), "instances": [INSTALLED]},
     "rules_missing": {"rules": carried(owner="")},
     "rules_edited": {"rules": carried(ACCEPT, GUARD, unexpected=["tcp dport 1433 accept"])},
     "rules_outdated": {"rules": carried(GUARD), "applied": "carried"},
@@ -252,7 +266,7 @@ def test_a_code_has_its_sentence_its_verdict_and_its_place_in_the_schema(code: s
     text = TEXTS[found.code]
     assert text.fix == "" or ": " in said
     named = {word for _text, word, _spec, _conversion in string.Formatter().parse(text.says + text.fix) if word}
-    empty = {word for word in named - {"also", "line"} if f"{{{word}}}" in said}
+    empty = {word for word in named - {"also", "line", "service"} if f"{{{word}}}" in said}
     assert not empty, said
     assert "()" not in said, said
     assert "  " not in said, said
