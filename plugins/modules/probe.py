@@ -46,9 +46,11 @@ options:
             another port when a client on this host uses UDP 5002. It supports only IPv4, as the product does.
           - V(http_tunnel) asks the HTTP tunnel of a 602SQL server in a POST request. A port on which only the web
             interface of 602SQL listens does not answer it.
+          - V(socks) asks a SOCKS 4 host for a connection to the server that O(probes[].instance) names. If it refuses,
+            SOCKS 4 does not tell whether the SOCKS host or the server did.
         type: str
         required: true
-        choices: [tcp, tds, sql602_connect, icmp_echo, ssrp, ssrp_dac, sql602_search, http_tunnel]
+        choices: [tcp, tds, sql602_connect, icmp_echo, ssrp, ssrp_dac, sql602_search, http_tunnel, socks]
       address:
         description: The IPv4 or IPv6 address to try. Host names are not accepted, because nothing is resolved.
         type: str
@@ -62,7 +64,8 @@ options:
         type: str
         default: ''
       instance:
-        description: The name of a SQL Server instance, for V(tds), V(ssrp) and V(ssrp_dac).
+        description: The name of a SQL Server instance, for V(tds), V(ssrp) and V(ssrp_dac). For V(socks), the IPv4
+          address and port of the server, such as C(198.51.100.10:5002).
         type: str
       patient:
         description:

@@ -14,7 +14,7 @@ case "${1:-}" in
           /usr/lib/podman/netavark:netavark busybox:busybox ufw:ufw chromium:chromium
           chromedriver:chromium-driver strace:strace tsql:freetds-bin
           pg_createcluster:postgresql psql:postgresql-client mariadbd:mariadb-server mariadb:mariadb-client
-          /usr/sbin/firebird:firebird3.0-server isql-fb:firebird3.0-utils etcd:etcd-server etcdctl:etcd-client)
+          /usr/sbin/firebird:firebird3.0-server isql-fb:firebird3.0-utils danted:dante-server etcd:etcd-server etcdctl:etcd-client)
         [ "$(id -u)" -eq 0 ] || wanted+=(slirp4netns:slirp4netns) ;;  # rootless podman's way out
   *) echo "usage: $0 demo|test" >&2; exit 2 ;;
 esac

@@ -342,6 +342,43 @@ ROLES: dict[str, Spec] = {
             "dbports_platform": _PLATFORM,
         },
     },
+    "socks": {
+        "short_description": "Let SOCKS hosts relay exactly what the plan says",
+        "description": [
+            "For hosts that are a gateway of the kind C(socks) with C(platform=dante) or C(platform=sshd). Writes who "
+            "may ask for which server and port, checked by the program's own parser before the file is replaced; "
+            "everything else is refused. Running sessions go on. On other hosts nothing is done.",
+            "With C(sshd), clients run C(ssh -N -D 127.0.0.1:1080) with an account that can do nothing else, and name "
+            "their own address 127.0.0.1 as SOCKS host. The account has to exist.",
+        ],
+        "options": {
+            "dbports_plan_dir": _PLAN_DIR,
+            "dbports_plan_id": _PLAN_ID,
+            "dbports_state": {
+                "type": "str",
+                "default": "present",
+                "choices": ["present", "absent"],
+                "description": "V(present) applies the plan. V(absent) brings back what was there before.",
+            },
+            "dbports_socks_user": {
+                "type": "str",
+                "default": "dbports-socks",
+                "description": "The account with which clients of an OpenSSH server log in.",
+            },
+            "dbports_socks_take_over": {
+                "type": "bool",
+                "default": False,
+                "description": "Replace a configuration that somebody else wrote and that serves somebody. It is kept, "
+                "and C(dbports_state=absent) brings it back.",
+            },
+            "dbports_allow_shrink": {
+                "type": "bool",
+                "default": False,
+                "description": "Allow clients to lose a server, or a server's port more than half of the addresses of "
+                "its clients.",
+            },
+        },
+    },
     "guard": {
         "short_description": "Guard the servers of one host from variables of roles, without a plan",
         "description": "For roles and playbooks that bring their own variables. Guards the ports of the servers that "
@@ -477,8 +514,8 @@ ROLES: dict[str, Spec] = {
         "short_description": "Make gateways permit what the plan needs",
         "description": [
             "Does for each gateway in C(dbports_gateways) what its platform allows. Gateways that are Linux hosts get "
-            "their rules by the role apply. For those without a platform, firewall requests are written, and how they "
-            "differ from the last ones.",
+            "their rules by the role apply, SOCKS hosts by the role socks. For those without a platform, firewall "
+            "requests are written, and how they differ from the last ones.",
         ],
         "options": {
             "dbports_gateways_dir": {

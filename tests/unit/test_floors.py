@@ -26,7 +26,7 @@ FLOORS = (
     ("module_utils._addresses", "module_utils._ephemeral"),
     ("module_utils._netstat", "module_utils._probe"),
     ("module_utils._firewall",),
-    ("module_utils._engines", "module_utils._observe", "module_utils._learn"),
+    ("module_utils._engines", "module_utils._observe", "module_utils._learn", "module_utils._relay"),
     ("plugin_utils._inventory",),
     ("plugin_utils._declare",),
     ("plugin_utils._model",),

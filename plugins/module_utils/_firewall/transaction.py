@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.arming import arm, signals_are_errors
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
     BACKENDS,
     Backend,
@@ -35,17 +31,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.co
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.sessions import Sessions
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
-    POLL,
-    TIMEOUT,
     WAITING,
-    Journal,
     Runner,
-    StepError,
-    network,
-    now,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import to_json
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import carry_out, taking_turn
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import WayIn, refuse_lock_out
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
@@ -91,7 +81,7 @@ def apply(
         with exclusive():
             choice = _choice(backend, wish)
             return _result(_prepare(choice.backend, wish, sessions, way_in)[0], choice)
-    with _turn(runner) as warnings:
+    with taking_turn(runner) as warnings:
         choice = _choice(backend, wish)
         change, observed = _prepare(choice.backend, wish, sessions, way_in)
         token, left = "", []
@@ -130,46 +120,6 @@ def _prepare(
         refuse_lock_out(change.wish.ruleset, way_in)
     backend.check(change.script)
     return change, observed
-
-
-@contextmanager
-def _turn(runner: Runner) -> Iterator[tuple[str, ...]]:
-    """Wait until no other run is at work or waits for its confirmation, and finish what a killed one left.
-
-    :returns: warnings about that.
-    :raises DbportsError: when it takes longer than :data:`TIMEOUT` seconds.
-    """
-    for _attempt in range(round(TIMEOUT / POLL)):
-        with exclusive():
-            journal = runner.journal()
-            if journal is None or journal.expired:
-                yield _repair(runner, journal)
-                return
-        time.sleep(POLL)
-    raise DbportsError(
-        "a change of another run waits to be confirmed",
-        code="busy",
-        fix="Run again when it has ended: a change that is not confirmed is undone at its time-out",
-    )
-
-
-def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
-    """Undo the change that a run did not finish; returns a warning about it."""
-    if journal is None:
-        if runner.leftovers():
-            runner.clear()
-        return ()
-    if journal.network != network() and not journal.interrupted:
-        raise DbportsError(
-            "a run in another network namespace of this machine did not finish its change",
-            code="busy",
-            fix="Wait for it",
-        )
-    failed = runner.go_back(journal)
-    if failed:
-        runner.clear()
-        return (f"an earlier run was interrupted, and its old state could not be brought back: {'; '.join(failed)}",)
-    return ("an earlier run was interrupted; the state before it was brought back first",)
 
 
 def _after_load(sessions: Sessions, change: Change, *, end: bool = True) -> list[str]:
@@ -247,22 +197,7 @@ def commit(backend: Backend, change: Change, observed: Observed, runner: Runner,
     :returns: the token of a change that waits to be confirmed, else nothing.
     """
     script = [*change.script.load, *change.script.keep]
-    with signals_are_errors() as deafen:
-        journal = arm(runner, backend.undo(observed), script, timeout)
-        try:
-            runner.do(to_json(script))
-            _read_back(backend, change)
-            if timeout:
-                runner.write_journal(journal._replace(phase=WAITING, deadline=now() + timeout))
-            deafen()
-        except BaseException as error:
-            deafen()
-            _go_back(runner, journal, error)
-            raise
-        if timeout:
-            return journal.token
-        runner.clear(journal.reload)
-        return ""
+    return carry_out(runner, script, backend.undo(observed), lambda: _read_back(backend, change), timeout)
 
 
 def _read_back(backend: Backend, change: Change) -> None:
@@ -276,18 +211,6 @@ def _read_back(backend: Backend, change: Change) -> None:
         raise DbportsError(
             "what is kept for the next boot is not what is wanted", code="not_written", value=after.kept.render()
         )
-
-
-def _go_back(runner: Runner, journal: Journal, error: BaseException) -> None:
-    """Bring back the old state because of ``error``, and raise what an edge can report: both where that fails too."""
-    failed = runner.go_back(journal)
-    first = error.reason if isinstance(error, DbportsError) else str(error)
-    if failed:
-        raise DbportsError(
-            f"{first}; and the old state could not be brought back: {'; '.join(failed)}", code="command_failed"
-        ) from error
-    if isinstance(error, StepError):
-        raise DbportsError(first, code="command_failed") from None
 
 
 def _result(change: Change, choice: Choice, token: str = "") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import (
     http_tunnel,
     icmp_echo,
+    socks,
     sql602_connect,
     sql602_search,
     ssrp,
@@ -23,7 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe import (
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import ProbeKind
 
-_FILES = (tcp, tds, sql602_connect, icmp_echo, ssrp, ssrp_dac, sql602_search, http_tunnel)
+_FILES = (tcp, tds, sql602_connect, icmp_echo, ssrp, ssrp_dac, sql602_search, http_tunnel, socks)
 
 KINDS: dict[str, ProbeKind] = {file.KIND.name: file.KIND for file in _FILES}
 

@@ -67,6 +67,7 @@ class _Reader:
         self._peers = peers
         self._engines = engines
         self._names: set[str] = set()
+        self._relays: set[str] = set()
 
     def read(self, raw: Any, number: int) -> Gateway:
         """Read one gateway.
@@ -117,7 +118,17 @@ class _Reader:
         if not isinstance(host, str) or not self._peers.knows(host):
             reason, fix = "no such host in the inventory", "Name an inventory host"
             raise DbportsError(reason, code="unknown_name", path=here, value=host, fix=fix)
+        if kind.relays:
+            self._read_relay(host, here, applied is not None)
         return str(host)
+
+    def _read_relay(self, host: str, path: str, applied: bool) -> None:
+        """Read a host that relays and so has rules of its own; its relay has one configuration."""
+        self._peers.host(host)
+        if applied and host in self._relays:
+            reason, fix = "this host is another gateway that relays", "Give one of the two another host"
+            raise DbportsError(reason, code="duplicate", path=path, value=host, fix=fix)
+        self._relays.add(host)
 
     def _name(self, raw: Mapping[str, Any], path: str) -> str:
         name = read_label(raw.get("name"), f"{path}.name")

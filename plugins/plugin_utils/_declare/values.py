@@ -204,6 +204,7 @@ class GatewayKind(NamedTuple):
     :param mappings: whether it publishes endpoints; then it has an option inside, the network that they are in.
     :param check: given its values, the networks and its path, raises DbportsError for values that do not fit.
     :param platforms: what it can run on; the values hold the name of one as ``platform``, or None.
+    :param relays: it makes connections of its own, so that a host that is one has rules of its own.
     """
 
     name: str
@@ -212,6 +213,7 @@ class GatewayKind(NamedTuple):
     mappings: bool = False
     check: Callable[[Values, tuple[str, ...], str], None] = lambda values, between, path: None
     platforms: tuple[Platform, ...] = ()
+    relays: bool = False
 
 
 class Gateway(NamedTuple):

@@ -114,6 +114,16 @@ class Device:
         """Its name when the range of its own source ports is not known, else nothing."""
         return "" if self.gateway.values.get("os") else self.gateway.name
 
+    @property
+    def seen_as(self) -> str:
+        """The name under which both ends of a flow know it: that of its host, where it has rules of its own there."""
+        return self.gateway.host if self.relays and self.gateway.host else self.gateway.name
+
+    @property
+    def guards(self) -> bool:
+        """Whether the port at which clients ask it serves nobody else, so that all others are refused there."""
+        return True
+
     def stands_between(self, a: str, b: str, behaviour: GatewayBehaviour) -> bool:
         """Tell whether flows of this behaviour from one of its networks to another go through it."""
         return True
@@ -130,6 +140,9 @@ class Device:
         """Return how a flow's initiator looks behind it, in network b."""
         return Side(self.gateway.addresses[b], (self.source_ports,), self)
 
-    def probe(self, probe: Probe) -> Probe:
-        """Return what proves a flow to somebody who reaches this gateway in the server's place."""
+    def probe(self, probe: Probe, target: Side) -> Probe:
+        """Return what proves a flow to somebody who reaches this gateway in the server's place.
+
+        :param target: where it passes the flow on to.
+        """
         return probe

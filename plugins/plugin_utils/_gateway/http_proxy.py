@@ -50,6 +50,7 @@ class HttpProxy(Device):
         ),
         addresses=lambda values: "optional" if values["mode"] == "http" else "any",
         check=_check,
+        relays=True,
     )
     note = "A relay statement is what the proxy passes bytes on to, in its own name."
     relays = True

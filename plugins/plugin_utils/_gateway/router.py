@@ -6,7 +6,7 @@ to permit, and what does not pass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, merge_addresses
@@ -30,6 +30,8 @@ class HostRule(NamedTuple):
 
     :param owner: the host whose rule it is.
     :param via: the gateway that stands in the peer's place, or None.
+    :param relay: the gateway that the owner is, where it receives what it passes on.
+    :param target: where the gateway in the peer's place, or the owner, passes the flow on to.
     :param pair: it is one of the two sides of a flow that nothing changes.
     """
 
@@ -42,6 +44,8 @@ class HostRule(NamedTuple):
     via: Device | None
     note: str
     pair: bool
+    relay: Device | None = None
+    target: Side | None = None
 
 
 class Path(NamedTuple):
@@ -84,6 +88,11 @@ class Router:
         self._range_declared = declarations.range_declared
         self._routes: dict[tuple[str, str, str, GatewayBehaviour], _Route] = {}
         self._paths: dict[tuple[object, ...], Union[Path, Dropped]] = {}
+        self._hosts = {
+            device.gateway.number: declarations.hosts[device.gateway.host][0]
+            for device in self.devices
+            if device.relays and device.gateway.host in declarations.hosts
+        }
 
     def route_flow(self, request: FlowRequest) -> Routed:
         """Send a flow from one peer to another.
@@ -94,7 +103,7 @@ class Router:
         sources = self._networks.parts(request.initiator.addresses)
         targets = self._networks.parts(request.responder.addresses)
         routes = [(a, b, self._route(a, b, engine, behaviour)) for a in sources for b in targets]
-        crossing = _Crossing(request, "" if request.flow.source else self.guessed(request.initiator))
+        crossing = _Crossing(request, self._hosts, "" if request.flow.source else self.guessed(request.initiator))
         rewritten = False
         for a, b, route in routes:
             if any(device.rewrites for device in route):
@@ -183,14 +192,16 @@ def _find_path(request: FlowRequest, route: _Route, a: str, target: Ranges) -> U
 class _Crossing:
     """Collects what becomes of one flow on all of its ways."""
 
-    def __init__(self, request: FlowRequest, guessed: str) -> None:
+    def __init__(self, request: FlowRequest, hosts: Mapping[int, Peer], guessed: str) -> None:
         self._request = request
+        self._hosts = hosts
         self._guessed = guessed
         self._permits: list[Permit] = []
         self._paths: list[Path] = []
         self._dropped: list[tuple[Dropped, tuple[str, str]]] = []
         self._direct: tuple[list[AddressRange], list[AddressRange]] = ([], [])
-        self._seen: dict[tuple[Direction, str, Ports], tuple[Side, PortRange, list[AddressRange], str]] = {}
+        self._seen: dict[tuple[Direction, str, Ports], tuple[Side, PortRange, list[AddressRange], str, Side]] = {}
+        self._relayed: list[HostRule] = []
 
     def add_direct(self, route: _Route, a: str, b: str, source: Ranges, target: Ranges) -> None:
         """Take a way on which nothing is rewritten: every filter of it has to permit the flow.
@@ -226,11 +237,13 @@ class _Crossing:
         sources = [_only(side, families) for side in sources]
         self._paths.append(path)
         self._permits += self._along(route, between, sources, sides)
+        self._relayed += self._of_relays(route, sources, sides, path.note)
         request = self._request
         first_ports = request.source_ports
-        self._visible_side("out", sides[0], request.responder.name, first_ports, sides[0].ports, path.note)
+        behind = next((side for side in sides if side.device is not sides[0].device), sides[-1])
+        self._visible_side("out", sides[0], request.responder.name, first_ports, sides[0].ports, path.note, behind)
         last = sources[-1]
-        self._visible_side("in", last, request.initiator.name, last.ports[0], request.key.ports, "")
+        self._visible_side("in", last, request.initiator.name, last.ports[0], request.key.ports, "", sides[-1])
 
     def _along(
         self, route: _Route, between: tuple[str, str], sources: list[Side], sides: list[Side]
@@ -245,6 +258,19 @@ class _Crossing:
             elif before != behind:
                 key = key._replace(published=Published(before.addresses, before.ports))
             yield Permit(device, key, source.addresses, behind.addresses, guessed)
+
+    def _of_relays(self, route: _Route, sources: list[Side], sides: list[Side], note: str) -> Iterator[HostRule]:
+        """Yield what hosts that relay have to let in, and what they connect to themselves."""
+        request = self._request
+        for device, source, before, behind in zip(route, sources, sides, sides[1:]):
+            owner = self._hosts.get(device.gateway.number)
+            if owner:
+                asks = source.device.seen_as if source.device else request.initiator.name
+                asked = behind.device.seen_as if behind.device else request.responder.name
+                into, ports = source.addresses, source.ports[0]
+                yield HostRule(owner, "in", asks, into, ports, before.ports, source.device, note, False, device, behind)
+                out, ports, via = behind.addresses, device.source_ports, behind.device
+                yield HostRule(owner, "out", asked, out, ports, behind.ports, via, note, False, None, behind)
 
     def _key(self, a: str, b: str, source_ports: Ports, ports: Ports) -> StatementKey:
         key, flow = self._request.key, self._request.flow
@@ -266,11 +292,18 @@ class _Crossing:
         )
 
     def _visible_side(
-        self, direction: Direction, side: Side, name: str, source_ports: PortRange, ports: Ports, note: str
+        self,
+        direction: Direction,
+        side: Side,
+        name: str,
+        source_ports: PortRange,
+        ports: Ports,
+        note: str,
+        target: Side,
     ) -> None:
         """Note what the host on one end sees of the other."""
-        shown = side.device.gateway.name if side.device else name
-        seen = self._seen.setdefault((direction, shown, ports), (side, source_ports, [], note))
+        shown = side.device.seen_as if side.device else name
+        seen = self._seen.setdefault((direction, shown, ports), (side, source_ports, [], note, target))
         seen[2].extend(side.addresses)
 
     def routed(self, rewritten: bool) -> Routed:
@@ -290,12 +323,14 @@ class _Crossing:
             yield HostRule(responder, "in", initiator.name, into, source, ports, None, "", True)
             yield HostRule(initiator, "out", responder.name, out, source, ports, None, "", True)
         direct = {("in", initiator.name), ("out", responder.name)} if self._direct[0] else set()
-        for (direction, name, seen_ports), (side, source_ports, addresses, note) in self._seen.items():
+        for (direction, name, seen_ports), (side, source_ports, addresses, note, target) in self._seen.items():
             if (direction, name) not in direct:
                 owner = responder if direction == "in" else initiator
                 shown = source_ports if ports else None
                 listed = as_networks(merge_addresses(addresses))
-                yield HostRule(owner, direction, name, listed, shown, seen_ports, side.device, note, False)
+                via = side.device
+                yield HostRule(owner, direction, name, listed, shown, seen_ports, via, note, False, None, target)
+        yield from self._relayed
 
 
 def _only(side: Side, families: set[int]) -> Side:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Union
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Option
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.gateways import VARIABLE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import (
@@ -22,6 +24,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import platforms_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Probe
 
+SOCKS, SSH = PortRange(1080, 1080), PortRange(22, 22)
+"""Where Dante and OpenSSH listen, as IANA registered it."""
+
 
 class Socks(Device):
     """A SOCKS 4 host."""
@@ -29,14 +34,33 @@ class Socks(Device):
     kind = GatewayKind(
         "socks",
         (
-            Option("port", "port", "The port on which it listens for SOCKS 4.", 1080),
+            Option(
+                "port",
+                "port",
+                "The port on which it listens for SOCKS 4, or, with the platform sshd, for SSH. "
+                "If omitted, 1080, or 22 with sshd.",
+            ),
             OS_OPTION,
         ),
         addresses=lambda values: "ipv4",
         platforms=platforms_of("socks"),
+        relays=True,
     )
     note = "A relay statement is what the SOCKS host may be asked to connect to, in its own name."
     relays = True
+
+    @property
+    def guards(self) -> bool:
+        """Whether all others are refused at its port: not where administrators come in by it."""
+        return not self._is_sshd
+
+    @property
+    def _is_sshd(self) -> bool:
+        return bool(self.gateway.values["platform"] == "sshd")
+
+    @property
+    def _port(self) -> PortRange:
+        return self.gateway.values["port"] or (SSH if self._is_sshd else SOCKS)
 
     def destination(self, request: FlowRequest, behind: Side, a: str, route: tuple[Device, ...]) -> Union[Hop, Dropped]:
         """Return the SOCKS host in the server's place, where clients can ask it for this flow."""
@@ -61,8 +85,15 @@ class Socks(Device):
                 value=both,
                 fix="Take one of them out of the way, or run client and server on one computer",
             )
-        return Hop(Side(self.gateway.addresses[a], (self.gateway.values["port"],), self), behind)
+        return Hop(Side(self.gateway.addresses[a], (self._port,), self), behind)
 
-    def probe(self, probe: Probe) -> Probe:
-        """Return a connection to the SOCKS host: the server's own protocol is spoken only behind it."""
-        return Probe("tcp", None)
+    def probe(self, probe: Probe, target: Side) -> Probe:
+        """Return a request to the SOCKS host to connect to the server.
+
+        An OpenSSH server speaks no SOCKS: its clients ask their own ssh.
+        """
+        if self._is_sshd:
+            return Probe("tcp", None)
+        address = target.addresses[0]
+        server = AddressRange(address.family, address.first, address.first)
+        return Probe("socks", f"{server}:{target.ports[0].first}")

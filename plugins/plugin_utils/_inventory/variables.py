@@ -43,6 +43,8 @@ RUN_VARIABLES = (
     "dbports_restart",
     "dbports_restart_timeout",
     "dbports_fail_on",
+    "dbports_socks_take_over",
+    "dbports_socks_user",
     "dbports_state",
 )
 """What playbooks and roles read, and the custom statistic of plan; no plan depends on it, so it may be set anywhere."""

@@ -61,6 +61,8 @@ def parties_of(
     sources = {flow.source.name for flow in flows if flow.allowed}
     for flow in flows:
         for side in (flow.source, flow.target):
+            if side.kind == "gateway":  # also where it is a host of the plan
+                kinds[side.name] = side.kind
             kinds.setdefault(side.name, side.kind)
             if flow.allowed and flow.engine:
                 uses.setdefault(side.name, set()).add(flow.engine)

@@ -158,12 +158,13 @@ class _Ways:
     """
 
     def __init__(self, gateways: Iterable[GatewayPlan]) -> None:
-        self._steps: dict[tuple[str, str], list[tuple[AddressSet, str, int]]] = {}
+        self._steps: dict[tuple[str, str], list[tuple[AddressSet, str, str, int]]] = {}
         for number, gateway in enumerate(gateways):
             for item in gateway.statements:
                 if item.kind in _PASSED:
                     forward = gateway.between.index(item.origin) < gateway.between.index(item.target)
-                    step = (AddressSet(item.source), gateway.name, number if forward else -number)
+                    rank = number if forward else -number
+                    step = (AddressSet(item.source), gateway.name, gateway.host, rank)
                     self._steps.setdefault((item.host, item.endpoint), []).append(step)
 
     def of(self, flow: Flow) -> tuple[str, ...]:
@@ -172,8 +173,8 @@ class _Ways:
         found = {
             name: rank
             for host in ends
-            for sources, name, rank in self._steps.get((host, flow.endpoint), ())
-            if name not in ends and any(sources.overlaps(item) for item in flow.source.addresses)
+            for sources, name, own, rank in self._steps.get((host, flow.endpoint), ())
+            if ends.isdisjoint((name, own)) and any(sources.overlaps(item) for item in flow.source.addresses)
         }
         return tuple(sorted(found, key=found.__getitem__))
 

@@ -27,7 +27,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
     Server,
     ServerDeclaration,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import FlowRequest
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, FlowRequest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import gateway_kinds
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.record import GatewayRecord
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.router import HostRule, Router
@@ -229,13 +229,16 @@ class _Builder:
             if not rule.owner.is_host:
                 continue
             inward = rule.direction == "in"
-            key = request.key if inward else _towards(outbound, rule)
+            key = request.key if inward else _towards(outbound, rule.via, rule)
+            if rule.relay:  # what it lets in is what the other side sees of it
+                key = _towards(outbound, rule.relay, rule)._replace(direction="in", probe=None)
             other = request.initiator if inward else request.responder
             addresses = _sent_to(request.flow, rule.addresses) if rule.pair and not inward else rule.addresses
             peer = RulePeer(rule.name, "gateway" if rule.via else _kind(other), addresses, rule.source_ports, declared)
             new = self._port_set(rule.owner).add(key, peer)
             direct = direct or (new and rule.pair)
-            self.flows += new and not rule.pair
+            ends = rule.owner.name in (request.initiator.name, request.responder.name)
+            self.flows += new and ends and not rule.pair
         self.flows += direct
 
     def _connect(
@@ -266,7 +269,7 @@ class _Builder:
         for warning in warnings:
             self.hosts[warning.host].warnings.append(warning)
         for device in self._router.devices:
-            if device.rewrites and device.gateway.name in self.hosts:
+            if device.rewrites and device.seen_as in self.hosts and device.seen_as != device.gateway.host:
                 errors.append(
                     DbportsError(
                         "a host of the plan has this name, and the gateway stands in the place of peers",
@@ -285,13 +288,13 @@ def _kind(peer: Peer) -> PeerKind:
     return "host" if peer.is_host else "network"
 
 
-def _towards(key: RuleKey, rule: HostRule) -> RuleKey:
+def _towards(key: RuleKey, via: Device | None, rule: HostRule) -> RuleKey:
     """Return an initiator's rule for what it sees in the place of the responder."""
-    if rule.via is None:
+    if via is None:
         return key
-    probe = rule.via.probe(key.probe) if key.probe else None
-    purpose = f"{key.purpose}, through {rule.via.gateway.name}{rule.note}"
-    return key._replace(ports=rule.ports, purpose=purpose, probe=probe)
+    probe = via.probe(key.probe, rule.target) if key.probe and rule.target else None
+    purpose = f"{key.purpose}, through {via.gateway.name}{rule.note}"
+    return key._replace(ports=rule.ports, purpose=purpose, guarded=key.guarded and via.guards, probe=probe)
 
 
 def _receives(flow: ResolvedFlow, os: str | None) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall import arming, runner, transaction
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import arming, runner, turn
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
@@ -147,7 +147,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     place.touch()
     monkeypatch.setattr(runner, "NETWORK", place)
     monkeypatch.setattr(runner, "now", lambda: 1000.0)
-    monkeypatch.setattr(transaction, "now", lambda: 1000.0)
+    monkeypatch.setattr(turn, "now", lambda: 1000.0)
     monkeypatch.setattr(runner, "boot_marker", lambda: "this boot")
     monkeypatch.setattr(arming, "boot_marker", lambda: "this boot")
     monkeypatch.setattr(runner.time, "sleep", lambda _seconds: None)
@@ -181,7 +181,7 @@ def kill(host: Host, monkeypatch: pytest.MonkeyPatch, load: int = 1, name: str =
 
     host.dies[load] = die
     with monkeypatch.context() as patch:
-        patch.setattr(transaction, "_go_back", lambda *_: None)
+        patch.setattr(turn, "_go_back", lambda *_: None)
         with pytest.raises(KilledError):
             host.bring(name)
     assert host.journal() is not None

@@ -732,7 +732,7 @@ class TestWays:
         def probes(plan: Plan) -> list[tuple[str, Any]]:
             return [(format_ports(key.ports), key.probe) for key in plan.hosts["app-01"].rules]
 
-        assert probes(plan_of(f"[{SOCKS}]", sql602)) == [("1080", Probe("tcp", None))]
+        assert probes(plan_of(f"[{SOCKS}]", sql602)) == [("1080", Probe("socks", "198.51.100.10:5002"))]
         mapping = "{host: db, protocol: tcp, port: 5002, public_port: 7002}"
         plan = plan_of(f"[{{{DC_NAT}, mappings: [{mapping}]}}]", sql602)
         assert probes(plan) == [("7002", Probe("sql602_connect", None))]

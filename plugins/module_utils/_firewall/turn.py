@@ -1,0 +1,106 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One change of a host at a time: whoever has its turn finishes what a killed run left, and undoes what fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.arming import arm, signals_are_errors
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
+    POLL,
+    TIMEOUT,
+    WAITING,
+    Journal,
+    Runner,
+    StepError,
+    network,
+    now,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import Step, to_json
+
+
+@contextmanager
+def taking_turn(runner: Runner) -> Iterator[tuple[str, ...]]:
+    """Wait until no other run is at work or waits for its confirmation, and finish what a killed one left.
+
+    :returns: warnings about that.
+    :raises DbportsError: when it takes longer than :data:`TIMEOUT` seconds.
+    """
+    for _attempt in range(round(TIMEOUT / POLL)):
+        with exclusive():
+            journal = runner.journal()
+            if journal is None or journal.expired:
+                yield _repair(runner, journal)
+                return
+        time.sleep(POLL)
+    raise DbportsError(
+        "a change of another run waits to be confirmed",
+        code="busy",
+        fix="Run again when it has ended: a change that is not confirmed is undone at its time-out",
+    )
+
+
+def carry_out(
+    runner: Runner, script: Sequence[Step], undo: Sequence[Step], read_back: Callable[[], None], timeout: float = 0
+) -> str:
+    """Run the steps of a change and see that it is there; on an error undo it and raise the error.
+
+    :param undo: the steps that bring back the old state.
+    :param read_back: raises DbportsError where the change is not there.
+    :param timeout: seconds after which it is undone unless it is confirmed; with 0 it is finished at once.
+    :returns: the token of a change that waits to be confirmed, else nothing.
+    """
+    with signals_are_errors() as deafen:
+        journal = arm(runner, undo, script, timeout)
+        try:
+            runner.do(to_json(script))
+            read_back()
+            if timeout:
+                runner.write_journal(journal._replace(phase=WAITING, deadline=now() + timeout))
+            deafen()
+        except BaseException as error:
+            deafen()
+            _go_back(runner, journal, error)
+            raise
+        if timeout:
+            return journal.token
+        runner.clear(journal.reload)
+        return ""
+
+
+def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
+    """Undo the change that a run did not finish; returns a warning about it."""
+    if journal is None:
+        if runner.leftovers():
+            runner.clear()
+        return ()
+    if journal.network != network() and not journal.interrupted:
+        raise DbportsError(
+            "a run in another network namespace of this machine did not finish its change",
+            code="busy",
+            fix="Wait for it",
+        )
+    failed = runner.go_back(journal)
+    if failed:
+        runner.clear()
+        return (f"an earlier run was interrupted, and its old state could not be brought back: {'; '.join(failed)}",)
+    return ("an earlier run was interrupted; the state before it was brought back first",)
+
+
+def _go_back(runner: Runner, journal: Journal, error: BaseException) -> None:
+    """Bring back the old state because of ``error``, and raise what an edge can report: both where that fails too."""
+    failed = runner.go_back(journal)
+    first = error.reason if isinstance(error, DbportsError) else str(error)
+    if failed:
+        raise DbportsError(
+            f"{first}; and the old state could not be brought back: {'; '.join(failed)}", code="command_failed"
+        ) from error
+    if isinstance(error, StepError):
+        raise DbportsError(first, code="command_failed") from None
