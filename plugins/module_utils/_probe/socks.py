@@ -9,7 +9,6 @@ with an empty user id (cejpmart/602sql11, krnl/msw/tcpip.cpp). Answers of Dante 
 
 from __future__ import annotations
 
-import socket
 import struct
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
@@ -20,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
     Deadline,
     Outcome,
     ProbeKind,
+    Question,
     Target,
 )
 
@@ -27,6 +27,7 @@ _MESSAGE = struct.Struct(">BBHI")
 _VERSION, _CONNECT, _GRANTED, _REFUSED = 4, 1, 0x5A, (0x5B, 0x5C, 0x5D)
 
 DENIED = "the SOCKS host answered 0x{:02x}: it refuses the request, or the server does; SOCKS 4 does not tell which"
+MUTE = "the SOCKS host hung up, as Dante does where the host is none of its clients"
 
 
 def request(server: str) -> bytes:
@@ -55,19 +56,26 @@ def parse_answer(data: bytes) -> int:
     return code
 
 
+def question(target: Target) -> Question:
+    """Return the same for another program to carry."""
+    return tcp.question(target, _talk(target))
+
+
 def probe(target: Target, deadline: Deadline) -> Outcome:
     """Ask the SOCKS host for a connection to the server that the instance names."""
-    asked = request(target.instance or "")
+    return tcp.connect(target, deadline, _talk(target))
 
-    def speak(sock: socket.socket, until: Deadline) -> Outcome:
-        until.arm(sock)
-        sock.sendall(asked)
-        code = parse_answer(tcp.read_exactly(sock, _MESSAGE.size, until))
+
+def _talk(target: Target) -> tcp.Talk:
+    def judge(data: bytes) -> Outcome | None:
+        if len(data) < _MESSAGE.size:
+            return None
+        code = parse_answer(data[: _MESSAGE.size])  # what follows is the server's
         if code == _GRANTED:
             return Outcome("answers", f"the SOCKS host connected to {target.instance}")
         return Outcome("refused", DENIED.format(code))
 
-    return tcp.connect(target, deadline, speak)
+    return tcp.Talk(request(target.instance or ""), judge, MUTE)
 
 
-KIND = ProbeKind("socks", ("tcp",), silence="reached", max_ports=1, run=probe, names_instance=True)
+KIND = ProbeKind("socks", ("tcp",), silence="reached", max_ports=1, run=probe, question=question, names_instance=True)
