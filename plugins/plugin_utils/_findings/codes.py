@@ -84,7 +84,7 @@ _TABLE: dict[Intended, tuple[_Line, ...]] = {
         _Line("refused_no_family", reached=("no_family",)),
         _Line("refusal_unclear", reached=("unknown",)),
         _Line("refusal_unproven", reached=("taken",)),
-        _Line("admitted_by_rule", configured=("accepts",), reached=_GOT_IN),
+        _Line("admitted_by_rule", configured=("accepts", "maybe"), reached=_GOT_IN),
         _Line("admitted_unguarded", configured=("open",), reached=_GOT_IN),
         _Line("admitted_against_rules", configured=(*_KEPT_OUT, "held"), reached=_GOT_IN),
         _Line("admitted", reached=_GOT_IN),

@@ -32,7 +32,8 @@ def _joined(finding: Finding, server: Sequence[Finding]) -> Finding:
         return finding
     configured = finding.configured or way.configured
     if finding.intended == "refuse":
-        configured = _for_a_stranger(finding, way, about)
+        edited = any(one.code == "rules_edited" and one.named("line") for one in server)
+        configured = "maybe" if edited and way.configured == "maybe" else _for_a_stranger(finding, way, about)
     known = dict(finding.data)
     facts = tuple((word, text) for word, text in way.data if word not in known)
     return combined(finding, configured, way.listening, data=facts)

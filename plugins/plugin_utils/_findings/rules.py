@@ -87,10 +87,15 @@ class RulesInForce:
             return Outcome("unknown")
         addresses = peer.addresses if peer else ()
         found = self._evaluator.decide(_flow(rule), addresses)
-        if found.verdict == "refuses":
+        edited = self.ruleset.unexpected
+        if found.verdict == "refuses" and not edited:
             return Outcome("refuses", found.rule)
         foreign = self._foreign(rule, addresses)
-        return foreign if foreign else Outcome(found.verdict, found.rule)
+        if foreign:
+            return foreign
+        if edited and found.verdict != "open":  # what somebody wrote between the rules may accept and drop anything
+            return Outcome("maybe", f"the rules were edited by hand ({edited[0]})")
+        return Outcome(found.verdict, found.rule)
 
     def strangers(self, rule: RuleKey, intended: Iterable[AddressRange]) -> tuple[AddressRange, ...]:
         """Return whom the own rules let in beside those who are meant to get in."""
@@ -102,7 +107,8 @@ class RulesInForce:
         Not so in a wide range, where packets of a connection may pass that nothing has tracked.
         """
         wide = [item for guard in answered_guards(self.ruleset.guards) for item in guard.ports]
-        known = self._state is not None and self.readable and not any(port in item for item in wide)
+        known = self._state is not None and self.readable and not self.ruleset.unexpected
+        known = known and not any(port in item for item in wide)
         return known and Verdicts(self.ruleset).cuts(Connection("tcp", remote, port, remote, 1, "peer"))
 
     def _foreign(self, rule: RuleKey, addresses: tuple[AddressRange, ...]) -> Outcome | None:

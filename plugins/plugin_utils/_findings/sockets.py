@@ -179,7 +179,11 @@ def _strangers(
     port_set: PortSet, sockets: Sequence[Socket]
 ) -> dict[tuple[AddressRange, tuple[Endpoint, ...]], list[Socket]]:
     """Return the connections of remotes that no endpoint on the port admits, by their address and these endpoints."""
-    own, admitted = AddressSet(port_set.addresses), _admitted(port_set)
+    # A host connects to itself by addresses that the inventory does not know, too. Any process may bind a socket to an
+    # address that is not the host's, but not have a connection there.
+    connected = {one.local_address for one in sockets if (one.protocol, one.state) == ("tcp", "ESTABLISHED")}
+    own = AddressSet([*port_set.addresses, *map(AddressRange.of_socket, connected)])
+    admitted = _admitted(port_set)
     guarded = [item for item in port_set.endpoints if item.protocol == "tcp" and item.id in admitted]
     listening = {one.local_port for one in sockets if one.protocol == "tcp" and one.is_listener}
     found: dict[tuple[AddressRange, tuple[Endpoint, ...]], list[Socket]] = {}

@@ -82,7 +82,7 @@ def learn_servers(seen: Seen, engines: Mapping[str, Engine], own: Iterable[Addre
     """
     left = [one for one in seen.sockets if one.is_listener and _is_open(one)]
     connected = [one for one in seen.sockets if one.state == "ESTABLISHED"]
-    local = [AddressRange.of_socket(one.local_address) for one in connected]
+    local = [AddressRange.of_socket(one.local_address) for one in connected if one.protocol == "tcp"]
     peers = _Peers(connected, AddressSet([*own, *local]))
     found = []
     for engine in _local(engines):

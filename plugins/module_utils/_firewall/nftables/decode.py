@@ -137,13 +137,18 @@ class _Reader:
     def _below_head(self, direction: Direction, rules: Sequence[Mapping[str, Node]]) -> Sequence[Mapping[str, Node]]:
         """Read the rules that every chain begins with, and return the others."""
         head = _head(direction, _refusals(direction, rules))
-        self._expect(
-            [_in_order(rule.get("expr")) for rule in rules[: len(head)]] == head, f"the head of chain {direction}"
-        )
-        comment = str(rules[0].get("comment") or "") if rules else ""
+        places = _places(head, rules)
+        whole = len(places) == len(head)
+        self._expect(whole, f"the head of chain {direction}")
+        comment = str(rules[places[0] if places else 0].get("comment") or "") if rules else ""
         if comment.startswith(OWNER):
             self.owners.add(comment[len(OWNER) :])
-        return rules[len(head) :]
+        left = [(number, rule) for number, rule in enumerate(rules) if number not in places]
+        end = places[-1] if whole and places else 0
+        among = [rule for number, rule in left if number < end]
+        # Nothing of ours is asked before the head; where a part of the head is missing, all that is left is read.
+        self.unexpected += [f"rule in chain {rule.get('chain')}: {rule_text(rule)}" for rule in among]
+        return [rule for _number, rule in left[len(among) :]]
 
     def _read_forwarded(self, rules: Sequence[Mapping[str, Node]]) -> list[Accept]:
         """Read the chain for what is forwarded: as a whole, since a rule may belong to the one before."""
@@ -280,6 +285,15 @@ def _head(direction: Direction, refusals: Sequence[Guard]) -> list[list[Node]]:
         lines.append([reply, port, accept])
         lines += [[*untracked, port, accept]] if guard.protocol == "tcp" else []
     return lines
+
+
+def _places(head: Sequence[Sequence[Node]], rules: Sequence[Mapping[str, Node]]) -> list[int]:
+    """Return where the rules of a head stand in a chain, in its order, up to the first that is missing."""
+    found: list[int] = []
+    for number, rule in enumerate(rules):
+        if len(found) < len(head) and _in_order(rule.get("expr")) == head[len(found)]:
+            found.append(number)
+    return found
 
 
 def _in_order(expressions: Node) -> Node:

@@ -375,3 +375,24 @@ class TestFailOn:
         with pytest.raises(DbportsError) as caught:
             failing(self.FOUND, fail_on)
         assert (caught.value.code, caught.value.path) == ("not_a_choice", "fail_on")
+
+
+EDITED = carried(ACCEPT, GUARD, unexpected=["ip saddr 192.0.2.66 accept"])
+
+
+def test_edited_rules_prove_nothing_of_who_gets_in() -> None:
+    """A rule that somebody added may let in or drop anyone, whatever the planned ones beside it say."""
+    found = shown(rules=EDITED, sockets=[listener(), STRANGER], evil="answers")
+    assert {(one.host, one.code) for one in found if one.verdict != "ok"} == {
+        ("db", "rules_edited"),
+        ("db", "stranger"),
+        ("evil", "admitted_by_rule"),
+    }
+    found = shown(rules=EDITED, app="filtered")
+    (unreached,) = [one for one in found if one.host == "app"]
+    assert unreached.code == "maybe_blocked"
+    assert "the rules were edited by hand (ip saddr 192.0.2.66 accept)" in finding_sentence(unreached)
+    found = shown(rules=carried(GUARD, unexpected=["x"]), app="filtered")
+    assert [one.code for one in found if one.host == "app"] == ["maybe_blocked"]
+    found = shown(rules={**EDITED, "foreign": DROPS["foreign"]}, app="filtered")
+    assert [one.code for one in found if one.host == "app"] == ["blocked"]

@@ -104,6 +104,17 @@ class TestOnePort:
             f"{STRANGER} port 5 and 1 more is connected, and the plan does not allow it"
         ]
 
+    def test_a_host_that_connects_to_itself_by_an_address_of_its_own_is_no_stranger(self) -> None:
+        """By one that the inventory does not know; a socket that only is bound to an address proves nothing."""
+        port_set = planned(POSTGRESQL)
+        listening = socket("tcp", 5432, "postgres")
+        itself = connection(STRANGER, 5432, "postgres", local=STRANGER)
+        assert problems(port_set, listening, itself) == []
+        bound = socket("udp", 5433, "other", local_address=STRANGER)
+        assert [one[0] for one in problems(port_set, listening, bound, connection(STRANGER, 5432, "postgres"))] == [
+            "stranger"
+        ]
+
     def test_a_listener_has_its_own_clients_beside_those_of_its_instance(self) -> None:
         instance = {"ag_replicas": [STANDBY], "ag_listener_addresses": ["192.0.2.31"], "ag_listener_clients": [CLIENT]}
         port_set = planned({**MSSQL, "clients": ["192.0.2.22"], "instances": [instance]})

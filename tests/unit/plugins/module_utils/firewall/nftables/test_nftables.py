@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,19 @@ def test_whatever_is_not_ours_makes_a_difference(name: str, meddling: str) -> No
     found = decode(listing_of(objects))
     assert found != case(name)
     assert "unexpected" in found.render()
+
+
+@pytest.mark.parametrize("name", ["sql602", "mssql"])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_rule_that_somebody_put_first_is_the_only_one_that_is_named(name: str, before: int) -> None:
+    """Also before what our chains begin with, which says whose rules they are."""
+    objects = copy.deepcopy(listing(name))
+    first = objects.index({"rule": _rules(objects)[before]})
+    theirs = {**_rules(objects)[before], "expr": [{"accept": None}], "comment": "mine"}
+    objects.insert(first, {"rule": theirs})
+    found = decode(listing_of(objects))
+    assert found.unexpected == (f'rule in chain {theirs["chain"]}: accept comment "mine"',)
+    assert replace(found, unexpected=()) == case(name)
 
 
 @pytest.mark.parametrize("name", ["sql602", "mssql"])

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection's playbooks on a lab: a database host, its client, another host and an intruder."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lab import Lab
+
+STAND_INS = Path(__file__).resolve().parent / "stand_ins.py"
+HOSTS = {"db": "192.0.2.10", "app": "192.0.2.21", "other": "192.0.2.22", "intruder": "192.0.2.66"}
+
+
+class Site:
+    """A lab with a database host, its client, another host and an intruder, and the playbooks run on it."""
+
+    def __init__(self, lab: Lab, place: Path) -> None:
+        self.lab = lab
+        self.place = place
+        self.server: dict[str, Any] = {"engine": "mssql", "clients": ["app"], "forbidden_clients": ["intruder"]}
+        self.variables: dict[str, Any] = {}
+
+    @property
+    def plan_dir(self) -> Path:
+        return self.place / "dbports-plan"
+
+    def index(self) -> dict[str, Any]:
+        return json.loads((self.plan_dir / "index.json").read_text(encoding="utf-8"))
+
+    def plan_id(self) -> str:
+        return re.search(r"plan_id `(\w+)`", (self.plan_dir / "plan.md").read_text(encoding="utf-8")).group(1)
+
+    def run(self, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the collection's playbooks on the inventory as it is now."""
+        inventory = {
+            "all": {
+                "vars": {
+                    "ansible_connection": "netns",
+                    "ansible_python_interpreter": sys.executable,
+                    "dbports_persist": False,
+                    "dbports_os": "linux",
+                    "dbports_probe_timeout": 2,
+                    **self.variables,
+                },
+                "hosts": {
+                    name: {"ansible_host": address, **({"dbports_servers": [self.server]} if name == "db" else {})}
+                    for name, address in HOSTS.items()
+                },
+            }
+        }
+        (self.place / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+        environ = {
+            **self.lab.environ,
+            "ANSIBLE_HOME": str(self.place / "home"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_FORKS": "4",
+        }
+        command = [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "-i",
+            "inventory.yml",
+            f"dbports.firewall.{playbook}",
+            *arguments,
+        ]
+        return subprocess.run(
+            command, cwd=self.place, env=environ, capture_output=True, text=True, timeout=600, check=False
+        )
+
+    def ok(self, playbook: str, *arguments: str) -> dict[str, int]:
+        """Run a playbook that must succeed; return how much changed on each host."""
+        done = self.run(playbook, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {name: int(count) for name, count in re.findall(r"^(\w+) +: .*changed=(\d+)", done.stdout, re.MULTILINE)}
+
+    def fails(self, playbook: str, *arguments: str) -> str:
+        """Run a playbook that must fail; return what it said."""
+        done = self.run(playbook, *arguments)
+        assert done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
+
+    def ruleset(self, host: str) -> str:
+        return self.lab.hosts[host].run(["nft", "list", "ruleset"]).stdout
+
+
+@contextmanager
+def database_site(place: Path) -> Iterator[Site]:
+    """Have a lab whose database host runs a stand-in for SQL Server."""
+    with Lab() as lab:
+        for name, address in HOSTS.items():
+            lab.host(name, [f"{address}/24"])
+        lab.hosts["db"].popen([sys.executable, str(STAND_INS), "mssql", "--port", "1433"], stdout=subprocess.DEVNULL)
+        lab.hosts["db"].wait_for("tcp/1433")
+        yield Site(lab, place)
