@@ -17,7 +17,7 @@ HOSTS    ?= 100
 CALLS    ?= 3
 BACKENDS ?= nftables iptables ufw
 TEXTS    ?= 10000000
-PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet kill integration page first-hour lint property unit types docs build
+PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet kill integration vendors page first-hour lint property unit types docs build
 
 VENV      := .venv
 VENV_DEMO := .venv-demo
@@ -98,6 +98,13 @@ fleet: setup ## confirm 100 hosts at once under each strategy, some of which loc
 integration: setup $(BUILD)/collections/.stamp ## real playbook runs against lab hosts
 	@echo "integration: pytest tests/integration in a world of its own"
 	@PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) -m pytest tests/integration
+
+$(BUILD)/vendors/.stamp: tests/tools/vendors.py | $(VENV)/.stamp
+	@$(PY) tests/tools/vendors.py $(BUILD)/vendors
+
+vendors: setup $(BUILD)/vendors/.stamp ## rules for devices through the vendors' own collections, without a device
+	@echo "vendors: pytest tests/vendors"
+	@$(PY) -m pytest tests/vendors
 
 page: setup ## the report's page in headless Chromium
 	@echo "page: pytest tests/page"

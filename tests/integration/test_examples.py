@@ -26,12 +26,14 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protoc
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import TRANSLATORS
 from packaging.specifiers import SpecifierSet
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "lab"))
+sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "support")]
 
+from gateway_plans import example_plan, file_data
 from lab import Lab
 
 STAND_INS = ROOT / "tests" / "lab" / "stand_ins.py"
@@ -117,6 +119,13 @@ class Site:
         self.inventory = readme_inventory()
         for name in ("neighbour", "reports-01"):
             self.inventory["all"]["hosts"][name] = {"ansible_host": LAB[name]}
+
+    def write_gateway(self, filter_name: str) -> None:
+        """Write the gateway's file of a plan that the filters of devices read; the others do not care."""
+        platform = next((item.platform for item in TRANSLATORS if item.name == filter_name), "")
+        path = self._runner.place / "dbports-plan" / "gateways" / "acl-1.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(file_data(example_plan(platform))), encoding="utf-8")
 
     @property
     def plan_id(self) -> str:
@@ -215,6 +224,7 @@ def test_examples_of_filters_give_what_they_say(site: Site, name: str) -> None:
     wanted = [yaml.safe_load(answer.replace("\n#", "\n ")) for answer in ANSWER.findall(text)]
     tasks = yaml.safe_load(text)
     assert len(wanted) == len(tasks) > 0, "every example has its result"
+    site.write_gateway(name)
     result = site.play(as_plays(text, "localhost"), ansible_connection="local")
     assert [result.of(task["name"])[0]["msg"] for task in tasks] == wanted
 

@@ -43,3 +43,15 @@ def gateway_plan(platform: str, hosts: dict[str, Any] | None = None, **gateway: 
 def file_data(plan: GatewayPlan) -> dict[str, Any]:
     """Return what ``from_json`` makes of a gateway's file."""
     return {"schema": GATEWAY_SCHEMA, **json.loads(codec(GatewayPlan).write(plan))}
+
+
+def example_plan(platform: str) -> GatewayPlan:
+    """Return the gateway that the examples of the filters are about: one client and one server, of IPv4."""
+    hosts = {
+        "erp-db": {
+            "dbports_addresses": ["198.51.100.10"],
+            "dbports_servers": [{"engine": "mssql", "clients": ["app-01"]}],
+        },
+        "app-01": {"dbports_addresses": ["192.0.2.21"], "dbports_os": "linux"},
+    }
+    return gateway_plan(platform, hosts)

@@ -22,6 +22,9 @@ PREFIX = "dbports"
 """Every remark and every name that is written to a device begins with it: by that they are known again."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:/,()=+-]+")
+_SPOKEN = re.compile(r"access-list|fragment-rules|ipv6|matches|permit|deny|remark|standard")
+"""What the vendors' modules look for anywhere in a line that they read, also in a remark; only in lower case."""
+
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 _DIGITS = 12
 
@@ -117,7 +120,8 @@ def remark(statement: Statement, length: int) -> str:
     """
     words = (PREFIX, statement.host, statement.endpoint, f"{statement.kind}:", statement.reason)
     safe = (_UNSAFE.sub(" ", word).strip() for word in words)
-    return " ".join(" ".join(word for word in safe if word).split())[:length].rstrip()
+    line = " ".join(" ".join(word for word in safe if word).split())[:length].rstrip()
+    return _SPOKEN.sub(lambda found: found.group().capitalize(), line)
 
 
 def stable_name(statement: Statement, meaning: object, length: int) -> str:
@@ -127,5 +131,6 @@ def stable_name(statement: Statement, meaning: object, length: int) -> str:
     :param length: so many characters at most, at least 32; all of them letters, digits and hyphens, a letter first.
     """
     tail = f"-{hashlib.sha256(repr(meaning).encode()).hexdigest()[:_DIGITS]}"
-    words = _NOT_IN_NAMES.sub("-", f"{PREFIX}-{statement.host}-{statement.endpoint}").rstrip("-").lower()
+    said = f"{statement.host}-{statement.endpoint}" if statement.host else statement.kind
+    words = _NOT_IN_NAMES.sub("-", f"{PREFIX}-{said}").lower()
     return words[: length - len(tail)].rstrip("-") + tail

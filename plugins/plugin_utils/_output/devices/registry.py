@@ -13,6 +13,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_gateway_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import platforms_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices import asa, junos
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.acl import Form, acl_filter
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.cisco import IOS, IOSXR, NXOS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.eos import EOS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.limits import Limits
 
 
@@ -31,7 +35,18 @@ class Translator(NamedTuple):
     limits: Limits
 
 
-TRANSLATORS: tuple[Translator, ...] = ()
+def _acl(platform: str, name: str, form: Form) -> Translator:
+    return Translator(platform, name, acl_filter(form), form.limits)
+
+
+TRANSLATORS: tuple[Translator, ...] = (
+    _acl("ios", "ios_aces", IOS),
+    _acl("nxos", "nxos_aces", NXOS),
+    _acl("iosxr", "iosxr_aces", IOSXR),
+    _acl("eos", "eos_aces", EOS),
+    Translator("asa", "asa_aces", asa.aces, asa.LIMITS),
+    Translator("junos", "junos_terms", junos.terms, junos.LIMITS),
+)
 _BY_NAME = {item.name: item for item in TRANSLATORS}
 
 

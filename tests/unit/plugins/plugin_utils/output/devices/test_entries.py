@@ -97,7 +97,7 @@ def test_a_remark_is_one_harmless_line() -> None:
         host='db"; no access-list\n?!|`$(x)', endpoint="mssql/\u202eÜBER/tds", reason="  a\tb?  " * 40
     )
     found = remark(nasty, 99)
-    assert found.startswith("dbports db no access-list (x) mssql/ BER/tds icmp_error: a b")
+    assert found.startswith("dbports db no Access-list (x) mssql/ BER/tds icmp_error: a b")
     assert len(found) <= 99
     assert re.fullmatch(r"[A-Za-z0-9 ._:/,()=+-]+", found)
     assert found == " ".join(found.split())

@@ -1,0 +1,82 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the filters that write access lists of devices have in common."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The gateway, the list, and the numbers of its lines."""
+
+    DOCUMENTATION = r"""
+options:
+  _input:
+    description:
+      - The file C(gateways/NAME.json) of a plan, read with P(ansible.builtin.from_json#filter). Every value in it is
+        checked. A gateway that was declared for another platform is refused.
+    type: dict
+    required: true
+  origin:
+    description:
+      - Only packets from this network, as C(from) in the plan's file. A list for one direction of one interface needs
+        it.
+    type: str
+    default: ''
+  target:
+    description:
+      - Only packets to this network, as C(to) in the plan's file.
+    type: str
+    default: ''
+notes:
+  - Remarks name the host, the endpoint and the reason. Everything but letters, digits and C(._:/,()=+-) is left out,
+    and what is longer than the device takes is cut off. A list, name or number that the device does not take is an
+    error that names the limit.
+  - Only the vendor's classes have seen these data, no device.
+author:
+  - dbports.firewall contributors (@dbports)
+"""
+
+    LIST = r"""
+options:
+  name:
+    description:
+      - The name of the list.
+    type: str
+    required: true
+  mode:
+    description:
+      - V(entries) returns entries for a list of somebody else. Each has a remark that begins with C(dbports).
+      - V(whole) returns a list of its own, which O(end) closes.
+    type: str
+    default: entries
+    choices: [entries, whole]
+  end:
+    description:
+      - What happens to all other packets at the end of a whole list. It has to be given with O(mode=whole), and only
+        then.
+    type: str
+    choices: [permit, deny]
+"""
+
+    IPV6 = r"""
+options:
+  ipv6_name:
+    description:
+      - The name of the list for IPv6. If omitted, it is O(name) followed by C(-v6).
+    type: str
+"""
+
+    SEQUENCES = r"""
+options:
+  first:
+    description:
+      - The sequence number of the first line, the beginning of the reserved block.
+    type: int
+    default: 50000
+  step:
+    description:
+      - The distance of sequence numbers.
+    type: int
+    default: 10
+"""
