@@ -8,7 +8,6 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 
 from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, apply
 from lab import Lab, LabHost
+from talking import End, passes, talk
 
 WIDE = [{"protocol": "tcp", "ports": ["1433", "50100-50199"], "peers": [CLIENT, CLIENT6], "purpose": "SQL"}]
 """A dynamic instance, as a server of SQL Server has it: its range holds source ports of the host itself."""
@@ -40,58 +40,6 @@ table inet their_rules {
   chain in { type filter hook input priority 0; ct state established accept; }
 }
 """
-
-TALK = """
-import socket, sys
-role, own, own_port, other, other_port = sys.argv[1:]
-family = socket.AF_INET6 if ":" in own else socket.AF_INET
-if role == "listens":
-    waiting = socket.create_server((own, int(own_port)), family=family)
-    print("ready", flush=True)
-    peer = waiting.accept()[0]
-else:
-    peer = socket.socket(family)
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    peer.bind((own, int(own_port)))
-    peer.settimeout(60)
-    peer.connect((other, int(other_port)))
-print("connected", flush=True)
-for line in sys.stdin:
-    word, _, seconds = line.partition(" ")
-    try:
-        if word.strip() == "say":
-            peer.sendall(b"x" * 200_000)
-            answer = "said"
-        else:
-            peer.settimeout(float(seconds))
-            count, missing = 0, 200_000
-            while missing and (piece := peer.recv(missing)):
-                missing -= len(piece)
-            answer = "heard" if not missing else "ended"
-    except TimeoutError:
-        answer = "silence"
-    except OSError:
-        answer = "ended"
-    print(answer, flush=True)
-"""
-"""One end of a connection that speaks, more than a window without scaling holds, and listens when it is told to."""
-
-
-class End(NamedTuple):
-    """One end of a connection: the host's process."""
-
-    process: subprocess.Popen[str]
-
-    def order(self, text: str) -> None:
-        """Tell it to ``say``, or to ``hear SECONDS``."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{text}\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> str:
-        """Return its next line."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
 
 
 class Case(NamedTuple):
@@ -140,28 +88,13 @@ def host_of(lab: Lab, address: str) -> LabHost:
 def connect(lab: Lab, case: Case) -> tuple[End, End]:
     """Open a connection; return the server's end and the other one."""
 
-    def start(address: str, *arguments: str) -> End:
-        program = [sys.executable, "-c", TALK, *arguments]
-        return End(host_of(lab, address).popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
-
-    listener = start(case.listener, "listens", case.listener, str(case.port), case.opener, str(case.source))
-    assert listener.answer() == "ready"
-    opener = start(case.opener, "opens", case.opener, str(case.source), case.listener, str(case.port))
-    assert (opener.answer(), listener.answer()) == ("connected", "connected")
+    opener, listener = talk(
+        (host_of(lab, case.opener), case.opener, case.source), (host_of(lab, case.listener), case.listener, case.port)
+    )
     ends = {case.opener: opener, case.listener: listener}
     own = next(address for address in ends if address in (SERVER, SERVER6))
     other = next(address for address in ends if address != own)
     return ends[own], ends[other]
-
-
-def passes(speaker: End, hearer: End, seconds: str) -> str:
-    """Let one end speak, and return what the other one hears: ``heard``, ``silence`` or ``ended``."""
-    hearer.order(f"hear {seconds}")
-    speaker.order("say")
-    found = hearer.answer()
-    if found == "heard":
-        assert speaker.answer() == "said"
-    return found
 
 
 STRICT = "echo 0 >/proc/sys/net/netfilter/nf_conntrack_tcp_loose"

@@ -48,6 +48,27 @@ MSSQL: list[dict[str, Any]] = [
     {"direction": "in", "protocol": "udp", "ports": ["1434"], "peers": [], "purpose": "nobody yet"},
 ]
 
+ROUTER: list[dict[str, Any]] = [
+    {
+        "direction": "forward",
+        "protocol": "tcp",
+        "ports": ["1433", "49152-65535"],
+        "peers": ["192.0.2.0/24", "2001:db8:1::/48"],
+        "targets": ["198.51.100.10", "2001:db8:d::10"],
+        "purpose": "SQL",
+    },
+    {
+        "direction": "forward",
+        "protocol": "udp",
+        "ports": ["1434"],
+        "peers": ["192.0.2.21"],
+        "targets": ["198.51.100.10"],
+        "source_ports": ["32768-60999"],
+        "stateful": False,
+        "purpose": "browser",
+    },
+]
+
 CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "sql602": (SQL602, GUARD),
     "sql602_outbound": (SQL602, {"policy": "guard", "outbound": True}),
@@ -55,6 +76,8 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     "mssql": (MSSQL, GUARD),
     "nothing": ([], GUARD),
 }
+FORWARDED: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {"router": (ROUTER, GUARD)}
+"""Cases that only backends with rules for what is forwarded have."""
 
 
 def ruleset(rules: Sequence[Any], *, policy: str = "guard", outbound: bool = False) -> Ruleset:
@@ -64,7 +87,7 @@ def ruleset(rules: Sequence[Any], *, policy: str = "guard", outbound: bool = Fal
 
 def case(name: str) -> Ruleset:
     """Return the ruleset of a case."""
-    rules, settings = CASES[name]
+    rules, settings = {**CASES, **FORWARDED}[name]
     return ruleset(rules, **settings)
 
 

@@ -14,7 +14,7 @@ VERSION = "0.2.0"
 """The collection's version: another release may mean other ports, so it is part of what is hashed."""
 
 INDEX_SCHEMA = "dbports.plan-index/2"
-HOST_SCHEMA = "dbports.plan-host/2"
+HOST_SCHEMA = "dbports.plan-host/3"
 GATEWAY_SCHEMA = "dbports.plan-gateway/3"
 INDEX = "index.json"
 LIMIT = "hosts.limit"

@@ -28,6 +28,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import MisfitError, codec, exactly
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Endpoint,
+    ForwardRule,
     NegativeCheck,
     PortSet,
     RuleKey,
@@ -235,4 +236,5 @@ def _port_set(data: _Data) -> PortSet:
         {codec(RuleKey).read(rule): {peer.name: peer for peer in _read_all(RulePeer, rule, "peers")} for rule in rules},
         _read_all(NegativeCheck, data, "forbidden"),
         _read_all(PlanWarning, data, "warnings"),
+        _read_all(ForwardRule, data, "forwards"),
     )

@@ -30,6 +30,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Endpoint,
+    ForwardRule,
     NegativeCheck,
     Plan,
     PortSet,
@@ -121,6 +122,7 @@ def render_host(host: PortSet, servers: dict[int, str] | None = None) -> str:
         settings=_write_settings(host.settings),
         endpoints=_lines(Endpoint, sorted(host.endpoints, key=_endpoint_order)),
         rules=_listed(rules),
+        forwards=_lines(ForwardRule, sorted(set(host.forwards))),
         forbidden=_lines(NegativeCheck, sorted(set(host.forbidden), key=_check_order)),
         warnings=_lines(PlanWarning, host.warnings),
     )

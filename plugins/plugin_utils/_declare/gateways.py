@@ -120,6 +120,8 @@ class _Reader:
             raise DbportsError(reason, code="unknown_name", path=here, value=host, fix=fix)
         if kind.relays:
             self._read_relay(host, here, applied is not None)
+        elif applied:
+            self._peers.host(host)  # it gets a port set of its own
         return str(host)
 
     def _read_relay(self, host: str, path: str, applied: bool) -> None:

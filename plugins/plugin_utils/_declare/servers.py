@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
     CLIENTS_FIX,
     no_unknown_keys,
+    read_bool,
     read_clients,
     read_each,
     read_name,
@@ -25,7 +26,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validati
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Server
 
-COMMON_KEYS = frozenset({"engine", "name", "clients", "forbidden_clients", "instances", "options"})
+COMMON_KEYS = frozenset({"engine", "name", "clients", "forbidden_clients", "instances", "options", "published"})
 
 
 def read_server(
@@ -55,13 +56,16 @@ def read_server(
     clients = attempt(None, read_clients, raw.get("clients", ()), f"{path}.clients")
     instances = attempt(None, _read_instances, raw, engine, path)
     forbidden = attempt(None, read_clients, raw.get("forbidden_clients") or (), f"{path}.forbidden_clients")
+    published = attempt(None, read_bool, raw.get("published", False), f"{path}.published")
     covered = engine.outbound or (instances and all(item["clients"] is not None for item in instances))
     if "clients" not in raw and instances is not None and not covered:
         errors.keep(DbportsError("no clients are declared", code="no_clients", path=f"{path}.clients", fix=CLIENTS_FIX))
     errors.raise_all()
     values.update(name=name, clients=clients, host_os=values.get("os") or os or engine.default_os)
     warnings = tuple(_normalize(raw, engine, values, instances or [], path))
-    return Server(engine, values["name"], path, values, tuple(instances or ()), forbidden or (), warnings)
+    return Server(
+        engine, values["name"], path, values, tuple(instances or ()), forbidden or (), warnings, bool(published)
+    )
 
 
 def _own_values(raw: Mapping[str, Any], engine: Engine, path: str) -> Values:
@@ -116,7 +120,7 @@ def _meant(name: str, engines: Mapping[str, Engine]) -> str | None:
 def _keys(engine: Engine) -> set[str]:
     meaningless = set() if engine.instance_options else {"instances"}
     if engine.outbound:
-        meaningless |= {"clients", "forbidden_clients"}
+        meaningless |= {"clients", "forbidden_clients", "published"}
     return {*COMMON_KEYS, *(option.name for option in engine.options)} - meaningless
 
 

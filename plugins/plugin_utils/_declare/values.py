@@ -58,7 +58,10 @@ class ClientRef:
 
 @dataclass(frozen=True)
 class Server:
-    """A validated server: its engine, unique name on its host, values and instances, and the warnings met."""
+    """A validated server: its engine, unique name on its host, values and instances, and the warnings met.
+
+    :param published: it runs in a container, whose ports its host publishes.
+    """
 
     engine: Engine
     name: str
@@ -67,6 +70,7 @@ class Server:
     instances: tuple[Values, ...]
     forbidden: tuple[ClientRef, ...]
     warnings: tuple[EngineWarning, ...]
+    published: bool = False
 
 
 class Peer(NamedTuple):

@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet, RuleKey, RulePeer
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
+    ForwardRule,
+    PortSet,
+    RuleKey,
+    RulePeer,
+)
 
 RULESET_MODULE = "dbports.firewall.ruleset"
 """The module for hosts that run Python."""
@@ -26,7 +31,8 @@ def ruleset_arguments(port_set: PortSet) -> dict[str, Any]:
             _rule(key, peers)
             for key, peers in port_set.ordered()
             if key.direction == "in" or port_set.settings.filter_outbound
-        ],
+        ]
+        + [_forwarded(item) for item in port_set.forwards],
     }
 
 
@@ -34,6 +40,23 @@ def observed_ruleset(port_set: PortSet) -> dict[str, Any]:
     """Return the same for verify, with what the host sends without a probe: a foreign rule may drop that as well."""
     sent = [_rule(key, peers) for key, peers in port_set.ordered() if key.direction == "out" and not key.probe]
     return {**ruleset_arguments(port_set), "sent": [] if port_set.settings.filter_outbound else sent}
+
+
+def _forwarded(item: ForwardRule) -> dict[str, Any]:
+    return {
+        "direction": "forward",
+        "protocol": item.protocol,
+        "ports": [str(port) for port in item.ports],
+        "peers": format_addresses(item.peers),
+        "targets": format_addresses(item.targets),
+        "source_ports": [str(port) for port in item.source_ports],
+        "stateful": item.stateful,
+        "answered": item.answered,
+        "published": not item.targets,
+        "purpose": item.purpose,
+        "need": item.need,
+        "guarded": item.guarded,
+    }
 
 
 def _rule(key: RuleKey, peers: Mapping[str, RulePeer]) -> dict[str, Any]:

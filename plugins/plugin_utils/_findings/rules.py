@@ -57,6 +57,7 @@ def wanted_ruleset(port_set: PortSet, owner: str = "") -> Ruleset:
         )
         for key, peers in port_set.ordered()
     ]
+    rules += [item.rule for item in port_set.forwards]
     settings = port_set.settings
     built = build_ruleset(rules, policy=settings.policy, outbound=settings.filter_outbound)
     return built.of(owner_text(owner or port_set.host))

@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, merge_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Need
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol, format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction, Forward, Rule
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import (
+    PortRange,
+    Protocol,
+    format_ports,
+    merge_ports,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared, Settings
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Ports
@@ -63,6 +68,46 @@ class RulePeer(NamedTuple):
     declared: Declared
 
 
+class ForwardRule(NamedTuple):
+    """What a host lets pass on the way between others.
+
+    :param targets: where it goes to; nowhere in particular for ports that the host publishes for a container.
+    :param source_ports: empty for any port.
+    :param stateful: whether connection tracking may tell answers from requests.
+    :param guarded: everyone else is refused.
+    :param gateway: the gateway that this host is; empty for published ports.
+    """
+
+    gateway: str
+    protocol: Protocol
+    ports: Ports
+    peers: Ranges
+    targets: Ranges
+    source_ports: Ports
+    stateful: bool
+    answered: bool
+    guarded: bool
+    purpose: str
+    need: Need
+
+    @property
+    def rule(self) -> Rule:
+        """The same as a rule of a firewall."""
+        forward = Forward(
+            merge_addresses(self.targets), merge_ports(self.source_ports), not self.stateful, not self.answered
+        )
+        return Rule(
+            "forward",
+            self.protocol,
+            merge_ports(self.ports),
+            merge_addresses(self.peers),
+            self.purpose,
+            self.need == "required",
+            self.guarded,
+            forward,
+        )
+
+
 class NegativeCheck(NamedTuple):
     """An endpoint of another host that a host must not reach, and the probe that shows it.
 
@@ -83,7 +128,7 @@ class Endpoint(NamedTuple):
     """Where a server listens.
 
     :param address: the only address it listens on, or None for all.
-    :param process: patterns of the programs that may listen; empty where it is the kernel.
+    :param process: patterns of the programs that may listen; empty where it is the kernel, or a container's program.
     :param shared: one socket serves all servers of the host.
     """
 
@@ -112,7 +157,10 @@ def _order(rule: tuple[RuleKey, Any]) -> tuple[Any, ...]:
 
 @dataclass
 class PortSet:
-    """All flows of one host, seen from that host."""
+    """All flows of one host, seen from that host.
+
+    :param forwards: what passes through it, where it is a router or publishes the ports of containers.
+    """
 
     host: str
     addresses: Ranges
@@ -121,6 +169,7 @@ class PortSet:
     rules: dict[RuleKey, dict[str, RulePeer]] = field(default_factory=dict)
     forbidden: list[NegativeCheck] = field(default_factory=list)
     warnings: list[PlanWarning] = field(default_factory=list)
+    forwards: list[ForwardRule] = field(default_factory=list)
 
     def ordered(self) -> list[tuple[RuleKey, dict[str, RulePeer]]]:
         """Return the rules in the order in which they are written."""

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Optional
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    AddressRange,
+    merge_addresses,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import ResolvedFlow, os_family
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
@@ -29,12 +32,14 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, FlowRequest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import gateway_kinds
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.linux import PLATFORM, forward_rules
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.record import GatewayRecord
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.router import HostRule, Router
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import ALL, Inventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     BROADCAST,
     Endpoint,
+    ForwardRule,
     PeerKind,
     Plan,
     PortSet,
@@ -281,7 +286,29 @@ class _Builder:
                 )
         for error in errors:
             self._errors.keep(error)
+        self._add_forwards(gateways)
         return gateways
+
+    def _add_forwards(self, gateways: Iterable[GatewayPlan]) -> None:
+        """Give hosts that are routers, or publish ports of containers, the rules for what passes through them."""
+        for plan in gateways:
+            if plan.platform == PLATFORM:
+                self._port_set(self._declarations.hosts[plan.host][0]).forwards += forward_rules(plan)
+        for declaration in self._declarations.servers:
+            if declaration.server.published:
+                own = self.hosts[declaration.host.name]
+                own.forwards += _published(own, declaration.server.name)
+
+
+def _published(own: PortSet, server: str) -> Iterator[ForwardRule]:
+    """Yield the rules of a server in a container once more, for what the host translates to the container."""
+    endpoints = {item.id for item in own.endpoints if item.server == server}
+    for key, peers in own.ordered():
+        if key.direction == "in" and key.endpoint in endpoints and key.protocol != "icmp":
+            addresses = merge_addresses(item for peer in peers.values() for item in peer.addresses)
+            yield ForwardRule(
+                "", key.protocol, key.ports, addresses, (), (), True, True, key.guarded, key.purpose, key.need
+            )
 
 
 def _kind(peer: Peer) -> PeerKind:
@@ -316,7 +343,7 @@ def _sent_to(flow: ResolvedFlow, addresses: Ranges) -> Ranges:
 
 def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
     spec = flow.spec
-    required = spec.need == "required" and spec.listens and spec.process
+    required = spec.need == "required" and spec.listens and spec.process and not server.published
     return Endpoint(
         flow.endpoint,
         server.engine.name,
@@ -325,7 +352,7 @@ def _endpoint(server: Server, flow: ResolvedFlow) -> Endpoint:
         spec.protocol,
         flow.ports,
         flow.group or flow.address,
-        spec.process,
+        () if server.published else spec.process,
         "required" if required else "optional",
         flow.purpose,
         spec.shared,

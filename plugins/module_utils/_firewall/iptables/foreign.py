@@ -34,7 +34,7 @@ PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 """The tables that may drop, with the priorities of their chains (nft(8)); ``nat`` does not filter."""
 
 FAMILIES = {4: "ip", 6: "ip6"}
-_HOOKS = ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")
+_HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject", "RETURN": "return", "NFQUEUE": "queue"}
 _SILENT = {
@@ -73,8 +73,10 @@ def judge_saved(
 
 
 def _fix(finding: ForeignFinding, family: int, program: str) -> str:
-    """Return the commands that let the peers of an accept pass the table of a finding."""
+    """Return the commands that let the peers of an accept pass the table of a finding, if it is the host's own."""
     accept = finding.accept
+    if accept.forward:
+        return ""
     peers = list(of_family(accept.peers, family))
     networks = ",".join(str(peer) for peer in peers if "-" not in str(peer))
     sources = [f"{OPTIONS[accept.direction].peer} {networks}"] if networks else []

@@ -111,10 +111,10 @@ def holds(match: Mapping[str, Node], known: Known, sets: Sets) -> Optional[bool]
         if not isinstance(value, int) or not isinstance(right, int):
             return None
         return bool(_ORDER[sign](value, right))
+    if isinstance(value, frozenset) and sign in ("in", "!"):
+        return _any_flag(value, right) if sign == "in" else opposite(_any_flag(value, right))
     if sign not in ("==", "!=", "in"):
         return None
-    if isinstance(value, frozenset) and sign == "in":
-        return _any_flag(value, right)
     same = equal(value, right, sets)
     return opposite(same) if sign == "!=" else same
 

@@ -12,7 +12,7 @@ true nor false: its verdict then is ``unknown`` rather than wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, of_family
@@ -47,8 +47,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing
 HOOKS: dict[Direction, tuple[str, ...]] = {
     "in": ("ingress", "prerouting", "input"),
     "out": ("output", "postrouting", "egress"),
+    "forward": ("forward", "postrouting"),
 }
-"""The hooks that a packet of each direction passes on its host."""
+"""The hooks that a packet of each direction passes on its host; what is forwarded may have another destination before
+these."""
 
 _TABLES = {4: ("ip", "inet", "netdev"), 6: ("ip6", "inet", "netdev")}
 
@@ -68,64 +70,104 @@ _VERDICTS: dict[str, set[_End]] = {
 _SILENT = {"counter", "log", "mangle", "notrack", "ct helper", "ct timeout", "flow", "dup", "last"}
 """Statements that neither match nor decide."""
 
+_DYNAMIC = 50000
+"""A port that clients send from: it is in the dynamic ranges of Linux and of Windows."""
+
 _DEPTH = 16
 """How deep jumps go in the kernel (NFT_JUMP_STACK_SIZE)."""
 
 
 @dataclass(frozen=True)
 class Packet:
-    """The first packet of a flow that ``accept`` lets pass, as far as it is known."""
+    """The first packet of a flow that ``accept`` lets pass, as far as it is known.
+
+    :ivar target: where it goes to when it is forwarded, if that is known.
+    :ivar answer: it is the first answer to that packet, which is forwarded back.
+    """
 
     accept: Accept
     port: Optional[int]
     peer: AddressRange
+    target: Optional[AddressRange] = None
+    answer: bool = False
 
     @property
     def title(self) -> str:
         """Say which packet this is: ``tcp 1433 from 192.0.2.21``."""
         port = "" if self.port is None else f" {self.port}"
-        word = "from" if self.accept.direction == "in" else "to"
-        return f"{self.accept.protocol}{port} {word} {self.peer}"
+        word = "to" if self.accept.direction == "out" else "from"
+        way = f" to {self.target}" if self.target else ""
+        return f"{'the answer to ' if self.answer else ''}{self.accept.protocol}{port} {word} {self.peer}{way}"
 
-    def known(self) -> Known:
-        """Return what is known of the packet, by nft's names; all else is not known."""
-        four, inward = self.peer.family == 4, self.accept.direction == "in"
+    def known(self, *, tracked: bool = True) -> Known:
+        """Return what is known of the packet, by nft's names; all else is not known.
+
+        :param tracked: whether connection tracking surely knows it.
+        """
+        four = self.peer.family == 4
         protocol = "icmpv6" if self.accept.protocol == "icmp" and not four else str(self.accept.protocol)
         name = "ip" if four else "ip6"
         known: dict[str, Plain] = {
-            "ct state": "new",
-            "ct direction": "original",
-            # Nothing of it is translated: it is for a port of this host itself.
-            "ct status": frozenset(),
             "meta pkttype": "host",
             "meta l4proto": protocol,
             "meta nfproto": "ipv4" if four else "ipv6",
             "meta protocol": name,
             f"{name} {'protocol' if four else 'nexthdr'}": protocol,
-            f"{name} {'saddr' if inward else 'daddr'}": self.peer,
         }
+        if tracked:
+            known["ct state"] = "established" if self.answer else "new"
+            known["ct direction"] = "reply" if self.answer else "original"
+        if self.port is None:
+            known[f"{protocol} type"] = "echo-request"
+        if protocol == "tcp":
+            known["tcp flags"] = frozenset(["syn", "ack"] if self.answer else ["syn"])
+        if self.accept.forward:
+            return {**known, **self._on_its_way(name, protocol)}
+        if self.port is not None:
+            known[f"{protocol} dport"] = known["th dport"] = self.port
+        return {**known, **self._of_this_host(name)}
+
+    def _of_this_host(self, name: str) -> Known:
+        """Return what is known of a packet for or from a port of this host itself: nothing of it is translated."""
+        inward = self.accept.direction == "in"
+        known: dict[str, Plain] = {f"{name} {'saddr' if inward else 'daddr'}": self.peer, "ct status": frozenset()}
         for key in ("iif", "iifname") if inward else ("oif", "oifname"):
             known[f"meta {key}"] = Special.NOT_LOOPBACK
         if inward:
             known["fib type daddr"] = "local"
-        if self.port is None:
-            known[f"{protocol} type"] = "echo-request"
-        else:
-            known[f"{protocol} dport"] = known["th dport"] = self.port
-        if protocol == "tcp":
-            known["tcp flags"] = frozenset(["syn"])
+        return known
+
+    def _on_its_way(self, name: str, protocol: str) -> Known:
+        """Return what is known of a packet between others; what came to a published port goes to whatever port."""
+        known: dict[str, Plain] = {f"meta {key}": Special.NOT_LOOPBACK for key in ("iif", "iifname", "oif", "oifname")}
+        there, back = ("saddr", "daddr") if self.answer else ("daddr", "saddr")
+        known[f"{name} {back}"] = self.peer
+        if self.target is None:
+            known["ct status"] = frozenset(["dnat"])
+            return known
+        known[f"{name} {there}"] = self.target
+        if self.port is not None:
+            side = "sport" if self.answer else "dport"
+            known[f"{protocol} {side}"] = known[f"th {side}"] = self.port
+        if self.answer and self.accept.forward:
+            ports = self.accept.forward.source_ports
+            known[f"{protocol} dport"] = known["th dport"] = ports[0].first if ports else _DYNAMIC
         return known
 
 
 def samples(accept: Accept) -> list[Packet]:
-    """Return one packet for each port range and address family of an accept."""
+    """Return one packet for each port range and address family of an accept, and the answer to what is forwarded."""
     ports: list[Optional[int]] = [item.first for item in accept.ports]
-    return [Packet(accept, port, peer) for port in ports or [None] for peer in _sample_peers(accept)]
+    targets = accept.forward.targets if accept.forward else ()
+    target = next(_sample(targets), None)
+    found = [Packet(accept, port, peer, target) for port in ports or [None] for peer in _sample(accept.peers)]
+    answered = accept.forward and target and accept.ports and not accept.forward.unanswered
+    return found + [replace(packet, answer=True) for packet in found if answered]
 
 
-def _sample_peers(accept: Accept) -> Iterator[AddressRange]:
+def _sample(addresses: Sequence[AddressRange]) -> Iterator[AddressRange]:
     for family in (4, 6):
-        for item in of_family(accept.peers, family):
+        for item in of_family(addresses, family):
             # The first address of a network is nobody's; the next one can be a host's.
             number = item.first + 1 if item.last - item.first > 1 else item.first
             yield AddressRange(family, number, number)
@@ -138,13 +180,20 @@ def judge_foreign(listing: Listing, ruleset: Ruleset) -> list[ForeignFinding]:
     :returns: the worst finding for each chain and accept of which a packet is or may be dropped; its place
         has ``family``, ``table``, ``chain``, ``hook`` and ``priority``.
     """
-    flows = [[(packet, packet.known()) for packet in samples(accept)] for accept in ruleset.accepts]
+    tables = _read_tables(listing)
+    untracked = any(table.hides_connections() for table in tables.values())
+    flows = [
+        [(packet, packet.known(tracked=not (untracked and accept.forward))) for packet in samples(accept)]
+        for accept in ruleset.accepts
+    ]
     found: list[ForeignFinding] = []
-    for _key, table in sorted(_read_tables(listing).items()):
+    for _key, table in sorted(tables.items()):
         for chain in table.base_chains():
             for packets in flows:
-                judged = [table.judge(chain, packet, known) for packet, known in packets]
-                found += sorted((item for item in judged if item), key=lambda item: item.verdict != "drops")[:1]
+                judged = [found for packet, known in packets for found in table.judge(chain, packet, known)]
+                worst = sorted(judged, key=lambda item: item.verdict != "drops")[:1]
+                fixes = dict.fromkeys(item.fix for item in judged if item.verdict == worst[0].verdict)
+                found += [replace(item, fix="; ".join(fixes)) for item in worst]
     return found
 
 
@@ -181,19 +230,28 @@ class _Table:
         """Return the chains that the kernel calls and that may filter, by name."""
         return [body for _name, body in sorted(self.chains.items()) if body.get("type") in ("filter", "route")]
 
-    def judge(self, chain: Mapping[str, Node], packet: Packet, known: Known) -> Optional[ForeignFinding]:
-        """Tell what a base chain does to a packet; None when it passes or does not come through."""
+    def hides_connections(self) -> bool:
+        """Tell whether packets may pass it that connection tracking then does not know."""
+        return any(
+            single(item)[0] == "notrack"
+            for rules in self.rules.values()
+            for rule in rules
+            for item in items(rule.get("expr"))
+        )
+
+    def judge(self, chain: Mapping[str, Node], packet: Packet, known: Known) -> list[ForeignFinding]:
+        """Tell what a base chain does to a packet; nothing when it passes or does not come through."""
         if chain.get("hook") not in HOOKS[packet.accept.direction] or self.family not in _TABLES[packet.peer.family]:
-            return None
+            return []
         walk = _Walk(self, known)
         ends = walk.base_chain(chain)
         if "drop" not in ends:
-            return None
+            return []
         # A chain of one device: whether the flow comes through that device is not known.
         certain = ends == {"drop"} and self.family != "netdev"
         name, hook, priority = str(chain.get("name")), str(chain.get("hook")), chain.get("prio")
         where, does = f"{self.family} {self.name} {name}", "drops" if certain else "may drop"
-        return ForeignFinding(
+        found = ForeignFinding(
             place={
                 "family": self.family,
                 "table": self.name,
@@ -205,28 +263,41 @@ class _Table:
             peer=packet.peer,
             verdict="drops" if certain else "unknown",
             text=f"{where} {does} {packet.title}: {walk.texts[0] if walk.texts else 'unknown'}",
-            fix=_fix(packet.accept, self.family, f"{self.family} {self.name} {name}"),
+            fix=_fix(packet, self.family, f"{self.family} {self.name} {name}"),
         )
+        return [found]
 
 
-def _fix(accept: Accept, family: str, chain: str) -> str:
-    """Return the commands that let all peers of an accept pass a base chain, one for each family of its table."""
+def _fix(packet: Packet, family: str, chain: str) -> str:
+    """Return the commands that let all peers of an accept pass a base chain, one for each family of its table.
+
+    What is forwarded to a published port has none: where it goes to is not known.
+    """
+    accept = packet.accept
+    if accept.forward and not accept.forward.targets:
+        return ""
     return "; ".join(
         f"nft insert rule {chain} {match} accept"
         for number, peers in peers_by_family(accept)
         if family in _TABLES[number]
-        for match in [_match(accept, number, peers)]
+        for match in [_match(packet, number, peers)]
     )
 
 
-def _match(accept: Accept, family: int, peers: Sequence[AddressRange]) -> str:
+def _match(packet: Packet, family: int, peers: Sequence[AddressRange]) -> str:
+    accept = packet.accept
+    targets = accept.forward.targets if accept.forward else ()
+    sides = (CHAINS[accept.direction].peer, "daddr")
+    ends = [
+        f"{IP[family]} {side} {_one_of(addresses)}"
+        for side, addresses in zip(sides, (targets, peers) if packet.answer else (peers, targets))
+        if addresses and tuple(addresses) != (everyone(family),)
+    ]
     if accept.protocol == "icmp":
         condition = f"{ICMP[family]} type echo-request"
     else:
-        condition = f"{accept.protocol} dport {_one_of(accept.ports)}"
-    if tuple(peers) == (everyone(family),):
-        return f"meta nfproto {NFPROTO[family]} {condition}"
-    return f"{IP[family]} {CHAINS[accept.direction].peer} {_one_of(peers)} {condition}"
+        condition = f"{accept.protocol} {'sport' if packet.answer else 'dport'} {_one_of(accept.ports)}"
+    return " ".join([*(ends or [f"meta nfproto {NFPROTO[family]}"]), condition])
 
 
 def _one_of(values: Sequence[object]) -> str:

@@ -24,10 +24,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
-from firewall_cases import CASES, GOLDEN, case, listing
+from firewall_cases import CASES, FORWARDED, GOLDEN, case, listing
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *FORWARDED])
 def test_text(name: str) -> None:
     """The text is the one that was loaded and packet-tested; a wanted change replaces the golden file by .actual."""
     text = encode(case(name))
@@ -37,7 +37,7 @@ def test_text(name: str) -> None:
     assert text == golden.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *FORWARDED])
 def test_listing_is_the_ruleset(name: str) -> None:
     """What nft lists after loading the text is the ruleset it was made of."""
     assert decode(listing_of(listing(name))) == case(name)

@@ -1,0 +1,306 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Linux router lets through between a client and a server, and a host to the container behind it: real packets.
+
+Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_router.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
+
+from guarded import apply
+from lab import Lab, LabHost
+from talking import passes, talk
+
+SWEEP = TESTS / "lab" / "sweep.py"
+CLIENT, NEIGHBOUR, OUTSIDE = "192.0.2.21", "192.0.2.66", "192.0.2.1"
+SERVER, INSIDE, BESIDE = "198.51.100.10", "198.51.100.1", "198.51.100.11"
+
+LISTENING = ["tcp/22", "tcp/1433", "tcp/50123", "udp/53", "udp/1434"]
+"""1433, 1434 and the range of a dynamic instance around 50123 are guarded; 22 and 53 are not."""
+
+
+def router_rules(*, stateful: bool) -> list[dict[str, Any]]:
+    """Return rules of a router as a plan has them: a server's, and what it tells its client without being asked."""
+    common = {"direction": "forward", "stateful": stateful}
+    asked = {**common, "peers": [CLIENT], "targets": [SERVER], "source_ports": [] if stateful else ["32768-60999"]}
+    told = {**common, "protocol": "udp", "targets": [CLIENT], "answered": False}
+    return [
+        {**asked, "protocol": "tcp", "ports": ["1433", "50100-50199"], "purpose": "SQL"},
+        {**asked, "protocol": "udp", "ports": ["1434"], "purpose": "browser"},
+        {**told, "ports": ["5002"], "peers": [SERVER], "purpose": "announcement"},
+        {**told, "ports": ["5003"], "peers": [BESIDE], "purpose": "announcement of another"},
+    ]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A client and its neighbour on one side of a router, a server on the other; nothing tracks connections."""
+    with Lab() as lab:
+        router = lab.host("fw-1", [f"{OUTSIDE}/24"])
+        for name, address in (("app-01", CLIENT), ("app-66", NEIGHBOUR)):
+            lab.host(name, [f"{address}/24"]).run(["ip", "route", "replace", "default", "via", OUTSIDE])
+        behind(router, lab.host("db", [f"{SERVER}/24"]), INSIDE, SERVER)
+        yield lab
+
+
+def behind(router: LabHost, host: LabHost, gate: str, address: str) -> None:
+    """Take a host from the common segment, and join it to a router, or to the host that it is a container of."""
+    link = f"to-{host.name}"
+    host.run(["ip", "link", "delete", "eth0"])
+    host.run(["ip", "link", "add", link, "type", "veth", "peer", "name", link, "netns", str(router.pid)])
+    host.run(["ip", "-batch", "-"], input=_link(link, address) + f"route add default via {gate}\n")
+    router.run(["ip", "-batch", "-"], input=_link(link, gate))
+    router.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+
+
+def _link(name: str, address: str) -> str:
+    return f"address add {address}/24 dev {name}\nlink set {name} up\n"
+
+
+def listen(host: LabHost, *endpoints: str) -> None:
+    """Let a host echo on some ports."""
+    host.popen([sys.executable, str(SWEEP), "echo", *endpoints], stdout=subprocess.DEVNULL)
+    host.wait_for(*endpoints)
+
+
+def swept(host: LabHost, protocol: str, address: str, ports: str = "1-65535") -> tuple[str, str]:
+    """Try ports of an address from a host; return what answers and what stays silent."""
+    found: dict[str, str] = json.loads(host.python(SWEEP, protocol, address, ports, timeout=300).stdout)
+    assert found["prohibited"] == ""
+    return found["answers"], found["silent"]
+
+
+def reaches(host: LabHost, port: int, address: str = SERVER) -> bool:
+    """Tell whether a TCP connection comes up."""
+    return swept(host, "tcp", address, f"{port}")[0] == f"{port}"
+
+
+FROM = """
+import socket, sys
+source, source_port, target, port = sys.argv[1:]
+with socket.socket() as sock:
+    sock.settimeout(3)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((source, int(source_port)))
+    try:
+        sock.connect((target, int(port)))
+        print("up")
+    except TimeoutError:
+        print("silent")
+"""
+
+
+@pytest.mark.parametrize("stateful", [True, False])
+def test_every_port_in_both_directions(lab: Lab, stateful: bool) -> None:
+    """What is declared passes, everyone else is stopped on the guarded ports, and all other ports are as before."""
+    router, client, neighbour, server = (lab.hosts[name] for name in ("fw-1", "app-01", "app-66", "db"))
+    listen(server, *LISTENING)
+    listen(client, "udp/5002", "udp/5003")
+    for host in (server, client, neighbour):
+        # All closed UDP ports answer with an ICMP error; the kernel's limit would look like a drop.
+        host.run(["sh", "-c", "echo 1000000 >/proc/sys/net/ipv4/icmp_msgs_burst || :"])
+    result = apply(router, rules=router_rules(stateful=stateful))
+    assert result["changed"]
+    assert not apply(router, rules=router_rules(stateful=stateful))["changed"]
+
+    assert swept(client, "tcp", SERVER) == ("22,1433,50123", "")
+    assert swept(neighbour, "tcp", SERVER) == ("22", "1433,50100-50199")
+    # That the other datagrams are refused and not silent shows that errors of ICMP pass.
+    assert swept(client, "udp", SERVER) == ("53,1434", "")
+    assert swept(neighbour, "udp", SERVER) == ("53", "1434")
+    assert swept(server, "udp", CLIENT) == ("5002", "5003")
+    assert swept(server, "tcp", CLIENT) == ("", "")
+    assert swept(server, "udp", NEIGHBOUR, "5001-5003") == ("", "")
+
+    # Without tracking requests come from the range of the client's system only.
+    assert client.python(FROM, CLIENT, "700", SERVER, "1433").stdout.strip() == ("up" if stateful else "silent")
+    assert apply(router, state="absent")["changed"]
+    assert router.run(["nft", "list", "ruleset"]).stdout == ""
+    assert reaches(neighbour, 1433)
+
+
+ANSWER = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(("198.51.100.10", 1434))
+    sock.sendto(b"unasked", (sys.argv[1], 40000))
+"""
+HEAR = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(("0.0.0.0", 40000))
+    print("ready", flush=True)
+    sock.settimeout(float(sys.argv[1]))
+    try:
+        print(sock.recv(64).decode())
+    except TimeoutError:
+        print("silence")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "seconds", "heard"),
+    [("app-01", CLIENT, "60", "unasked"), ("app-66", NEIGHBOUR, "2", "silence")],
+)
+def test_without_tracking_answers_go_to_declared_clients_only(
+    lab: Lab, name: str, address: str, seconds: str, heard: str
+) -> None:
+    """A datagram from the service's port is an answer, and nothing better tells one."""
+    apply(lab.hosts["fw-1"], rules=router_rules(stateful=False))
+    listener = lab.hosts[name].popen([sys.executable, "-c", HEAR, seconds], stdout=subprocess.PIPE)
+    assert listener.stdout is not None
+    assert listener.stdout.readline() == "ready\n"
+    lab.hosts["db"].python(ANSWER, address)
+    assert listener.stdout.readline().strip() == heard
+
+
+SESSIONS = {
+    "a client's": (("app-01", CLIENT, 40000), ("db", SERVER, 1433), True),
+    "a client's of a dynamic instance": (("app-01", CLIENT, 40000), ("db", SERVER, 50123), True),
+    "the server's own, from a guarded range": (("db", SERVER, 50150), ("app-66", NEIGHBOUR, 7000), True),
+    "of a management host": (("app-66", NEIGHBOUR, 40000), ("db", SERVER, 22), True),
+    "a neighbour's": (("app-66", NEIGHBOUR, 40000), ("db", SERVER, 1433), False),
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+@pytest.mark.parametrize("first", ["opener", "listener"])
+@pytest.mark.parametrize("stateful", [True, False])
+def test_a_session_older_than_the_rules(lab: Lab, name: str, first: str, stateful: bool) -> None:
+    """Held open over the load, which is where connection tracking begins: none stalls, whoever speaks first."""
+    opener, listener, alive = SESSIONS[name]
+    here, there = talk(
+        (lab.hosts[opener[0]], *opener[1:]),
+        (lab.hosts[listener[0]], *listener[1:]),
+    )
+    apply(lab.hosts["fw-1"], rules=router_rules(stateful=stateful))
+    ends = (here, there) if first == "opener" else (there, here)
+    if alive:
+        assert passes(*ends, "60") == "heard"
+        assert passes(*reversed(ends), "60") == "heard"
+    else:
+        assert passes(*ends, "1") == "silence"
+
+
+STATEFUL = """
+table inet theirs {
+  chain between { type filter hook forward priority %d; policy drop;
+    ct state established,related accept
+    tcp dport 22 ct state new accept
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("priority", [-20, 0])
+@pytest.mark.parametrize("stateful", [True, False])
+def test_a_foreign_drop_is_named_with_what_its_owner_has_to_add(lab: Lab, priority: int, stateful: bool) -> None:
+    """Before ours and behind ours; rules without tracking, and without notrack, live beside a table that tracks."""
+    router, client = lab.hosts["fw-1"], lab.hosts["app-01"]
+    listen(lab.hosts["db"], *LISTENING)
+    router.run(["nft", "-f", "-"], input=STATEFUL % priority)
+    found = apply(router, rules=router_rules(stateful=stateful), owner="fw-1")
+    drops = {item["purpose"]: item for item in found["foreign"] if item["verdict"] == "drops"}
+    assert sorted(drops) == ["SQL", "announcement", "announcement of another", "browser"]
+    assert drops["SQL"]["targets"] == [SERVER]
+    assert any(
+        f"fw-1: inet theirs between drops tcp 1433 from {CLIENT} to {SERVER}" in text for text in found["warnings"]
+    )
+    assert not reaches(client, 1433)
+    for command in drops["SQL"]["fix"].split("; "):
+        router.run(command.split())
+    again = apply(router, rules=router_rules(stateful=stateful))
+    assert "SQL" not in [item["purpose"] for item in again["foreign"]]
+    assert reaches(client, 1433)
+    assert not reaches(lab.hosts["app-66"], 1433)
+
+
+NAT = """
+table ip theirs {
+  chain in { type nat hook prerouting priority -100; ip daddr 192.0.2.1 tcp dport 21433 dnat to 198.51.100.10:1433
+  }
+  chain out { type nat hook postrouting priority 100; ip daddr 198.51.100.10 masquerade
+  }
+}
+"""
+
+
+def test_translated_addresses_are_seen_from_the_inside(lab: Lab) -> None:
+    """Behind destination NAT and before source NAT: rules name the client and the server, not what is published."""
+    router = lab.hosts["fw-1"]
+    listen(lab.hosts["db"], *LISTENING)
+    router.run(["nft", "-f", "-"], input=NAT)
+    apply(router, rules=router_rules(stateful=True))
+    assert reaches(lab.hosts["app-01"], 21433, OUTSIDE)
+    assert not reaches(lab.hosts["app-66"], 21433, OUTSIDE)
+
+
+DOCKER = """*nat
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 198.51.100.0/24 ! -o to-db -j MASQUERADE
+-A DOCKER -i to-db -j RETURN
+-A DOCKER ! -i to-db -p tcp -m tcp --dport 1433 -j DNAT --to-destination 198.51.100.10:14330
+-A DOCKER ! -i to-db -p tcp -m tcp --dport 8080 -j DNAT --to-destination 198.51.100.10:1433
+COMMIT
+"""
+"""As Docker publishes 1433:14330 and 8080:1433 of a container on its bridge."""
+
+DOCKER_NFT = """
+table ip docker {
+  chain pre { type nat hook prerouting priority -100;
+    fib daddr type local iifname != "to-db" tcp dport vmap { 1433 : goto sql, 8080 : goto web }
+  }
+  chain sql { ip protocol tcp dnat to 198.51.100.10:14330
+  }
+  chain web { ip protocol tcp dnat to 198.51.100.10:1433
+  }
+}
+"""
+PUBLISHED = [
+    {"protocol": "tcp", "ports": ["1433"], "peers": [CLIENT], "purpose": "SQL"},
+    {
+        "direction": "forward",
+        "published": True,
+        "protocol": "tcp",
+        "ports": ["1433"],
+        "peers": [CLIENT],
+        "purpose": "SQL",
+    },
+]
+
+
+@pytest.mark.parametrize("program", ["iptables-nft-restore", "nft"])
+def test_published_ports_of_a_container(lab: Lab, program: str) -> None:
+    """Guarded by the port that clients use; another published port leads to the same port inside and is untouched."""
+    host, client, neighbour = lab.hosts["fw-1"], lab.hosts["app-01"], lab.hosts["app-66"]
+    listen(lab.hosts["db"], "tcp/14330", "tcp/1433")
+    if program == "nft":
+        host.run(["nft", "-f", "-"], input=DOCKER_NFT)
+    else:
+        host.run([program], input=DOCKER)
+    before = host.run(["nft", "list", "ruleset"]).stdout
+    assert swept(neighbour, "tcp", OUTSIDE, "1433-8080") == ("1433,8080", "")
+    here, there = talk((neighbour, NEIGHBOUR, 41000), (lab.hosts["db"], SERVER, 7000))
+    result = apply(host, rules=PUBLISHED, backend="nftables")
+    assert not [item for item in result["foreign"] if item["verdict"] == "drops"]
+    assert swept(client, "tcp", OUTSIDE, "1433-8080") == ("1433,8080", "")
+    assert swept(neighbour, "tcp", OUTSIDE, "1433-8080") == ("8080", "1433")
+    assert passes(there, here, "60") == "heard"
+    assert not apply(host, rules=PUBLISHED, backend="nftables")["changed"]
+    apply(host, state="absent")
+    assert host.run(["nft", "list", "ruleset"]).stdout == before
+    assert reaches(neighbour, 1433, OUTSIDE)
