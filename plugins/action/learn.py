@@ -13,7 +13,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peers
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import call_module
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import LEARN_MODULE, call_module
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked, note, noted
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import (
@@ -56,7 +56,7 @@ class ActionModule(DbportsAction):
             return {"changed": False, "servers": [], "notes": ["the host declares dbports_servers"], "file": ""}
         engines = builtin_engines()
         arguments = {"processes": processes_of(engines), "settings": settings_of(engines)}
-        result = call_module(self, "dbports.firewall.learn_info", arguments, task_vars)
+        result = call_module(self, LEARN_MODULE, arguments, task_vars)
         if result.get("failed"):
             return result
         try:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import collect
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
 _SIZE = 1 << 20
@@ -38,18 +39,26 @@ def look(processes: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> dic
         ``values``: dictionaries with ``file``, ``section``, ``key`` and ``value``.
     :raises DbportsError: when sockets cannot be listed.
     """
-    listeners = [one for one in collect(ports=(), processes=processes)[1] if one.is_listener]
-    served = {one.local_port for one in listeners if one.local_port}
-    connected = collect(ports=[PortRange(port, port) for port in sorted(served)])[1] if served else []
-    peers = {
-        (one.local_port, one.remote_address): one
-        for one in connected
-        if one.state == "ESTABLISHED" and one.local_port in served
-    }
+    listeners = collect(ports=(), processes=processes)[1]
+    ports = sorted({one.local_port for one in listeners if one.is_listener and one.local_port})
+    connected = collect(ports=[PortRange(port, port) for port in ports])[1] if ports else []
     return {
-        "sockets": [one._asdict() for one in (*listeners, *peers.values())],
+        "sockets": [one._asdict() for one in served([*listeners, *connected], processes)],
         "values": [value for setting in settings for value in _values(setting)],
     }
+
+
+def served(sockets: Iterable[Socket], processes: Sequence[str]) -> list[Socket]:
+    """Return the listeners of some programs, and one connection for each remote address and port of theirs."""
+    seen = list(dict.fromkeys(sockets))
+    listeners = [one for one in seen if one.is_listener and one.is_of(processes)]
+    ports = {one.local_port for one in listeners if one.local_port}
+    peers = {
+        (one.local_port, one.remote_address): one
+        for one in seen
+        if one.state == "ESTABLISHED" and one.local_port in ports
+    }
+    return [*listeners, *peers.values()]
 
 
 def _values(setting: Mapping[str, Any]) -> Iterator[dict[str, str]]:

@@ -14,6 +14,8 @@ description:
   - Collects in one call what M(dbports.firewall.learn) makes a declaration of. That is the sockets of some programs,
     the addresses that are connected to them, and a few values of their configuration files.
   - Only the values that are asked for are returned, because these files may hold passwords.
+  - On Windows no files are read. C(netstat -ano), the services and the registry of SQL Server are read on the
+    controller; M(dbports.firewall.learn) does that, and this module does not run there by itself.
 options:
   processes:
     description: Patterns of program names such as V(mariadbd).
@@ -76,6 +78,11 @@ seen:
           RV(dbports.firewall.netstat_facts#module:ansible_facts.dbports_netstat.sockets).
       type: list
       elements: dict
+    instances:
+      description: As M(dbports.firewall.observation_info) returns them.
+      type: list
+      elements: dict
+      returned: on Windows
     values:
       description: The values that were found, with C(file), C(section), C(key) and C(value).
       type: list

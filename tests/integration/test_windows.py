@@ -26,6 +26,14 @@ SITE = "- import_playbook: dbports.firewall.site\n"
 APPLY = "- import_playbook: dbports.firewall.apply\n"
 VERIFY = "- import_playbook: dbports.firewall.verify\n"
 SERVER, CLIENT = "192.0.2.10", "192.0.2.21"
+GUARD = """
+- hosts: sql01
+  gather_facts: false
+  roles:
+    - role: dbports.firewall.guard
+      vars:
+        guard_servers: [{engine: mssql, clients: [app]}]
+"""
 FACTS = """
 - hosts: sql01
   gather_facts: false
@@ -54,7 +62,7 @@ class Site:
         linux = {"ansible_connection": "netns", "dbports_os": "linux"}
         windows = {"ansible_connection": "simulated_windows", "dbports_platform": "windows", "dbports_os": "windows"}
         hosts = {
-            "sql01": {"ansible_host": SERVER, **windows, "dbports_servers": [self.server]},
+            "sql01": {"ansible_host": SERVER, **windows, **({"dbports_servers": [self.server]} if self.server else {})},
             "app": {"ansible_host": CLIENT, **linux},
         }
         common = {"ansible_python_interpreter": sys.executable, "dbports_persist": True, "dbports_probe_timeout": 1}
@@ -131,6 +139,32 @@ def test_group_policy_that_ignores_local_rules_is_refused(site: Site) -> None:
     assert refused.stats["sql01"]["failures"] == 1
     assert "Group Policy does not merge local rules" in " ".join(refused.text.split())
     assert not site.rules()
+
+
+def test_the_role_guard(site: Site) -> None:
+    site.server = {}
+    before = dict(site.state["local"])
+    guarded = site.ok(GUARD)
+    (found,) = guarded.of("dbports.firewall.guard : Guard this host")
+    assert (found["changed"], found["backend"], found["passed"]) == (True, "windows", True)
+    assert {item["code"] for item in found["findings"]} >= {"ready"}
+    assert all("host sql01 (role guard)" in text for text in site.rules())
+    assert site.ok(GUARD).stats["sql01"]["changed"] == 0
+    site.server = {"engine": "mssql", "clients": ["app"]}
+    assert "belong to sql01 (role guard) and not to sql01" in " ".join(site.run(APPLY).text.split())
+    site.server = {}
+    site.ok(GUARD + "        guard_state: absent\n")
+    assert site.state["local"] == before
+
+
+def test_servers_are_learned(site: Site) -> None:
+    site.server = {}
+    site.state["netstat"] += f"  TCP    {SERVER}:1433    {CLIENT}:51000    ESTABLISHED    4711\n"
+    learned = site.ok("- import_playbook: dbports.firewall.learn\n")
+    assert learned.stats["sql01"]["changed"] == 1
+    text = (site.runner.place / "dbports-learned" / "sql01.yml").read_text(encoding="utf-8")
+    assert "engine: mssql" in text
+    assert "tcp_port: 1433" in text
 
 
 def test_facts_have_services(site: Site) -> None:

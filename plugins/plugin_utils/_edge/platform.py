@@ -15,12 +15,14 @@ from ansible.plugins.connection import ConnectionBase
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.learned import look
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import facts, observe
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import TIMEOUT, run_probes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import ruleset
 
 OBSERVATION_MODULE = "dbports.firewall.observation_info"
 NETSTAT_MODULE = "dbports.firewall.netstat_facts"
+LEARN_MODULE = "dbports.firewall.learn_info"
 PROBE_MODULE = "dbports.firewall.probe"
 PLATFORMS = ("linux", "windows")
 
@@ -72,6 +74,8 @@ def _on_windows(
         return {"changed": False, "observation": observe(host, arguments)}
     if name == NETSTAT_MODULE:
         return {"changed": False, "ansible_facts": {"dbports_netstat": facts(host, arguments)}}
+    if name == LEARN_MODULE:
+        return {"changed": False, "seen": look(host, arguments)}
     if name == PROBE_MODULE:
         timeout = float(arguments.get("timeout", TIMEOUT))
         return {"changed": False, "probes": run_probes(host, arguments.get("probes") or (), timeout)}

@@ -14,6 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import Installed
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import LOOPBACK, is_watched
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import MisfitError, codec
 
@@ -32,6 +33,7 @@ class Seen(NamedTuple):
 
     sockets: tuple[Socket, ...] = ()
     values: tuple[Value, ...] = ()
+    instances: tuple[Installed, ...] = ()
 
 
 class Learned(NamedTuple):
@@ -89,7 +91,9 @@ def learn_servers(seen: Seen, engines: Mapping[str, Engine], own: Iterable[Addre
         for group in _groups(engine, left):
             taken = {(one.protocol, one.local_port) for one in group}
             left = [one for one in left if (one.protocol, one.local_port) not in taken]
-            found.append(_Server(engine, group, seen.values, peers).learned())
+            pids = {one.pid for one in group}
+            there = next((item for item in seen.instances if item.engine == engine.name and item.pid in pids), None)
+            found.append(_Server(engine, group, seen.values, peers, there).learned())
     return found
 
 
@@ -177,11 +181,19 @@ class _Peers:
 class _Server:
     """Finds the values of one server's options."""
 
-    def __init__(self, engine: Engine, sockets: list[Socket], values: Sequence[Value], peers: _Peers) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        sockets: list[Socket],
+        values: Sequence[Value],
+        peers: _Peers,
+        installed: Installed | None = None,
+    ) -> None:
         self._engine = engine
         self._sockets = sockets
         self._configured = values
         self._peers = peers
+        self._installed = installed
         self._options = {item.name: item for item in (*engine.options, *engine.instance_options)}
         self._inner = {item.name for item in engine.instance_options}
         self._found: dict[str, Any] = {}
@@ -201,8 +213,11 @@ class _Server:
         values: dict[str, Any] = {"engine": self._engine.name}
         values.update((key, value) for key, value in self._found.items() if key not in self._inner)
         inner = {key: value for key, value in self._found.items() if key in self._inner}
+        name = self._installed.instance if self._installed else self._engine.default_instance
+        if self._installed and self._installed.dynamic and not self._installed.ports:
+            inner[_main_option(self._engine)] = "dynamic"
         if inner:
-            values["instances"] = [{"name": self._engine.default_instance, **inner}]
+            values["instances"] = [{"name": name, **inner}]
         known = {address for value in self._found.values() if isinstance(value, list) for address in value}
         values["clients"] = [address for address in self._peers.at(ports) if address not in known]
         return Learned(values, tuple(self._notes(values)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.instances import Instances
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
@@ -17,11 +18,17 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observa
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import watched_processes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import seen_ports, watched_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._learn.servers import (
+    learn_servers,
+    processes_of,
+    read_seen,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.instances import installed, instance_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.learned import look
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import facts, observe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
@@ -157,3 +164,20 @@ def test_facts_name_the_instance() -> None:
 
 def test_a_host_without_sql_server_has_no_instances() -> None:
     assert installed({"services": [], "instances": {}}) == []
+
+
+def test_servers_are_learned_with_their_instances() -> None:
+    host = windows({1433: DEFAULT, 50123: SALES}, {**FIXED, "SALES": network("", "50123")})
+    row = "  TCP    192.0.2.10:{}    192.0.2.{}:51000    ESTABLISHED    {}\n"
+    host.state["netstat"] += row.format(1433, 21, DEFAULT) + row.format(50123, 22, SALES)
+    engines = builtin_engines()
+    seen = read_seen(look(WindowsHost(host.call), {"processes": processes_of(engines)}))
+    assert [item.values for item in learn_servers(seen, engines, ())] == [
+        {"engine": "mssql", "instances": [{"name": "MSSQLSERVER", "tcp_port": 1433}], "clients": ["192.0.2.21"]},
+        {"engine": "mssql", "instances": [{"name": "SALES", "tcp_port": "dynamic"}], "clients": ["192.0.2.22"]},
+    ]
+    host = windows({1433: SALES}, {"SALES": network("1433")})
+    seen = read_seen(look(WindowsHost(host.call), {"processes": processes_of(engines)}))
+    assert [item.values["instances"] for item in learn_servers(seen, engines, ())] == [
+        [{"name": "SALES", "tcp_port": 1433}]
+    ]
