@@ -19,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows
     everyone_else,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import (
+    Decider,
     Packet,
     WindowsPolicy,
     read_switches,
@@ -99,11 +100,13 @@ def test_declared_peers_get_in_and_others_do_not(wanted: list[dict[str, Any]], t
     own = [parse_rule(rule.text()) for rule in encode(ruleset(wanted).of("erp-db"))]
     policy = WindowsPolicy({"local": [*own, *theirs], "policy": []}, read_switches({}, {}), ("Public",))
     without = policy._replace(rules={"local": theirs, "policy": []})
+    decider = Decider(policy)
     for protocol in ("tcp", "udp"):
         for port in PORTS:
             for sender in SENDERS:
                 packet = Packet("in", protocol, port, AddressRange.parse(sender))
                 verdict = policy.decide(packet).verdict
+                assert decider.decide(packet) == policy.decide(packet)
                 expected = admitted(wanted, protocol, port, sender)
                 if expected is None:
                     assert verdict == without.decide(packet).verdict

@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows
     everyone_else,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import (
+    Decider,
     Decision,
     Packet,
     WindowsPolicy,
@@ -164,7 +165,7 @@ def judge_foreign(foreign: WindowsPolicy, wanted: Ruleset) -> list[ForeignFindin
     """
     own = list(encode(wanted))
     local = [*foreign.rules["local"], *own]
-    policy = foreign._replace(rules={**foreign.rules, "local": local})
+    policy = Decider(foreign._replace(rules={**foreign.rules, "local": local}))
     found = []
     for accept in wanted.accepts:
         for packet in _packets(accept, accept.peers):
@@ -176,7 +177,7 @@ def judge_foreign(foreign: WindowsPolicy, wanted: Ruleset) -> list[ForeignFindin
 
 def holes(observed: Observed, wanted: Ruleset) -> list[str]:
     """Return what lets others in on ports that the rules in force guard, a sentence each: bypass rules of IPsec."""
-    policy = read_policy(observed)
+    policy = Decider(read_policy(observed))
     found: dict[str, None] = {}
     for guard in wanted.guards:
         accepts = [item for item in wanted.accepts if (item.direction, item.protocol) == ("in", guard.protocol)]

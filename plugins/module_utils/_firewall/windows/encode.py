@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
@@ -63,6 +64,7 @@ def enforceable(wanted: Ruleset) -> Ruleset:
     return replace(wanted, guards=tuple(item for item in wanted.guards if item.direction == "in"))
 
 
+@lru_cache(maxsize=8)
 def encode(wanted: Ruleset) -> tuple[WindowsRule, ...]:
     """Write a ruleset as rules, each named by its content; see :func:`enforceable`.
 

@@ -16,8 +16,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live im
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import Connection
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.encode import encode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import Packet, WindowsPolicy
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.rules import NUMBERS, WindowsRule
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import (
+    Decider,
+    Packet,
+    WindowsPolicy,
+)
 
 
 def newly_cut(
@@ -36,15 +39,12 @@ def newly_cut(
     old, new = _Admitted(before), _Admitted(after)
     foreign = [rule for rule in policy.rules["local"] if not rule.is_own]
     then = policy._replace(rules={**policy.rules, "local": [*foreign, *encode(after)]})
-    at_port: dict[tuple[str, int], WindowsPolicy] = {}
+    decider = Decider(then)
 
     def closes(one: Connection) -> bool:
         if not old.holds(one) or new.holds(one):
             return False
-        key = one.protocol, one.local_port
-        if key not in at_port:
-            at_port[key] = _at_port(then, key)
-        return at_port[key].decide(Packet("in", one.protocol, one.local_port, one.peer)).verdict == "block"
+        return decider.decide(Packet("in", one.protocol, one.local_port, one.peer)).verdict == "block"
 
     return tuple(one for one in opened if one in blocked or closes(one))
 
@@ -67,22 +67,3 @@ class _Admitted:
                 for peer in item.peers
             )
         return self._peers[key].overlaps(one.peer)
-
-
-def _at_port(policy: WindowsPolicy, where: tuple[str, int]) -> WindowsPolicy:
-    """Return a policy with only the rules that may decide on a port."""
-    protocol, port = where
-    return policy._replace(
-        rules={
-            store: [rule for rule in rules if _may_hold(rule, protocol, port)] for store, rules in policy.rules.items()
-        }
-    )
-
-
-def _may_hold(rule: WindowsRule, protocol: str, port: int) -> bool:
-    listed = rule.local_ports
-    return (
-        rule.direction == "in"
-        and rule.protocol in (None, NUMBERS[protocol])
-        and (not listed or bool(listed.words) or any(port in item for item in listed.ports))
-    )

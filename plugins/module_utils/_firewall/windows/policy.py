@@ -156,6 +156,42 @@ class WindowsPolicy(NamedTuple):
                     yield store, rule
 
 
+class Decider:
+    """A policy that is asked for many packets: only rules that may hold a packet's port are looked at.
+
+    Among hundreds of rules nearly all are for a few ports, none of which is the packet's.
+    """
+
+    def __init__(self, policy: WindowsPolicy) -> None:
+        self._policy = policy
+        self._near: dict[tuple[Direction, Optional[int]], WindowsPolicy] = {}
+        self._at: dict[tuple[Store, Direction, int], list[int]] = {}
+        self._anywhere: dict[tuple[Store, Direction], list[int]] = {}
+        for store, rules in policy.rules.items():
+            for number, rule in enumerate(rules):
+                listed = rule.local_ports if rule.direction == "in" else rule.remote_ports
+                ports = [item.first for item in listed.ports]
+                if listed.words or not ports or any(item.first != item.last for item in listed.ports):
+                    self._anywhere.setdefault((store, rule.direction), []).append(number)
+                    continue
+                for port in ports:
+                    self._at.setdefault((store, rule.direction, port), []).append(number)
+
+    def decide(self, packet: Packet) -> Decision:
+        """Return what becomes of a packet, see :meth:`WindowsPolicy.decide`."""
+        key = packet.direction, packet.port
+        if key not in self._near:
+            rules = {store: self._rules(store, *key) for store in self._policy.rules}
+            self._near[key] = self._policy._replace(rules=rules)
+        return self._near[key].decide(packet)
+
+    def _rules(self, store: Store, direction: Direction, port: Optional[int]) -> list[WindowsRule]:
+        """Return the rules of a store that may hold a port, in their order."""
+        there = self._at.get((store, direction, port), ()) if port is not None else ()
+        numbers = {*self._anywhere.get((store, direction), ()), *there}
+        return [self._policy.rules[store][number] for number in sorted(numbers)]
+
+
 def _strongest(certain: Mapping[Action, Decision], possible: Mapping[Action, Decision], default: Decision) -> Decision:
     """Apply the order of actions; a rule that may match makes a verdict uncertain only where it would change it."""
     if "block" in certain:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Literal, NamedTuple, Optional, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
@@ -116,6 +117,7 @@ def range_text(item: AddressRange) -> str:
     return first if first == last else f"{first}-{last}"
 
 
+@lru_cache(maxsize=4096)
 def parse_rule(text: str) -> WindowsRule:
     """Read a rule.
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows import policy
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import matches
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost, script_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ports import dynamic_range, excluded_ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import apply_ruleset, confirm
@@ -189,6 +191,27 @@ def test_400_rules_are_one_call_each_way(windows: SimulatedWindows) -> None:
     assert windows.calls == ["collect", "apply"]
     assert run(windows, many)["changed"] is False
     assert len(json.dumps(windows.state["local"])) < 700_000
+
+
+def test_many_rules_are_not_compared_with_each_other(
+    windows: SimulatedWindows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has to be looked at grows with the rules, and not with their square."""
+    looked = []
+
+    def count(*arguments: Any) -> Any:
+        looked.append(arguments)
+        return matches(*arguments)
+
+    monkeypatch.setattr(policy, "matches", count)
+    counts = []
+    for size in (100, 200):
+        looked.clear()
+        host = SimulatedWindows(copy.deepcopy(windows.state))
+        ports = [rule(str(20000 + number), f"192.0.2.{number % 250}") for number in range(size)]
+        run(host, {"owner": "erp-db", "rules": ports})
+        counts.append(len(looked))
+    assert 0 < counts[1] <= 2 * counts[0]
 
 
 def connect(windows: SimulatedWindows, *peers: str, port: int = 1433, pid: int = 4711) -> None:
