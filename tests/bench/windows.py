@@ -28,7 +28,7 @@ def crowded(simulated: Any, sockets: int) -> Any:
     """Return a host with many connections to many ports, and five hundred rules of others."""
     host = simulated.SimulatedWindows()
     rows = [
-        f"  TCP  192.0.2.10:{20000 + number % 400}  198.51.{number // 250 % 250}.{number % 250}:{40000 + number % 20000}"
+        f"  TCP  192.0.2.10:{20000 + number % 400}  198.51.{number // 250 % 250}.{number % 250}:{40000 + number}"
         "  ESTABLISHED  4711\n"
         for number in range(sockets)
     ]

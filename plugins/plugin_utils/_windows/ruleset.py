@@ -202,8 +202,8 @@ def _refuse_without_effect(reasons: Sequence[str], wanted: Ruleset) -> None:
             raise DbportsError(
                 reason,
                 code="not_enforced",
-                value=" ".join(rule.text() for rule in encode(wanted)),
-                fix="Ask the owner of the Group Policy to add these rules to it, or to allow local rules to be merged",
+                fix="Ask the owner of the Group Policy to allow local rules to be merged, or to add these rules to it: "
+                + " ; ".join(rule.text() for rule in encode(wanted)),
             )
 
 

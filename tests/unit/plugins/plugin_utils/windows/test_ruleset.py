@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows import policy
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import matches
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.rules import parse_rule
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost, script_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ports import dynamic_range, excluded_ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import apply_ruleset, confirm
@@ -116,6 +117,7 @@ def test_ways_in_are_not_guarded(windows: SimulatedWindows, port: str) -> None:
     with pytest.raises(DbportsError) as caught:
         run(windows, {"owner": "erp-db", "rules": [rule(port, "192.0.2.21")]}, ways_in=[2222])
     assert caught.value.code == "would_lock_out"
+    assert "could lock administrators out" in str(caught.value)
     assert windows.calls == ["collect"]
 
 
@@ -124,7 +126,11 @@ def test_rules_that_group_policy_ignores_are_refused(windows: SimulatedWindows) 
     with pytest.raises(DbportsError) as caught:
         run(windows, WANTED)
     assert caught.value.code == "not_enforced"
-    assert "Dir=In|Protocol=6|LPort=1433" in str(caught.value.value)
+    run(other := SimulatedWindows(), WANTED)
+    wanted = [parse_rule(text) for text in other.state["local"].values() if "EmbedCtxt=dbports|" in text]
+    assert len(wanted) == 3
+    for one in wanted:
+        assert one.text() in str(caught.value)
 
 
 def test_a_firewall_that_is_off_is_told(windows: SimulatedWindows) -> None:
@@ -166,6 +172,10 @@ def test_ports_that_a_server_may_not_get_are_told(windows: SimulatedWindows) -> 
         "tcp 50001 is in the dynamic range 49152-65535 of this host, where another program may take it; to reserve it "
         "for the server",
     ]
+    assert said[1].endswith(
+        "net stop winnat; netsh int ipv4 add excludedportrange protocol=tcp startport=50001 numberofports=1; "
+        "net start winnat"
+    )
 
 
 def test_netsh_is_read_in_any_language() -> None:
