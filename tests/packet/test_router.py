@@ -36,12 +36,13 @@ def router_rules(*, stateful: bool) -> list[dict[str, Any]]:
     """Return rules of a router as a plan has them: a server's, and what it tells its client without being asked."""
     common = {"direction": "forward", "stateful": stateful}
     asked = {**common, "peers": [CLIENT], "targets": [SERVER], "source_ports": [] if stateful else ["32768-60999"]}
-    told = {**common, "protocol": "udp", "targets": [CLIENT], "answered": False}
+    told = {**common, "protocol": "udp", "targets": [CLIENT]}
     return [
         {**asked, "protocol": "tcp", "ports": ["1433", "50100-50199"], "purpose": "SQL"},
         {**asked, "protocol": "udp", "ports": ["1434"], "purpose": "browser"},
         {**told, "ports": ["5002"], "peers": [SERVER], "purpose": "announcement"},
         {**told, "ports": ["5003"], "peers": [BESIDE], "purpose": "announcement of another"},
+        {**told, "ports": ["5004"], "peers": [SERVER], "answered": False, "purpose": "announcement without answer"},
     ]
 
 
@@ -108,7 +109,7 @@ def test_every_port_in_both_directions(lab: Lab, stateful: bool) -> None:
     """What is declared passes, everyone else is stopped on the guarded ports, and all other ports are as before."""
     router, client, neighbour, server = (lab.hosts[name] for name in ("fw-1", "app-01", "app-66", "db"))
     listen(server, *LISTENING)
-    listen(client, "udp/5002", "udp/5003")
+    listen(client, "udp/5002", "udp/5003", "udp/5004")
     for host in (server, client, neighbour):
         # All closed UDP ports answer with an ICMP error; the kernel's limit would look like a drop.
         host.run(["sh", "-c", "echo 1000000 >/proc/sys/net/ipv4/icmp_msgs_burst || :"])
@@ -121,9 +122,10 @@ def test_every_port_in_both_directions(lab: Lab, stateful: bool) -> None:
     # That the other datagrams are refused and not silent shows that errors of ICMP pass.
     assert swept(client, "udp", SERVER) == ("53,1434", "")
     assert swept(neighbour, "udp", SERVER) == ("53", "1434")
-    assert swept(server, "udp", CLIENT) == ("5002", "5003")
+    # Only the ports tell that what comes back from 5004 is an answer, and there is to be none.
+    assert swept(server, "udp", CLIENT) == (("5002,5004", "5003") if stateful else ("5002", "5003-5004"))
     assert swept(server, "tcp", CLIENT) == ("", "")
-    assert swept(server, "udp", NEIGHBOUR, "5001-5003") == ("", "")
+    assert swept(server, "udp", NEIGHBOUR, "5001-5004") == ("", "")
 
     # Without tracking requests come from the range of the client's system only.
     assert client.python(FROM, CLIENT, "700", SERVER, "1433").stdout.strip() == ("up" if stateful else "silent")
@@ -177,8 +179,7 @@ SESSIONS = {
 
 
 @pytest.mark.parametrize("name", SESSIONS)
-@pytest.mark.parametrize("first", ["opener", "listener"])
-@pytest.mark.parametrize("stateful", [True, False])
+@pytest.mark.parametrize(("first", "stateful"), [("opener", True), ("listener", True), ("listener", False)])
 def test_a_session_older_than_the_rules(lab: Lab, name: str, first: str, stateful: bool) -> None:
     """Held open over the load, which is where connection tracking begins: none stalls, whoever speaks first."""
     opener, listener, alive = SESSIONS[name]
@@ -205,8 +206,7 @@ table inet theirs {
 """
 
 
-@pytest.mark.parametrize("priority", [-20, 0])
-@pytest.mark.parametrize("stateful", [True, False])
+@pytest.mark.parametrize(("priority", "stateful"), [(-20, True), (0, False)])
 def test_a_foreign_drop_is_named_with_what_its_owner_has_to_add(lab: Lab, priority: int, stateful: bool) -> None:
     """Before ours and behind ours; rules without tracking, and without notrack, live beside a table that tracks."""
     router, client = lab.hosts["fw-1"], lab.hosts["app-01"]
@@ -214,7 +214,8 @@ def test_a_foreign_drop_is_named_with_what_its_owner_has_to_add(lab: Lab, priori
     router.run(["nft", "-f", "-"], input=STATEFUL % priority)
     found = apply(router, rules=router_rules(stateful=stateful), owner="fw-1")
     drops = {item["purpose"]: item for item in found["foreign"] if item["verdict"] == "drops"}
-    assert sorted(drops) == ["SQL", "announcement", "announcement of another", "browser"]
+    told = ["announcement", "announcement of another", "announcement without answer"]
+    assert sorted(drops) == ["SQL", *told, "browser"]
     assert drops["SQL"]["targets"] == [SERVER]
     assert any(
         f"fw-1: inet theirs between drops tcp 1433 from {CLIENT} to {SERVER}" in text for text in found["warnings"]
@@ -292,7 +293,7 @@ def test_published_ports_of_a_container(lab: Lab, program: str) -> None:
         host.run(["nft", "-f", "-"], input=DOCKER_NFT)
     else:
         host.run([program], input=DOCKER)
-    before = host.run(["nft", "list", "ruleset"]).stdout
+    before = host.run(["nft", "-s", "list", "ruleset"]).stdout
     assert swept(neighbour, "tcp", OUTSIDE, "1433-8080") == ("1433,8080", "")
     here, there = talk((neighbour, NEIGHBOUR, 41000), (lab.hosts["db"], SERVER, 7000))
     result = apply(host, rules=PUBLISHED, backend="nftables")
@@ -302,5 +303,5 @@ def test_published_ports_of_a_container(lab: Lab, program: str) -> None:
     assert passes(there, here, "60") == "heard"
     assert not apply(host, rules=PUBLISHED, backend="nftables")["changed"]
     apply(host, state="absent")
-    assert host.run(["nft", "list", "ruleset"]).stdout == before
+    assert host.run(["nft", "-s", "list", "ruleset"]).stdout == before
     assert reaches(neighbour, 1433, OUTSIDE)

@@ -185,7 +185,10 @@ def page(engine: Engine, where: str) -> str:
             "",
         ]
     else:
-        lines += ["In addition to `engine`, `name`, `clients` and `forbidden_clients`, which every server has:", ""]
+        lines += [
+            "In addition to `engine`, `name`, `clients`, `forbidden_clients` and `published`, which every server has:",
+            "",
+        ]
     lines += options_table(engine.options, engine)
     if engine.instance_options:
         names = {option.name for option in engine.options}

@@ -158,6 +158,8 @@ def declarations(engines: Iterable[str]) -> Spec:
                 "guarded, and only the other nodes, replicas or partners that are declared are admitted.",
                 "C(forbidden_clients) lists inventory hosts and groups for which verify has to show that they get no "
                 "answer.",
+                "C(published), V(false) by default, says that the server runs in a container whose ports the host "
+                "publishes. Then they are guarded for what the host forwards, too, which needs nftables.",
                 "The options of the engine stand next to these keys, or below C(options). Each engine documents its "
                 f"own in an entry point of the same name, for example C({_ENTRY} mssql).",
             ],
