@@ -307,6 +307,11 @@ cut:
       description: The port of the other side.
       type: int
       sample: 51000
+    through:
+      description: V(true) if it passes through this host. Then V(local_address) and V(local_port) are the server's.
+      type: bool
+      returned: for forwarded connections
+      sample: true
     opened_by:
       description: Who opened it, V(the peer) or V(this host).
       type: str

@@ -305,3 +305,21 @@ def test_published_ports_of_a_container(lab: Lab, program: str) -> None:
     apply(host, state="absent")
     assert host.run(["nft", "-s", "list", "ruleset"]).stdout == before
     assert reaches(neighbour, 1433, OUTSIDE)
+
+
+def test_sessions_that_would_be_cut_are_named_first(lab: Lab) -> None:
+    """As far as connection tracking knows them; an administrator's through the router goes on unless it is guarded."""
+    router, neighbour, server = (lab.hosts[name] for name in ("fw-1", "app-66", "db"))
+    router.run(["nft", "-f", "-"], input=STATEFUL.replace("drop", "accept") % 0)
+    admin = talk((neighbour, NEIGHBOUR, 42000), (server, SERVER, 22))
+    talk((neighbour, NEIGHBOUR, 42001), (server, SERVER, 1433))
+    talk((lab.hosts["app-01"], CLIENT, 42002), (server, SERVER, 1434))
+    rules = router_rules(stateful=True)
+    found = apply(router, rules=rules, check=True)
+    cut = [(item["peer"], item["peer_port"], item["local_port"], item["through"]) for item in found["cut"]]
+    assert cut == [(NEIGHBOUR, 42001, 1433, True)]
+    assert any("through this host to 198.51.100.10" in text for text in found["warnings"])
+    ssh = {"direction": "forward", "protocol": "tcp", "ports": ["22"], "peers": [CLIENT], "targets": [SERVER]}
+    assert "port 42000 through this host" in apply(router, rules=[ssh], cut_live="refuse")["error"]
+    apply(router, rules=rules)
+    assert passes(*admin, "60") == "heard"

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, AddressSet
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forwarding import Views
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction, Ruleset
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import answered_guards
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import answered_guards, wide_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 
@@ -33,11 +34,13 @@ NAMED = 8
 
 
 class Connection(NamedTuple):
-    """A connection of this host with another one.
+    """A connection of this host with another one, or one that it forwards.
 
+    :ivar local: this host's address; of what it forwards that of the server, as packets name it behind this host.
     :ivar opener: who opened it.
     :ivar established: whether both sides may send.
     :ivar services: those of the process, where a host has them (Windows).
+    :ivar through: the port that a client of what is forwarded connected to, before any translation; else None.
     """
 
     protocol: Literal["tcp", "udp"]
@@ -50,12 +53,16 @@ class Connection(NamedTuple):
     pid: Optional[int] = None
     process: Optional[str] = None
     services: tuple[str, ...] = ()
+    through: Optional[int] = None
 
     def __str__(self) -> str:
         """Say it: ``tcp 1433 from 192.0.2.66 port 51000 (sqlservr, pid 71)``."""
         pid = f"pid {self.pid}" if self.pid is not None else ""
         owner = ", ".join(text for text in (self.process or "", *self.services, pid) if text)
-        if self.opener == "peer":
+        if self.through is not None:
+            ends = f"{self.peer} port {self.peer_port} through this host to {self.local}"
+            said = f"{self.protocol} {self.local_port} from {ends}"
+        elif self.opener == "peer":
             said = f"{self.protocol} {self.local_port} from {self.peer} port {self.peer_port}"
         else:
             said = f"{self.protocol} {self.peer_port} to {self.peer} from port {self.local_port}"
@@ -72,6 +79,7 @@ class Connection(NamedTuple):
             "opened_by": "this host" if self.opener == "here" else "the peer",
             "process": self.process,
             "pid": self.pid,
+            **({"through": True} if self.through is not None else {}),
             **({"services": list(self.services)} if self.services else {}),
         }
 
@@ -132,10 +140,13 @@ class Verdicts:
     def __init__(self, ruleset: Ruleset) -> None:
         self._ruleset = ruleset
         self._wide = answered_guards(ruleset.guards)
+        self._views = Views(ruleset)
         self._peers: dict[tuple[Direction, Protocol, int], Optional[AddressSet]] = {}
 
     def cuts(self, connection: Connection) -> bool:
         """Tell whether a connection ends with the rules in force."""
+        if connection.through is not None:
+            return self._stops(connection, connection.through)
         inbound = self._refuses("in", connection.protocol, connection.local_port, connection.peer)
         if connection.opener == "peer":
             return inbound
@@ -145,6 +156,19 @@ class Verdicts:
         )
         return (inbound and not answered) or self._refuses(
             "out", connection.protocol, connection.peer_port, connection.peer
+        )
+
+    def _stops(self, one: Connection, asked: int) -> bool:
+        """Tell whether a connection that is forwarded ends.
+
+        Tracking may take the wrong side of an old one for its opener, so either side may be the guarded one.
+        """
+        server, client = (one.local, one.local_port), (one.peer, one.peer_port)
+        sides = [(server, client, (one.local,)), (client, server, (one.peer,)), ((one.local, asked), client, ())]
+        return any(
+            _closed(view.rulesets[0], one.protocol, port, source)
+            for (_address, port), source, targets in sides
+            for view in self._views.at(targets)
         )
 
     def _refuses(self, direction: Direction, protocol: Protocol, port: int, peer: AddressRange) -> bool:
@@ -166,6 +190,21 @@ class Verdicts:
         )
 
 
+def _closed(ruleset: Ruleset, protocol: Protocol, port: int, source: tuple[AddressRange, int]) -> bool:
+    """Tell whether the rules for one target stop what comes from an address and port; a wide range lets it pass."""
+    guards = [item for item in ruleset.guards if item.protocol == protocol and _is_in(port, item.ports)]
+    if all(_is_in(port, wide_ports(item)) for item in guards):
+        return False
+    address, source_port = source
+    return not any(
+        item.protocol == protocol
+        and _is_in(port, item.ports)
+        and any(peer.overlaps(address) for peer in item.peers)
+        and (not item.forward or not item.forward.source_ports or _is_in(source_port, item.forward.source_ports))
+        for item in ruleset.accepts
+    )
+
+
 def _is_in(port: int, ranges: Iterable[PortRange]) -> bool:
     return any(port in item for item in ranges)
 
@@ -182,8 +221,11 @@ def told_by_direction(live: Iterable[Connection], ruleset: Ruleset) -> list[Conn
     return [
         one
         for one in live
-        if any(item.protocol == one.protocol and _is_in(one.local_port, item.ports) for item in wide)
-        or _is_in(one.peer_port, ruleset.guarded("out", one.protocol))
+        if one.through is None
+        and (
+            any(item.protocol == one.protocol and _is_in(one.local_port, item.ports) for item in wide)
+            or _is_in(one.peer_port, ruleset.guarded("out", one.protocol))
+        )
     ]
 
 

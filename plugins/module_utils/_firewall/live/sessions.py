@@ -30,7 +30,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect 
 
 NETLINK_SOCK_DIAG, NETLINK_NETFILTER = 4, 12
 _REQUEST, _ACK, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
-_ERROR = 2
+_ERROR, _DONE = 2, 3
+_DUMP = 0x300
 _DESTROY = 21
 _NEW, _GET, _DELETE = 0x100, 0x101, 0x102
 _NESTED = 0x8000
@@ -59,6 +60,8 @@ class Sessions:
             found = tuple(connections(collect(ports=None if outbound else ports)[1]))
         except DbportsError as error:
             return Live(unknown=error.reason)
+        if any(item.forward for item in ruleset.guards):
+            found += tuple(_forwarded())
         return Live(found, tracking=not told_by_direction(found, ruleset) or _can_remember())
 
     def remember(self, live: Iterable[Connection]) -> list[Connection]:
@@ -80,7 +83,7 @@ class Sessions:
         :returns: those that the kernel would not end (it needs CONFIG_INET_DIAG_DESTROY and CAP_NET_ADMIN); those that
             are gone are not among them.
         """
-        left = [one for one in live if one.protocol == "tcp"]
+        left = [one for one in live if one.protocol == "tcp" and one.through is None]
         with contextlib.suppress(OSError), _Netlink(NETLINK_SOCK_DIAG) as kernel:
             return [one for one in left if not _end(kernel, one)]
         return left
@@ -186,6 +189,39 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[length + -length % 4 :]
 
 
+def _forwarded() -> Iterator[Connection]:
+    """Yield the TCP connections that connection tracking knows to be established, with both ends as seen behind here.
+
+    Those of the host itself are among them; no rule for what is forwarded names them.
+    """
+    entries: list[bytes] = []
+    with contextlib.suppress(OSError), _Netlink(NETLINK_NETFILTER) as kernel:
+        entries = list(kernel.list_all(_GET, struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)))
+    for entry in entries:
+        found = dict(_attributes(entry[4:]))
+        state = dict(_attributes(dict(_attributes(found.get(_PROTOCOL_STATE, b""))).get(1, b""))).get(1)
+        asked, answered = (_ends(found.get(kind, b"")) for kind in (_ORIGINAL, _REPLY))
+        if state == bytes([_ESTABLISHED]) and asked and answered:
+            (peer, peer_port), (_published, through) = asked
+            local, local_port = answered[0]
+            yield Connection("tcp", local, local_port, peer, peer_port, "peer", through=through)
+
+
+def _ends(data: bytes) -> Optional[tuple[tuple[AddressRange, int], tuple[AddressRange, int]]]:
+    """Read source and destination of a tuple of the tracking; None when it is not one with ports."""
+    parts = dict(_attributes(data))
+    addresses, ports = dict(_attributes(parts.get(1, b""))), dict(_attributes(parts.get(2, b"")))
+    ends = []
+    for number in (1, 2):
+        address = addresses.get(number) or addresses.get(number + 2)
+        port = ports.get(number + 1)
+        if address is None or len(address) not in (4, 16) or port is None or len(port) != 2:
+            return None
+        value = int.from_bytes(address, "big")
+        ends.append((AddressRange(4 if len(address) == 4 else 6, value, value), int.from_bytes(port, "big")))
+    return ends[0], ends[1]
+
+
 def _read_entry(data: bytes) -> Optional[_Entry]:
     """Read an entry of the tracking; None when it is not one."""
     found = dict(_attributes(data[4:]))
@@ -231,6 +267,18 @@ class _Netlink:
         """Send a request for one object; return it without its header, nothing when there is none."""
         found, answer = self._ask(kind, 0, body)
         return b"" if found == _ERROR else answer
+
+    def list_all(self, kind: int, body: bytes) -> Iterator[bytes]:
+        """Ask for all objects of a kind; yield each without its header."""
+        self._socket.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _DUMP, 1, 0) + body)
+        while True:
+            data = self._socket.recv(1 << 20)
+            while len(data) >= 16:
+                length, found = struct.unpack_from("=IH", data)
+                if found in (_ERROR, _DONE) or not 16 <= length <= len(data):
+                    return
+                yield data[16:length]
+                data = data[length + -length % 4 :]
 
     def _ask(self, kind: int, flags: int, body: bytes) -> tuple[int, bytes]:
         self._socket.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | flags, 1, 0) + body)
