@@ -72,4 +72,42 @@ Describe 'apply.ps1' {
         { Invoke-Apply @{ add = @((New-TestRule 'dbports-1' '')) } } | Should -Throw
         @($global:Store.Keys) | Should -Be @('one')
     }
+
+    Context 'with a way back' {
+        BeforeEach {
+            $global:Task = ''
+            $global:Key = $false
+            function global:Test-Path([string]$LiteralPath) { $global:Key }
+            function global:New-Item([string]$Path, [switch]$Force) { $global:Key = $true }
+            function global:New-ItemProperty([string]$LiteralPath, [string]$Name, [string]$Value, [switch]$Force) { $Value }
+            function global:Remove-Item([string]$LiteralPath, [string[]]$Path) {
+                if ($Path) { Microsoft.PowerShell.Management\Remove-Item -Path $Path } else { $global:Key = $false }
+            }
+            function global:Register-ScheduledTask([string]$TaskName, [string]$Xml, [switch]$Force) { $global:Task = $Xml }
+            function global:Get-ScheduledTask([string]$TaskName, [string]$ErrorAction) { if ($global:Task) { $TaskName } }
+            function global:Unregister-ScheduledTask([string]$TaskName, [switch]$Confirm) { $global:Task = '' }
+        }
+
+        AfterEach {
+            Microsoft.PowerShell.Management\Remove-Item -Path 'Function:\Test-Path', 'Function:\New-Item', 'Function:\Remove-Item',
+                'Function:\New-ItemProperty', 'Function:\Register-ScheduledTask', 'Function:\Get-ScheduledTask',
+                'Function:\Unregister-ScheduledTask'
+        }
+
+        It 'arms it before the first rule, and disarms it when it is told to' {
+            $null = Invoke-Apply @{ add = @((New-TestRule 'dbports-1' '192.0.2.1')); arm = $true; xml = '<Task/>' }
+            $global:Task | Should -Be '<Task/>'
+            $global:Key | Should -BeTrue
+            $null = Invoke-Apply @{ disarm = $true }
+            $global:Task | Should -Be ''
+            $global:Key | Should -BeFalse
+        }
+
+        It 'disarms it when it has undone its work itself' {
+            $global:FailAt = 'dbports-1'
+            { Invoke-Apply @{ add = @((New-TestRule 'dbports-1' '192.0.2.1')); arm = $true; xml = '<Task/>' } } | Should -Throw
+            $global:Task | Should -Be ''
+            @($global:Store.Keys) | Should -Be @('one')
+        }
+    }
 }

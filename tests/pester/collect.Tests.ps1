@@ -25,4 +25,36 @@ Describe 'collect.ps1' {
         $shown.switches.local.PublicProfile.name | Should -Be '1'
         $shown.switches.local.PSObject.Properties.Name | Should -Not -Contain 'PrivateProfile'
     }
+
+    It 'returns sockets, services and the registry of every instance' {
+        function global:netstat { '  TCP    0.0.0.0:1433    0.0.0.0:0    LISTENING    4711' }
+        function global:netsh { 'Start Port : 49152' }
+        function global:Get-Process { [pscustomobject]@{ Id = 4711; ProcessName = 'sqlservr' } }
+        function global:Get-CimInstance([string]$ClassName) {
+            [pscustomobject]@{ Name = 'MSSQL$SALES'; ProcessId = 4711; State = 'Running'; PathName = 'sqlservr.exe' }
+        }
+        function global:Get-Item([string]$LiteralPath) {
+            $key = Microsoft.PowerShell.Utility\New-Object -TypeName PSObject
+            $key | Add-Member -MemberType NoteProperty -Name Path -Value $LiteralPath
+            $key | Add-Member -MemberType ScriptMethod -Name GetSubKeyNames -Value { @('IP1', 'IPAll') }
+            $key | Add-Member -MemberType ScriptMethod -Name GetValueNames -Value {
+                if ($this.Path -like '*Instance Names*') { @('SALES') } else { @('TcpPort') }
+            }
+            $key | Add-Member -MemberType ScriptMethod -Name GetValue -Value {
+                param($name)
+                if ($name -eq 'SALES') { 'MSSQL16.SALES' } else { '14330' }
+            }
+            $key
+        }
+        & "$PSScriptRoot/../../plugins/plugin_utils/_windows/collect.ps1" -Json '{"sockets": true, "ports": true}'
+        Remove-Item -Path 'Function:\netstat', 'Function:\netsh', 'Function:\Get-Process', 'Function:\Get-CimInstance'
+        $shown = ConvertFrom-Json -InputObject $global:Ansible.Result
+        $shown.netstat | Should -BeLike '*:1433*'
+        @($shown.services)[0].name | Should -Be 'MSSQL$SALES'
+        @($shown.processes)[0].pid | Should -Be 4711
+        $shown.instances.SALES.id | Should -Be 'MSSQL16.SALES'
+        $shown.instances.SALES.'Tcp\IPAll'.TcpPort | Should -Be '14330'
+        $shown.instances.SALES.'Tcp\IP1'.TcpPort | Should -Be '14330'
+        $shown.armed | Should -BeTrue
+    }
 }
