@@ -132,6 +132,10 @@ observation:
           description: The rules in force as C(rules), the C(owner) of them, and what is C(unexpected) among them.
           type: dict
           returned: when they are not the wanted ones
+        in_force:
+          description: False where rules were read that have no effect, for which RV(observation.ruleset.error) is why.
+          type: bool
+          returned: on Windows, where they have none
         error:
           description: Why it could not be read.
           type: str

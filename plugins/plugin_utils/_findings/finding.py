@@ -85,6 +85,7 @@ Code = Literal[
     "rules_of_another",
     "rules_unread",
     "rules_not_permitted",
+    "rules_not_in_force",
 ]
 """What a finding says; docs/findings.md explains each."""
 CODES: tuple[Code, ...] = get_args(Code)

@@ -77,6 +77,7 @@ class RulesetState(NamedTuple):
 
     :param error: why the ruleset could not be read, or an empty string.
     :param permitted: False where that is because the task was not run as root.
+    :param in_force: False where it was read and has no effect, for which ``error`` is the reason.
     :param carried: the rules in force; None where they are the planned ones or could not be read.
     """
 
@@ -84,6 +85,7 @@ class RulesetState(NamedTuple):
     foreign: tuple[ForeignRule, ...] = ()
     error: str = ""
     permitted: bool = True
+    in_force: bool = True
     carried: Carried | None = None
 
 

@@ -136,6 +136,7 @@ class RulesInForce:
             return
         if state.error:
             code: Code = "rules_unread" if state.permitted else "rules_not_permitted"
+            code = code if state.in_force else "rules_not_in_force"
             yield _about(host, code, facts(error=state.error))
         elif not state.in_sync and (self._wanted or self.ruleset):
             yield self._difference(host, applied)

@@ -306,6 +306,11 @@ TEXTS: dict[Code, CodeText] = {
         "mend that and verify again",
         "The firewall did not say what is in force.",
     ),
+    "rules_not_in_force": CodeText(
+        "the rules have no effect: {error}",
+        "turn the firewall on, or let the owner of the Group Policy allow local rules",
+        "Windows has the rules and does not enforce them, so that others may get in.",
+    ),
     "rules_not_permitted": CodeText(
         "the rules are not known, needs become: {error}",
         "verify with become",

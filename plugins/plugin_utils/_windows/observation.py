@@ -9,13 +9,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.backend import read_policy
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import why_not_enforced
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._observe import look_until, read_listeners, ruleset_state
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import Deadline
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import Installed
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
-from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost, observed_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.instances import installed, instance_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import TIMEOUT, run_probes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import plan_on
@@ -37,7 +39,7 @@ def observe(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
         found["probes"] = run_probes(host, probes, timeout)
     shown = host.collect(sockets=bool(ports))
     if arguments.get("ruleset") is not None:
-        found["ruleset"] = ruleset_state(arguments["ruleset"], lambda wish: plan_on(shown, wish))
+        found["ruleset"] = _ruleset(shown, arguments["ruleset"])
     if ports:
         watched, patterns = parse_ports(list(ports)), arguments.get("processes") or ()
         texts = [shown]
@@ -49,6 +51,15 @@ def observe(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
         found["sockets"] = [one._asdict() for one in sockets if _matters(one, watched, patterns)]
         found["instances"] = json.loads(codec(tuple[Installed, ...]).write(tuple(installed(shown))))
     return found
+
+
+def _ruleset(shown: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the rules compare with the wanted ones, or why those that are there have no effect."""
+    found = ruleset_state(wanted, lambda wish: plan_on(shown, wish))
+    if "error" in found or not wanted.get("rules"):
+        return found
+    reasons = why_not_enforced(read_policy(observed_of(shown)), shields=False)
+    return {"error": "; ".join(reasons), "in_force": False} if reasons else found
 
 
 def facts(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -242,8 +242,11 @@ def _holds_type(types: Sequence[str], family: int) -> Optional[bool]:
     return None if any(item.startswith(ECHO[family].partition(":")[0] + ":") for item in types) else False
 
 
-def why_not_enforced(policy: WindowsPolicy) -> list[str]:
-    """Return why local rules have no effect on this host, a sentence for each active profile; empty when they have."""
+def why_not_enforced(policy: WindowsPolicy, *, shields: bool = True) -> list[str]:
+    """Return why local rules have no effect on this host, a sentence for each active profile; empty when they have.
+
+    :param shields: also where they only let nobody in, because all inbound traffic is blocked.
+    """
     sentences = {
         "firewall_off": "the firewall is off in the {0} profile: nothing is blocked there, whatever the rules say",
         "shields_up": "all inbound traffic is blocked in the {0} profile, allowed or not (DoNotAllowExceptions)",
@@ -254,7 +257,7 @@ def why_not_enforced(policy: WindowsPolicy) -> list[str]:
         switches = policy.switches[profile]
         reasons = [
             ("firewall_off", not switches.enabled),
-            ("shields_up", switches.enabled and switches.shields_up),
+            ("shields_up", shields and switches.enabled and switches.shields_up),
             ("not_merged", switches.enabled and not switches.merges_local),
         ]
         found += [sentences[name].format(profile.lower()) for name, holds in reasons if holds]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import observe
@@ -36,6 +37,25 @@ def test_sockets_have_their_programs() -> None:
     }
     assert shown.ruleset is not None
     assert not shown.ruleset.in_sync
+
+
+@pytest.mark.parametrize(
+    ("store", "switch", "says"),
+    [
+        ("local", {"EnableFirewall": "0"}, "the firewall is off in the public profile"),
+        ("policy", {"AllowLocalPolicyMerge": "0"}, "Group Policy does not merge local rules in the public profile"),
+        ("local", {"DoNotAllowExceptions": "1"}, ""),
+    ],
+)
+def test_rules_that_have_no_effect_are_not_called_right(store: str, switch: dict[str, str], says: str) -> None:
+    """They are on the host as planned, and whoever asks may get in all the same."""
+    windows = SimulatedWindows()
+    apply_ruleset(WindowsHost(windows.call), RULES, check=False)
+    windows.state["switches"][store] = {"PublicProfile": switch}
+    shown = read_observation(observe(WindowsHost(windows.call), {"ruleset": RULES}))
+    assert shown.ruleset is not None
+    assert shown.ruleset.in_force is (not says)
+    assert says in shown.ruleset.error
 
 
 def test_only_what_matters_is_returned() -> None:
