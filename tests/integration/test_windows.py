@@ -85,6 +85,10 @@ def site(run_playbook: Any, tmp_path: Path) -> Iterator[Site]:
     """Return the two hosts."""
     with Lab() as lab:
         lab.host("app", [f"{CLIENT}/24"])
+        server = lab.host("sql01", [f"{SERVER}/24"])
+        for kind, *options in (("mssql", "--port", "1433"), ("mssql", "--port", "445"), ("browser",)):
+            server.popen([sys.executable, str(STAND_INS), kind, *options], stdout=subprocess.DEVNULL)
+        server.wait_for("tcp/1433", "tcp/445", "udp/1434")
         directory = tmp_path / "windows"
         directory.mkdir()
         yield Site(lab, run_playbook, directory)
@@ -103,6 +107,9 @@ def test_one_play_for_both(site: Site) -> None:
     assert (site.state["task"], site.state["registry"]) == ("", "")
     again = site.ok(APPLY)
     assert again.stats["sql01"]["changed"] == 0
+    site.ok(SITE)
+    report = (site.runner.place / "dbports-plan" / "report.md").read_text(encoding="utf-8")
+    assert "sql01" in report
     site.ok(APPLY, dbports_state="absent")
     assert site.state["local"] == before
 
@@ -122,7 +129,19 @@ def test_verify_says_what_the_windows_host_shows(site: Site) -> None:
     assert [item for item in findings if item["verdict"] == "fail"]
 
 
-def test_a_host_that_does_not_come_back_restores_its_rules(site: Site) -> None:
+def test_a_confirmation_that_comes_too_late_is_a_failure(site: Site) -> None:
+    """The scheduled task was there first: the old rules are back, and the run says so."""
+    site.ok(APPLY)
+    before = site.rules()
+    site.server["clients"] = ["app", "198.51.100.0/24"]
+    site.state["late"] = True
+    failed = site.run(APPLY)
+    assert failed.stats["sql01"]["failures"] == 1
+    assert "the old rules are back, because the change was not confirmed in time" in failed.text
+    assert (site.rules(), site.state["task"]) == (before, "")
+
+
+def test_a_step_that_fails_leaves_the_old_rules(site: Site) -> None:
     site.ok(APPLY)
     before = site.rules()
     site.server["clients"] = ["app", "198.51.100.0/24"]

@@ -46,7 +46,8 @@ Number of Ports : 16384
 class SimulatedWindows:
     """One host; :meth:`call` stands where ``ansible.windows.win_powershell`` is called.
 
-    :param state: what the host carries, see :meth:`fresh`; it is changed in place, and is plain JSON.
+    :param state: what the host carries, see :meth:`fresh`; it is changed in place, and is plain JSON. With ``late``
+        every call comes after the scheduled task has run.
     """
 
     def __init__(self, state: dict[str, Any] | None = None) -> None:
@@ -77,6 +78,7 @@ class SimulatedWindows:
             "fail_at": 0,
             "steps": 0,
             "says": "",
+            "late": False,
         }
 
     def call(self, module: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,6 +88,8 @@ class SimulatedWindows:
         script, want = arguments["script"], json.loads(arguments["parameters"]["Json"])
         name = next(name for name, mark in MARKS.items() if mark in script)
         self.calls.append(name)
+        if self.state["late"]:
+            self.run_task()
         if self.state["says"]:
             return failed(self.state["says"])
         do = {"apply": self.apply, "probe": carry, "collect": self.collect}[name]
