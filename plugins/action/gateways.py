@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_gateway
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import shortened
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
@@ -23,7 +24,11 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.gateway_f
 class ActionModule(DbportsAction):
     """Write requests and rules for the gateways of the plan, and say which of them are hosts to apply it to."""
 
-    ARGUMENTS: ClassVar[dict[str, Any]] = {**PLAN_OPTIONS, "gateways_dir": {"type": "path", "required": True}}
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        **PLAN_OPTIONS,
+        "gateways_dir": {"type": "path", "required": True},
+        "rules": {"type": "dict", "default": {}},
+    }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
@@ -31,7 +36,7 @@ class ActionModule(DbportsAction):
         directory = Path(args["gateways_dir"]).absolute()
         gateways = [read_gateway(plan.source, plan.index, name) for name, _digest in plan.index.gateways]
         with locked():  # several hosts of a play may write the same directory
-            found = files_of(gateways, directory)
+            found = files_of(gateways, _rules(args["rules"], [item.name for item in gateways]), directory)
             diff = differing({name: text for item in found for name, text in item.texts.items()}, directory)
             if not self._task.check_mode:
                 write_files(diff, directory)
@@ -46,6 +51,26 @@ class ActionModule(DbportsAction):
             },
             **({"diff": shortened(diff)} if self._task.diff else {}),
         }
+
+
+def _rules(raw: dict[str, Any], known: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Read the arguments of rules: a dictionary or a list of them for each gateway.
+
+    :raises DbportsError: for anything else, and for a gateway that the plan does not have.
+    """
+    found = {}
+    for name, value in raw.items():
+        items = [value] if isinstance(value, dict) else value
+        if name not in known:
+            fix = f"Name one of its gateways: {', '.join(known) or 'none is declared'}"
+            raise DbportsError(
+                "this gateway is not in the plan", code="unknown_name", path="rules", value=name, fix=fix
+            )
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items) or not items:
+            fix = "Write a list of dictionaries with the arguments of its filter, such as [{name: DBPORTS}]"
+            raise DbportsError("expected a list", code="wrong_type", path=f"rules.{name}", value=value, fix=fix)
+        found[name] = [{str(key): item[key] for key in item} for item in items]
+    return found
 
 
 def _result(item: GatewayFiles) -> dict[str, Any]:

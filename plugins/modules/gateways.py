@@ -16,6 +16,8 @@ description:
     and citation. C(changes/NAME.csv) and C(changes/NAME.md) say how that differs from the requests before.
   - A request keeps its id as long as only its clients change. Nothing is written if nothing changed, so
     the last difference stays until there is another one.
+  - For a gateway that O(rules) names, writes C(rules/NAME.json) in place of requests, with the result of the platform's
+    filter for each set of arguments. Review it, and hand it to the vendor's own module.
   - Gateways with a platform that runs on an inventory host are named in the result, for the roles that apply rules.
     Nothing is done to any host.
 options:
@@ -23,6 +25,13 @@ options:
     description: The directory on the controller to write to. Requests in it are what is compared with.
     type: path
     required: true
+  rules:
+    description:
+      - For each gateway, by its name, the arguments of its platform's filter (for example
+        P(dbports.firewall.ios_aces#filter)), one dictionary for each list of rules.
+      - A gateway that is not named gets requests instead.
+    type: dict
+    default: {}
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:
@@ -39,6 +48,15 @@ author:
 """
 
 EXAMPLES = r"""
+- name: Write rules for an access list, and requests for gateways that nobody automates
+  dbports.firewall.gateways:
+    gateways_dir: dbports-gateways
+    rules:
+      acl-1:
+        - {name: OFFICE-IN, origin: office, target: dc}
+        - {name: DC-IN, origin: dc, target: office}
+  run_once: true
+
 - name: Write requests for the gateways that nobody automates
   dbports.firewall.gateways:
     gateways_dir: dbports-gateways

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,50 @@ def test_files_of_others_are_left_alone(run_playbook: Callable[..., Any]) -> Non
     (folder / "edge.md").symlink_to("/etc/motd")
     linked = run_playbook(RULES, INVENTORY)
     assert linked.rc != 0 and "a symbolic link is not followed" in linked.text
+
+
+def with_list() -> dict[str, Any]:
+    """Return the inventory with a router whose access list is rendered."""
+    found = copy.deepcopy(INVENTORY)
+    found["all"]["vars"]["dbports_gateways"][1].update(platform="ios")
+    return found
+
+
+RENDERED = RULES.replace(
+    "gateways_dir: gateways",
+    "gateways_dir: gateways\n        rules: {acl: [{name: OFFICE-IN, origin: office, target: dc}, "
+    "{name: DC-IN, origin: dc, target: office}]}",
+)
+
+
+def test_rules_are_rendered_where_their_arguments_are_given(run_playbook: Callable[..., Any]) -> None:
+    assert run_playbook(RULES, INVENTORY).rc == 0
+    result = run_playbook(RENDERED, with_list())
+    assert "rendered (ios), see gateways/rules/acl.json" in result.text
+    data = json.loads(files(run_playbook.place)["rules/acl.json"])
+    assert (data["gateway"], data["filter"]) == ("acl", "dbports.firewall.ios_aces")
+    names = [item["result"][0]["acls"][0]["name"] for item in data["rules"]]
+    assert names == ["OFFICE-IN", "DC-IN"]
+    text = json.dumps(data["rules"][0]["result"])
+    assert "1433" in text and "198.51.100.10" in text
+    assert b"\nremove,," in files(run_playbook.place)["changes/acl.csv"]
+    assert run_playbook(RENDERED, with_list()).stats["erp-db"]["changed"] == 0
+    back = run_playbook(RULES, INVENTORY)
+    assert "its rules are no longer rendered" in back.text
+    assert "rules/acl.json" not in files(run_playbook.place)
+
+
+def test_wrong_arguments_name_the_gateway_and_the_argument(run_playbook: Callable[..., Any]) -> None:
+    wrong = RENDERED.replace("{name: OFFICE-IN, origin", "{name: 'a b', origin")
+    result = run_playbook(wrong, with_list())
+    assert result.rc != 0 and "rules.acl[0].name" in result.text
+    unknown = RENDERED.replace("{name: OFFICE-IN, origin", "{nam: OFFICE-IN, origin")
+    result = run_playbook(unknown, with_list())
+    assert result.rc != 0 and "rules.acl[0]" in result.text and "ios_aces" in result.text
+    for text, other in (("acl: [", "acll: ["), ("acl: [{", "edge: [{")):
+        result = run_playbook(RENDERED.replace(text, other), with_list())
+        assert result.rc != 0 and other.split(":")[0] in result.text
+    assert files(run_playbook.place) == {}
 
 
 def test_the_playbook_does_it_for_all(run_playbook: Callable[..., Any]) -> None:

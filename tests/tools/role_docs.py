@@ -517,9 +517,16 @@ ROLES: dict[str, Spec] = {
         "description": [
             "Does for each gateway in C(dbports_gateways) what its platform allows. Gateways that are Linux hosts get "
             "their rules by the role apply, SOCKS hosts by the role socks. For those without a platform, firewall "
-            "requests are written, and how they differ from the last ones.",
+            "requests are written, and how they differ from the last ones. For those in C(dbports_gateways_rules), "
+            "rules are written in the words of their platform, for review and for the vendor's own modules.",
         ],
         "options": {
+            "dbports_gateways_rules": {
+                "type": "dict",
+                "default": {},
+                "description": "For each gateway, by its name, the arguments of its platform's filter, a dictionary "
+                "for each list of rules to write for review, for example C({acl-1: [{name: OFFICE-IN}]}).",
+            },
             "dbports_gateways_dir": {
                 "type": "path",
                 "default": "dbports-gateways",

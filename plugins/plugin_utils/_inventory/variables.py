@@ -32,6 +32,7 @@ RUN_VARIABLES = (
     "dbports_explain_port",
     "dbports_former_name",
     "dbports_gateways_dir",
+    "dbports_gateways_rules",
     "dbports_hosts",
     "dbports_learn_dir",
     "dbports_persist",

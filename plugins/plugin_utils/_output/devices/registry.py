@@ -55,6 +55,11 @@ def translator(name: str) -> Translator:
     return _BY_NAME[name]
 
 
+def for_platform(platform: str) -> Translator | None:
+    """Return the translator of a platform, None where it has none."""
+    return next((item for item in TRANSLATORS if item.platform == platform), None)
+
+
 def from_data(item: Translator) -> Callable[..., Any]:
     """Return a translator that takes the data of the gateway's file instead of the value; see :func:`accept`."""
 
