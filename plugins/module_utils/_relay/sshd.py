@@ -84,7 +84,10 @@ def check(text: str, rules: RelayRules | None) -> None:
         file, and when other settings win.
     """
     program = _program()
-    main = Path(MAIN).read_text(encoding="utf-8", errors="surrogateescape")
+    try:
+        main = Path(MAIN).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise DbportsError(f"cannot be read: {error.strerror}", code="not_permitted", path=MAIN) from None
     if not included(main, PATH):
         raise DbportsError(
             f"{MAIN} does not include {Path(PATH).parent}",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import combined
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Configured, Finding
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Configured, Finding, facts
 
 Shown = Callable[[str], Sequence[Finding]]
 """Given a server, the findings of that host in the same run; none where it was not verified."""
@@ -18,7 +18,26 @@ Shown = Callable[[str], Sequence[Finding]]
 def join(findings: Iterable[Finding], shown: Shown) -> Iterator[Finding]:
     """Yield a host's findings; those of its probes with what the server shows."""
     for finding in findings:
-        yield _joined(finding, shown(finding.server)) if finding.reached and finding.host != finding.server else finding
+        if finding.reached and finding.host != finding.server:
+            there = shown(finding.server)
+            yield _joined(_with_relay(finding, there), there)
+        else:
+            yield finding
+
+
+def _with_relay(finding: Finding, relay: Sequence[Finding]) -> Finding:
+    """Return a finding of a SOCKS host's refusal with what that host's own probe of the same server met.
+
+    SOCKS 4 has one answer for what the SOCKS host refuses and what the server refuses.
+    """
+    address, _colon, port = finding.named("relayed_to").rpartition(":")
+    own = next(
+        (one for one in relay if one.reached and one.named("address") == address and one.port == f"tcp {port}"), None
+    )
+    if not address or own is None:
+        return finding
+    met = facts(relay_reached=own.reached, relay_detail=own.named("detail"), relay_server=own.server)
+    return finding._replace(data=facts(**{**dict(finding.data), **dict(met)}))
 
 
 def _joined(finding: Finding, server: Sequence[Finding]) -> Finding:
@@ -35,8 +54,8 @@ def _joined(finding: Finding, server: Sequence[Finding]) -> Finding:
         edited = any(one.code == "rules_edited" and one.named("line") for one in server)
         configured = "maybe" if edited and way.configured == "maybe" else _for_a_stranger(finding, way, about)
     known = dict(finding.data)
-    facts = tuple((word, text) for word, text in way.data if word not in known)
-    return combined(finding, configured, way.listening, data=facts)
+    more = tuple((word, text) for word, text in way.data if word not in known)
+    return combined(finding, configured, way.listening, data=more)
 
 
 def _for_a_stranger(finding: Finding, way: Finding, about: Sequence[Finding]) -> Configured:

@@ -26,6 +26,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
     shown_ports,
 )
 
+SOCKS = "socks"
+"""The kind of probe that asks another host for a connection, whose refusal does not tell who refused."""
+
 
 class _Check(NamedTuple):
     """An endpoint to probe: at which addresses, and what the results are to show.
@@ -114,6 +117,8 @@ def judge_probes(
             reached, data = "taken", _taken(holder)
         held = _held(port_set, check, rules)
         more = facts(rule=held) if held else ()
+        if check.probe.kind == SOCKS and reached == "refused":
+            more = (*more, *facts(relayed_to=check.probe.instance or ""))
         yield combined(_place(port_set, check), "held" if held else "", reached=reached, data=(*data, *more))
 
 

@@ -48,12 +48,20 @@ def _words(finding: Finding) -> defaultdict[str, str]:
         who=listed(finding.peers) if finding.peers else "the clients",
         listener=_listener(finding),
     )
+    if words["relay_reached"]:
+        words["detail"] += _RELAYED[words["relay_reached"] in ("answers", "partly")].format_map(words)
     for word, pattern in _OPTIONAL.items():
         words[word] = pattern.format_map(words) if words[word] else ""
     if words["count"]:
         words["count"] = {"0": "nobody is", "1": "1 peer is"}.get(words["count"], f"{words['count']} peers are")
     return words
 
+
+_RELAYED = {
+    True: "; {server} itself reaches {relay_server}, so that the SOCKS host refuses: run the role socks there",
+    False: "; {server} itself does not reach {relay_server} ({relay_detail}), so that it is not the SOCKS host's rules",
+}
+"""Who refused what a client asked a SOCKS host for, by whether that host itself reaches the server."""
 
 _OPTIONAL = {"also": " (this port also serves {also})", "line": " ({line})", "service": " ({service})"}
 """Words that bring text of their own into a sentence."""
