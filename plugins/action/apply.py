@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import CUT_LIVE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import CUT_LIVE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import holds_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction

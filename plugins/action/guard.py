@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import CUT_LIVE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import CUT_LIVE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import POLICIES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from ansible import context
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import LIMIT
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import (
@@ -20,7 +21,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store i
     shortened,
     write_artifact,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import CurrentPlan, locked
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.changes import plan_changes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
@@ -33,14 +36,29 @@ DEFAULT_PLAN_DIR = "dbports-plan"
 """Where the roles look for a plan."""
 
 
-class ActionModule(DbportsAction):
+class ActionModule(HostAction):
     """Compute the plan, print its summary and write it where it is asked for."""
 
-    ARGUMENTS: ClassVar[dict[str, Any]] = PLAN_OPTIONS
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        **PLAN_OPTIONS,
+        "ask_hosts": {"type": "bool", "default": False},
+        "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
+        "former_name": {"type": "str", "default": ""},
+    }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
+        if not args["ask_hosts"]:
+            return self._write(self.plan(args, task_vars), args)
+        refuse_delegation(self._task, task_vars)
         plan = self.plan(args, task_vars)
+        result = self._write(plan, args)
+        port_set = plan.host(task_vars["inventory_hostname"])
+        more = {"backend": args["backend"], "former_name": args["former_name"], "owner": port_set.host}
+        return {**result, "cut": self.ask(port_set, more, task_vars)}
+
+    def _write(self, plan: CurrentPlan, args: dict[str, Any]) -> dict[str, Any]:
+        """Print the summary, write the plan, and return the result."""
         self.show("plan", list(plan.summary))
         ids = {"plan_id": plan.plan_id, "inputs_id": plan.inputs_id, "counts": dict(plan.index.counts)}
         result = {

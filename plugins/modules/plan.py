@@ -34,6 +34,23 @@ options:
       - The C(plan_id) of an approved plan in O(plan_dir). Nothing is planned anew, and the directory stays as it is.
       - The plan is checked as M(dbports.firewall.apply) does.
     type: str
+  ask_hosts:
+    description:
+      - Whether to ask the host which established connections its part of the plan would cut. The call is that of
+        M(dbports.firewall.apply) in check mode, and nothing is changed on the host.
+      - The connections of all hosts are printed in one table. A host that cannot be asked is named there and does not
+        fail. So a task that asks has no C(run_once).
+    type: bool
+    default: false
+  backend:
+    description: See M(dbports.firewall.apply). Only used with O(ask_hosts=true).
+    type: str
+    choices: [auto, firewalld, ufw, nftables, iptables]
+    default: auto
+  former_name:
+    description: See M(dbports.firewall.apply). Only used with O(ask_hosts=true).
+    type: str
+    default: ""
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:
@@ -60,6 +77,14 @@ EXAMPLES = r"""
       dbports.firewall.plan:
         plan_dir: dbports-plan
       run_once: true
+
+- name: List the established connections that the plan would cut
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Plan, and ask every host
+      dbports.firewall.plan:
+        ask_hosts: true
 """
 
 RETURN = r"""
@@ -87,6 +112,14 @@ conflicts:
   returned: always
   type: list
   elements: str
+cut:
+  description:
+    - The established connections of the host that the plan would cut, with the same keys as
+      RV(dbports.firewall.ruleset#module:cut).
+    - Empty where the host could not be asked.
+  returned: when O(ask_hosts=true)
+  type: list
+  elements: dict
 plan_dir:
   description: The directory of the plan.
   returned: when O(plan_dir) is set

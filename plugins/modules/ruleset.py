@@ -274,6 +274,14 @@ confirm:
   type: str
   returned: success
   sample: 5d1f0c1b2a3e4f60
+confirm_command:
+  description:
+    - The command that does the same on the host, run by the same user. It needs no second call of the module.
+    - Empty if nothing has to be confirmed, or if sessions of peers that the rules exclude have to be ended then.
+  type: list
+  elements: str
+  returned: success
+  sample: [/usr/bin/python3, -IBS, /var/lib/dbports-firewall/undo.py, confirm, 5d1f0c1b2a3e4f60]
 guarded:
   description: The inbound ports of the rules by protocol, V(tcp) and V(udp), as comma separated ranges.
   type: dict
@@ -281,7 +289,7 @@ guarded:
   sample: {tcp: "1433", udp: "1434"}
 cut:
   description:
-    - The established connections that the rules cut. Linux does not tell since when a connection exists.
+    - The established connections that the rules cut.
     - Empty when the rules in force are not changed.
   type: list
   elements: dict
@@ -330,6 +338,13 @@ cut:
       elements: str
       returned: on Windows
       sample: [MSSQLSERVER]
+    since:
+      description:
+        - When it was established, in UTC, when known.
+        - Linux tells it only of TCP connections that its connection tracking saw begin, and only with
+          C(net.netfilter.nf_conntrack_timestamp=1) at that time.
+      type: str
+      sample: "2026-01-31T23:59:59Z"
 foreign:
   description: Flows of the rules that another table on the host drops, or may drop; nothing there was changed.
   type: list
@@ -399,13 +414,17 @@ foreign:
       sample: nft insert rule inet filter input ip saddr 192.0.2.21 tcp dport 1433 accept
 """
 
+from typing import TYPE_CHECKING, Optional
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply, read_timeout
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import find_way_in
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
+
+if TYPE_CHECKING:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import WayIn
 
 RULE = {
     "direction": {"type": "str", "choices": ["in", "out", "forward"], "default": "in"},
@@ -421,6 +440,13 @@ RULE = {
     "need": {"type": "str", "choices": ["required", "optional"], "default": "required"},
     "guarded": {"type": "bool", "default": True},
 }
+
+
+def _find_way_in() -> Optional[WayIn]:
+    # Only a change asks for it, and most runs change nothing.
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import find_way_in
+
+    return find_way_in()
 
 
 def main() -> None:
@@ -448,7 +474,7 @@ def main() -> None:
             check=module.check_mode,
             confirm_timeout=read_timeout(module.params["confirm_timeout"]),
             confirm=module.params["confirm"],
-            way_in=find_way_in(),
+            way_in=_find_way_in,
         )
     except DbportsError as error:
         module.fail_json(msg=str(error))

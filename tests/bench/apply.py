@@ -23,10 +23,11 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -61,6 +62,23 @@ LOOPS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
 }
 """The module that sets one rule, its arguments, and the command that takes the rules away again."""
+
+
+IN_GROUP = 'echo $$ >"$0/cgroup.procs"; exec "$@"'
+"""Runs a command, with all that it starts, in a control group."""
+
+
+class Taken(NamedTuple):
+    """What one task took: seconds by the clock, and milliseconds of processor time on the controller and the host."""
+
+    wall: float
+    controller: float
+    host: float
+
+    def over(self, floor: Taken) -> str:
+        """Return this as a multiple of the floor, by the clock and in processor time, and that of the host only."""
+        processor = (self.controller + self.host) / (floor.controller + floor.host)
+        return f"{self.wall / floor.wall:8.2f}{processor:7.2f}{self.host / floor.host:7.2f}"
 
 
 def role(tag: str, **variables: Any) -> dict[str, Any]:
@@ -124,16 +142,36 @@ class Site:
     def __init__(self, lab: Lab, place: Path) -> None:
         self.lab = lab
         self.place = place
+        # /sys of a lab host is its own and shows no control groups; those of version 2 count without any setting.
+        self.groups = Path(tempfile.mkdtemp(prefix="dbports-groups-"))
+        world.mount("cgroup2", str(self.groups))
+        self.counted: dict[str, Path] = {}
         self.way = OverSsh(lab, place)
         self.controller = self.way.controller
+        self._count("controller")
         for name, address in ADDRESSES.items():
             host = lab.host(name, [f"{address}/24"])
             for command in PREPARE[name]:
                 host.run(["sh", "-c", command])
-            self.way.serve(host)
+            self._count(name, self.way.serve(host))
 
-    def times(self, host: str, rules: int, rounds: int, loops: int) -> dict[str, float]:
-        """Run a playbook on one host and return the median time of each candidate in seconds."""
+    def _count(self, name: str, process: int | None = None) -> None:
+        """Make a group that counts the processor time of a process and all that it starts."""
+        group = self.groups / f"dbports-bench-{os.getpid()}-{name}"
+        group.mkdir()
+        if process:
+            (group / "cgroup.procs").write_text(str(process), encoding="ascii")
+        self.counted[name] = group / "cpu.stat"
+
+    def close(self) -> None:
+        """Take the groups away; their processes have ended with the lab."""
+        for path in self.counted.values():
+            path.parent.rmdir()
+        subprocess.run(["umount", str(self.groups)], check=True)
+        self.groups.rmdir()
+
+    def times(self, host: str, rules: int, rounds: int, loops: int) -> dict[str, Taken]:
+        """Run a playbook on one host and return what each candidate took."""
         tasks = [
             task for number in range(rounds) for task in own_tasks() + (loop_tasks(host, rules) * (number < loops))
         ]
@@ -152,7 +190,16 @@ class Site:
         record = self.place / "times.jsonl"
         record.unlink(missing_ok=True)
         done = self.controller.run(
-            [str(PLAYBOOK), "-i", "hosts.yml", "site.yml"],
+            [
+                "sh",
+                "-c",
+                IN_GROUP,
+                str(self.counted["controller"].parent),
+                str(PLAYBOOK),
+                "-i",
+                "hosts.yml",
+                "site.yml",
+            ],
             cwd=self.place,
             timeout=7200,
             check=False,
@@ -164,6 +211,7 @@ class Site:
                 "ANSIBLE_CALLBACKS_ENABLED": "task_times",
                 "ANSIBLE_PIPELINING": "true",
                 "DBPORTS_TIMES": str(record),
+                "DBPORTS_CPU": f"{self.counted['controller']}:{self.counted[host]}",
             },
         )
         if done.returncode:
@@ -171,15 +219,15 @@ class Site:
         return _medians(record)
 
 
-def _medians(record: Path) -> dict[str, float]:
+def _medians(record: Path) -> dict[str, Taken]:
     """Read what the callback wrote; what did not do what it is timed for ends the run."""
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[Taken]] = {}
     for line in map(json.loads, record.read_text(encoding="utf-8").splitlines()):
         tag = line["tag"]
         if tag != "between" and line["changed"] != (tag not in ("floor", "again", "loop again")):
             sys.exit(f"bench: '{tag}' says changed={line['changed']}")
-        found.setdefault(tag, []).append(line["seconds"])
-    return {tag: statistics.median(seconds) for tag, seconds in found.items()}
+        found.setdefault(tag, []).append(Taken(line["seconds"], *line["processor"]))
+    return {tag: Taken(*map(statistics.median, zip(*taken))) for tag, taken in found.items()}
 
 
 def main() -> None:
@@ -192,23 +240,32 @@ def main() -> None:
     options = parser.parse_args()
     if not PLAYBOOK.exists() or os.geteuid():
         sys.exit("bench: this needs root and the environment with the package ansible: run `make bench` as root")
-    print(f"{'':20}{'floor':>7}{'first':>7}{'ratio':>7}{'unarmed':>9}{'ratio':>7}{'again':>7}{'ratio':>7}", end="")
-    print(f"{'loop':>9}{'x first':>9}{'x again':>9}   (seconds, medians)")
-    with Lab() as lab, tempfile.TemporaryDirectory(prefix="dbports-bench-") as place:
-        site = Site(lab, Path(place))
-        for host in options.hosts:
-            for rules in options.rules:
-                found = site.times(host, rules, options.rounds, options.loops)
-                print(f"{host + f', {rules} rules':20}{_row(found)}", flush=True)
+    print(f"medians of {options.rounds}; x floor: clock, processor time, processor time of the host; {_load()}")
+    print(f"{'':20}{'floor':>15}{'again':>22}{'unarmed':>22}{'first':>22}{'the loop, x first and x again':>34}")
+    with tempfile.TemporaryDirectory(prefix="dbports-bench-") as place:
+        with Lab() as lab:
+            site = Site(lab, Path(place))
+            for host in options.hosts:
+                for rules in options.rules:
+                    found = site.times(host, rules, options.rounds, options.loops)
+                    print(f"{host + f', {rules} rules':20}{_row(found)}", flush=True)
+        site.close()
+    print(_load())
 
 
-def _row(found: dict[str, float]) -> str:
-    floor, first, again = (found[name] for name in ("floor", "first", "again"))
-    unarmed = found["unarmed"]
-    text = f"{floor:7.2f}{first:7.2f}{first / floor:7.1f}{unarmed:9.2f}{unarmed / floor:7.1f}"
-    text += f"{again:7.2f}{again / floor:7.2f}"
-    if "loop first" in found:
-        text += f"{found['loop first']:9.1f}{found['loop first'] / first:9.0f}{found['loop again'] / again:9.0f}"
+def _load() -> str:
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+
+
+def _row(found: dict[str, Taken]) -> str:
+    floor = found["floor"]
+    text = f"{floor.wall:6.2f} s{floor.controller + floor.host:4.0f} ms"
+    text += "".join(found[name].over(floor) for name in ("again", "unarmed", "first"))
+    for name in ("first", "again"):
+        if f"loop {name}" in found:
+            loop, ours = found[f"loop {name}"], found[name]
+            processor = (loop.controller + loop.host) / (ours.controller + ours.host)
+            text += f"{loop.wall:8.1f} s{loop.wall / ours.wall:6.0f}{processor:6.0f}"
     return text
 
 

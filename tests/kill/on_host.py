@@ -17,9 +17,13 @@ import sys
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import changing, way_in
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import BACKENDS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
+
+IMPORTED = (changing, way_in, *(known.load() for known in BACKENDS))
+"""What a run imports only when it needs it, so that the system calls of a run here are those of what it does."""
 
 
 def run(arguments: dict[str, Any], options: dict[str, Any]) -> str:
@@ -48,7 +52,7 @@ class Server:
         if "kill" in request:
             pid, group, kind = request["kill"]
             return (os.killpg if group else os.kill)(pid, kind)
-        backend = next(item for item in BACKENDS if item.name == request["look"])
+        backend = next(item.load() for item in BACKENDS if item.name == request["look"])
         state = backend.decode(backend.observe())
         return [state.ruleset.render(), state.kept.render()]
 

@@ -47,12 +47,13 @@ class OverSsh:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / "key")], check=True)
         (place / "proxy.py").write_text(PROXY, encoding="utf-8")
 
-    def serve(self, host: LabHost, port: int = 22) -> None:
-        """Start a host's sshd, and wait for it."""
+    def serve(self, host: LabHost, port: int = 22) -> int:
+        """Start a host's sshd, wait for it, and return its process id."""
         host.run(["mkdir", "-p", "/run/sshd"])
         settings = (
             f"-p {port} -h {self.place}/key -o AuthorizedKeysFile={self.place}/key.pub -o StrictModes=no -o UsePAM=no "
             "-o PermitRootLogin=yes -o PidFile=none -o UseDNS=no -o MaxStartups=100"
         )
-        host.popen(["/usr/sbin/sshd", "-D", *settings.split()], stderr=subprocess.DEVNULL)
+        server = host.popen(["/usr/sbin/sshd", "-D", *settings.split()], stderr=subprocess.DEVNULL)
         host.wait_for(f"tcp/{port}")
+        return server.pid

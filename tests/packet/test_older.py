@@ -8,6 +8,7 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,6 +177,20 @@ def test_what_would_be_cut_is_named_first(lab: Lab) -> None:
     assert not any(
         "established" in text for text in apply(server, check=True, rules=rules, cut_live="allow")["warnings"]
     )
+
+
+def test_since_when_a_connection_exists_is_told_where_the_kernel_knows(lab: Lab) -> None:
+    """It does when it was asked to note times, of connections that its tracking has seen from the beginning."""
+    server = lab.hosts["erp-db"]
+    connect(lab, STRANGER)
+    server.run(["sh", "-c", "echo 1 >/proc/sys/net/netfilter/nf_conntrack_timestamp"])
+    server.run(["nft", "-f", "-"], input=TRACK)
+    connect(lab, STRANGER._replace(source=40001, port=50150))
+    result = apply(server, check=True, rules=WIDE)
+    since = {item["peer_port"]: item["since"] for item in result["cut"]}
+    assert since[40000] is None, "the tracking did not see it begin"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", since[40001])
+    assert any(f", since {since[40001]})" in text for text in result["warnings"])
 
 
 @pytest.mark.parametrize("tracking", ["tracked", "untracked"])

@@ -252,6 +252,13 @@ _BACKEND: Spec = {
     "collection; otherwise it takes a running firewalld, an active ufw, nftables if C(nft) is installed, or iptables.",
 }
 
+_FORMER_NAME: Spec = {
+    "type": "str",
+    "default": "",
+    "description": "The former name of a host that was renamed or cloned. Rules that carry any other name than the "
+    "host's own are not changed, because two names of one machine would undo each other's work.",
+}
+
 _PLATFORM: Spec = {
     "type": "str",
     "choices": ["linux", "windows"],
@@ -288,13 +295,26 @@ ROLES: dict[str, Spec] = {
             "A plan reads its variables from the inventory only. On a database host: C(dbports_servers). On any host, "
             "if the defaults do not fit: C(dbports_addresses), C(dbports_os), C(dbports_ephemeral_ports), "
             "C(dbports_policy) and C(dbports_filter_outbound). For the group C(all): C(dbports_networks), "
-            "C(dbports_gateways), C(dbports_engines) and C(dbports_expected_hosts). C(dbports_plan_dir) and "
-            "C(dbports_plan_id) are settings of a run.",
+            "C(dbports_gateways), C(dbports_engines) and C(dbports_expected_hosts). C(dbports_plan_dir), "
+            "C(dbports_plan_id), C(dbports_ask_hosts), C(dbports_backend) and C(dbports_former_name) are settings of a "
+            "run.",
             "Every engine and every kind of gateway has an entry point of its own for its options. "
             f"C({_ENTRY} mssql) shows only that of Microsoft SQL Server; without C(-e), all are shown. "
             "The pages in docs/engines have the same options as tables, with the source of every flow.",
         ],
-        "options": {"dbports_plan_dir": _PLAN_DIR, "dbports_plan_id": _PLAN_ID},
+        "options": {
+            "dbports_plan_dir": _PLAN_DIR,
+            "dbports_plan_id": _PLAN_ID,
+            "dbports_ask_hosts": {
+                "type": "bool",
+                "default": False,
+                "description": "Ask every host, as apply with C(--check) does, which established connections its part "
+                "of the plan would cut, and list them in one table. Nothing is changed on the hosts. A host that "
+                "cannot be asked is named in the table and does not fail.",
+            },
+            "dbports_backend": _BACKEND,
+            "dbports_former_name": _FORMER_NAME,
+        },
     },
     "apply": {
         "short_description": "Apply the plan to the hosts' firewalls",
@@ -316,12 +336,7 @@ ROLES: dict[str, Spec] = {
                 "one.",
             },
             "dbports_cut_live": _CUT_LIVE,
-            "dbports_former_name": {
-                "type": "str",
-                "default": "",
-                "description": "The former name of a host that was renamed or cloned. Rules that carry any other name "
-                "than the host's own are not changed, because two names of one machine would undo each other's work.",
-            },
+            "dbports_former_name": _FORMER_NAME,
             "dbports_allow_empty_plan": {
                 "type": "bool",
                 "default": False,

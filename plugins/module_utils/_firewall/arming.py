@@ -100,9 +100,18 @@ def _systemd(runner: Runner) -> bool:
         return False
 
 
+def confirm_command(token: str) -> list[str]:
+    """Return the command that confirms a change on the host: the fewest bytes and imports that can do it."""
+    return _source_command("confirm", token)
+
+
+def _source_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-IBS", SOURCE, *arguments]
+
+
 def _start(token: str, systemd: bool) -> None:
     """Start the process that watches, outside of everything that ends with a session."""
-    watch = [sys.executable, "-IBS", SOURCE, "watch", token]
+    watch = _source_command("watch", token)
     program = find("systemd-run") if systemd else None
     if program:
         unit = f"--unit=dbports-firewall-undo-{token}"

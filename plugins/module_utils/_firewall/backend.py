@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple, Optional, Protocol
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.backend import FirewalldBackend
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.backend import IptablesBackend
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.backend import Nftables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import Step
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.backend import Ufw
 
 
 class Translator(Protocol):
@@ -75,8 +73,63 @@ class Backend(Translator, Protocol):
         """
 
 
-BACKENDS: tuple[Backend, ...] = (FirewalldBackend(), Ufw(), Nftables(), IptablesBackend())
-"""In the order in which they are asked. Only modules imported statically reach a target."""
+class Known(NamedTuple):
+    """A firewall that this collection knows, not imported yet: a host has one or two of them, and code without byte
+    code costs more than all that is done with it.
+
+    :ivar program: the program without which it is not on a host, unless there is a file of it.
+    :ivar paths: files or directories, one of which is there where it was installed or where our rules were kept.
+    """
+
+    name: str
+    program: str
+    paths: tuple[str, ...]
+    load: Callable[[], Backend]
+
+    def may_be_here(self) -> bool:
+        """Tell whether it can govern this host or carry rules of ours."""
+        return find(self.program) is not None or any(Path(path).exists() for path in self.paths)
+
+
+def _load_firewalld() -> Backend:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.backend import FirewalldBackend
+
+    return FirewalldBackend()
+
+
+def _load_ufw() -> Backend:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.backend import Ufw
+
+    return Ufw()
+
+
+def _load_nftables() -> Backend:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.backend import Nftables
+
+    return Nftables()
+
+
+def _load_iptables() -> Backend:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.backend import IptablesBackend
+
+    return IptablesBackend()
+
+
+_KEPT, _UNITS = "/etc/dbports", "/etc/systemd/system"
+"""Where most firewalls keep what they load at boot."""
+
+BACKENDS: tuple[Known, ...] = (
+    Known("firewalld", "firewall-cmd", ("/etc/firewalld",), _load_firewalld),
+    Known("ufw", "ufw", ("/etc/ufw",), _load_ufw),
+    Known("nftables", "nft", (_KEPT, f"{_UNITS}/dbports-firewall.service", "/etc/nftables.conf"), _load_nftables),
+    Known("iptables", "iptables", (_KEPT, f"{_UNITS}/dbports-iptables.service"), _load_iptables),
+)
+"""In the order in which they are asked. Only modules imported by their names reach a target."""
+
+
+def backends_of_host(name: str = "auto") -> tuple[Backend, ...]:
+    """Return the firewalls that may govern this host or carry rules of ours, and the one that is asked for."""
+    return tuple(known.load() for known in BACKENDS if known.name == name or known.may_be_here())
 
 
 AUTO = "auto"
@@ -93,18 +146,20 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose_backend(name: str = AUTO, *, absent: bool = False, backends: Sequence[Backend] = BACKENDS) -> Choice:
+def choose_backend(name: str = AUTO, *, absent: bool = False, backends: Optional[Sequence[Backend]] = None) -> Choice:
     """Choose the firewall for the rules of this host.
 
     :param name: the one that the user asks for, or :data:`AUTO`: the one in which rules of ours already are, else the
         first that governs the host.
     :param absent: whether rules are only to be removed, which may be done anywhere.
+    :param backends: for tests; None looks at the host.
     :raises DbportsError: when none governs the host, when it is the wrong one, or when rules of ours are in two.
     """
+    backends = backends_of_host(name) if backends is None else backends
     asked = next((item for item in backends if item.name == name), None)
     if asked is None and name != AUTO:
         raise DbportsError(
-            "expected auto or one of " + ", ".join(item.name for item in backends),
+            "expected auto or one of " + ", ".join(CHOICES[1:]),
             code="not_a_choice",
             path="backend",
             value=name,
@@ -129,7 +184,7 @@ def _first(backends: Sequence[Backend]) -> Choice:
         if reason is not None:
             return Choice(backend, reason)
     raise DbportsError(
-        "no supported firewall on this host: " + ", ".join(item.name for item in backends),
+        "no supported firewall on this host: " + ", ".join(CHOICES[1:]),
         code="program_missing",
         fix="Install one of them",
     )

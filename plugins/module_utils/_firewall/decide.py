@@ -7,18 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import (
-    CUT_LIVE,
-    Connection,
-    CutLive,
-    Live,
-    newly_cut,
-    sentence,
-    told_by_direction,
-)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.losses import losses
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
@@ -30,6 +21,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     read_rules,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding, Script, State
+
+if TYPE_CHECKING:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import Connection, Live
+
+CutLive = Literal["allow", "warn", "refuse"]
+CUT_LIVE: tuple[CutLive, ...] = ("allow", "warn", "refuse")
+"""What is done when rules would cut established connections: nothing, a warning, or nothing is loaded."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +145,12 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
 
 def with_live(change: Change, live: Live) -> Change:
     """Return the same change, knowing the connections of the host: a warning or a refusal names those that it cuts."""
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import (
+        newly_cut,
+        sentence,
+        told_by_direction,
+    )
+
     rules, wish = change.wish.ruleset, change.wish
     cut = tuple(newly_cut(live.connections, change.before.ruleset, rules)) if live.cut is None else live.cut
     texts = [f"the new rules cut {sentence(cut)}{live.how}"] if cut else []

@@ -4,8 +4,8 @@
 """Runs steps on this host, keeps a journal of them, and undoes them when nobody else can.
 
 This file needs nothing but the standard library, no other file of this collection. While a change is not finished it
-lies beside the journal on the host, and runs as a process that outlives the module and the connection (``watch``) and
-once at the next boot (``boot``).
+lies beside the journal on the host, and runs as a process that outlives the module and the connection (``watch``),
+for the controller that has come back (``confirm``) and once at the next boot (``boot``).
 """
 
 from __future__ import annotations
@@ -187,6 +187,10 @@ class Journal(NamedTuple):
         """Whether nobody may finish it any more; only to be asked under the lock, which its own module holds."""
         return self.phase != WAITING or self.interrupted or now() >= self.deadline
 
+    def waits_for(self, token: str) -> bool:
+        """Tell whether this token still confirms it; only to be asked under the lock."""
+        return self.token == token and self.phase == WAITING and not self.interrupted
+
 
 class Runner:
     """Runs steps, as :func:`steps.to_json` writes them, and keeps the journal.
@@ -346,6 +350,16 @@ def _finish(runner: Runner, token: str) -> bool:
     return True
 
 
+def confirm(runner: Runner, token: str) -> bool:
+    """Keep a change that waits for this token; tell whether there was one."""
+    with Lock.taken(TIMEOUT) as got:
+        journal = runner.journal() if got else None
+        if journal is None or not journal.waits_for(token):
+            return False
+        runner.clear(journal.reload)
+        return True
+
+
 def boot(runner: Runner) -> None:
     """Bring back the files of the old state before any firewall reads them; nothing is in force yet at boot."""
     journal = runner.journal()
@@ -381,10 +395,12 @@ def detach() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Do what was asked for: ``watch TOKEN`` or ``boot``."""
+    """Do what was asked for: ``watch TOKEN``, ``confirm TOKEN``, which fails when that comes too late, or ``boot``."""
     if arguments[0] == "watch":
         detach()
         watch(Runner(), arguments[1])
+    elif arguments[0] == "confirm":
+        sys.exit(not confirm(Runner(), arguments[1]))
     else:
         boot(Runner())
 

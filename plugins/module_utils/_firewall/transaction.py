@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
@@ -23,21 +24,16 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide 
     decide,
     with_live,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import (
-    NAMED,
-    Verdicts,
-    sentence,
-    told_by_direction,
-)
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.sessions import Sessions
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
-    WAITING,
-    Runner,
-)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import carry_out, taking_turn
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import WayIn, refuse_lock_out
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import taking_turn
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+
+if TYPE_CHECKING:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.sessions import Sessions
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import WayIn
+
+    FindWayIn = Callable[[], Optional[WayIn]]
 
 OLD_RULES_BACK = "the old rules are back, because"
 """How the failure of a change begins that was undone. It comes first, because a play with many hosts shows the
@@ -50,7 +46,7 @@ def apply(
     check: bool = False,
     confirm_timeout: float = 0,
     confirm: str = "",
-    way_in: Optional[WayIn] = None,
+    way_in: FindWayIn = lambda: None,
     backend: Optional[Backend] = None,
     runner: Optional[Runner] = None,
     sessions: Optional[Sessions] = None,
@@ -62,7 +58,7 @@ def apply(
 
     :param confirm_timeout: seconds after which a change is undone unless it is confirmed; 0 asks for no confirmation.
     :param confirm: confirms the change that returned this token for the same wish, and changes nothing.
-    :param way_in: the connection that may not be cut, see :func:`find_way_in`.
+    :param way_in: finds the connection that may not be cut, see :func:`way_in.find_way_in`.
     :param backend: the host's firewall, for tests; None chooses it.
     :param runner: what runs the steps, for tests.
     :param sessions: the connections of the host, for tests.
@@ -70,11 +66,12 @@ def apply(
         force already were the wanted ones), ``persistent``, ``persisted_files``, ``guarded`` (port lists by
         protocol, inbound), ``foreign`` (see :class:`ForeignFinding`), ``cut`` (the established connections that
         the rules end, see :class:`Connection`), ``warnings`` and ``confirm``, the token of a
-        change that waits for its confirmation, else empty.
+        change that waits for its confirmation, else empty. ``confirm_command`` does the same on the host, where
+        a confirmation has nothing else to do.
     :raises DbportsError: when something is missing, the dry run fails, too much would be lost or a
         step fails; the host is then as before.
     """
-    runner, sessions = runner or Runner(), sessions or Sessions()
+    runner = runner or Runner()
     if confirm and not check:
         return _confirm(backend, wish, confirm, runner, sessions)
     if check:
@@ -84,12 +81,13 @@ def apply(
     with taking_turn(runner) as warnings:
         choice = _choice(backend, wish)
         change, observed = _prepare(choice.backend, wish, sessions, way_in)
-        token, left = "", []
+        done = None
         if change.changed:
-            sessions.remember(told_by_direction(change.live, change.wish.ruleset))
-            token = commit(choice.backend, change, observed, runner, confirm_timeout)
-            left = _after_load(sessions, change, end=not token)
-    return _result(replace(change, warnings=(*warnings, *change.warnings, *left)), choice, token)
+            from ansible_collections.dbports.firewall.plugins.module_utils._firewall.changing import change_host
+
+            done = change_host(choice.backend, change, observed, runner, sessions or _of_host(), confirm_timeout)
+    change = replace(change, warnings=(*warnings, *change.warnings, *(done.warnings if done else ())))
+    return {**_result(change, choice), **({"confirm": done.token, "confirm_command": done.command} if done else {})}
 
 
 def read_timeout(value: int) -> int:
@@ -102,55 +100,49 @@ def read_timeout(value: int) -> int:
     raise DbportsError("expected 0 to 86400 seconds", code="out_of_range", path="confirm_timeout", value=value)
 
 
+def _of_host() -> Sessions:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.sessions import Sessions
+
+    return Sessions()
+
+
 def _choice(backend: Optional[Backend], wish: DesiredState) -> Choice:
     return Choice(backend, "it was given") if backend else choose_backend(wish.backend, absent=wish.absent)
 
 
 def _prepare(
-    backend: Backend, wish: DesiredState, sessions: Sessions, way_in: Optional[WayIn]
+    backend: Backend, wish: DesiredState, sessions: Optional[Sessions], way_in: FindWayIn
 ) -> tuple[Change, Observed]:
     """Return what has to be done with this host, after the firewall's dry run, and what the host showed."""
     observed = backend.observe()
     change = plan_change(backend, observed, wish)
     if change.script.load and change.wish.ruleset.guards:
-        change = with_live(change, sessions.look(change.wish.ruleset))
+        change = with_live(change, (sessions or _of_host()).look(change.wish.ruleset))
     if change.refusal:
         raise change.refusal
     if not change.in_sync:
-        refuse_lock_out(change.wish.ruleset, way_in)
+        _refuse_lock_out(change, way_in)
     backend.check(change.script)
     return change, observed
 
 
-def _after_load(sessions: Sessions, change: Change, *, end: bool = True) -> list[str]:
-    """Settle what the rules that are in force now mean for the connections of the host.
+def _refuse_lock_out(change: Change, way_in: FindWayIn) -> None:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import refuse_lock_out
 
-    Those that were opened while the rules were loaded are older than the kernel's tracking as well.
-
-    :param end: whether sessions that the rules exclude are ended.
-    :returns: a warning about those that could not be.
-    """
-    ruleset = change.wish.ruleset
-    if not ruleset.guards:
-        return []
-    live, verdicts = sessions.look(ruleset).connections, Verdicts(ruleset)
-    sessions.remember(told_by_direction(live, ruleset))
-    left = sessions.end(one for one in live if verdicts.cuts(one)) if end else []
-    if not left:
-        return []
-    host = f"{change.wish.owner}: " if change.wish.owner else ""
-    commands = "; ".join(one.command for one in left[:NAMED])
-    return [f"{host}the kernel did not end {sentence(left)}. End them on the host: {commands}"]
+    refuse_lock_out(change.wish.ruleset, way_in())
 
 
 def _confirm(
-    backend: Optional[Backend], wish: DesiredState, token: str, runner: Runner, sessions: Sessions
+    backend: Optional[Backend], wish: DesiredState, token: str, runner: Runner, sessions: Optional[Sessions]
 ) -> dict[str, Any]:
     """Keep the change with this token; where it is no longer there, tell from the rules what became of it."""
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.changing import after_load, end
+
+    sessions = sessions or _of_host()
     with exclusive():
         journal = runner.journal()
         mine = journal if journal and journal.token == token else None
-        waits = mine is not None and mine.phase == WAITING and not mine.interrupted
+        waits = mine is not None and mine.waits_for(token)
         failed: list[str] = []
         if mine and waits:
             runner.clear(mine.reload)
@@ -161,7 +153,7 @@ def _confirm(
     if change.changed and not waits:
         what = f"the old state could not be brought back: {'; '.join(failed)};" if failed else OLD_RULES_BACK
         raise DbportsError(f"{what} the change was not confirmed in time", code="not_confirmed")
-    left = () if change.changed else _after_load(sessions, change)
+    left = [] if change.changed else end(sessions, change, after_load(sessions, change))
     change = replace(change, warnings=(*change.warnings, *left))
     return {**_result(change, choice), "changed": False, "diff": []}
 
@@ -184,36 +176,13 @@ def plan_change(backend: Translator, observed: Observed, wish: DesiredState) -> 
             code="cannot_encode",
             path="rules",
             fix="Leave these rules out, or let another firewall carry the host's rules: "
-            + " or ".join(item.name for item in BACKENDS if item.forwards),
+            + " or ".join(item.name for item in BACKENDS if item.load().forwards),
         )
     script = backend.encode(wish.ruleset, observed, persist=wish.persist)
     return decide(before, wish, script)
 
 
-def commit(backend: Backend, change: Change, observed: Observed, runner: Runner, timeout: float = 0) -> str:
-    """Carry out a change and see that it is there; on an error bring back what was observed and raise it.
-
-    :param timeout: seconds after which it is undone unless it is confirmed; with 0 it is finished at once.
-    :returns: the token of a change that waits to be confirmed, else nothing.
-    """
-    script = [*change.script.load, *change.script.keep]
-    return carry_out(runner, script, backend.undo(observed), lambda: _read_back(backend, change), timeout)
-
-
-def _read_back(backend: Backend, change: Change) -> None:
-    """Compare what the host carries after a change with what it should."""
-    after = backend.decode(backend.observe())
-    if after.ruleset != change.wish.ruleset:
-        raise DbportsError(
-            "the rules in force are not the wanted ones", code="not_loaded", value=after.ruleset.render()
-        )
-    if after.kept != change.script.kept:
-        raise DbportsError(
-            "what is kept for the next boot is not what is wanted", code="not_written", value=after.kept.render()
-        )
-
-
-def _result(change: Change, choice: Choice, token: str = "") -> dict[str, Any]:
+def _result(change: Change, choice: Choice) -> dict[str, Any]:
     ruleset, kept = change.wish.ruleset, change.script.kept
     return {
         "changed": change.changed,
@@ -228,5 +197,6 @@ def _result(change: Change, choice: Choice, token: str = "") -> dict[str, Any]:
         "foreign": [item.as_dict() for item in change.foreign],
         "cut": [item.as_dict() for item in change.cut],
         "warnings": list(change.warnings),
-        "confirm": token,
+        "confirm": "",
+        "confirm_command": [],
     }

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.arming import arm, signals_are_errors
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
     POLL,
@@ -57,6 +56,9 @@ def carry_out(
     :param timeout: seconds after which it is undone unless it is confirmed; with 0 it is finished at once.
     :returns: the token of a change that waits to be confirmed, else nothing.
     """
+    # Only a change needs it.
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.arming import arm, signals_are_errors
+
     with signals_are_errors() as deafen:
         journal = arm(runner, undo, script, timeout)
         try:

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._netstat import net_tools, netlink, proc, ss
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat import netlink, proc
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.owners import with_owners
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Row, Socket, State
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
@@ -24,8 +24,6 @@ TIMEOUT = 30.0
 
 Runner = Callable[[list[str]], Optional[str]]
 """Runs a command: its output, or None when it is not installed; raises DbportsError when it fails."""
-
-_TOOLS = {"netstat": net_tools, "ss": ss}
 
 
 def collect(
@@ -94,11 +92,14 @@ def _from_kernel(
 
 
 def _ask(tool: Literal["netstat", "ss"], run: Runner, proc_path: str) -> Iterable[Row]:
-    output = run([tool, *_TOOLS[tool].ARGUMENTS])
+    from ansible_collections.dbports.firewall.plugins.module_utils._netstat import net_tools, ss
+
+    reader = net_tools if tool == "netstat" else ss
+    output = run([tool, *reader.ARGUMENTS])
     if output is None:
         fix = "Install it, or set source to auto"
         raise DbportsError(f"{tool} is not installed", code="program_missing", fix=fix)
-    rows = _TOOLS[tool].parse_rows(output)
+    rows = reader.parse_rows(output)
     # ss prints no inode for a raw socket.
     return rows if tool == "netstat" else chain(rows, proc.read_tables(proc_path, proc.RAW))
 

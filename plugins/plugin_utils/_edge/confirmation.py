@@ -27,6 +27,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 Call = Callable[[dict[str, Any]], dict[str, Any]]
 """Calls the module that writes rulesets with these arguments beside its own."""
 
+RunOnHost = Callable[[list[str]], bool]
+"""Runs a command on the host, and tells whether it ended with success."""
+
 LONGEST = 300
 """Seconds after which a call is given up that gets no answer: several times what the module itself waits for."""
 
@@ -40,8 +43,11 @@ AFTERWARDS = 60
 """Seconds for which a host that was locked out is tried after it should have restored its old rules."""
 
 
-def change_and_confirm(call: Call, connection: ConnectionBase, timeout: int) -> dict[str, Any]:
-    """Call the module, and again over a new connection if something changed.
+def change_and_confirm(call: Call, run: RunOnHost, connection: ConnectionBase, timeout: int) -> dict[str, Any]:
+    """Call the module and, if something changed, confirm it over a new connection.
+
+    The host names a command that does that, because it takes far less than a second call of the module, and a busy
+    controller has to be back in time. Without a command, or where it fails, the module is called.
 
     :param timeout: seconds after which the host restores its old rules; 0 asks for no confirmation.
     :returns: the module's result, with ``confirmed`` when a change was confirmed.
@@ -53,12 +59,17 @@ def change_and_confirm(call: Call, connection: ConnectionBase, timeout: int) -> 
     except AnsibleConnectionFailure as error:
         text = f"If its rules were changed already, it restores the old ones by itself within {timeout} s."
         raise AnsibleConnectionFailure(f"{error} {text}" if timeout else str(error)) from error
-    token = result.pop("confirm", "")
+    token, command = result.pop("confirm", ""), result.pop("confirm_command", [])
     if not token or result.get("failed"):
         return result
-    answer, why = _come_back(lambda: call({"confirm": token}), connection, timeout)
-    if answer and not answer.get("failed"):
-        return {**result, "confirmed": True}
+
+    def confirm() -> dict[str, Any]:
+        return {} if command and run(command) else call({"confirm": token})
+
+    answer, why = _come_back(confirm, connection, timeout)
+    if answer is not None and not answer.get("failed"):
+        warnings = [*result.get("warnings", []), *answer.get("warnings", [])]
+        return {**result, **({"warnings": warnings} if warnings else {}), "confirmed": True}
     raise _locked_out(timeout, why, answer)
 
 

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import change_and_confirm
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import OBSERVATION_MODULE, call_module
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import (
     RULESET_MODULE,
+    cut_connection,
     observed_ruleset,
     ruleset_arguments,
 )
@@ -34,6 +38,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets
     watched_ports,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.cut import Asked, CutConnection, cut_lines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import returned
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import problem_lines
 
@@ -77,10 +82,51 @@ class HostAction(DbportsAction):
         """Call the module that writes rulesets; a change is kept only if the host answers over a new connection."""
 
         def call(more: dict[str, Any]) -> dict[str, Any]:
-            module_args = {**arguments, **more}
-            return call_module(self, RULESET_MODULE, module_args, task_vars)
+            result = call_module(self, RULESET_MODULE, {**arguments, **more}, task_vars)
+            # All the rules once more: every process that the result passes through would read and write them.
+            result.pop("invocation", None)
+            return result
 
-        return change_and_confirm(call, self._connection, arguments["confirm_timeout"])
+        def run(argv: list[str]) -> bool:
+            return bool(self._low_level_execute_command(shlex.join(argv))["rc"] == 0)
+
+        return change_and_confirm(call, run, self._connection, arguments["confirm_timeout"])
+
+    def ask(self, port_set: PortSet, more: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the established connections of the host that its part of the plan would cut, and change nothing.
+
+        The last host of a batch prints those of all hosts in one table. A host that cannot be asked is named there and
+        does not fail: a plan is made without hosts.
+
+        :param more: further arguments of the ruleset module.
+        """
+        asked = {**ruleset_arguments(port_set), **more, "allow_shrink": True, "cut_live": "allow"}
+        with self._checking():
+            try:
+                found = call_module(self, RULESET_MODULE, asked, task_vars)
+            except AnsibleConnectionFailure as error:
+                found = {"failed": True, "msg": str(error)}
+        cut: list[dict[str, Any]] = list(found.get("cut") or ())
+        failed = str(found.get("msg") or "it gave no reason") if found.get("failed") else ""
+        note(f"cut-{port_set.host}", {"cut": [cut_connection(one) for one in cut], "failed": failed})
+        if self.speaks_for_batch(task_vars):
+            notes = {name: noted(f"cut-{name}") for name in task_vars["ansible_play_batch"]}
+            everyone = {
+                name: Asked(tuple(CutConnection(*one) for one in data["cut"]), data["failed"])
+                for name, data in notes.items()
+                if data
+            }
+            self.show("cut", cut_lines(everyone))
+        return cut
+
+    @contextmanager
+    def _checking(self) -> Iterator[None]:
+        """Call modules in check mode, whatever the mode of the run."""
+        check, self._task.check_mode = self._task.check_mode, True
+        try:
+            yield
+        finally:
+            self._task.check_mode = check
 
     def note_ports(self, port_set: PortSet, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Note for the other hosts of this run where instances with dynamic ports listen; most hosts have none."""

@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host's port set as the arguments of the module that writes its ruleset."""
+"""A host's port set as the arguments of the module that writes its ruleset, and what that module says of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
     RuleKey,
     RulePeer,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.cut import CutConnection
 
 RULESET_MODULE = "dbports.firewall.ruleset"
 """The module for hosts that run Python."""
@@ -69,3 +70,18 @@ def _rule(key: RuleKey, peers: Mapping[str, RulePeer]) -> dict[str, Any]:
         "need": key.need,
         "guarded": key.guarded or key.direction == "out",
     }
+
+
+def cut_connection(found: Mapping[str, Any]) -> CutConnection:
+    """Return a connection that the module lists in ``cut`` in words."""
+    own, peer = found["local_port"], f"{found['peer']} port {found['peer_port']}"
+    if found.get("through"):
+        text = f"{found['protocol']} {own} from {peer} through this host to {found['local_address']}"
+    elif found["opened_by"] == "the peer":
+        text = f"{found['protocol']} {own} from {peer}"
+    else:
+        text = f"{found['protocol']} to {peer} from port {own}"
+    owner = ", ".join(
+        text for text in (found["process"], f"pid {found['pid']}" if found["pid"] is not None else "") if text
+    )
+    return CutConnection(text, found["opened_by"], owner, found["since"] or "")

@@ -24,6 +24,7 @@ RUN_VARIABLES = (
     "dbports_accept_conflicts",
     "dbports_allow_empty_plan",
     "dbports_allow_shrink",
+    "dbports_ask_hosts",
     "dbports_backend",
     "dbports_confirm_timeout",
     "dbports_cut_live",

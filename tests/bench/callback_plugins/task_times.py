@@ -17,12 +17,17 @@ DOCUMENTATION = """
 name: task_times
 type: aggregate
 short_description: Write the times of tasks where benchmarks read them
-description: Writes to the file that the environment variable DBPORTS_TIMES names.
+description:
+  - Writes to the file that the environment variable DBPORTS_TIMES names.
+  - With processor time where DBPORTS_CPU names files cpu.stat of control groups, separated by colons.
 """
 
 
 class CallbackModule(CallbackBase):
-    """A line for each task that worked, with all of its loop: its first tag, whether it changed anything, seconds."""
+    """A line for each task that worked, with all of its loop: its first tag, whether it changed anything, seconds.
+
+    The processor time is that of all processes of the control groups, in milliseconds.
+    """
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -32,9 +37,15 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self._start = 0.0
+        self._used: list[float] = []
+        self._groups = [Path(path) for path in os.environ.get("DBPORTS_CPU", "").split(":") if path]
+
+    def _processor(self) -> list[float]:
+        return [int(path.read_text(encoding="ascii").split()[1]) / 1000 for path in self._groups]
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Note when a task starts."""
+        self._used = self._processor()
         self._start = time.perf_counter()
 
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -44,6 +55,7 @@ class CallbackModule(CallbackBase):
             "tag": next(iter(result._task.tags), ""),
             "changed": bool(result._result.get("changed")),
             "seconds": seconds,
+            "processor": [after - before for before, after in zip(self._used, self._processor())],
         }
         with Path(os.environ["DBPORTS_TIMES"]).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")

@@ -22,9 +22,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 
 Opener = Literal["here", "peer"]
-CutLive = Literal["allow", "warn", "refuse"]
-CUT_LIVE: tuple[CutLive, ...] = ("allow", "warn", "refuse")
-"""What is done when rules would cut established connections: nothing, a warning, or nothing is loaded."""
 
 _OPEN = ("ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT")
 """States in which at least one side may still send data."""
@@ -41,6 +38,7 @@ class Connection(NamedTuple):
     :ivar established: whether both sides may send.
     :ivar services: those of the process, where a host has them (Windows).
     :ivar through: the port that a client of what is forwarded connected to, before any translation; else None.
+    :ivar since: when it was established, in UTC, such as ``2026-01-31T23:59:59Z``, where the kernel tells.
     """
 
     protocol: Literal["tcp", "udp"]
@@ -54,11 +52,13 @@ class Connection(NamedTuple):
     process: Optional[str] = None
     services: tuple[str, ...] = ()
     through: Optional[int] = None
+    since: Optional[str] = None
 
     def __str__(self) -> str:
         """Say it: ``tcp 1433 from 192.0.2.66 port 51000 (sqlservr, pid 71)``."""
         pid = f"pid {self.pid}" if self.pid is not None else ""
-        owner = ", ".join(text for text in (self.process or "", *self.services, pid) if text)
+        since = f"since {self.since}" if self.since else ""
+        owner = ", ".join(text for text in (self.process or "", *self.services, pid, since) if text)
         if self.through is not None:
             ends = f"{self.peer} port {self.peer_port} through this host to {self.local}"
             said = f"{self.protocol} {self.local_port} from {ends}"
@@ -79,6 +79,7 @@ class Connection(NamedTuple):
             "opened_by": "this host" if self.opener == "here" else "the peer",
             "process": self.process,
             "pid": self.pid,
+            "since": self.since,
             **({"through": True} if self.through is not None else {}),
             **({"services": list(self.services)} if self.services else {}),
         }

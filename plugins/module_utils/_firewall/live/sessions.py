@@ -14,7 +14,9 @@ import contextlib
 import errno
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
@@ -35,7 +37,7 @@ _DUMP = 0x300
 _DESTROY = 21
 _NEW, _GET, _DELETE = 0x100, 0x101, 0x102
 _NESTED = 0x8000
-_ORIGINAL, _REPLY, _STATUS, _PROTOCOL_STATE, _TIMEOUT = 1, 2, 3, 4, 7
+_ORIGINAL, _REPLY, _STATUS, _PROTOCOL_STATE, _TIMEOUT, _TIMES = 1, 2, 3, 4, 7, 20
 _SETTLED, _TRANSLATED = 0x2 | 0x4 | 0x8, 0x10 | 0x20
 _ESTABLISHED = 3
 _SACK, _LIBERAL = 0x2, 0x8
@@ -43,6 +45,9 @@ _NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 _LIFE = {"tcp": 432000, "udp": 120}
 """Seconds for which the tracking keeps a silent connection by default: nf_conntrack_tcp_timeout_established and
 nf_conntrack_udp_timeout_stream."""
+
+_NOTES_TIMES = Path("/proc/sys/net/netfilter/nf_conntrack_timestamp")
+"""Whether the tracking notes when connections began; by default it does not."""
 
 _WAIT = 10
 """Seconds; the kernel answers at once."""
@@ -57,7 +62,7 @@ class Sessions:
         outbound = any(item.direction == "out" for item in ruleset.guards)
         ports = [port for item in ruleset.guards for port in item.ports]
         try:
-            found = tuple(connections(collect(ports=None if outbound else ports)[1]))
+            found = _dated(connections(collect(ports=None if outbound else ports)[1]))
         except DbportsError as error:
             return Live(unknown=error.reason)
         if any(item.forward for item in ruleset.guards):
@@ -95,6 +100,27 @@ def _can_remember() -> bool:
     with contextlib.suppress(OSError), _Netlink(NETLINK_NETFILTER) as kernel:
         return kernel.do(_GET, 0, _key(Connection("tcp", nobody, 1, nobody, 1, "here"))) in (0, errno.ENOENT)
     return False
+
+
+def _dated(found: Sequence[Connection]) -> tuple[Connection, ...]:
+    """Return connections with the time since when they exist, where the tracking notes it and saw them begin.
+
+    Nothing else of the kernel tells it: neither a socket nor the descriptor that holds it has a time.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if int(_NOTES_TIMES.read_text(encoding="ascii")):
+            with _Netlink(NETLINK_NETFILTER) as kernel:
+                return tuple(one._replace(since=_since(kernel.get(_GET, _key(one)))) for one in found)
+    return tuple(found)
+
+
+def _since(data: bytes) -> Optional[str]:
+    entry = _read_entry(data)
+    times = dict(_attributes(dict(_attributes(data[4:])).get(_TIMES, b"")))
+    start = times.get(1, b"")
+    if entry is None or entry.liberal or len(start) != 8:
+        return None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int.from_bytes(start, "big") // 10**9))
 
 
 class _Entry(NamedTuple):

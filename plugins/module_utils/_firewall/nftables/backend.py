@@ -10,17 +10,15 @@ from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import FAMILIES, judge_saved
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables, other_program
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
     Listing,
+    is_own,
     own_objects,
     read_listing,
 )
@@ -145,12 +143,30 @@ def _of_iptables(listing: str) -> dict[str, str]:
 def _judge(listing: Listing, observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
     """Judge the foreign tables, those of iptables as its own programs print them where nft cannot say what they do."""
     found: list[ForeignFinding] = []
+    if any(observed.get(f"{kind} {family}") for kind in (LEGACY, XT) for family in PROGRAMS):
+        listing, found = _judge_iptables(listing, observed, ruleset)
+    if not any(kind == "chain" and not is_own(kind, body) for kind, body in listing):
+        return found
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
+
+    return judge_foreign(listing, ruleset) + found
+
+
+def _judge_iptables(listing: Listing, observed: Observed, ruleset: Ruleset) -> tuple[Listing, list[ForeignFinding]]:
+    """Judge what the programs of iptables print; returns the other tables, and what was found."""
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import (
+        FAMILIES,
+        judge_saved,
+    )
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
+
+    found: list[ForeignFinding] = []
     for family, word in FAMILIES.items():
         legacy, saved = (read_tables(observed.get(f"{kind} {family}", "")) for kind in (LEGACY, XT))
         listing = [item for item in listing if item[1].get("family") != word or item[1].get("table") not in saved]
         found += judge_saved(saved, family, ruleset, other_program("legacy", family))
         found += judge_saved(legacy, family, ruleset, other_program("nf_tables", family))
-    return judge_foreign(listing, ruleset) + found
+    return listing, found
 
 
 def _load(observed: Observed, text: str) -> tuple[Step, ...]:

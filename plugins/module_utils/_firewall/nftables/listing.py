@@ -52,8 +52,13 @@ def listing_of(objects: Sequence[Node]) -> Listing:
 def own_objects(listing: Listing) -> Iterator[tuple[str, Mapping[str, Node]]]:
     """Yield the objects of the own table."""
     for kind, body in listing:
-        if body.get("family") == FAMILY and body.get("name" if kind == "table" else "table") == TABLE:
+        if is_own(kind, body):
             yield kind, body
+
+
+def is_own(kind: str, body: Mapping[str, Node]) -> bool:
+    """Tell whether an object is the own table, or in it."""
+    return body.get("family") == FAMILY and body.get("name" if kind == "table" else "table") == TABLE
 
 
 def fields(node: Node) -> Mapping[str, Node]:

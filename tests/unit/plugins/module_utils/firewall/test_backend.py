@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
     BACKENDS,
     CHOICES,
+    Known,
+    backends_of_host,
     choose_backend,
 )
 
@@ -129,3 +132,22 @@ def test_every_registered_firewall_can_be_chosen() -> None:
     """By the names that the documentation lists, in the order in which they are asked."""
     names = [item.name for item in BACKENDS]
     assert names == [name for name in CHOICES if name in names]
+
+
+def test_only_what_may_be_here_is_loaded(tmp_path: Path) -> None:
+    """By its program or by a file, also where rules are kept of a firewall whose program is gone."""
+    kept = tmp_path / "kept"
+    known = Known("pf", "no-such-program", (str(kept),), lambda: pytest.fail("it was loaded"))
+    assert not known.may_be_here()
+    kept.touch()
+    assert known.may_be_here()
+    assert Known("pf", "sh", (), known.load).may_be_here()
+
+
+def test_the_one_that_is_asked_for_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the error can say why it does not govern the host."""
+    monkeypatch.setattr(Known, "may_be_here", lambda _self: False)
+    assert [item.name for item in backends_of_host("firewalld")] == ["firewalld"]
+    assert backends_of_host() == ()
+    with pytest.raises(DbportsError, match="no supported firewall on this host: firewalld, ufw, nftables, iptables"):
+        choose_backend()

@@ -31,6 +31,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner 
     Lock,
     Runner,
     boot,
+    confirm,
     watch,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
@@ -211,6 +212,29 @@ class TestConfirmation:
         later(monkeypatch)
         watch(host, token)
         assert host.carried == NEW
+
+    def test_a_command_confirms_it(self, host: Host) -> None:
+        """It needs only what lies on the host, keeps a change that waits for just this token, and that only once."""
+        result = host.bring("mssql", confirm_timeout=30)
+        assert result["confirm_command"] == [sys.executable, "-IBS", SOURCE, "confirm", result["confirm"]]
+        assert not confirm(host, "another")
+        assert host.journal() is not None
+        assert confirm(host, result["confirm"])
+        assert (host.carried, host.left()) == (NEW, [])
+        assert not confirm(host, result["confirm"])
+
+    @pytest.mark.parametrize("event", ["time-out", "restart"])
+    def test_a_command_that_comes_late(self, host: Host, monkeypatch: pytest.MonkeyPatch, event: str) -> None:
+        """It says so, and changes nothing."""
+        token = host.bring("mssql", confirm_timeout=30)["confirm"]
+        if event == "restart":
+            restart(monkeypatch)
+        else:
+            later(monkeypatch)
+            watch(host, token)
+        before = (host.carried, host.left())
+        assert not confirm(host, token)
+        assert (host.carried, host.left()) == before
 
     def test_it_is_not_confirmed(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         """The old state is back, and a late confirmation says so."""

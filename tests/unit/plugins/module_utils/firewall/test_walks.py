@@ -133,7 +133,7 @@ def bring(wanted: DesiredState, memory: Memory, check: bool = False) -> dict[str
 def test_it_is_picked_up(tmp_path: Path) -> None:
     """A backend that governs a host is taken; without one it is an error."""
     memory = Memory(tmp_path)
-    known: tuple[Backend, ...] = (memory, *BACKENDS)
+    known: tuple[Backend, ...] = (memory, *(item.load() for item in BACKENDS))
     assert choose_backend("auto", backends=[memory]).backend is memory
     assert choose_backend("memory", backends=known).reason == "it was asked for"
     memory.here = False

@@ -49,6 +49,11 @@ class Connection(ConnectionBase):
         raise NotImplementedError
 
 
+def refused(_argv: list[str]) -> bool:
+    """Run nothing on the host."""
+    return False
+
+
 class Plain(Connection):
     """A connection without a reset of its own."""
 
@@ -76,7 +81,11 @@ def play(*answers: Any, plain: bool = False, timeout: int = 30) -> tuple[dict[st
             raise answer
         return dict(answer)
 
-    return change_and_confirm(call, (Plain if plain else Connection)(log), timeout), log
+    def run(argv: list[str]) -> bool:
+        log.append(argv)
+        return argv == ["works"]
+
+    return change_and_confirm(call, run, (Plain if plain else Connection)(log), timeout), log
 
 
 GONE = AnsibleConnectionFailure("No route to host")
@@ -88,6 +97,20 @@ def test_a_change_is_confirmed_over_a_new_connection(plain: bool, ended: str) ->
     result, log = play(CHANGED, {"changed": False}, plain=plain)
     assert result == {"changed": True, "confirmed": True, "diff": []}
     assert log == [{}, ended, {"confirm": "token"}]
+
+
+def test_the_command_that_the_host_names_confirms() -> None:
+    """It takes a fraction of what a second call of the module takes."""
+    result, log = play({**CHANGED, "confirm_command": ["works"]})
+    assert result == {"changed": True, "confirmed": True, "diff": []}
+    assert log == [{}, "reset", ["works"]]
+
+
+def test_the_module_is_called_where_the_command_fails() -> None:
+    """It knows what became of the change; its warnings are not lost."""
+    result, log = play({**CHANGED, "confirm_command": ["fails"], "warnings": ["a"]}, {"warnings": ["b"]})
+    assert log == [{}, "reset", ["fails"], {"confirm": "token"}]
+    assert result["warnings"] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +166,7 @@ def test_a_call_that_hangs_is_given_up_with_all_that_it_started(monkeypatch: pyt
         raise AssertionError("it went on")
 
     with pytest.raises((AnsibleConnectionFailure, AssertionError), match=r"did not answer|it went on"):
-        change_and_confirm(call, Connection([]), 0)
+        change_and_confirm(call, refused, Connection([]), 0)
     assert [process.wait(60) for process in started] == [-signal.SIGTERM] * 2
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
@@ -158,6 +181,7 @@ def test_the_limit_of_the_task_stays(monkeypatch: pytest.MonkeyPatch, left: floa
         signal.setitimer(signal.ITIMER_REAL, left)
         change_and_confirm(
             lambda _more: seen.append(signal.getitimer(signal.ITIMER_REAL)[0]) or {"changed": False},
+            refused,
             Connection([]),
             0,
         )
