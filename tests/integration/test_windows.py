@@ -65,7 +65,7 @@ class Site:
             "sql01": {"ansible_host": SERVER, **windows, **({"dbports_servers": [self.server]} if self.server else {})},
             "app": {"ansible_host": CLIENT, **linux},
         }
-        common = {"ansible_python_interpreter": sys.executable, "dbports_persist": True, "dbports_probe_timeout": 1}
+        common = {"ansible_python_interpreter": sys.executable, "dbports_persist": True, "dbports_probe_timeout": 10}
         inventory = {"all": {"vars": {**common, **variables}, "hosts": hosts}}
         result = self.runner(playbook, inventory, *arguments)
         self.state = json.loads(self.state_file.read_text())
@@ -228,7 +228,7 @@ class Reverse:
             name: {"ansible_host": address, **(linux if name == "db" else windows)} for name, address in REVERSE.items()
         }
         hosts["db"]["dbports_servers"] = servers
-        common = {"ansible_python_interpreter": sys.executable, "dbports_probe_timeout": 2}
+        common = {"ansible_python_interpreter": sys.executable, "dbports_probe_timeout": 6}
         return self.runner(playbook, {"all": {"vars": common, "hosts": hosts}})
 
     def findings(self, host: str) -> set[tuple[str, str]]:
