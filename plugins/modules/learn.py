@@ -18,6 +18,7 @@ description:
   - A further run adds what it sees to the file, so that clients are found that connect only at times. Nothing is
     removed, and what was written into it by hand stays.
   - Hosts that declare C(dbports_servers) are left alone, and so are programs that listen only on loopback.
+  - A program is known by its name, which any user of the host can choose.
 options:
   learn_dir:
     description: The directory on the controller in which each host gets a file.

@@ -14,8 +14,8 @@ description:
   - Lists the TCP, UDP and raw sockets of a host with their state and their process, as C(netstat) shows them.
   - On Windows, C(netstat -ano) is run by M(ansible.windows.win_powershell) and read on the controller.
   - The structure is the same for netlink, C(netstat), C(ss) and C(/proc).
-  - On a host with thousands of sockets most of the time is that of returning them. Use O(ports) or O(processes) to
-    return only those that matter.
+  - On a host with thousands of sockets, returning them all takes time here and on the controller. Use O(ports) or
+    O(processes) to return only those that matter.
   - Only root sees the owner of every socket; other users see only the owners of their own sockets.
 options:
   source:
