@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook learn on lab hosts: processes with the names of databases, and a plan of what was learned."""
+"""The playbook learn on lab hosts: stand-ins and programs that bear the names of databases, planned as learned."""
 
 from __future__ import annotations
 
@@ -43,13 +43,17 @@ CLIENT = (
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """A host with two database programs, a client, and a host that declares its server."""
+    """A host with four database programs, a client, and a host that declares its server."""
     with Lab() as lab:
         for name, address in HOSTS.items():
             lab.host(name, [f"{address}/24"])
         for name, *ports in (("postgres", "5433"), ("etcd", "2379", "2380")):
             lab.hosts["db"].popen([sys.executable, "-c", SERVER, name, *ports], stdin=subprocess.PIPE)
             lab.hosts["db"].wait_for(*(f"tcp/{port}" for port in ports))
+        for engine, option, port in (("sql602", "--port-base", 6001), ("mssql", "--port", 14330)):
+            command = [sys.executable, str(HERE.parent / "lab" / "stand_ins.py"), engine, option, str(port)]
+            lab.hosts["db"].popen(command, stdout=subprocess.DEVNULL)
+        lab.hosts["db"].wait_for("udp/6001", "tcp/6002", "tcp/14330")
         yield lab
 
 
@@ -81,7 +85,9 @@ def test_learned_reviewed_and_planned(lab: Lab, run_playbook: Any) -> None:
     learned = yaml.safe_load(files[0].read_text())
     assert sorted(learned["dbports_servers"], key=lambda item: item["engine"]) == [
         {"engine": "etcd", "nodes": [], "clients": []},
+        {"engine": "mssql", "instances": [{"name": "MSSQLSERVER", "tcp_port": 14330}], "clients": []},
         {"engine": "postgresql", "port": 5433, "clients": ["app"]},
+        {"engine": "sql602", "port_base": 6001, "clients": []},
     ]
     moved = {"host_vars/db.yml": files[0].read_text()}
     plan = run_playbook(PLAN, inventory, files=moved)
