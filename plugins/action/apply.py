@@ -36,6 +36,7 @@ class ActionModule(HostAction):
         "persist": {"type": "bool", "default": True},
         "confirm_timeout": {"type": "int", "default": 30},
         "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
+        "chains": {"type": "list", "elements": "str", "default": []},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +51,7 @@ class ActionModule(HostAction):
         refuse_conflicts(plan.index.conflicts, args["accept_conflicts"])
         if not args["allow_empty_plan"]:
             refuse_empty_plan(plan.index)
-        more = {**common, **{key: args[key] for key in ("allow_shrink", "cut_live", "persist")}}
+        more = {**common, **{key: args[key] for key in ("allow_shrink", "cut_live", "persist", "chains")}}
         port_set = plan.host(host)
         result = self.apply_port_set(port_set, more, task_vars)
         result["plan_id"] = plan.plan_id

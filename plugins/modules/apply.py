@@ -74,6 +74,13 @@ options:
     type: str
     choices: [auto, firewalld, ufw, nftables, iptables]
     default: auto
+  chains:
+    description:
+      - Base chains of the host's own nftables table that are to call the rules, see
+        O(dbports.firewall.ruleset#module:chains).
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:

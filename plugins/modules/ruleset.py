@@ -185,6 +185,17 @@ options:
     type: str
     choices: [auto, firewalld, ufw, nftables, iptables]
     default: auto
+  chains:
+    description:
+      - Base chains of a table of the host's owner, each as C(nft) names it, such as V(inet filter input). The rules are
+        then chains and sets C(dbports_*) in that table, called by the first rule of these chains. So an accept lets the
+        declared clients in although the owner's chain drops by policy.
+      - Rules for what goes out need a chain with the hook output of the same table as well. The table must be of the
+        family inet; all else in it stays as it is.
+      - By default the rules are in a table of their own, C(inet dbports). Setting or removing this moves them.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action]
 attributes:
   check_mode:
@@ -465,6 +476,7 @@ def main() -> None:
             "owner": {"type": "str", "default": ""},
             "former_name": {"type": "str", "default": ""},
             "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
+            "chains": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )

@@ -356,6 +356,14 @@ ROLES: dict[str, Spec] = {
             },
             "dbports_confirm_timeout": _CONFIRM,
             "dbports_backend": _BACKEND,
+            "dbports_chains": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "description": "Base chains of the host's own nftables table, such as V(inet filter input), which call "
+                "the rules in their first rule. For hosts whose own table drops by policy: an accept there lets the "
+                "declared clients in. By default the rules are in a table of their own.",
+            },
             "dbports_platform": _PLATFORM,
         },
     },

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional, Protocol, runtime_checkable
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
@@ -144,6 +144,32 @@ class Choice(NamedTuple):
 
     backend: Backend
     reason: str
+
+
+@runtime_checkable
+class Placeable(Protocol):
+    """A backend whose rules can be called by chains of the host's owner."""
+
+    def called_by(self, chains: tuple[str, ...]) -> Backend:
+        """Return the same backend with its rules called by these chains; none: where they are by default."""
+
+
+def called_by(backend: Backend, chains: Sequence[str]) -> Backend:
+    """Return a firewall whose rules are called by chains of the host's owner, if the user names any.
+
+    :raises DbportsError: when it has no such chains.
+    """
+    if isinstance(backend, Placeable):
+        return backend.called_by(tuple(chains))
+    if chains:
+        raise DbportsError(
+            f"{backend.name} governs this host, and its rules cannot be called by chains of the host's owner",
+            code="wrong_backend",
+            path="chains",
+            value=list(chains),
+            fix="Leave chains (dbports_chains) out",
+        )
+    return backend
 
 
 def choose_backend(name: str = AUTO, *, absent: bool = False, backends: Optional[Sequence[Backend]] = None) -> Choice:

@@ -43,6 +43,7 @@ class DesiredState:
     :ivar former_owner: a name whose rules it may take over.
     :ivar backend: the name of the firewall that is asked for, or ``auto``.
     :ivar cut_live: what is done when established connections would be cut.
+    :ivar chains: base chains of a table of somebody else that are to call the rules; none: the own table.
     """
 
     ruleset: Ruleset
@@ -54,6 +55,7 @@ class DesiredState:
     former_owner: str = ""
     backend: str = "auto"
     cut_live: CutLive = "warn"
+    chains: tuple[str, ...] = ()
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> DesiredState:
@@ -76,6 +78,7 @@ class DesiredState:
             former_owner=former,
             backend=str(arguments.get("backend") or "auto"),
             cut_live=_read_cut_live(arguments.get("cut_live", "warn")),
+            chains=tuple(arguments.get("chains") or ()),
         )
 
 

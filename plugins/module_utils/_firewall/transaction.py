@@ -15,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend
     Backend,
     Choice,
     Translator,
+    called_by,
     choose_backend,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
@@ -107,7 +108,8 @@ def _of_host() -> Sessions:
 
 
 def _choice(backend: Optional[Backend], wish: DesiredState) -> Choice:
-    return Choice(backend, "it was given") if backend else choose_backend(wish.backend, absent=wish.absent)
+    choice = Choice(backend, "it was given") if backend else choose_backend(wish.backend, absent=wish.absent)
+    return choice._replace(backend=called_by(choice.backend, () if wish.absent else wish.chains))
 
 
 def _prepare(

@@ -36,6 +36,7 @@ RUN_VARIABLES = (
     "dbports_gateways_rules",
     "dbports_hosts",
     "dbports_learn_dir",
+    "dbports_chains",
     "dbports_persist",
     "dbports_plan",
     "dbports_plan_dir",

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from functools import partial
 from typing import Optional
 
@@ -27,6 +29,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     BootPlace,
     Persistence,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.placed import (
+    PREFIX,
+    Place,
+    as_own_table,
+    back_text,
+    found_places,
+    misplaced,
+    named_table,
+    placed_text,
+    read_place,
+    script,
+    without_base,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft, load_command
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
     ForeignFinding,
@@ -36,9 +51,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step
 
-PROGRAM, LISTING, OWN_TABLE, KEPT, BOOT = "program", "listing", "own table", "kept", "boot"
-"""What is observed: the path of nft or nothing, its JSON, the text that brings the own table back, the own files, and
-how the host boots."""
+PROGRAM, LISTING, OWN_TABLE, PLACED, KEPT, BOOT = "program", "listing", "own table", "placed", "kept", "boot"
+"""What is observed: the path of nft or nothing, its JSON, the text that brings the own table back, those that bring own
+chains in tables of others back, the own files, and how the host boots."""
 
 LEGACY, XT = "legacy", "xt"
 """What is observed for each family: what iptables-legacy-save prints, whose rules nft does not list, and what
@@ -50,15 +65,27 @@ class Nftables:
 
     :param nft: the program; None looks for it.
     :param persistence: the files; None takes those of the host.
+    :param chains: base chains of somebody else's table that are to call the own ones, see :mod:`placed`; none: the own
+        table; None: wherever the rules are.
     """
 
     name = "nftables"
     forwards = True
     exclusive = False
 
-    def __init__(self, nft: Optional[Nft] = None, persistence: Optional[Persistence] = None) -> None:
+    def __init__(
+        self,
+        nft: Optional[Nft] = None,
+        persistence: Optional[Persistence] = None,
+        chains: Optional[tuple[str, ...]] = None,
+    ) -> None:
         self._given = nft
+        self._chains = chains
         self._persistence = persistence or Persistence()
+
+    def called_by(self, chains: tuple[str, ...]) -> Nftables:
+        """Return the same backend with its rules in the table of these base chains; none: in the own table."""
+        return Nftables(self._given, self._persistence, chains)
 
     def governs(self) -> Optional[str]:
         """Tell that rules may be here: nft is installed."""
@@ -69,17 +96,20 @@ class Nftables:
         if self._persistence.current().files:
             return True
         nft = self._nft()
-        return nft is not None and nft.has_own_table()
+        return nft is not None and (nft.has_own_table() or nft.has_chain(PREFIX))
 
     def observe(self) -> Observed:
         """Read the ruleset and the own files; where nft is missing there may still be files."""
         nft = self._nft()
         texts = {KEPT: kept_to_text(self._persistence.current()), OWN_TABLE: DELETE, LISTING: "", PROGRAM: ""}
+        texts[PLACED] = "{}"
         if nft:
             texts[PROGRAM] = nft.path
             texts[LISTING] = nft.listing()
-            if any(own_objects(read_listing(texts[LISTING]))):
+            listing = read_listing(texts[LISTING])
+            if any(own_objects(listing)):
                 texts[OWN_TABLE] = nft.own_text(texts[LISTING])
+            texts[PLACED] = json.dumps({place.table: back_text(nft, listing, place) for place in found_places(listing)})
             texts.update(_of_iptables(texts[LISTING]))
         texts[BOOT] = self._persistence.place(nft.path if nft else None).to_text()
         return texts
@@ -87,17 +117,22 @@ class Nftables:
     def decode(self, observed: Observed) -> State:
         """Read the own table and the own files."""
         listing = read_listing(observed[LISTING])
+        place = self._place(listing)
+        foreign = without_base(listing, place) if place else listing
         return State(
-            ruleset=decode(listing),
+            ruleset=_read(listing, place, anywhere=self._chains is None),
             kept=kept_from_text(observed[KEPT]),
-            foreign=partial(_judge, listing, observed),
-            place=f"table {FAMILY} {TABLE}",
+            foreign=partial(_judge, foreign, observed),
+            place=f"chains {PREFIX}* of table {FAMILY} {place.table}" if place else f"table {FAMILY} {TABLE}",
             unseen="" if observed[PROGRAM] else "the program nft is missing",
         )
 
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
         """Write the table and the files that load it at boot."""
         place = BootPlace.from_text(observed[BOOT])
+        tables = self._tables(observed)
+        if tables:
+            return self._encode_placed(wanted, observed, tables, persist=persist)
         text = encode(wanted)
         keep = persist and bool(wanted)
         kept = place.wanted(text if keep else None)
@@ -112,12 +147,39 @@ class Nftables:
         """Let nft check the rules."""
         for step in script.load:
             if isinstance(step, RunCommand):
-                self._needed().check(step.text)
+                self._needed().check(step)
 
     def undo(self, observed: Observed) -> tuple[Step, ...]:
         """Load the old table, then bring back the files."""
         table = _load(observed, observed[OWN_TABLE]) if observed[PROGRAM] else ()
+        tables = self._tables(observed)
+        if tables and observed[PROGRAM]:
+            there = "\n".join(json.loads(observed[PLACED]).values())
+            table = (_run(script(tables, there)), *(table if observed[OWN_TABLE] != DELETE else ()))
         return (*table, *BootPlace.from_text(observed[BOOT]).own.undo_steps(kept_from_text(observed[KEPT])))
+
+    def _encode_placed(self, wanted: Ruleset, observed: Observed, tables: set[str], *, persist: bool) -> Script:
+        """Write what :meth:`encode` does where own chains are in tables of others, or are to be."""
+        boot, place = BootPlace.from_text(observed[BOOT]), self._place(read_listing(observed[LISTING]))
+        text = placed_text(wanted, place) if place else encode(wanted)
+        keep = persist and bool(wanted)
+        again = script([place.table] if place else [], text) if keep else None
+        kept = boot.placed(again) if place else boot.wanted(text if keep else None)
+        return Script(
+            load=(_run(script(tables, text)),) if observed[PROGRAM] else (),
+            keep=boot.own.keep_steps(kept_from_text(observed[KEPT]), kept),
+            kept=kept,
+            not_kept=(boot.placed_reason if place else boot.reason) if keep else None,
+        )
+
+    def _place(self, listing: Listing) -> Optional[Place]:
+        """Return where the own chains are to be; None is the own table."""
+        found = found_places(listing)
+        return (found[0] if found else None) if self._chains is None else read_place(listing, self._chains)
+
+    def _tables(self, observed: Observed) -> set[str]:
+        """Return the tables of others that have own chains, or are to have them."""
+        return {*json.loads(observed[PLACED]), *([named_table(self._chains)] if self._chains else [])}
 
     def _nft(self) -> Optional[Nft]:
         return self._given or Nft.locate()
@@ -129,6 +191,25 @@ class Nftables:
                 "the program nft is missing", code="program_missing", fix="Install the package nftables on the host"
             )
         return nft
+
+
+def _read(listing: Listing, place: Optional[Place], *, anywhere: bool) -> Ruleset:
+    """Read the own rules, in the own table or in those of others; what is in the wrong place is unexpected.
+
+    :param anywhere: whether every place is right.
+    """
+    found = {TABLE: decode(listing)} if any(own_objects(listing)) else {}
+    for there in found_places(listing):
+        read = decode(as_own_table(listing, there))
+        wrong = misplaced(listing, place if place and place.table == there.table else there)
+        found[there.table] = replace(read, unexpected=(*read.unexpected, *wrong))
+    right = place.table if place else TABLE
+    if not found:
+        return Ruleset()
+    main = found.get(right) or next(iter(found.values()))
+    wrong_tables = [table for table in found if table != right] if not anywhere or len(found) > 1 else []
+    strays = tuple(f"rules in table {FAMILY} {table}" for table in wrong_tables)
+    return replace(main, unexpected=(*main.unexpected, *strays))
 
 
 def _of_iptables(listing: str) -> dict[str, str]:
@@ -167,6 +248,11 @@ def _judge_iptables(listing: Listing, observed: Observed, ruleset: Ruleset) -> t
         found += judge_saved(saved, family, ruleset, other_program("legacy", family))
         found += judge_saved(legacy, family, ruleset, other_program("nf_tables", family))
     return listing, found
+
+
+def _run(text: str) -> RunCommand:
+    """Return the step that runs a script."""
+    return RunCommand(("sh", "-s"), text)
 
 
 def _load(observed: Observed, text: str) -> tuple[Step, ...]:

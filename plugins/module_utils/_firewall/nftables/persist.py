@@ -28,6 +28,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 
 UNIT = "dbports-firewall.service"
 RULESET_FILE = f"{DIRECTORY}/ruleset.nft"
+SCRIPT_FILE = f"{DIRECTORY}/ruleset.sh"
+"""What loads rules into a table of somebody else: a script, because it has to look what is there."""
+
 CONFIGURATIONS = ("/etc/nftables.conf", "/etc/nftables.nft", "/etc/sysconfig/nftables.conf")
 INCLUDED_NAME = "dbports.nft"
 NFT = "/usr/sbin/nft"
@@ -50,6 +53,28 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart={nft} -f /etc/dbports/ruleset.nft
 ExecReload={nft} -f /etc/dbports/ruleset.nft
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+_PLACED_UNIT_TEXT = f"""\
+# Written by the Ansible collection dbports.firewall; changes are lost.
+[Unit]
+Description=Guarded ports of dbports.firewall
+Documentation=man:nft(8)
+DefaultDependencies=no
+RequiresMountsFor={DIRECTORY}
+After=nftables.service
+Before=network-pre.target shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh {SCRIPT_FILE}
+ExecReload=/bin/sh {SCRIPT_FILE}
 
 [Install]
 WantedBy=sysinit.target
@@ -122,16 +147,39 @@ class BootPlace(NamedTuple):
         files += [KeptFile(DROP_IN_FILE, 0o644, self._drop_in())] if self.commands else []
         return self.own.unit_kept(_UNIT_TEXT.format(nft=self.nft), *files)
 
+    @property
+    def placed_reason(self) -> Optional[str]:
+        """Why nothing can be kept on this host of rules in a table of somebody else; None when it can."""
+        if self.systemd:
+            return self.reason
+        return "systemd does not run here: the ruleset is loaded but will not come back after a reboot"
+
+    def placed(self, script: Optional[str]) -> Kept:
+        """Return what keeps a script that puts rules into a table of somebody else; None: nothing is kept.
+
+        It follows the commands of nftables.service: in one transaction with the host's own ruleset it would make that
+        fail when its owner has removed the table. Until it has run, the owner's table decides.
+        """
+        if script is None or self.placed_reason:
+            return Kept()
+        files = [KeptFile(SCRIPT_FILE, 0o600, script)]
+        files += [KeptFile(DROP_IN_FILE, 0o644, self._follow(f"-/bin/sh {SCRIPT_FILE}"))] if self.commands else []
+        return self.own.unit_kept(_PLACED_UNIT_TEXT, *files)
+
+    @staticmethod
+    def _follow(command: str) -> str:
+        """Write what runs a command after those of nftables.service."""
+        lines = [f"{moment}={command}" for moment in ("ExecStartPost", "ExecReload", "ExecStopPost")]
+        return "\n".join([HEADER + "[Unit]", "RequiresMountsFor=/etc/dbports", "", "[Service]", *lines, ""])
+
     def _drop_in(self) -> str:
         """Write what makes nftables.service load the own table with whatever it does, in the same transaction.
 
         Where its commands are not understood the own table follows them.
         """
-        follow = f"-{self.nft} -f {RULESET_FILE}"
-        lines = [HEADER + "[Unit]", "RequiresMountsFor=/etc/dbports", "", "[Service]"]
         if None in self.commands:
-            lines += [f"ExecStartPost={follow}", f"ExecReload={follow}", f"ExecStopPost={follow}"]
-            return "\n".join([*lines, ""])
+            return self._follow(f"-{self.nft} -f {RULESET_FILE}")
+        lines = [HEADER + "[Unit]", "RequiresMountsFor=/etc/dbports", "", "[Service]"]
         for name, command in zip(_COMMANDS, self.commands):
             # What is loaded from the configuration includes the own file already.
             if not self.included or "include" not in (command or ""):
@@ -141,7 +189,7 @@ class BootPlace(NamedTuple):
     @property
     def own(self) -> OwnFiles:
         """What may be kept here."""
-        return OwnFiles(UNIT, (RULESET_FILE, DROP_IN_FILE, *self.included), self.systemd, self.masked)
+        return OwnFiles(UNIT, (RULESET_FILE, SCRIPT_FILE, DROP_IN_FILE, *self.included), self.systemd, self.masked)
 
 
 class Persistence:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar, Optional
 
@@ -104,6 +105,15 @@ class Nft:
         """Tell whether the own table is there, without reading what any table holds."""
         return f"table {FAMILY} {TABLE}" in self._checked("list", "tables", FAMILY).splitlines()
 
+    def has_chain(self, prefix: str) -> bool:
+        """Tell whether a chain whose name begins so is in any table, without reading rules or sets."""
+        return f"\n\tchain {prefix}" in self._checked("list", "chains", FAMILY)
+
+    def objects(self, table: str, names: Sequence[tuple[str, str]]) -> str:
+        """Return the text that brings sets and chains of a table back, which are named by kind and name."""
+        texts = [self._checked("-s", "list", kind, FAMILY, table, name) for kind, name in names]
+        return "".join(text.rstrip("\n") + "\n" for text in texts)
+
     def own_text(self, listing: str) -> str:
         """Return what brings the own table, which must exist, back as it is now, counters at zero.
 
@@ -120,9 +130,12 @@ class Nft:
                 return json.dumps({"nftables": [{"add": place}, {"delete": place}, *json.loads(own)["nftables"]]})
         return DELETE + self._checked("-s", "list", "table", FAMILY, TABLE)
 
-    def check(self, text: str) -> None:
-        """Let nft and the kernel check a text without changing anything."""
-        self._checked("-c", *LOAD, text=text)
+    def check(self, step: RunCommand) -> None:
+        """Let nft and the kernel check what a step would load, without changing anything."""
+        if step.argv[0] == "sh":
+            run_checked([*step.argv, "--", "-c"], step.text, runner=self._run, hint=_hint)
+        else:
+            self._checked("-c", *LOAD, text=step.text)
 
     def _checked(self, *arguments: str, text: str = "") -> str:
         return run_checked([self.path, *arguments], text, runner=self._run, hint=_hint)

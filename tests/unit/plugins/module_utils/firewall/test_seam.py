@@ -199,6 +199,7 @@ def test_the_whole_way_without_a_host() -> None:
         "program": "/usr/sbin/nft",
         "listing": f'{{"nftables": {LISTING}}}',
         "own table": "",
+        "placed": "{}",
         "kept": "[[], []]",
         "boot": BootPlace("/usr/sbin/nft", True, ()).to_text(),
     }
