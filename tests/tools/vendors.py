@@ -20,14 +20,18 @@ from pathlib import Path
 
 RELEASES = {
     "12.3.0": (
+        "amazon/aws",
         "ansible/netcommon",
         "ansible/utils",
         "arista/eos",
+        "azure/azcollection",
         "cisco/ios",
         "cisco/iosxr",
         "cisco/nxos",
         "fortinet/fortios",
+        "google/cloud",
         "junipernetworks/junos",
+        "openstack/cloud",
     ),
     # The last one that has it.
     "11.13.0": ("cisco/asa",),

@@ -13,7 +13,16 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_gateway_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import platforms_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices import asa, junos
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices import (
+    asa,
+    aws_network_acl,
+    aws_security_group,
+    azure,
+    gcp,
+    junos,
+    kubernetes,
+    openstack,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.acl import Form, acl_filter
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.cisco import IOS, IOSXR, NXOS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.eos import EOS
@@ -46,6 +55,12 @@ TRANSLATORS: tuple[Translator, ...] = (
     _acl("eos", "eos_aces", EOS),
     Translator("asa", "asa_aces", asa.aces, asa.LIMITS),
     Translator("junos", "junos_terms", junos.terms, junos.LIMITS),
+    Translator("aws_security_group", "aws_security_group", aws_security_group.rules, aws_security_group.LIMITS),
+    Translator("aws_network_acl", "aws_network_acl", aws_network_acl.lists, aws_network_acl.LIMITS),
+    Translator("azure", "azure_rules", azure.rules, azure.LIMITS),
+    Translator("gcp", "gcp_rules", gcp.parameters, gcp.LIMITS),
+    Translator("openstack", "openstack_rules", openstack.parameters, openstack.LIMITS),
+    Translator("kubernetes", "kubernetes_policies", kubernetes.policies, kubernetes.LIMITS),
 )
 _BY_NAME = {item.name: item for item in TRANSLATORS}
 
