@@ -26,12 +26,7 @@ options:
 notes:
   - Limits are counted before anything is returned. What is above one is an error with both numbers.
   - The data are validated against the argument spec of the vendor's module and compared with the plan for every packet.
-    No cloud has seen them.
-seealso:
-  - name: Rules for clouds
-    description: A play for each platform.
-    link: https://github.com/dbports/firewall/blob/main/docs/clouds.md
-  - module: dbports.firewall.plan
+    No cloud has seen them. C(docs/clouds.md) has a play for each platform.
 author:
   - dbports.firewall contributors (@dbports)
 """

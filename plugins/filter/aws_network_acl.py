@@ -47,6 +47,10 @@ options:
         as well, one for each family.
     type: int
     default: 20
+seealso:
+  - plugin: dbports.firewall.aws_security_group
+    plugin_type: filter
+  - module: dbports.firewall.plan
 extends_documentation_fragment:
   - dbports.firewall.cloud
 """

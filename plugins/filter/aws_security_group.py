@@ -24,6 +24,10 @@ options:
       - So many inbound, and so many outbound, rules does the account permit in a group, for IPv4 and IPv6 each.
     type: int
     default: 60
+seealso:
+  - plugin: dbports.firewall.aws_network_acl
+    plugin_type: filter
+  - module: dbports.firewall.plan
 extends_documentation_fragment:
   - dbports.firewall.cloud
   - dbports.firewall.cloud.members

@@ -22,6 +22,8 @@ options:
       - The priority of the first rule in each direction, from 100. The last one is 4096 at most.
     type: int
     default: 1000
+seealso:
+  - module: dbports.firewall.plan
 extends_documentation_fragment:
   - dbports.firewall.cloud
   - dbports.firewall.cloud.purge

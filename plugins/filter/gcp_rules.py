@@ -44,6 +44,8 @@ options:
       - The priority of the rules, from 0 to 65535. Lower ones come first.
     type: int
     default: 1000
+seealso:
+  - module: dbports.firewall.plan
 extends_documentation_fragment:
   - dbports.firewall.cloud
   - dbports.firewall.cloud.members

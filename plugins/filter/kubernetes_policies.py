@@ -34,6 +34,8 @@ options:
       - The labels of the members, as C(podSelector). An empty dictionary selects all pods of the namespace.
     type: dict
     required: true
+seealso:
+  - module: dbports.firewall.plan
 extends_documentation_fragment:
   - dbports.firewall.cloud
   - dbports.firewall.cloud.members

@@ -30,6 +30,8 @@ options:
       - So many rules does the project permit.
     type: int
     default: 100
+seealso:
+  - module: dbports.firewall.plan
 extends_documentation_fragment:
   - dbports.firewall.cloud
   - dbports.firewall.cloud.members

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 import tempfile
 from functools import cache
@@ -31,6 +32,8 @@ from cloud_rules import CALLS, NO_ICMP
 from drawn_statements import plans
 from gateway_plans import HOSTS, example_plan, gateway_plan
 from vendor_classes import VENDORS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     "aws_security_group": ("amazon/aws/ec2_security_group", {"name": "db", "description": "db"}),
@@ -113,6 +116,19 @@ def test_the_module_takes_the_data(platform: str) -> None:
             validator = ArgumentSpecValidator(documented(platform))
             found = validator.validate({**MODULES[platform][1], **parameters})
             assert not found.error_messages
+
+
+def test_the_play_of_the_page_has_only_options_of_the_modules() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8"), re.DOTALL)
+    (play,) = yaml.safe_load(text)
+    checked = set()
+    for platform, (path, _common) in MODULES.items():
+        name = path.replace("/", ".")
+        for task in play["tasks"]:
+            if name in task:
+                assert set(task[name]) <= set(documented(platform))
+                checked.add(platform)
+    assert checked == set(MODULES)
 
 
 def test_the_validation_sees_what_is_wrong() -> None:

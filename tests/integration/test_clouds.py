@@ -1,0 +1,72 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The play of docs/clouds.md as it stands, with modules in the vendors' place that return what they are given."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import translator
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from gateway_plans import example_plan, file_data
+
+FILES = {
+    "aws-group": "aws_security_group",
+    "aws-acl": "aws_network_acl",
+    "azure": "azure",
+    "gcp": "gcp",
+    "openstack": "openstack",
+    "kubernetes": "kubernetes",
+}
+FAKE = """from ansible.module_utils.basic import AnsibleModule
+
+module = AnsibleModule({{name: {{"type": "raw"}} for name in {names!r}}}, supports_check_mode=True)
+module.exit_json(given={{key: value for key, value in module.params.items() if value is not None}})
+"""
+
+
+def test_the_play_gives_the_modules_what_the_filters_return(run_playbook: Callable[..., Any]) -> None:
+    """In check mode, as the page says; a looped task gives one result for each rule."""
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8"), re.DOTALL)
+    (play,) = yaml.safe_load(text)
+    files = {
+        f"dbports-plan/gateways/{name}.json": json.dumps(file_data(example_plan(platform)))
+        for name, platform in FILES.items()
+    }
+    for task in play["tasks"]:
+        (module,) = (key for key in task if key.count(".") == 2)
+        namespace, collection, name = module.split(".")
+        path = f"collections/ansible_collections/{namespace}/{collection}/plugins/modules/{name}.py"
+        files[path] = FAKE.format(names=sorted(task[module]))
+    result = run_playbook(text, {"all": {"hosts": {"localhost": {}}}}, "--check", files=files)
+    assert result.rc == 0, result.text
+    given = {}
+    for task in play["tasks"]:
+        (answer,) = result.of(task["name"])
+        given[task["name"]] = [item["given"] for item in answer.get("results", [answer])]
+
+    group = translator("aws_security_group").function(example_plan("aws_security_group"), "dc")
+    assert given["AWS security group"][0].items() >= group.items()
+    own = [100, "tcp", "allow", "203.0.113.0/24", None, None, 22, 22]
+    acl = translator("aws_network_acl").function(example_plan("aws_network_acl"), "dc", ingress=[own])
+    assert given["AWS network ACL, with an entry of our own"][0].items() >= acl.items()
+    azure = translator("azure_rules").function(example_plan("azure"), "dc")
+    assert given["Azure network security group"][0].items() >= azure.items()
+    rules = translator("gcp_rules").function(example_plan("gcp"), "erp", "dc", target_tags=["erp-db"])
+    common = {"project": "databases", "auth_kind": "application"}
+    assert given["Google Cloud firewall rules"] == [{**common, **rule} for rule in rules]
+    openstack = translator("openstack_rules").function(example_plan("openstack"), "erp-db", "dc")
+    assert given["OpenStack security group"] == openstack
+    pods = {"matchLabels": {"app": "erp-db"}}
+    policies = translator("kubernetes_policies").function(example_plan("kubernetes"), "erp-db", "prod", "dc", pods)
+    assert given["Kubernetes network policies"] == [{"definition": policy} for policy in policies]
