@@ -420,13 +420,19 @@ class TestInterrupted:
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
     def test_a_signal_is_a_failure(self, host: Host, number: int) -> None:
-        """Also when it comes again while the old state is brought back."""
-        before = signal.getsignal(number)
-        host.dies = {1: lambda: os.kill(os.getpid(), number), 2: lambda: os.kill(os.getpid(), number)}
-        with pytest.raises(DbportsError, match=f"interrupted by {signal.Signals(number).name}"):
-            host.bring("mssql")
+        """Also when it comes again while the old state is brought back.
+
+        The signal is set to its default first: a shell starts jobs in the background with SIGINT ignored.
+        """
+        before = signal.signal(number, signal.SIG_DFL)
+        try:
+            host.dies = {1: lambda: os.kill(os.getpid(), number), 2: lambda: os.kill(os.getpid(), number)}
+            with pytest.raises(DbportsError, match=f"interrupted by {signal.Signals(number).name}"):
+                host.bring("mssql")
+            assert signal.getsignal(number) is signal.SIG_DFL
+        finally:
+            signal.signal(number, before)
         assert (host.carried, host.left()) == (OLD, [])
-        assert signal.getsignal(number) is before
 
     def test_a_signal_that_is_ignored_stays_ignored(self, host: Host) -> None:
         """A program under nohup goes on without its terminal."""
