@@ -80,3 +80,32 @@ options:
     type: int
     default: 10
 """
+
+    CHANGES = r"""
+options:
+  name:
+    description:
+      - The name of the list.
+    type: str
+    required: true
+  ipv6_name:
+    description:
+      - The name of the list for IPv6. If omitted, it is O(name) followed by C(-v6).
+    type: str
+  mode:
+    description:
+      - V(entries) compares the reserved block, V(whole) the whole list.
+    type: str
+    default: entries
+    choices: [entries, whole]
+  first:
+    description:
+      - Where the reserved block begins. It has no end.
+    type: int
+    default: 50000
+  step:
+    description:
+      - The distance of the numbers of new entries.
+    type: int
+    default: 10
+"""

@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from acl_texts import read_junos
 from drawn_statements import boxes, plans
 from gateway_plans import gateway_plan
-from intervals import disagree
+from intervals import Box, disagree
+from policy_texts import read_fortios, read_panos
 
 
 @settings(max_examples=50)
@@ -29,6 +30,41 @@ def test_terms_permit_what_the_plan_permits(plan: GatewayPlan) -> None:
     aces = read_junos(translator("junos_terms").function(plan, "acl"))
     assert all(ace.permits for ace in aces)
     assert not disagree([box for ace in aces for box in ace.boxes], boxes(plan))
+
+
+def with_all_ports(found: list[Box]) -> list[Box]:
+    """Return boxes without port 0, which no flow has and these firewalls cannot name."""
+    span = {(0, 65535): (1, 65535)}
+    return [
+        box
+        if box.protocol == "icmp"
+        else box._replace(
+            sport=tuple(span.get(item, item) for item in box.sport),
+            dport=tuple(span.get(item, item) for item in box.dport),
+        )
+        for box in found
+    ]
+
+
+@settings(max_examples=50)
+@given(plans("panos"), plans("fortios"))
+def test_policies_permit_what_the_plan_permits(panos: GatewayPlan, fortios: GatewayPlan) -> None:
+    """Also between the right zones, and whatever the names of objects are."""
+    panos = panos._replace(statements=tuple(item for item in panos.statements if item.icmp_type in (None, 8, 128)))
+    rules = translator("panos_rules").function(panos, {"office": "a", "dc": ["b", "c"]})
+    policies = translator("fortios_policies").function(fortios, {"office": "port1", "dc": "port2"})
+    for origin, target in (("office", "dc"), ("dc", "office")):
+        zones = {"office": ["a"], "dc": ["b", "c"]}
+        wanted = boxes(panos, **{"from": origin})
+        assert not disagree(read_panos(rules, (zones[origin], zones[target])), with_all_ports(wanted))
+        ports = {"office": ["port1"], "dc": ["port2"]}
+        found = read_fortios(policies, (ports[origin], ports[target]))
+        assert not disagree(found, with_all_ports(boxes(fortios, **{"from": origin})))
+    for item in rules["rules"]:
+        assert re.fullmatch(r"dbports-[a-z0-9-]{,55}", item["rule_name"])
+        assert len(item["description"]) <= 1024
+    for item in policies["policies"]:
+        assert re.fullmatch(r"dbports-[a-z0-9-]{,27}", item["name"])
 
 
 @settings(max_examples=50)

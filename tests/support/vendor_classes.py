@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -52,6 +53,13 @@ def argument_spec(platform: str) -> Any:
     return importlib.import_module(path).AclsArgs.argument_spec
 
 
+def fortios_spec(name: str) -> Any:
+    """Return what a module of FortiOS takes for one object; it makes it of its schema."""
+    base = "ansible_collections.fortinet.fortios.plugins"
+    schema = importlib.import_module(f"{base}.modules.{name}").versioned_schema
+    return importlib.import_module(f"{base}.module_utils.fortios.fortios").schema_to_module_spec(schema)["options"]
+
+
 def rendered(platform: str, config: Any) -> list[str]:
     """Return the lines that the vendor's module would send."""
     module = FakeModule(config=copy.deepcopy(config), state="rendered", running_config=None)
@@ -65,13 +73,23 @@ def parsed(platform: str, text: str) -> Any:
     return _class(platform)(module).execute_module()["parsed"]
 
 
+_HOST = re.compile(r"host (\S+)")
+
+
+def _prefix(host: re.Match[str]) -> str:
+    return f"{host[1]}/{128 if ':' in host[1] else 32}"
+
+
 def shown(platform: str, lines: list[str]) -> str:
     """Return lines as a device that took them shows them.
 
-    IOS puts the sequence of a line of IPv6 first (ios_acls documents both forms); ASA begins with a heading.
+    IOS puts the sequence of a line of IPv6 first (ios_acls documents both forms), NX-OS shows one host as a prefix, ASA
+    begins with a heading.
     """
     if platform == "asa":
         return "\n".join([f"access-list {lines[0].split()[1]}; 1 elements; name hash: 0x0", *lines])
+    if platform == "nxos":
+        return "\n".join(line if " remark " in line else _HOST.sub(_prefix, line) for line in lines)
     found, ipv6 = [], False
     for line in lines:
         if line.startswith("ip"):

@@ -15,7 +15,11 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import translator
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import (
+    DIALECTS,
+    acl_changes,
+    translator,
+)
 from hypothesis import assume, given, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -103,3 +107,49 @@ def test_a_whole_list_ends_as_it_says(platform: str, end: str) -> None:
             )
         if rest:
             assert {box.protocol for box in rest[-1].boxes} == {"tcp", "udp", "icmp"}
+
+
+@pytest.mark.parametrize("platform", sorted(DIALECTS))
+@pytest.mark.parametrize("mode", [{}, {"mode": "whole", "end": "deny"}])
+def test_what_the_module_gathers_of_it_needs_no_change(platform: str, mode: dict[str, str]) -> None:
+    config = config_of(platform, gateway_plan(platform), **mode)
+    lines = shown(platform, rendered(platform, config)).splitlines()
+    forms = [lines]
+    if platform == "ios":
+        forms.append([line.replace("range 1433 1433", "eq 1433") for line in lines])
+    for form in forms:
+        gathered = parsed(platform, "\n".join(form))
+        found = acl_changes(config, gathered, platform, "acl-1", mode=mode.get("mode", "entries"))
+        assert not found["changed"]
+        assert mode or found["kept"] > 20
+
+
+class TestWhatTheModulesDoWrong:
+    """The forms that are avoided: without these errors the forms could go, and these tests say so."""
+
+    @staticmethod
+    def line(platform: str, source: dict[str, str], destination: dict[str, str]) -> str:
+        """Return the line that a module writes for one entry."""
+        ace = {
+            "sequence": 10,
+            "grant": "permit",
+            "protocol": "tcp",
+            "source": {"any": True, **({"port_protocol": source} if source else {})},
+            "destination": {"any": True, **({"port_protocol": destination} if destination else {})},
+        }
+        return rendered(platform, [{"afi": "ipv4", "acls": [{"name": "x", "aces": [ace]}]}])[-1]
+
+    @pytest.mark.parametrize(("port", "name"), [("5001", "onep-plain"), ("5002", "onep-tls")])
+    def test_ios_names_a_single_port_wrongly(self, port: str, name: str) -> None:
+        assert self.line("ios", {}, {"eq": port}).endswith(f"eq {name}")
+
+    def test_nxos_takes_13_for_login_and_names_ranges(self) -> None:
+        assert self.line("nxos", {}, {"eq": "13"}).endswith("eq login")
+        assert self.line("nxos", {}, {"range": {"start": "13", "end": "25"}}).endswith("range login smtp")
+
+    def test_eos_asks_the_controller_for_the_name_of_a_source_port(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("socket.getservbyport", lambda port: f"name-of-{port}")
+        assert self.line("eos", {"eq": "1433"}, {}) == "10 permit tcp any eq name-of-1433 any"
+        assert (
+            self.line("eos", {"range": "1433 1433"}, {"eq": "1433"}) == "10 permit tcp any range 1433 1433 any eq 1433"
+        )

@@ -12,18 +12,27 @@ from typing import Any, NamedTuple
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_gateway_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import platforms_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Family, GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices import (
     asa,
     aws_network_acl,
     aws_security_group,
     azure,
+    fortios,
     gcp,
     junos,
     kubernetes,
     openstack,
+    panos,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.acl import Form, acl_filter
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.acl import (
+    FIRST,
+    STEP,
+    Data,
+    Form,
+    acl_filter,
+)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.changes import Dialect, changes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.cisco import IOS, IOSXR, NXOS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.eos import EOS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.limits import Limits
@@ -55,6 +64,8 @@ TRANSLATORS: tuple[Translator, ...] = (
     _acl("eos", "eos_aces", EOS),
     Translator("asa", "asa_aces", asa.aces, asa.LIMITS),
     Translator("junos", "junos_terms", junos.terms, junos.LIMITS),
+    Translator("panos", "panos_rules", panos.rules, panos.LIMITS),
+    Translator("fortios", "fortios_policies", fortios.policies, fortios.LIMITS),
     Translator("aws_security_group", "aws_security_group", aws_security_group.rules, aws_security_group.LIMITS),
     Translator("aws_network_acl", "aws_network_acl", aws_network_acl.lists, aws_network_acl.LIMITS),
     Translator("azure", "azure_rules", azure.rules, azure.LIMITS),
@@ -62,6 +73,15 @@ TRANSLATORS: tuple[Translator, ...] = (
     Translator("openstack", "openstack_rules", openstack.parameters, openstack.LIMITS),
     Translator("kubernetes", "kubernetes_policies", kubernetes.policies, kubernetes.LIMITS),
 )
+_IP: dict[Family, str] = {"ipv4": "ip access-list", "ipv6": "ipv6 access-list"}
+DIALECTS: dict[str, Dialect] = {
+    "ios": Dialect(IOS, {**_IP, "ipv4": "ip access-list extended"}, {"ipv4": "no", "ipv6": "no sequence"}),
+    "nxos": Dialect(NXOS, _IP, {"ipv4": "no", "ipv6": "no"}),
+    "iosxr": Dialect(IOSXR, {**_IP, "ipv4": "ipv4 access-list"}, {"ipv4": "no", "ipv6": "no"}),
+    "eos": Dialect(EOS, _IP, {"ipv4": "no", "ipv6": "no"}),
+}
+"""How entries are taken away where they have numbers that stay."""
+
 _BY_NAME = {item.name: item for item in TRANSLATORS}
 
 
@@ -83,6 +103,31 @@ def from_data(item: Translator) -> Callable[..., Any]:
         return item.function(accept(item.platform, read_gateway_data(plan)), *args, **kwargs)
 
     return translate
+
+
+def acl_changes(
+    config: Any,
+    current: Any,
+    platform: str,
+    name: str,
+    ipv6_name: str | None = None,
+    mode: str = "entries",
+    first: int = FIRST,
+    step: int = STEP,
+) -> Data:
+    """Return what has to be done to a gateway's lists on a platform; see :func:`changes`.
+
+    :raises DbportsError: for a platform whose entries have no numbers that stay.
+    """
+    if platform not in DIALECTS:
+        raise DbportsError(
+            "not one of the choices",
+            code="not_a_choice",
+            path="platform",
+            value=platform,
+            fix=f"Use {', '.join(DIALECTS)}",
+        )
+    return changes(DIALECTS[platform], config, current, name, ipv6_name, mode, first, step)
 
 
 def accept(platform: str, plan: GatewayPlan) -> GatewayPlan:

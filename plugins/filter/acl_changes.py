@@ -1,0 +1,115 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be done to a device's access lists."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: acl_changes
+short_description: Compare the access lists of a gateway with what a device shows
+version_added: 0.2.0
+description:
+  - Compares what P(dbports.firewall.ios_aces#filter) and the like return with what the vendor's module gathered from
+    the device or parsed from its configuration. Ports are compared by number, also where the device shows a name,
+    networks and single ports whatever their form is.
+  - All entries of a block permit, so that their order does not matter. Entries that are there stay where they are, new
+    ones get free numbers, and of the block only what stands under a remark that begins with C(dbports) is removed. An
+    entry of somebody else in the block is an error.
+  - The additions can be made before the removals, so that no connection is cut in between.
+positional: current, platform, name, ipv6_name, mode, first, step
+options:
+  _input:
+    description: What the filter of the platform returned.
+    type: list
+    elements: dict
+    required: true
+  current:
+    description: What the acls module of the platform returned as C(gathered) or C(parsed). Other lists are ignored.
+    type: list
+    elements: dict
+    required: true
+  platform:
+    description: The platform.
+    type: str
+    required: true
+    choices: [ios, nxos, iosxr, eos]
+extends_documentation_fragment:
+  - dbports.firewall.acl.changes
+seealso:
+  - plugin: dbports.firewall.ios_aces
+    plugin_type: filter
+author:
+  - dbports.firewall contributors (@dbports)
+"""
+
+EXAMPLES = r"""
+- name: Show what has to be done to the list of the office
+  ansible.builtin.debug:
+    msg: "{{ config | dbports.firewall.acl_changes(gathered, 'ios', 'office-in') }}"
+  vars:
+    config:
+      - afi: ipv4
+        acls:
+          - name: office-in
+            acl_type: extended
+            aces:
+              - sequence: 50000
+                remarks: [dbports erp-db tds]
+                grant: permit
+                protocol: tcp
+                source: {host: 192.0.2.21}
+                destination: {host: 198.51.100.10, port_protocol: {range: {start: 1433, end: 1433}}}
+    gathered:
+      - afi: ipv4
+        acls:
+          - name: office-in
+            acl_type: extended
+            aces:
+              - sequence: 10
+                grant: permit
+                protocol: icmp
+                source: {any: true}
+                destination: {any: true}
+              - sequence: 50000
+                remarks: [dbports old-db tds]
+                grant: permit
+                protocol: tcp
+                source: {host: 192.0.2.21}
+                destination: {host: 198.51.100.9, port_protocol: {eq: ms-sql-s}}
+# => {"changed": true, "kept": 0, "replace": [],
+#     "add": [{"afi": "ipv4", "acls": [{"name": "office-in", "acl_type": "extended", "aces": [{"sequence": 50010,
+#     "remarks": ["dbports erp-db tds"], "grant": "permit", "protocol": "tcp", "source": {"host": "192.0.2.21"},
+#     "destination": {"host": "198.51.100.10", "port_protocol": {"range": {"start": 1433, "end": 1433}}}}]}]}],
+#     "remove": [{"parents": "ip access-list extended office-in", "lines": ["no 50000"]}]}
+"""
+
+RETURN = r"""
+_value:
+  description: What has to be done.
+  type: dict
+  contains:
+    changed:
+      description: Whether anything has to be done.
+      type: bool
+    kept:
+      description: How many entries are there already.
+      type: int
+    add:
+      description: The C(config) of the acls module for C(state=merged).
+      type: list
+      elements: dict
+    remove:
+      description: The C(parents) and C(lines) of the config module of the platform, one for each list.
+      type: list
+      elements: dict
+    replace:
+      description: The C(config) of the acls module for C(state=replaced), of whole lists that differ.
+      type: list
+      elements: dict
+"""
+
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import filter_module
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import acl_changes
+
+FilterModule = filter_module("acl_changes", acl_changes)
