@@ -102,7 +102,7 @@ integration: setup $(BUILD)/collections/.stamp ## real playbook runs against lab
 $(BUILD)/vendors/.stamp: tests/tools/vendors.py | $(VENV)/.stamp
 	@$(PY) tests/tools/vendors.py $(BUILD)/vendors
 
-vendors: setup $(BUILD)/vendors/.stamp ## rules for devices through the vendors' own collections, without a device
+vendors: setup $(BUILD)/vendors/.stamp $(BUILD)/collections/.stamp ## rules for devices through the vendors' own collections, without a device
 	@echo "vendors: pytest tests/vendors"
 	@$(PY) -m pytest tests/vendors
 
