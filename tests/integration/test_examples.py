@@ -126,7 +126,7 @@ class Site:
 
     def write_gateway(self, filter_name: str) -> None:
         """Write the gateway's file of a plan that the filters of devices read; the others do not care."""
-        platform = next((item.platform for item in TRANSLATORS if item.name == filter_name), "")
+        platform = next((item.platform for item in TRANSLATORS if item.name == filter_name), "ios")
         path = self._runner.place / "dbports-plan" / "gateways" / "acl-1.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(file_data(example_plan(platform))), encoding="utf-8")
