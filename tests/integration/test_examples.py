@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protoc
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.variables import RUN_VARIABLES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import TRANSLATORS
 from packaging.specifiers import SpecifierSet
 
@@ -260,7 +261,7 @@ def check_variables(data: Any) -> None:
     if isinstance(data, list):
         data = {"dbports_servers": data}
     assert isinstance(data, dict), "neither an inventory nor a playbook nor variables"
-    assert set(data) <= {*HOST_VARIABLES, *GLOBAL_VARIABLES}, "variables that nobody reads"
+    assert set(data) <= {*HOST_VARIABLES, *GLOBAL_VARIABLES, *RUN_VARIABLES}, "variables that nobody reads"
     errors: list[DbportsError] = []
     own, _refused = read_engines(data.get("dbports_engines"), builtin_engines(), errors.append)
     assert not errors
