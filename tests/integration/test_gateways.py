@@ -147,7 +147,7 @@ def test_wrong_arguments_name_the_gateway_and_the_argument(run_playbook: Callabl
     assert result.rc != 0 and "rules.acl[0]" in result.text and "ios_aces" in result.text
     for text, other in (("acl: [", "acll: ["), ("acl: [{", "edge: [{")):
         result = run_playbook(RENDERED.replace(text, other), with_list())
-        assert result.rc != 0 and other.split(":")[0] in result.text
+        assert result.rc != 0 and other.partition(":")[0] in result.text
     assert files(run_playbook.place) == {}
 
 

@@ -91,7 +91,7 @@ for line in sys.stdin:
 def inventory(platform: str, *, ports: tuple[int, ...] = (5001,)) -> dict[str, Any]:
     """Return an inventory with 602SQL servers on the data centre's host, one for each PORTBASE."""
     servers = [{"engine": "sql602", "name": f"s{base}", "port_base": base, "clients": ["app"]} for base in ports]
-    hosts: dict[str, Any] = {name: {"ansible_host": texts[0].split("/")[0]} for name, texts in ADDRESSES.items()}
+    hosts: dict[str, Any] = {name: {"ansible_host": texts[0].partition("/")[0]} for name, texts in ADDRESSES.items()}
     hosts["db"]["dbports_servers"] = servers
     gateway = {
         "name": "socks-1",

@@ -400,7 +400,7 @@ def main(arguments: Sequence[str]) -> None:
         detach()
         watch(Runner(), arguments[1])
     elif arguments[0] == "confirm":
-        sys.exit(not confirm(Runner(), arguments[1]))
+        raise SystemExit(not confirm(Runner(), arguments[1]))
     else:
         boot(Runner())
 

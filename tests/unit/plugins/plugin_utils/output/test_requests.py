@@ -61,14 +61,14 @@ def test_a_request_says_what_for_whom_and_why() -> None:
 
 
 def test_a_new_client_changes_a_request_and_is_no_new_one() -> None:
-    before, after = requests_of(gateway(ONE)), requests_of(gateway(BOTH))
-    changes = changes_between(before, after)
+    one, both = requests_of(gateway(ONE)), requests_of(gateway(BOTH))
+    changes = changes_between(one, both)
     (row,) = changes_csv(changes).splitlines()[1:]
     assert (changes.added, changes.removed) == ((), ())
-    assert row.startswith(f"change,192.0.2.22,,{before[0].id},edge,")
+    assert row.startswith(f"change,192.0.2.22,,{one[0].id},edge,")
     assert "| 192.0.2.22 |  |" in changes_markdown("edge", changes)
-    (back,) = changes_csv(changes_between(after, before)).splitlines()[1:]
-    assert back.startswith(f"change,,192.0.2.22,{before[0].id},")
+    (back,) = changes_csv(changes_between(both, one)).splitlines()[1:]
+    assert back.startswith(f"change,,192.0.2.22,{one[0].id},")
 
 
 def test_what_is_no_longer_needed_is_listed() -> None:

@@ -247,7 +247,7 @@ def check_policy(policy: dict[str, Any]) -> None:
         for port in rule["ports"]:
             assert port["protocol"] in ("TCP", "UDP")
             assert set(port) <= {"protocol", "port", "endPort"}
-            assert type(port["port"]) is int, "endPort needs a numeric port"
+            assert isinstance(port["port"], int), "endPort needs a numeric port"
             assert port["port"] < port.get("endPort", 65536)
 
 
