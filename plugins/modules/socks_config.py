@@ -111,8 +111,8 @@ EXAMPLES = r"""
   dbports.firewall.socks_config:
     platform: dante
     gateway: socks-1
-    internal: [192.0.2.1]
-    external: [198.51.100.1]
+    internal: [192.0.2.10]
+    external: [192.0.2.10]
     rules:
       - clients: [192.0.2.0/24]
         servers: [198.51.100.10]

@@ -63,6 +63,13 @@ FILE = re.compile(r"# ([a-z_]+(?:/[a-z0-9-]+)?\.yml)\b")
 ANSWER = re.compile(r"^# => (.*(?:\n#    .*)*)", re.MULTILINE)
 STATE = {"apply": "absent", "ruleset": "absent", "verify": "present"}
 """What the hosts have to look like before the examples of a module; the others do not care."""
+GATEWAYS: dict[str, dict[str, Any]] = {
+    "gateways": {
+        "dbports_networks": {"office": ["192.0.2.21/32"], "dc": ["192.0.2.10/32"]},
+        "dbports_gateways": [{"name": "acl-1", "kind": "filter", "platform": "ios", "between": ["office", "dc"]}],
+    }
+}
+"""What the inventory has to declare for the examples of a module; the others do without gateways."""
 
 
 def plugins(kind: str) -> list[str]:
@@ -191,6 +198,8 @@ def as_plays(text: str, hosts: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", plugins("modules"))
 def test_examples_of_modules_run(site: Site, name: str) -> None:
     """As they are written, on the lab; one of apply names a plan that was approved."""
+    site.inventory["all"]["vars"] = GATEWAYS.get(name, {})
+    site.write()
     site.run("dbports.firewall.plan")
     if name in STATE:
         site.run("dbports.firewall.apply", dbports_state=STATE[name])
