@@ -59,7 +59,7 @@ def load(nft: Nft, text: str) -> None:
 def test_what_is_loaded_is_what_is_read(nft: Nft, rules: list[dict[str, Any]], policy: str, outbound: bool) -> None:
     """The dry run takes it, the load takes it over the one before, and the listing is the same ruleset."""
     wanted = ruleset(rules, policy=policy, outbound=outbound)
-    nft.check(encode(wanted))
+    nft.check(load_command(nft.path, encode(wanted)))
     load(nft, encode(wanted))
     assert decode(read_listing(nft.listing())) == wanted
     if wanted:
