@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -26,6 +27,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
 DIRECTORY = "/etc/dbports"
 """Where own files are that have no other place; it goes with the last of them."""
 
+HEADER = "# Written by the Ansible collection dbports.firewall; changes are lost.\n"
+"""The first line of every own file that is not in a firewall's own language."""
+
 UNITS = "/etc/systemd/system/"
 """Where administrators have units and drop-ins; systemd reads them when it is told to."""
 
@@ -37,6 +41,43 @@ _UNIT_PLACES = (
     "/lib/systemd/system/",
 )
 """Where systemd looks for a unit, systemd.unit(5), the first one wins."""
+
+
+def boot_unit(manual: str, command: str, before: str = "", after: Sequence[str] = ()) -> str:
+    """Return the text of a unit that loads rules at boot, before any network.
+
+    :param manual: the manual page that it refers to.
+    :param command: what loads the rules, at start and at reload.
+    :param before: a target that has to wait for it, beside those of the network and of the shutdown.
+    :param after: the units that it follows.
+    """
+    lines = (
+        f"{HEADER}[Unit]",
+        "Description=Guarded ports of dbports.firewall",
+        f"Documentation=man:{manual}",
+        "DefaultDependencies=no",
+        f"RequiresMountsFor={DIRECTORY}",
+        f"Before={' '.join(filter(None, ('network-pre.target', before, 'shutdown.target')))}",
+        "Wants=network-pre.target",
+        "Conflicts=shutdown.target",
+        *([f"After={' '.join(after)}"] if after else []),
+        "",
+        "[Service]",
+        "Type=oneshot",
+        "RemainAfterExit=yes",
+        f"ExecStart={command}",
+        f"ExecReload={command}",
+        "",
+        "[Install]",
+        "WantedBy=sysinit.target",
+        "",
+    )
+    return "\n".join(lines)
+
+
+def drop_in_text(lines: Iterable[str]) -> str:
+    """Return the text of a drop-in that adds lines to the service of somebody else."""
+    return "\n".join([f"{HEADER}[Unit]", f"RequiresMountsFor={DIRECTORY}", "", "[Service]", *lines, ""])
 
 
 def kept_to_text(kept: Kept) -> str:

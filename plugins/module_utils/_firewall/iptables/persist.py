@@ -17,7 +17,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping
     DIRECTORY,
     Host,
     OwnFiles,
+    boot_unit,
     drop_in,
+    drop_in_text,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile
 
@@ -25,29 +27,6 @@ UNIT = "dbports-iptables.service"
 SCRIPT_FILE = f"{DIRECTORY}/iptables.sh"
 
 _FOLLOWED = ("netfilter-persistent.service", "iptables.service", "ip6tables.service")
-_HEADER = "# Written by the Ansible collection dbports.firewall; changes are lost.\n"
-
-_UNIT_TEXT = f"""\
-{_HEADER}[Unit]
-Description=Guarded ports of dbports.firewall
-Documentation=man:iptables(8)
-DefaultDependencies=no
-RequiresMountsFor={DIRECTORY}
-Before=network-pre.target shutdown.target
-Wants=network-pre.target
-Conflicts=shutdown.target
-After={" ".join(_FOLLOWED)}
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/sh {SCRIPT_FILE}
-ExecReload=/bin/sh {SCRIPT_FILE}
-
-[Install]
-WantedBy=sysinit.target
-"""
-
 _NOT_KEPT = "systemd does not run here: the rules are loaded but will not come back after a reboot"
 
 
@@ -78,11 +57,12 @@ def wanted(own: OwnFiles, script: Optional[str], others: Followed) -> Kept:
     if script is None or not_kept(own):
         return Kept()
     drop_ins = [KeptFile(drop_in(unit), 0o644, _drop_in(reloads)) for unit, reloads in others]
-    return own.unit_kept(_UNIT_TEXT, KeptFile(SCRIPT_FILE, 0o600, script), *drop_ins)
+    unit = boot_unit("iptables(8)", f"/bin/sh {SCRIPT_FILE}", after=_FOLLOWED)
+    return own.unit_kept(unit, KeptFile(SCRIPT_FILE, 0o600, script), *drop_ins)
 
 
 def _drop_in(reloads: bool) -> str:
     """Write what runs the script after each command of a unit; one that cannot be reloaded is not made to be."""
     moments = ["ExecStartPost", *(["ExecReload"] if reloads else []), "ExecStopPost"]
     lines = [f"{moment}=-/bin/sh {SCRIPT_FILE}" for moment in moments]
-    return "\n".join([f"{_HEADER}[Unit]", f"RequiresMountsFor={DIRECTORY}", "", "[Service]", *lines, ""])
+    return drop_in_text(lines)

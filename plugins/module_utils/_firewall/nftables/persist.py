@@ -20,9 +20,12 @@ from typing import NamedTuple, Optional
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, run
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import (
     DIRECTORY,
+    HEADER,
     Host,
     OwnFiles,
+    boot_unit,
     drop_in,
+    drop_in_text,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile
 
@@ -34,51 +37,6 @@ SCRIPT_FILE = f"{DIRECTORY}/ruleset.sh"
 CONFIGURATIONS = ("/etc/nftables.conf", "/etc/nftables.nft", "/etc/sysconfig/nftables.conf")
 INCLUDED_NAME = "dbports.nft"
 NFT = "/usr/sbin/nft"
-
-HEADER = "# Written by the Ansible collection dbports.firewall; changes are lost.\n"
-
-_UNIT_TEXT = """\
-# Written by the Ansible collection dbports.firewall; changes are lost.
-[Unit]
-Description=Guarded ports of dbports.firewall
-Documentation=man:nft(8)
-DefaultDependencies=no
-RequiresMountsFor=/etc/dbports
-Before=network-pre.target sysinit.target shutdown.target
-Wants=network-pre.target
-Conflicts=shutdown.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart={nft} -f /etc/dbports/ruleset.nft
-ExecReload={nft} -f /etc/dbports/ruleset.nft
-
-[Install]
-WantedBy=sysinit.target
-"""
-
-_PLACED_UNIT_TEXT = f"""\
-# Written by the Ansible collection dbports.firewall; changes are lost.
-[Unit]
-Description=Guarded ports of dbports.firewall
-Documentation=man:nft(8)
-DefaultDependencies=no
-RequiresMountsFor={DIRECTORY}
-After=nftables.service
-Before=network-pre.target shutdown.target
-Wants=network-pre.target
-Conflicts=shutdown.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/sh {SCRIPT_FILE}
-ExecReload=/bin/sh {SCRIPT_FILE}
-
-[Install]
-WantedBy=sysinit.target
-"""
 
 _OTHERS_UNIT = "nftables.service"
 DROP_IN_FILE = drop_in(_OTHERS_UNIT)
@@ -145,7 +103,7 @@ class BootPlace(NamedTuple):
         files = [KeptFile(RULESET_FILE, 0o600, content)]
         files += [KeptFile(path, 0o600, f'{HEADER}include "{RULESET_FILE}"\n') for path in self.included[:1]]
         files += [KeptFile(DROP_IN_FILE, 0o644, self._drop_in())] if self.commands else []
-        return self.own.unit_kept(_UNIT_TEXT.format(nft=self.nft), *files)
+        return self.own.unit_kept(boot_unit("nft(8)", f"{self.nft} -f {RULESET_FILE}", before="sysinit.target"), *files)
 
     @property
     def placed_reason(self) -> Optional[str]:
@@ -164,13 +122,13 @@ class BootPlace(NamedTuple):
             return Kept()
         files = [KeptFile(SCRIPT_FILE, 0o600, script)]
         files += [KeptFile(DROP_IN_FILE, 0o644, self._follow(f"-/bin/sh {SCRIPT_FILE}"))] if self.commands else []
-        return self.own.unit_kept(_PLACED_UNIT_TEXT, *files)
+        return self.own.unit_kept(boot_unit("nft(8)", f"/bin/sh {SCRIPT_FILE}", after=(_OTHERS_UNIT,)), *files)
 
     @staticmethod
     def _follow(command: str) -> str:
         """Write what runs a command after those of nftables.service."""
         lines = [f"{moment}={command}" for moment in ("ExecStartPost", "ExecReload", "ExecStopPost")]
-        return "\n".join([HEADER + "[Unit]", "RequiresMountsFor=/etc/dbports", "", "[Service]", *lines, ""])
+        return drop_in_text(lines)
 
     def _drop_in(self) -> str:
         """Write what makes nftables.service load the own table with whatever it does, in the same transaction.
@@ -179,12 +137,12 @@ class BootPlace(NamedTuple):
         """
         if None in self.commands:
             return self._follow(f"-{self.nft} -f {RULESET_FILE}")
-        lines = [HEADER + "[Unit]", "RequiresMountsFor=/etc/dbports", "", "[Service]"]
+        lines = []
         for name, command in zip(_COMMANDS, self.commands):
             # What is loaded from the configuration includes the own file already.
             if not self.included or "include" not in (command or ""):
                 lines += [f"{name}=", f"{name}={self.nft} '{command}; include \"{RULESET_FILE}\"'"]
-        return "\n".join([*lines, ""])
+        return drop_in_text(lines)
 
     @property
     def own(self) -> OwnFiles:
