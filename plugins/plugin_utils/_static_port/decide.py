@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import DEFAULT_INSTANCE
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports, merge_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._static_port.instances import (
-    DEFAULT_INSTANCE,
     DEFAULT_PORT,
     Declared,
     DeclaredInstance,

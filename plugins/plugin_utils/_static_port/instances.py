@@ -13,7 +13,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 
 Platform = Literal["linux", "windows"]
-DEFAULT_INSTANCE = "MSSQLSERVER"
 ENGINE_PROGRAM, BROWSER_PROGRAM = "sqlservr", "sqlbrowser"
 DEFAULT_PORT = 1433
 

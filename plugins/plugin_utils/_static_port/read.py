@@ -10,15 +10,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import DEFAULT_INSTANCE
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import LOOPBACK
 from ansible_collections.dbports.firewall.plugins.plugin_utils._static_port.instances import (
-    DEFAULT_INSTANCE,
     SeenHost,
     SeenInstance,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.instances import registered, services_by_name
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ports import dynamic_range, excluded_ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.sockets import sockets_of
 
@@ -65,23 +66,21 @@ def on_windows(shown: Mapping[str, Any]) -> SeenHost:
     :raises DbportsError: when it cannot be read.
     """
     sockets = list(sockets_of(shown))
-    services = {str(item["name"]): item for item in shown["services"]}
+    services = services_by_name(shown)
     instances = {}
-    for name, values in shown["instances"].items():
-        service = name if name.upper() == DEFAULT_INSTANCE else f"MSSQL${name}"
-        state = services.get(service, {})
-        tcp, everywhere = values.get("Tcp", {}), values.get("Tcp\\IPAll", {})
-        instances[name.upper()] = SeenInstance(
-            name=name,
-            service=service,
-            key=rf"{_REGISTRY}\{values['id']}\{_TCP}\IPAll",
-            running=state.get("state") == "Running",
+    for one in registered(shown):
+        tcp, everywhere = one.values.get("Tcp", {}), one.values.get("Tcp\\IPAll", {})
+        instances[one.name.upper()] = SeenInstance(
+            name=one.name,
+            service=one.service,
+            key=rf"{_REGISTRY}\{one.values['id']}\{_TCP}\IPAll",
+            running=one.state.lower() == "running",
             fixed=everywhere.get("TcpPort", ""),
             dynamic=everywhere.get("TcpDynamicPorts", ""),
-            clustered="Cluster" in values,
+            clustered="Cluster" in one.values,
             tcp_enabled=tcp.get("Enabled", "1") != "0",
             listen_all=tcp.get("ListenOnAllIPs", "1") != "0",
-            listening=_listening(one for one in sockets if one.pid and one.pid == state.get("pid")),
+            listening=_listening(item for item in sockets if item.pid and item.pid == one.pid),
         )
     refused, kept = excluded_ranges(str(shown["excluded"]))
     return SeenHost(
@@ -90,8 +89,8 @@ def on_windows(shown: Mapping[str, Any]) -> SeenHost:
         dynamic_range(str(shown["dynamic"]["tcp"])),
         tuple(refused),
         tuple(kept),
-        str(services.get("SQLBrowser", {}).get("state", "")),
-        tuple(sorted(name for name in services if name.startswith("MSOLAP$"))),
+        str(services.get("SQLBROWSER", {}).get("state", "")),
+        tuple(sorted(str(item["name"]) for name, item in services.items() if name.startswith("MSOLAP$"))),
     )
 
 

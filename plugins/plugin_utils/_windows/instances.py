@@ -6,16 +6,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import DEFAULT_INSTANCE
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, merge_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import Installed
 
-DEFAULT_INSTANCE = "MSSQLSERVER"
-_PREFIX = "mssql$"
+_PREFIX = "MSSQL$"
 _FLOWS = ("tds", "tds_dynamic", "tds_unasked", "tds_hidden")
 """The flows of the engine whose ports these registry values are."""
+
+
+class RegisteredInstance(NamedTuple):
+    """An instance as the registry and its service show it.
+
+    :param service: the service's name; Windows writes it in any case.
+    :param state: that of the service, such as ``Running``; ``missing`` where there is none.
+    :param pid: its process, 0 where it does not run.
+    :param values: its registry keys, by their path below ``SuperSocketNetLib``.
+    """
+
+    name: str
+    service: str
+    state: str
+    pid: int
+    values: Mapping[str, Any]
 
 
 def instance_of(services: tuple[str, ...]) -> str | None:
@@ -23,33 +39,48 @@ def instance_of(services: tuple[str, ...]) -> str | None:
     for name in services:
         if name.upper() == DEFAULT_INSTANCE:
             return DEFAULT_INSTANCE
-        if name.lower().startswith(_PREFIX):
+        if name.upper().startswith(_PREFIX):
             return name[len(_PREFIX) :]
     return None
 
 
-def installed(shown: Mapping[str, Any]) -> list[Installed]:
-    """Return the instances of a host, by name.
+def services_by_name(shown: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the services of a host by their names in capitals: names of services have no case."""
+    return {str(item["name"]).upper(): item for item in shown["services"]}
+
+
+def registered(shown: Mapping[str, Any]) -> Iterator[RegisteredInstance]:
+    """Yield the instances of a host, by name.
 
     :param shown: what ``collect.ps1`` returned.
     """
-    by_name = {str(item["name"]).lower(): item for item in shown["services"]}
-    found = []
+    services = services_by_name(shown)
     for name, values in sorted(shown.get("instances", {}).items()):
-        service = DEFAULT_INSTANCE if name.upper() == DEFAULT_INSTANCE else f"MSSQL${name}"
-        there = by_name.get(service.lower(), {})
-        fixed, unreadable = _fixed(values)
+        service = DEFAULT_INSTANCE if name.upper() == DEFAULT_INSTANCE else f"{_PREFIX}{name}"
+        there = services.get(service.upper(), {})
+        state, pid = str(there.get("state", "missing")), int(there.get("pid") or 0)
+        yield RegisteredInstance(name, service, state, pid, values)
+
+
+def installed(shown: Mapping[str, Any]) -> list[Installed]:
+    """Return the instances of a host, by name, with the ports that they are configured for.
+
+    :param shown: what ``collect.ps1`` returned.
+    """
+    found = []
+    for one in registered(shown):
+        fixed, unreadable = _fixed(one.values)
         found.append(
             Installed(
                 engine="mssql",
-                instance=name,
-                service=service,
-                state=str(there.get("state", "missing")).lower(),
-                pid=int(there.get("pid") or 0),
+                instance=one.name,
+                service=one.service,
+                state=one.state.lower(),
+                pid=one.pid,
                 flows=_FLOWS,
-                enabled=values.get("Tcp", {}).get("Enabled") != "0",
+                enabled=one.values.get("Tcp", {}).get("Enabled") != "0",
                 ports=fixed,
-                dynamic=any(part.get("TcpDynamicPorts") for part in _parts(values)),
+                dynamic=any(part.get("TcpDynamicPorts") for part in _parts(one.values)),
                 unreadable=unreadable,
             )
         )

@@ -125,6 +125,23 @@ def test_only_the_instances_own_process_counts() -> None:
     assert not found.browser_unneeded
 
 
+def test_services_have_no_case() -> None:
+    """Windows compares names of services without case, and the registry may write an instance's name otherwise."""
+    state = sales()
+    state["services"][0]["name"], state["services"][1]["name"] = "mssql$Sales", "SQLBROWSER"
+    found = judge(state, FIXED)
+    assert (tuple(found.not_listening), found.restart, found.browser_unneeded) == (
+        ("MSSQL$SALES",),
+        ("MSSQL$SALES",),
+        True,
+    )
+    assert not found.warnings
+    state["services"].append({"name": "MSOLAP$Cubes", "pid": 5, "state": "Running", "path": ""})
+    assert not judge(state, FIXED).browser_unneeded
+    state["services"][2]["name"] = "msolap$CUBES"
+    assert not judge(state, FIXED).browser_unneeded
+
+
 def test_a_stopped_instance_is_set_and_not_started() -> None:
     state = sales()
     state["services"][0].update(state="Stopped", pid=0)
