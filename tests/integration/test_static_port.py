@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE.parent / "lab"))
 sys.path.insert(0, str(HERE.parent / "support"))
 
 from lab import Lab, LabHost
-from simulated_sql_server import IP_ALL, host_with
+from simulated_sql_server import IP_ALL, WOW, host_with
 from simulated_windows import SimulatedWindows
 
 PLAYBOOK = "- {hosts: sql01, gather_facts: false, roles: [dbports.firewall.mssql_static_port]}\n"
@@ -89,6 +89,7 @@ def test_windows_without_a_restart_browser_sends_nobody_to_a_dead_port(windows: 
     assert "SQL Server Browser would announce tcp 14330 of SALES at once" in refused.text
     assert windows.ports() == ("", "49721")
     windows.state["services"][1]["state"] = "Stopped"
+    windows.state["instances"]["SALES"]["key"] = rf"{WOW}\MSSQL16.SALES"  # 32-bit SQL Server on 64-bit Windows
     told = windows.run()
     assert (told.rc, windows.ports()) == (0, ("14330", "")), told.text
     assert "listens on 49721, and is to listen on tcp 14330; it needs a restart" in " ".join(told.text.split())

@@ -38,11 +38,13 @@ Describe 'collect.ps1' {
             $key | Add-Member -MemberType NoteProperty -Name Path -Value $LiteralPath
             $key | Add-Member -MemberType ScriptMethod -Name GetSubKeyNames -Value { @('IP1', 'IPAll') }
             $key | Add-Member -MemberType ScriptMethod -Name GetValueNames -Value {
-                if ($this.Path -like '*Instance Names*') { @('SALES') } else { @('TcpPort') }
+                if ($this.Path -like '*Wow6432Node*Instance Names*') { @('SALES', 'OLD') }
+                elseif ($this.Path -like '*Instance Names*') { @('SALES') }
+                else { @('TcpPort') }
             }
             $key | Add-Member -MemberType ScriptMethod -Name GetValue -Value {
                 param($name)
-                if ($name -eq 'SALES') { 'MSSQL16.SALES' } else { '14330' }
+                if ($name -in 'SALES', 'OLD') { "MSSQL16.$name" } else { '14330' }
             }
             $key
         }
@@ -52,7 +54,9 @@ Describe 'collect.ps1' {
         $shown.netstat | Should -BeLike '*:1433*'
         @($shown.services)[0].name | Should -Be 'MSSQL$SALES'
         @($shown.processes)[0].pid | Should -Be 4711
-        $shown.instances.SALES.id | Should -Be 'MSSQL16.SALES'
+        $shown.instances.SALES.key | Should -Be 'SOFTWARE\Microsoft\Microsoft SQL Server\MSSQL16.SALES'
+        $shown.instances.OLD.key | Should -Be 'SOFTWARE\Wow6432Node\Microsoft\Microsoft SQL Server\MSSQL16.OLD'
+        $shown.instances.OLD.'Tcp\IPAll'.TcpPort | Should -Be '14330'
         $shown.instances.SALES.'Tcp\IPAll'.TcpPort | Should -Be '14330'
         $shown.instances.SALES.'Tcp\IP1'.TcpPort | Should -Be '14330'
         $shown.armed | Should -BeTrue

@@ -13,7 +13,9 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-ROOT = r"HKLM:\SOFTWARE\Microsoft\Microsoft SQL Server"
+NATIVE, WOW = (rf"SOFTWARE\{node}Microsoft\Microsoft SQL Server" for node in ("", "Wow6432Node\\"))
+"""Where Windows has the instances, and, on 64-bit Windows, those of 32-bit SQL Server."""
+
 IP_ALL = "Tcp\\IPAll"
 ANY4 = str(ipaddress.IPv4Address(0))
 
@@ -31,7 +33,7 @@ def host_with(state: dict[str, Any], name: str, tcp_port: str, dynamic: str, now
         ],
         "instances": {
             name: {
-                "id": f"MSSQL16.{name}",
+                "key": rf"{NATIVE}\MSSQL16.{name}",
                 "Tcp": {"Enabled": "1", "ListenOnAllIPs": "1"},
                 IP_ALL: {"TcpPort": tcp_port, "TcpDynamicPorts": dynamic},
             }
@@ -49,7 +51,7 @@ def regedit(state: dict[str, Any], arguments: Mapping[str, Any], check: bool) ->
     values = next(
         item[IP_ALL]
         for item in state["instances"].values()
-        if arguments["path"] == rf"{ROOT}\{item['id']}\MSSQLServer\SuperSocketNetLib\Tcp\IPAll"
+        if arguments["path"] == rf"HKLM:\{item['key']}\MSSQLServer\SuperSocketNetLib\Tcp\IPAll"
     )
     changed = values.get(arguments["name"]) != arguments["data"]
     if not check:

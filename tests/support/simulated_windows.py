@@ -6,6 +6,7 @@
 What it does as Windows does: COM's ``Rules.Add`` makes a rule with a GUID of its own, whatever its name;
 ``Rules.Remove`` removes one rule of a name and says nothing when there is none; a rule without addresses matches
 everyone; addresses are read back in another form than they were written; a property that is not valid is an HRESULT.
+Of the registry's instances of SQL Server it shows those below the roots that collect.ps1 names.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ PROTOCOLS = {1, 6, 17, 58}
 INVALID = "Value does not fall within the expected range. (Exception from HRESULT: 0x80070057 (E_INVALIDARG))"
 DENIED = "Access is denied. (Exception from HRESULT: 0x80070005 (E_ACCESSDENIED))"
 
+BACKSLASH = "\\"
 MARKS = {"apply": "$rules.Add", "probe": "TcpClient", "collect": "netstat"}
 """What only one of the scripts has."""
 
@@ -92,19 +95,25 @@ class SimulatedWindows:
             self.run_task()
         if self.state["says"]:
             return failed(self.state["says"])
-        do = {"apply": self.apply, "probe": carry, "collect": self.collect}[name]
+        do = {"apply": self.apply, "probe": carry, "collect": partial(self.collect, script)}[name]
         try:
             return {"changed": False, "result": json.dumps(do(want))}
         except OSError as error:
             return failed(str(error))
 
-    def collect(self, want: Mapping[str, Any]) -> dict[str, Any]:
+    def collect(self, script: str, want: Mapping[str, Any]) -> dict[str, Any]:
         """Return what collect.ps1 does."""
         keys = ["local", "policy", "switches", "profiles"]
         keys += ["netstat", "processes", "services"] if want["sockets"] else []
         keys += ["dynamic", "excluded"] if want["ports"] else []
-        keys += ["instances"] if want["sockets"] or want["ports"] else []
-        return {**{key: self.state[key] for key in keys}, "armed": bool(self.state["registry"])}
+        shown = {**{key: self.state[key] for key in keys}, "armed": bool(self.state["registry"])}
+        if want["sockets"] or want["ports"]:
+            shown["instances"] = {
+                name: values
+                for name, values in self.state["instances"].items()
+                if f"'{values['key'].rpartition(BACKSLASH)[0]}'" in script
+            }
+        return shown
 
     def apply(self, want: Mapping[str, Any]) -> dict[str, Any]:
         """Do what apply.ps1 does, step by step; the ``fail_at``-th step raises."""

@@ -28,7 +28,6 @@ SERVICE = "mssql-server"
 
 CONFIGURATION = "/var/opt/mssql/mssql.conf"
 RANGE, RESERVED = "/proc/sys/net/ipv4/ip_local_port_range", "/proc/sys/net/ipv4/ip_local_reserved_ports"
-_REGISTRY = r"HKLM:\SOFTWARE\Microsoft\Microsoft SQL Server"
 _TCP = r"MSSQLServer\SuperSocketNetLib\Tcp"
 
 
@@ -73,7 +72,7 @@ def on_windows(shown: Mapping[str, Any]) -> SeenHost:
         instances[one.name.upper()] = SeenInstance(
             name=one.name,
             service=one.service,
-            key=rf"{_REGISTRY}\{one.values['id']}\{_TCP}\IPAll",
+            key=rf"HKLM:\{one.values['key']}\{_TCP}\IPAll",
             running=one.state.lower() == "running",
             fixed=everywhere.get("TcpPort", ""),
             dynamic=everywhere.get("TcpDynamicPorts", ""),

@@ -7,7 +7,8 @@ $want = ConvertFrom-Json -InputObject $Json
 $machine = 'Registry::HKEY_LOCAL_MACHINE'
 $local = "$machine\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 $policy = "$machine\SOFTWARE\Policies\Microsoft\WindowsFirewall"
-$sql = "$machine\SOFTWARE\Microsoft\Microsoft SQL Server"
+# 32-bit SQL Server on 64-bit Windows is below Wow6432Node.
+$roots = 'SOFTWARE\Microsoft\Microsoft SQL Server', 'SOFTWARE\Wow6432Node\Microsoft\Microsoft SQL Server'
 
 function Read-Value([string]$Path) {
     $found = @{}
@@ -44,15 +45,18 @@ if ($want.ports) {
 }
 if ($want.sockets -or $want.ports) {
     $shown.instances = @{}
-    foreach ($item in (Read-Value "$sql\Instance Names\SQL").GetEnumerator()) {
-        $network = "$sql\$($item.Value)\MSSQLServer\SuperSocketNetLib"
-        $found = Read-Each $network 'Tcp', 'AdminConnection\Tcp'
-        if ($found.ContainsKey('Tcp')) {
-            $found += Read-Each $network @((Get-Item -LiteralPath "$network\Tcp").GetSubKeyNames() | ForEach-Object { "Tcp\$_" })
+    foreach ($root in $roots) {
+        foreach ($item in (Read-Value "$machine\$root\Instance Names\SQL").GetEnumerator()) {
+            if ($shown.instances.ContainsKey($item.Key)) { continue }
+            $found = @{ key = "$root\$($item.Value)" }
+            $network = "$machine\$($found.key)\MSSQLServer\SuperSocketNetLib"
+            $found += Read-Each $network 'Tcp', 'AdminConnection\Tcp'
+            if ($found.ContainsKey('Tcp')) {
+                $found += Read-Each $network @((Get-Item -LiteralPath "$network\Tcp").GetSubKeyNames() | ForEach-Object { "Tcp\$_" })
+            }
+            $found += Read-Each "$machine\$($found.key)" 'Cluster'
+            $shown.instances[$item.Key] = $found
         }
-        $found += Read-Each "$sql\$($item.Value)" 'Cluster'
-        $found.id = $item.Value
-        $shown.instances[$item.Key] = $found
     }
 }
 $Ansible.Changed = $false

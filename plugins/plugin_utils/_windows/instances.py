@@ -24,7 +24,8 @@ class RegisteredInstance(NamedTuple):
     :param service: the service's name; Windows writes it in any case.
     :param state: that of the service, such as ``Running``; ``missing`` where there is none.
     :param pid: its process, 0 where it does not run.
-    :param values: its registry keys, by their path below ``SuperSocketNetLib``.
+    :param values: the values of its registry keys, by their path below ``SuperSocketNetLib``, and in ``key`` where it
+        has them below HKEY_LOCAL_MACHINE.
     """
 
     name: str

@@ -31,7 +31,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host imp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
-from simulated_sql_server import IP_ALL, host_with, rows
+from simulated_sql_server import IP_ALL, NATIVE, WOW, host_with, rows
 from simulated_windows import SimulatedWindows
 
 EXCLUDED = """
@@ -91,9 +91,12 @@ def test_what_the_plan_says() -> None:
     assert declared(FIXED, browser=True).browser
 
 
-def test_a_dynamic_port_becomes_the_declared_one() -> None:
-    found = judge(sales(), FIXED)
-    key = r"HKLM:\SOFTWARE\Microsoft\Microsoft SQL Server\MSSQL16.SALES\MSSQLServer\SuperSocketNetLib\Tcp\IPAll"
+@pytest.mark.parametrize("root", [NATIVE, WOW])
+def test_a_dynamic_port_becomes_the_declared_one(root: str) -> None:
+    state = sales()
+    state["instances"]["SALES"]["key"] = rf"{root}\MSSQL16.SALES"
+    found = judge(state, FIXED)
+    key = rf"HKLM:\{root}\MSSQL16.SALES\MSSQLServer\SuperSocketNetLib\Tcp\IPAll"
     assert [item[1:] for item in found.writes] == [
         (key, "TcpPort", "", "14330"),
         (key, "TcpDynamicPorts", "49721", ""),
@@ -228,7 +231,7 @@ def test_browser_announces_nothing_too_early() -> None:
 def test_browser_stays_where_it_may_be_asked(more: Any, server: dict[str, Any]) -> None:
     state = sales()
     if more == "instance":
-        state["instances"]["HR"] = {**state["instances"]["SALES"], "id": "MSSQL16.HR"}
+        state["instances"]["HR"] = {**state["instances"]["SALES"], "key": rf"{NATIVE}\MSSQL16.HR"}
     elif more:
         state["services"].append(more)
     found = judge(state, FIXED, **server)

@@ -33,14 +33,16 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
+from simulated_sql_server import NATIVE, WOW
 from simulated_windows import SimulatedWindows
 
 DEFAULT, SALES = 4711, 4800
 
 
-def network(port: str = "", dynamic: str = "", **tcp: str) -> dict[str, Any]:
+def network(port: str = "", dynamic: str = "", root: str = NATIVE, **tcp: str) -> dict[str, Any]:
     """Return an instance's registry values."""
-    return {"id": "x", "Tcp": {"Enabled": "1", **tcp}, "Tcp\\IPAll": {"TcpPort": port, "TcpDynamicPorts": dynamic}}
+    everywhere = {"TcpPort": port, "TcpDynamicPorts": dynamic}
+    return {"key": rf"{root}\x", "Tcp": {"Enabled": "1", **tcp}, "Tcp\\IPAll": everywhere}
 
 
 def windows(listening: dict[int, int], instances: dict[str, Any], *, stopped: tuple[str, ...] = ()) -> SimulatedWindows:
@@ -104,6 +106,19 @@ def test_an_instance_that_moved_is_told_from_the_others() -> None:
     found = judged(planned(*BOTH), windows({1433: DEFAULT, 1500: DEFAULT}, FIXED, stopped=("MSSQL$SALES",)))
     assert "moved" not in found
     assert "nothing listens on tcp 14330 (service MSSQL$SALES: stopped)" in found["stopped"]
+
+
+def test_instances_of_32_bit_sql_server_are_instances() -> None:
+    """On 64-bit Windows they are below Wow6432Node."""
+    host = windows({1433: DEFAULT, 50123: SALES}, {**FIXED, "SALES": network("", "50123", root=WOW)})
+    found = judged(planned(*BOTH), host)
+    assert "MSSQL$SALES is configured for a dynamic port, and the plan has tcp 14330" in found["configured_otherwise"]
+    engines = builtin_engines()
+    seen = read_seen(look(WindowsHost(host.call), {"processes": processes_of(engines)}))
+    assert [item.values["instances"] for item in learn_servers(seen, engines, ())] == [
+        [{"name": "MSSQLSERVER", "tcp_port": 1433}],
+        [{"name": "SALES", "tcp_port": "dynamic"}],
+    ]
 
 
 def test_an_instance_that_is_not_installed_is_told() -> None:
