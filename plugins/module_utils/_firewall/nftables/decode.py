@@ -13,17 +13,14 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     merge_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import lines_of, rules_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     Accept,
     Direction,
     Guard,
     Ruleset,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.forward import (
-    lines_of,
-    read_line,
-    rules_of,
-)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.forward import read_line
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
     Listing,
     Node,
@@ -160,10 +157,7 @@ class _Reader:
                 self.unexpected.append(f"rule in chain {rule.get('chain')}: {rule_text(rule)}")
         names = {pair: name for name, pair in self.sets.items()}
         self.used |= {names[pair] for line in lines for pair in line.sets}
-        try:
-            accepts, guards = rules_of(lines)
-        except UnknownError:
-            accepts, guards = [], []
+        accepts, guards = rules_of(lines) or ([], [])
         self._expect(
             lines_of(Ruleset(tuple(sorted(accepts)), tuple(guards))) == lines,
             f"the order of chain {CHAINS['forward'].name}",

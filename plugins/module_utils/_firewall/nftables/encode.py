@@ -10,6 +10,7 @@ from typing import Optional, Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import lines_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
     Accept,
@@ -17,7 +18,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     Guard,
     Ruleset,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.forward import lines_of
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.forward import text_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
     CHAINS,
     DELETE,
@@ -57,7 +58,7 @@ def encode(ruleset: Ruleset) -> str:
         lines += _encode_set(name, family, peers)
     for direction in DIRECTIONS:
         if any(item.direction == direction for item in ruleset.parts):
-            own = [line.text(names) for line in forwarded] if direction == "forward" else None
+            own = [text_of(line, names) for line in forwarded] if direction == "forward" else None
             lines += _encode_chain(ruleset, direction, own or _encode_rules(ruleset, direction, names))
     return DELETE + "\n".join([*lines, "}", ""])
 
