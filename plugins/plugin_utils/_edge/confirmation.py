@@ -23,6 +23,7 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection import ConnectionBase
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.slots import slot
 
 Call = Callable[[dict[str, Any]], dict[str, Any]]
 """Calls the module that writes rulesets with these arguments beside its own."""
@@ -46,37 +47,47 @@ AFTERWARDS = 60
 def change_and_confirm(call: Call, run: RunOnHost, connection: ConnectionBase, timeout: int) -> dict[str, Any]:
     """Call the module and, if something changed, confirm it over a new connection.
 
-    The host names a command that does that, because it takes far less than a second call of the module, and a busy
-    controller has to be back in time. Without a command, or where it fails, the module is called.
+    The host names a command that confirms, because it takes far less than a second call of the module, and a busy
+    controller has to be back in time. Without a command, or where it fails, the module is called. For the same reason
+    only some hosts of a run are changed at a time, see :mod:`slots`; the others wait before they are called.
 
     :param timeout: seconds after which the host restores its old rules; 0 asks for no confirmation.
     :returns: the module's result, with ``confirmed`` when a change was confirmed.
     :raises DbportsError: when the host could not be reached any more; it says what became of the old rules.
     """
-    try:
-        with _limit(timeout + LONGEST):
-            result = call({})
-    except AnsibleConnectionFailure as error:
-        text = f"If its rules were changed already, it restores the old ones by itself within {timeout} s."
-        raise AnsibleConnectionFailure(f"{error} {text}" if timeout else str(error)) from error
-    token, command = result.pop("confirm", ""), result.pop("confirm_command", [])
-    if not token or result.get("failed"):
-        return result
+    with slot() as leave:
+        result = _change(call, timeout)
+        token, command = result.pop("confirm", ""), result.pop("confirm_command", [])
+        if not token or result.get("failed"):
+            return result
 
-    def confirm() -> dict[str, Any]:
-        return {} if command and run(command) else call({"confirm": token})
+        def confirm() -> dict[str, Any]:
+            return {} if command and run(command) else call({"confirm": token})
 
-    answer, why = _come_back(confirm, connection, timeout)
+        answer, why = _come_back(confirm, connection, timeout, leave)
     if answer is not None and not answer.get("failed"):
         warnings = [*result.get("warnings", []), *answer.get("warnings", [])]
         return {**result, **({"warnings": warnings} if warnings else {}), "confirmed": True}
     raise _locked_out(timeout, why, answer)
 
 
-def _come_back(call: Callable[[], dict[str, Any]], connection: ConnectionBase, timeout: int) -> tuple[Any, str]:
+def _change(call: Call, timeout: int) -> dict[str, Any]:
+    try:
+        with _limit(timeout + LONGEST):
+            return call({})
+    except AnsibleConnectionFailure as error:
+        text = f"If its rules were changed already, it restores the old ones by itself within {timeout} s."
+        raise AnsibleConnectionFailure(f"{error} {text}" if timeout else str(error)) from error
+
+
+def _come_back(
+    call: Callable[[], dict[str, Any]], connection: ConnectionBase, timeout: int, leave: Callable[[], None]
+) -> tuple[Any, str]:
     """Call until the host answers; returns its answer, None without one, and why the last attempt failed before.
 
     It is tried beyond the time-out too: then the answer says whether the host has restored its old rules.
+
+    :param leave: gives the slot to another host, since this one waits from then on.
     """
     why = ""
     end = time.monotonic() + timeout + AFTERWARDS
@@ -87,6 +98,7 @@ def _come_back(call: Callable[[], dict[str, Any]], connection: ConnectionBase, t
                 return call(), why
         except AnsibleConnectionFailure as error:
             why = str(error)
+            leave()
         if time.monotonic() >= end:
             return None, why
         time.sleep(PAUSE)
