@@ -211,6 +211,7 @@ class Runner:
         kinds: dict[str, Callable[..., None]] = {
             "WriteFile": self._write,
             "RemoveFile": self._remove,
+            "RemoveFiles": self._remove_all,
             "RunCommand": self._command,
         }
         for name, *fields in steps:
@@ -304,6 +305,12 @@ class Runner:
         if parent:
             with contextlib.suppress(OSError):
                 place.parent.rmdir()
+
+    def _remove_all(self, directory: str, prefix: str) -> None:
+        place = self.at(directory)
+        for file in [*place.glob(f"{prefix}*"), *place.glob(f"{TEMPORARY}{prefix}*")]:
+            file.unlink()
+            _sync(place)
 
     def _command(self, argv: Sequence[str], text: str, may_fail: bool) -> None:
         status, stdout, stderr = self._run(argv, text)

@@ -32,6 +32,13 @@ class RemoveFile(NamedTuple):
     parent: bool = False
 
 
+class RemoveFiles(NamedTuple):
+    """No file of a directory has a name that begins so, also none that was about to get such a name."""
+
+    directory: str
+    prefix: str
+
+
 class RunCommand(NamedTuple):
     """A program has run, found on root's PATH, without a shell, with ``text`` on its standard input.
 
@@ -44,7 +51,7 @@ class RunCommand(NamedTuple):
     may_fail: bool = False
 
 
-Step = Union[WriteFile, RemoveFile, RunCommand]
+Step = Union[WriteFile, RemoveFile, RemoveFiles, RunCommand]
 
 
 def to_json(steps: Iterable[Step]) -> list[list[Any]]:

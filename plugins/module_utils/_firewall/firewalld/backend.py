@@ -129,8 +129,8 @@ class FirewalldBackend:
     def undo(self, observed: Observed) -> tuple[Step, ...]:
         """Bring back the old files, and load what was in force."""
         kept = kept_from_text(observed[FILES])
-        clear = self._own.clear_step()
-        back: tuple[Step, ...] = (clear, *(WriteFile(*item) for item in kept.files))
+        clear = self._own.clear_steps()
+        back: tuple[Step, ...] = (*clear, *(WriteFile(*item) for item in kept.files))
         if not observed[SETTINGS]:
             return back
         in_force = _in_force(observed)
@@ -138,7 +138,7 @@ class FirewalldBackend:
         if in_force.unexpected or kept.files == files(objects(in_force)):
             return (*back, load)
         # What is in force is not what is kept: load the one, then bring back the other.
-        return (clear, *(WriteFile(*item) for item in files(objects(in_force))), load, *back)
+        return (*clear, *(WriteFile(*item) for item in files(objects(in_force))), load, *back)
 
 
 def _settings(observed: Observed) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import PREFIX
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import Host
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import KeptFile
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step, WriteFile
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RemoveFiles, Step, WriteFile
 
 FOLDERS = ("ipsets", "policies")
 
@@ -56,7 +56,6 @@ class OwnConfiguration:
                 place.write_text(content, encoding="utf-8")
             run_checked(["firewall-offline-cmd", "--system-config", folder, "--check-config"], runner=self._run)
 
-    def clear_step(self) -> Step:
+    def clear_steps(self) -> tuple[Step, ...]:
         """Return what removes every own file, also those that were not there when it was written."""
-        folders = [f"{CONFIGURATION}/{folder}" for folder in FOLDERS]
-        return RunCommand(("find", *folders, "-maxdepth", "1", "-name", f"{PREFIX}*", "-delete"), may_fail=True)
+        return tuple(RemoveFiles(f"{CONFIGURATION}/{folder}", PREFIX) for folder in FOLDERS)

@@ -27,12 +27,21 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.host import OwnConfiguration
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
+    RUNNING,
+    Journal,
+    Runner,
+    boot,
+    network,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import KeptFile
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
     RemoveFile,
+    RemoveFiles,
     RunCommand,
     Step,
     WriteFile,
+    to_json,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 
@@ -266,15 +275,15 @@ def test_where_firewalld_does_not_run() -> None:
         FirewalldBackend().encode(case("sql602"), shown, persist=True)
     assert error.value.code == "program_missing"
     back = FirewalldBackend().undo(shown)
-    assert [type(step) for step in back] == [RunCommand, *[WriteFile] * 5]
+    assert [type(step) for step in back] == [*[RemoveFiles] * 2, *[WriteFile] * 5]
 
 
 def test_the_way_back() -> None:
     """Own files away, the old ones back, then a reload."""
     shown = loaded("sql602")
     back = FirewalldBackend().undo(shown)
-    assert back[0] == OwnConfiguration().clear_step()
-    assert [type(step) for step in back[1:]] == [*[WriteFile] * 5, RunCommand]
+    assert back[:2] == OwnConfiguration().clear_steps()
+    assert [type(step) for step in back[2:]] == [*[WriteFile] * 5, RunCommand]
     assert "reload" in script_of(back)
 
 
@@ -282,8 +291,29 @@ def test_the_way_back_to_rules_that_are_not_kept() -> None:
     """What was in force is loaded, and what was kept is kept again."""
     settings = in_force(files(objects(case("sql602"))))
     back = FirewalldBackend().undo(observed(settings))
-    assert [type(step) for step in back] == [RunCommand, *[WriteFile] * 5, RunCommand, RunCommand]
-    assert back[-1] == OwnConfiguration().clear_step()
+    clear = OwnConfiguration().clear_steps()
+    assert [type(step) for step in back[2:-2]] == [*[WriteFile] * 5, RunCommand]
+    assert (back[:2], back[-2:]) == (clear, clear)
+
+
+def test_the_way_back_at_boot(tmp_path: Path) -> None:
+    """After a power cut in the middle of a change: also the files that only the new rules have are gone then.
+
+    No program of a firewall runs at boot, so all of this is done with files.
+    """
+    shown, machine = loaded("mssql"), Runner(str(tmp_path))
+    script = FirewalldBackend().encode(case("sql602"), shown, persist=True)
+    machine.do(to_json([step for step in script.load if isinstance(step, WriteFile)]))
+    for name in ("dbports-2-v6.xml.old", ".dbports-dbports-3-v4.xml", "theirs.xml"):
+        (tmp_path / "etc/firewalld/ipsets" / name).write_text("", encoding="utf-8")
+    machine.write_journal(
+        Journal("x", RUNNING, 0, "an earlier boot", network(), False, to_json(FirewalldBackend().undo(shown)))
+    )
+    boot(machine)
+    own = OwnConfiguration(str(tmp_path)).files()
+    assert own == FirewalldBackend().decode(shown).kept.files
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {item.path.lstrip("/") for item in own} | {"etc/firewalld/ipsets/theirs.xml"}
 
 
 def test_a_reload_that_would_empty_chains_of_others() -> None:
