@@ -5,22 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import NETSTAT_MODULE, call_module
+from ansible_collections.dbports.firewall.plugins.modules.netstat_facts import ARGUMENT_SPEC
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.module_action import ModuleAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import NETSTAT_MODULE
 
 
-class ActionModule(DbportsAction):
+class ActionModule(ModuleAction):
     """One call of the module."""
 
-    _supports_async = True
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the task's arguments as they are: the module validates them."""
-        return dict(self._task.args)
-
-    def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """See the module's documentation for what it returns."""
-        wrap_async = bool(self._task.async_val)
-        return call_module(self, NETSTAT_MODULE, args, task_vars, wrap_async=wrap_async)
+    MODULE = NETSTAT_MODULE
+    ARGUMENTS: ClassVar[dict[str, Any]] = ARGUMENT_SPEC

@@ -5,26 +5,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import call_module
+from ansible_collections.dbports.firewall.plugins.modules.ruleset import ARGUMENT_SPEC
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.module_action import ModuleAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import RULESET_MODULE
 
 
-class ActionModule(DbportsAction):
+class ActionModule(ModuleAction):
     """One call of the module."""
 
-    _supports_async = True
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the task's arguments as they are: the module validates them."""
-        return dict(self._task.args)
+    MODULE = RULESET_MODULE
+    ARGUMENTS: ClassVar[dict[str, Any]] = ARGUMENT_SPEC
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
-        wrap_async = bool(self._task.async_val)
-        args = {**args, "owner": task_vars["inventory_hostname"]}
-        return call_module(self, RULESET_MODULE, args, task_vars, wrap_async=wrap_async)
+        return super().act({**args, "owner": task_vars["inventory_hostname"]}, task_vars)

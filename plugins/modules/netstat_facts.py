@@ -169,6 +169,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect 
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 
+ARGUMENT_SPEC: dict[str, Any] = {
+    "source": {"type": "str", "choices": list(SOURCES), "default": "auto"},
+    "ports": {"type": "list", "elements": "str"},
+    "processes": {"type": "list", "elements": "str", "default": []},
+}
+
 _ROWS = 500
 """How many sockets are written at once."""
 
@@ -193,11 +199,7 @@ def answer(params: dict[str, Any], source: str, sockets: list[Socket]) -> Iterat
 def main() -> None:
     """Read the sockets and return them as facts."""
     module = AnsibleModule(
-        argument_spec={
-            "source": {"type": "str", "choices": list(SOURCES), "default": "auto"},
-            "ports": {"type": "list", "elements": "str"},
-            "processes": {"type": "list", "elements": "str", "default": []},
-        },
+        argument_spec=ARGUMENT_SPEC,
         supports_check_mode=True,
     )
     ports = module.params["ports"]

@@ -425,7 +425,7 @@ foreign:
       sample: nft insert rule inet filter input ip saddr 192.0.2.21 tcp dport 1433 accept
 """
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -452,6 +452,22 @@ RULE = {
     "guarded": {"type": "bool", "default": True},
 }
 
+ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "rules": {"type": "list", "elements": "dict", "default": [], "options": RULE},
+    "policy": {"type": "str", "choices": ["guard", "open"], "default": "guard"},
+    "filter_outbound": {"type": "bool", "default": False},
+    "persist": {"type": "bool", "default": True},
+    "allow_shrink": {"type": "bool", "default": False},
+    "confirm_timeout": {"type": "int", "default": 0},
+    "confirm": {"type": "str", "default": ""},
+    "cut_live": {"type": "str", "choices": ["allow", "warn", "refuse"], "default": "warn"},
+    "owner": {"type": "str", "default": ""},
+    "former_name": {"type": "str", "default": ""},
+    "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
+    "chains": {"type": "list", "elements": "str", "default": []},
+}
+
 
 def _find_way_in() -> Optional[WayIn]:
     # Only a change asks for it, and most runs change nothing.
@@ -463,21 +479,7 @@ def _find_way_in() -> Optional[WayIn]:
 def main() -> None:
     """Read the arguments, make the one call, hand back the result."""
     module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "rules": {"type": "list", "elements": "dict", "default": [], "options": RULE},
-            "policy": {"type": "str", "choices": ["guard", "open"], "default": "guard"},
-            "filter_outbound": {"type": "bool", "default": False},
-            "persist": {"type": "bool", "default": True},
-            "allow_shrink": {"type": "bool", "default": False},
-            "confirm_timeout": {"type": "int", "default": 0},
-            "confirm": {"type": "str", "default": ""},
-            "cut_live": {"type": "str", "choices": ["allow", "warn", "refuse"], "default": "warn"},
-            "owner": {"type": "str", "default": ""},
-            "former_name": {"type": "str", "default": ""},
-            "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
-            "chains": {"type": "list", "elements": "str", "default": []},
-        },
+        argument_spec=ARGUMENT_SPEC,
         supports_check_mode=True,
     )
     try:

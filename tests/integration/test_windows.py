@@ -42,6 +42,16 @@ FACTS = """
       dbports.firewall.netstat_facts:
         ports: ["1433"]
 """
+ARGUMENTS = """
+- hosts: sql01
+  gather_facts: false
+  tasks:
+    - {name: A port, dbports.firewall.netstat_facts: {ports: 1433, processes: none}}
+    - {name: Misspelt, dbports.firewall.netstat_facts: {port: "1433"}, ignore_errors: true}
+    - {name: No time, dbports.firewall.probe: {probes: [], timeout: soon}, ignore_errors: true}
+    - {name: No state, dbports.firewall.ruleset: {state: gone}, ignore_errors: true}
+    - {name: Later, dbports.firewall.netstat_facts: {ports: "1433"}, async: 60, ignore_errors: true}
+"""
 
 
 class Site:
@@ -193,6 +203,18 @@ def test_facts_have_services(site: Site) -> None:
         ("ipv4", "sqlservr", "MSSQLSERVER"),
         ("ipv6", "sqlservr", "MSSQLSERVER"),
     }
+
+
+def test_arguments_are_those_of_the_modules_on_linux(site: Site) -> None:
+    """Ansible never sees the modules there, so the actions read the arguments as it would."""
+    done = site.ok(ARGUMENTS)
+    (result,) = done.of("A port")
+    assert {row["local_port"] for row in result["ansible_facts"]["dbports_netstat"]["sockets"]} == {1433}
+    said = {name: " ".join(done.of(name)[0]["msg"].split()) for name in ("Misspelt", "No time", "No state", "Later")}
+    assert "port. Supported parameters include: ports, processes, source" in said["Misspelt"]
+    assert "argument 'timeout' is of type str and we were unable to convert to float" in said["No time"]
+    assert "value of state must be one of: present, absent, got: gone" in said["No state"]
+    assert "on a Windows host this module does not run in the background" in said["Later"]
 
 
 def test_a_platform_that_is_none_is_refused(site: Site) -> None:

@@ -38,7 +38,8 @@ FLOORS = (
     ("plugin_utils._windows", "plugin_utils._learn"),
     ("plugin_utils._static_port",),
     ("plugin_utils._edge",),
-    ("action", "filter", "modules", "doc_fragments"),
+    ("modules", "filter", "doc_fragments"),
+    ("action",),
 )
 """From the ground up; a room imports only itself and rooms on lower floors."""
 

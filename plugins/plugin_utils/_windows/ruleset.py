@@ -11,12 +11,17 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState, with_live
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import Live, connections
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import OLD_RULES_BACK, plan_change
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import (
+    OLD_RULES_BACK,
+    plan_change,
+    read_timeout,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.backend import (
     LOCAL,
     NUMBERS,
@@ -109,15 +114,24 @@ def ruleset(
     if arguments.get("confirm"):
         confirm(host, arguments)
         return {"changed": False}
-    timeout = float(arguments.get("confirm_timeout") or 0)
+    timeout = read_timeout(int(arguments.get("confirm_timeout") or 0))
     return apply_ruleset(host, arguments, check=check, confirm_timeout=timeout, ways_in=ways_in)
 
 
 def plan_on(shown: Mapping[str, Any], wish: DesiredState) -> Change:
     """Return what has to be done with a host that shows this, as far as Windows can enforce the wish.
 
-    :raises DbportsError: when the host's answer cannot be read.
+    :raises DbportsError: when the host's answer cannot be read, or the wish is for another firewall.
     """
+    for path, value in (("backend", wish.backend if wish.backend != AUTO else ""), ("chains", list(wish.chains))):
+        if value:
+            raise DbportsError(
+                "the host runs Windows, where the rules are those of Windows Defender Firewall",
+                code="wrong_backend",
+                path=path,
+                value=value,
+                fix=f"Leave {path} (dbports_{path}) out for this host",
+            )
     wish = replace(wish, ruleset=enforceable(wish.ruleset), persist=True)
     return plan_change(BACKEND, observed_of(shown), wish)
 

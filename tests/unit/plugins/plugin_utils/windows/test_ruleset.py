@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import matches
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.rules import parse_rule
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost, script_text
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import observe
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ports import dynamic_range, excluded_ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import apply_ruleset, confirm
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.task import rollback_command, task_xml
@@ -59,6 +60,27 @@ def test_one_call_looks_and_one_changes(windows: SimulatedWindows) -> None:
     assert windows.state["local"]["{THEIRS-1}"] == before["{THEIRS-1}"]
     run(windows, {"owner": "erp-db", "state": "absent"})
     assert windows.state["local"] == before
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"backend": "nftables"}, "backend"),
+        ({"backend": "nftables", "state": "absent"}, "backend"),
+        ({"chains": ["inet filter input"]}, "chains"),
+    ],
+)
+def test_a_choice_that_windows_does_not_have_is_refused(
+    windows: SimulatedWindows, more: dict[str, Any], path: str
+) -> None:
+    """Whoever asks for a firewall does not get another one, from apply as little as from verify."""
+    before = dict(windows.state["local"])
+    with pytest.raises(DbportsError) as caught:
+        run(windows, {**WANTED, **more})
+    assert (caught.value.code, caught.value.path) == ("wrong_backend", path)
+    assert windows.state["local"] == before
+    found = observe(WindowsHost(windows.call), {"ruleset": {**WANTED, **more}})["ruleset"]
+    assert found["error"] == str(caught.value)
 
 
 def test_a_rule_that_was_edited_is_drift_and_comes_back(windows: SimulatedWindows) -> None:
