@@ -79,7 +79,7 @@ class Postgres(Server):
         options = ["--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C"]
         self.host.run([*as_postgres(), str(POSTGRES / "initdb"), "-D", str(self.place / "data"), *options], cwd="/")
         with (self.place / "data" / "pg_hba.conf").open("a", encoding="ascii") as stream:
-            stream.write("host all all 192.0.2.0/24 trust\nhost replication all 192.0.2.0/24 trust\n")
+            stream.write("host all all all trust\nhost replication all all trust\n")
 
 
 class Maria(Server):
@@ -97,7 +97,12 @@ class Maria(Server):
 
 
 class Firebird(Server):
-    """Firebird with its own security database; its settings are mounted over those of the package."""
+    """Firebird with its own security database; its settings are mounted over those of the package.
+
+    :ivar aux_port: where clients connect to receive events; 0 for a random port, as the package has it.
+    """
+
+    aux_port = 0
 
     def command(self, address: str, port: int) -> list[str]:
         lines = [
@@ -105,6 +110,7 @@ class Firebird(Server):
             f"SecurityDatabase = {self.place}/security.fdb",
             f"RemoteServicePort = {port}",
             f"RemoteBindAddress = {address}",
+            f"RemoteAuxPort = {self.aux_port}",
         ]
         (self.place / "firebird.conf").write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
         return self.with_settings("exec firebird")

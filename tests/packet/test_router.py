@@ -22,6 +22,7 @@ sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 
 from guarded import apply
 from lab import Lab, LabHost
+from routed import behind
 from talking import passes, talk
 
 SWEEP = TESTS / "lab" / "sweep.py"
@@ -55,20 +56,6 @@ def lab() -> Iterator[Lab]:
             lab.host(name, [f"{address}/24"]).run(["ip", "route", "replace", "default", "via", OUTSIDE])
         behind(router, lab.host("db", [f"{SERVER}/24"]), INSIDE, SERVER)
         yield lab
-
-
-def behind(router: LabHost, host: LabHost, gate: str, address: str) -> None:
-    """Take a host from the common segment, and join it to a router, or to the host that it is a container of."""
-    link = f"to-{host.name}"
-    host.run(["ip", "link", "delete", "eth0"])
-    host.run(["ip", "link", "add", link, "type", "veth", "peer", "name", link, "netns", str(router.pid)])
-    host.run(["ip", "-batch", "-"], input=_link(link, address) + f"route add default via {gate}\n")
-    router.run(["ip", "-batch", "-"], input=_link(link, gate))
-    router.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
-
-
-def _link(name: str, address: str) -> str:
-    return f"address add {address}/24 dev {name}\nlink set {name} up\n"
 
 
 def listen(host: LabHost, *endpoints: str) -> None:
