@@ -105,12 +105,14 @@ class Router:
         routes = [(a, b, self._route(a, b, engine, behaviour)) for a in sources for b in targets]
         crossing = _Crossing(request, self._hosts, "" if request.flow.source else self.guessed(request.initiator))
         rewritten = False
-        for a, b, route in routes:
+        for a, b, whole in routes:
+            route, source, target = _without_ends(request, whole, (a, b), sources[a], targets[b])
             if any(device.rewrites for device in route):
-                crossing.add_path(route, (a, b), sources[a], self._path(request, route, a, b, targets[b]))
+                crossing.add_path(route, (a, b), source, self._path(request, route, a, b, target))
                 rewritten = True
             else:
-                crossing.add_direct(route, a, b, sources[a], targets[b])
+                crossing.add_direct(route, a, b, source, target)
+                rewritten = rewritten or route != whole
         return crossing.routed(rewritten)
 
     def hiding(self, peer: Peer, server: Peer, engine: str) -> Device | None:
@@ -167,6 +169,30 @@ class Router:
         if found is None:
             found = self._paths[key] = _find_path(request, route, a, target)
         return found
+
+
+def _without_ends(
+    request: FlowRequest, whole: _Route, between: tuple[str, str], source: Ranges, target: Ranges
+) -> tuple[_Route, Ranges, Ranges]:
+    """Leave out gateways that are an end of the flow themselves.
+
+    A relay has an address on either side, and meets only what stands between it and the other end.
+
+    :returns: the rest of the route, and what the ends look like there.
+    """
+    initiator, responder, route = request.initiator.name, request.responder.name, whole
+    for device in whole:
+        gateway = device.gateway
+        if device not in route or gateway.host not in (initiator, responder):
+            continue
+        place = route.index(device)
+        if not device.relays:
+            route = (*route[:place], *route[place + 1 :])
+        elif gateway.host == initiator:
+            route, source = route[place + 1 :], gateway.addresses.get(between[1], source)
+        else:
+            route, target = route[:place], gateway.addresses.get(between[0], target)
+    return route, source, target
 
 
 def _find_path(request: FlowRequest, route: _Route, a: str, target: Ranges) -> Union[Path, Dropped]:

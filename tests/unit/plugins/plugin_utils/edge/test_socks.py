@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
@@ -24,9 +25,13 @@ GATEWAY: dict[str, Any] = {
 }
 
 
-def plan(*gateways: dict[str, Any]) -> Plan:
-    """Return the plan of two 602SQL servers in the data centre, with clients in the office."""
-    servers = {"db-1": ("198.51.100.10", 5001, ["app", "192.0.2.128/25"]), "db-2": ("198.51.100.11", 6001, ["app"])}
+def plan(*gateways: dict[str, Any], more: tuple[str, ...] = (), **servers: tuple[str, int, list[str]]) -> Plan:
+    """Return the plan of two 602SQL servers in the data centre, with clients in the office.
+
+    :param more: other clients of the first server; ``servers`` are other servers: address, PORTBASE, clients.
+    """
+    first = ["app", "192.0.2.128/25", *more]
+    servers = {"db-1": ("198.51.100.10", 5001, first), "db-2": ("198.51.100.11", 6001, ["app"]), **servers}
     hosts: dict[str, Any] = {"app": {"ansible_host": "192.0.2.21"}, "bastion": {"ansible_host": "192.0.2.1"}}
     for name, (address, base, clients) in servers.items():
         server = {"engine": "sql602", "port_base": base, "clients": clients}
@@ -107,3 +112,46 @@ def test_one_host_is_one_relay() -> None:
         plan({**GATEWAY, "platform": "dante"}, other)
     assert "dbports_gateways[1].host" in str(caught.value)
     assert "another gateway that relays" in str(caught.value)
+
+
+def addresses(found: Plan, host: str, peer: str) -> set[str]:
+    """Return under which addresses a host knows a peer."""
+    rules = found.hosts[host].rules.values()
+    return {text for peers in rules if peer in peers for text in format_addresses(peers[peer].addresses)}
+
+
+def test_a_socks_host_that_is_a_client_connects_directly() -> None:
+    """By the address on the servers' side, with all that does not pass a SOCKS host, and with nothing lost."""
+    found = plan({**GATEWAY, "platform": "dante"}, more=("bastion",))
+    search = Probe("sql602_search", None)
+    assert [rule[1::2] for rule in rules(found, "bastion", "out") if rule[0] == "db-1"] == [
+        ("tcp 5002", Probe("sql602_connect", None)),
+        ("udp 5001", None),
+        ("udp 5001", search),
+        ("udp 5001", None),
+    ]
+    assert rules(found, "bastion", "in") == [
+        ("db-1", "udp 5002", True, None),
+        ("192.0.2.128/25 app", "tcp 1080", True, None),
+    ]
+    assert addresses(found, "db-1", "bastion") == {"198.51.100.1"}
+    asked = socks_arguments(found.gateways[0])["rules"]
+    assert {client for rule in asked for client in rule["clients"]} == {"192.0.2.21", "192.0.2.128/25"}
+
+
+def test_a_server_on_the_socks_host_is_asked_directly() -> None:
+    """At its address on each client's side."""
+    found = plan({**GATEWAY, "platform": "dante"}, bastion=("192.0.2.1", 7001, ["app", "db-2"]))
+    assert ("app db-2", "tcp 7002", True, None) in rules(found, "bastion", "in")
+    assert addresses(found, "app", "bastion") == {"192.0.2.1"}
+    assert addresses(found, "db-2", "bastion") == {"198.51.100.1"}
+    assert not [item for item in found.hosts["bastion"].warnings if item.code == "lost_on_gateway"]
+
+
+def test_a_router_that_is_a_client_forwards_nothing_for_itself() -> None:
+    router = {"name": "fw-1", "kind": "filter", "platform": "linux", "host": "bastion", "between": ["office", "dc"]}
+    found = plan(router, more=("bastion",))
+    forwards = found.hosts["bastion"].forwards
+    assert {text for item in forwards for text in format_addresses(item.peers)} >= {"192.0.2.21"}
+    assert "192.0.2.1" not in {text for item in forwards for text in format_addresses((*item.peers, *item.targets))}
+    assert addresses(found, "db-1", "bastion") == {"192.0.2.1"}
