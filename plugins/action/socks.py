@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_gateway
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import call_module
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import call_module, is_windows
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import CurrentPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.socks import (
@@ -36,14 +36,18 @@ class ActionModule(DbportsAction):
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
+        if args["state"] == "absent":
+            if is_windows(self._connection, task_vars):
+                return {"changed": False}
+            return call_module(self, SOCKS_MODULE, {"state": "absent"}, task_vars)
         plan = self.plan(args, task_vars)
         gateway = _gateway_of(plan, task_vars["inventory_hostname"])
         if gateway is None:
             return {"changed": False, "gateway": "", "plan_id": plan.plan_id}
-        more = {key: args[key] for key in ("state", "user", "take_over", "allow_shrink")}
-        if args["state"] == "present":
-            self._tell(plan, gateway, args["user"])
-        result = call_module(self, SOCKS_MODULE, {**socks_arguments(gateway), **more}, task_vars)
+        more = {key: args[key] for key in ("user", "take_over", "allow_shrink")}
+        self._tell(plan, gateway, args["user"])
+        wanted = {**socks_arguments(gateway), **more, "exclusive": True}
+        result = call_module(self, SOCKS_MODULE, wanted, task_vars)
         return {**result, "gateway": gateway.name, "plan_id": plan.plan_id}
 
     def _tell(self, plan: CurrentPlan, gateway: GatewayPlan, user: str) -> None:

@@ -19,7 +19,9 @@ description:
 options:
   state:
     description:
-      - V(present) applies the plan. V(absent) brings back what was there before; the gateway has to be declared still.
+      - V(present) applies the plan.
+      - V(absent) brings back what was there before on any Linux host that has something of this collection. It needs no
+        plan, and the gateway need not be declared any more.
     type: str
     choices: [present, absent]
     default: present
@@ -63,16 +65,16 @@ EXAMPLES = r"""
 RETURN = r"""
 gateway:
   description: The name of the gateway that the host is; empty if it is none.
-  returned: always
+  returned: with O(state=present)
   type: str
   sample: socks-1
 plan_id:
   description: The digest of the plan.
-  returned: always
+  returned: with O(state=present)
   type: str
 path:
   description: The file that holds the rules.
-  returned: when the host is such a gateway
+  returned: when the host is such a gateway, or with O(state=absent) on Linux
   type: str
   sample: /etc/danted.conf
 """

@@ -29,10 +29,16 @@ options:
     choices: [present, absent]
     default: present
   platform:
-    description: What relays.
+    description:
+      - What relays. Required if O(state=present).
+      - With O(state=absent) and no platform, everything that this module wrote on the host is taken away. It is
+        recognised by its first line.
     type: str
     choices: [dante, sshd]
-    required: true
+  exclusive:
+    description: Whether what this module wrote for another platform on the host is taken away.
+    type: bool
+    default: false
   gateway:
     description: The name of the gateway, for the file's first line.
     type: str
@@ -120,13 +126,12 @@ EXAMPLES = r"""
 
 - name: Bring back what was there before
   dbports.firewall.socks_config:
-    platform: dante
     state: absent
 """
 
 RETURN = r"""
 path:
-  description: The file that holds the rules.
+  description: The file that holds the rules; the first one that was changed if there are several.
   type: str
   returned: success
   sample: /etc/danted.conf
@@ -139,7 +144,7 @@ platform:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._relay.change import DesiredRelay, apply
+from ansible_collections.dbports.firewall.plugins.module_utils._relay.change import bring
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 
 RULE = {name: {"type": "list", "elements": "str", "required": True} for name in ("clients", "servers", "ports")}
@@ -150,7 +155,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "platform": {"type": "str", "choices": ["dante", "sshd"], "required": True},
+            "platform": {"type": "str", "choices": ["dante", "sshd"]},
+            "exclusive": {"type": "bool", "default": False},
             "gateway": {"type": "str", "default": "socks"},
             "port": {"type": "int", "default": 1080},
             "internal": {"type": "list", "elements": "str", "default": []},
@@ -160,10 +166,11 @@ def main() -> None:
             "take_over": {"type": "bool", "default": False},
             "allow_shrink": {"type": "bool", "default": False},
         },
+        required_if=[("state", "present", ("platform",))],
         supports_check_mode=True,
     )
     try:
-        result = apply(DesiredRelay.from_arguments(module.params), check=module.check_mode)
+        result = bring(module.params, check=module.check_mode)
     except DbportsError as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings"):

@@ -25,6 +25,7 @@ NO_RULE = (2, False)
 """SOCKS 5: connection not allowed by ruleset."""
 
 CONF, KEPT = "/etc/danted.conf", "/etc/dbports/danted.conf.before"
+DROP_IN = "/etc/ssh/sshd_config.d/00-dbports-socks.conf"
 FOREIGN = """\
 logoutput: syslog
 internal: 192.0.2.1 port = 1080
@@ -51,7 +52,8 @@ def dante(scene: Scene) -> Iterator[Scene]:
     packaged = scene.read(CONF)
     assert scene.apply(inventory("dante"))["changed"]
     yield scene
-    assert "error" not in scene.apply(inventory("dante"), state="absent")
+    assert scene.withdraw()["path"] == CONF
+    assert not scene.withdraw()["changed"]
     assert scene.read(CONF) == packaged
     assert not scene.read(KEPT)
     assert not processes(scene)
@@ -129,6 +131,7 @@ def test_the_file_of_somebody_else(scene: Scene) -> None:
     assert app.ask(5003) == GRANTED
     assert scene.apply(inventory("dante"))["error"] == "not_ours"
     assert not scene.apply(inventory("dante"), state="absent")["changed"]
+    assert not scene.withdraw()["changed"]
     assert scene.read(CONF) == FOREIGN
     assert scene.apply(inventory("dante"), take_over=True)["changed"]
     assert app.still_echoes()
@@ -208,7 +211,19 @@ def test_sshd_relays_what_the_plan_says_and_nothing_else(scene: Scene, ssh: list
     assert newer.ask(6002) == GRANTED
     assert newer.ask(5002)[1] is False
     assert scene.apply(moved, state="absent")["changed"]
-    assert not scene.read("/etc/ssh/sshd_config.d/00-dbports-socks.conf")
+    assert not scene.read(DROP_IN)
+
+
+def test_a_host_that_moves_to_the_other_platform_keeps_nothing(scene: Scene, ssh: list[str]) -> None:
+    assert ssh
+    packaged = scene.read(CONF)
+    assert scene.apply(inventory("dante"))["changed"]
+    assert scene.apply(inventory("sshd"), exclusive=True)["changed"]
+    assert scene.read(CONF) == packaged
+    assert not processes(scene)
+    assert not scene.apply(inventory("sshd"), exclusive=True)["changed"]
+    assert scene.withdraw()["path"] == DROP_IN
+    assert not scene.read(DROP_IN)
 
 
 def test_sshd_that_does_not_read_the_file(scene: Scene, ssh: list[str]) -> None:
@@ -225,5 +240,5 @@ def test_sshd_that_does_not_read_the_file(scene: Scene, ssh: list[str]) -> None:
     found = scene.apply(inventory("sshd"))
     assert found["error"] == "not_enforced"
     assert "allowtcpforwarding is yes" in found["text"]
-    assert not scene.read("/etc/ssh/sshd_config.d/00-dbports-socks.conf")
+    assert not scene.read(DROP_IN)
     host.run(["rm", other])

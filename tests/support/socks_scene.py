@@ -34,7 +34,7 @@ if values.pop("lost", False):  # a server that does not come back
     for name, server in change.SERVERS.items():
         change.SERVERS[name] = replace(server, listens=lambda rules: False)
 try:
-    result = change.apply(change.DesiredRelay.from_arguments(values), check=values.pop("check", False))
+    result = change.bring(values, check=values.pop("check", False))
 except DbportsError as error:
     result = {"error": error.code, "text": str(error)}
 json.dump(result, sys.stdout)
@@ -124,8 +124,14 @@ class Scene:
 
     def apply(self, data: dict[str, Any], **more: Any) -> dict[str, Any]:
         """Bring the SOCKS host to the plan of an inventory; arguments of the module may be given."""
-        values = {"state": "present", "user": "relay", "take_over": False, "allow_shrink": False}
+        values = {"state": "present", "user": "relay", "take_over": False, "allow_shrink": False, "exclusive": False}
         text = json.dumps({**values, **socks_arguments(gateway_of(data)), **more})
+        found: dict[str, Any] = json.loads(self.hosts["bastion"].python(APPLY, input=text).stdout)
+        return found
+
+    def withdraw(self) -> dict[str, Any]:
+        """Take away what is ours on the SOCKS host, as for a gateway that is not declared any more."""
+        text = json.dumps({"state": "absent", "platform": None, "exclusive": False})
         found: dict[str, Any] = json.loads(self.hosts["bastion"].python(APPLY, input=text).stdout)
         return found
 

@@ -383,7 +383,8 @@ ROLES: dict[str, Spec] = {
                 "type": "str",
                 "default": "present",
                 "choices": ["present", "absent"],
-                "description": "V(present) applies the plan. V(absent) brings back what was there before.",
+                "description": "V(present) applies the plan. V(absent) brings back what was there before, also where "
+                "the gateway is not declared any more.",
             },
             "dbports_socks_user": {
                 "type": "str",

@@ -124,6 +124,24 @@ def apply(wish: DesiredRelay, *, check: bool = False, runner: Optional[Runner] =
     return _result(wish, change, warnings)
 
 
+def bring(values: Mapping[str, Any], *, check: bool = False, runner: Optional[Runner] = None) -> dict[str, Any]:
+    """Do what the arguments of the module dbports.firewall.socks_config say.
+
+    :returns: as :func:`apply`. If more than one server is changed, ``path`` and ``platform`` are those of the first.
+    :raises DbportsError: as :func:`apply`.
+    """
+    named = [values["platform"]] if values["platform"] else []
+    others = [name for name in SERVERS if name not in named] if values["exclusive"] or not named else []
+    if not named and values["state"] == "present":
+        raise DbportsError("no server is named", code="missing", path="platform", fix="Write dante or sshd")
+    wishes = [DesiredRelay.from_arguments({**values, "platform": name}) for name in named]
+    results = [apply(wish, check=check, runner=runner) for wish in wishes]
+    results += [apply(DesiredRelay(SERVERS[name], None), check=check, runner=runner) for name in others]
+    first = next((one for one in results if one["changed"]), results[0])
+    joined = {key: [item for one in results for item in one[key]] for key in ("diff", "warnings")}
+    return {**first, **joined}
+
+
 def prepare(wish: DesiredRelay, runner: Runner) -> Change:
     """Return what has to be done, after the program's own dry run.
 
