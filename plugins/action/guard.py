@@ -38,6 +38,7 @@ class ActionModule(HostAction):
         "persist": {"type": "bool", "default": True},
         "confirm_timeout": {"type": "int", "default": 30},
         "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
+        "chains": {"type": "list", "elements": "str", "default": []},
         "timeout": {"type": "float", "default": 2.0},
         "fail_on": {"type": "list", "elements": "str", "default": ["fail"]},
     }
@@ -55,7 +56,7 @@ class ActionModule(HostAction):
         refuse_conflicts(plan.conflicts, args["accept_conflicts"])
         for warning in plan.hosts[host].warnings:
             self.warn(sentence(warning))
-        more = {**common, **{key: args[key] for key in ("allow_shrink", "cut_live", "persist")}}
+        more = {**common, **{key: args[key] for key in ("allow_shrink", "cut_live", "persist", "chains")}}
         result = self.apply_port_set(plan.hosts[host], more, task_vars)
         if result.get("failed") or self._task.check_mode:
             return result

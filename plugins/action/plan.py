@@ -43,6 +43,7 @@ class ActionModule(HostAction):
         **PLAN_OPTIONS,
         "ask_hosts": {"type": "bool", "default": False},
         "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
+        "chains": {"type": "list", "elements": "str", "default": []},
         "former_name": {"type": "str", "default": ""},
     }
 
@@ -54,7 +55,7 @@ class ActionModule(HostAction):
         plan = self.plan(args, task_vars)
         result = self._write(plan, args)
         port_set = plan.host(task_vars["inventory_hostname"])
-        more = {"backend": args["backend"], "former_name": args["former_name"], "owner": port_set.host}
+        more = {**{key: args[key] for key in ("backend", "chains", "former_name")}, "owner": port_set.host}
         return {**result, "cut": self.ask(port_set, more, task_vars)}
 
     def _write(self, plan: CurrentPlan, args: dict[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,13 @@ options:
     type: str
     choices: [auto, firewalld, ufw, nftables, iptables]
     default: auto
+  chains:
+    description:
+      - Base chains of the host's own nftables table that are to call the rules, see
+        O(dbports.firewall.ruleset#module:chains).
+    type: list
+    elements: str
+    default: []
   timeout:
     description: The timeout in seconds of each probe, and of the wait for servers that do not listen yet.
     type: float

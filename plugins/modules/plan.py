@@ -47,6 +47,11 @@ options:
     type: str
     choices: [auto, firewalld, ufw, nftables, iptables]
     default: auto
+  chains:
+    description: See M(dbports.firewall.apply). Only used with O(ask_hosts=true).
+    type: list
+    elements: str
+    default: []
   former_name:
     description: See M(dbports.firewall.apply). Only used with O(ask_hosts=true).
     type: str

@@ -190,8 +190,8 @@ options:
       - Base chains of a table of the host's owner, each as C(nft) names it, such as V(inet filter input). The rules are
         then chains and sets C(dbports_*) in that table, called by the first rule of these chains. So an accept lets the
         declared clients in although the owner's chain drops by policy.
-      - Rules for what goes out need a chain with the hook output of the same table as well. The table must be of the
-        family inet; all else in it stays as it is.
+      - Rules for what goes out need a chain with the hook output of the same table as well, and rules for what the host
+        forwards one with the hook forward. The table must be of the family inet; all else in it stays as it is.
       - By default the rules are in a table of their own, C(inet dbports). Setting or removing this moves them.
     type: list
     elements: str

@@ -4,7 +4,7 @@
 """Send real packets to all ports of a host and tell which were reached; and echo on some ports.
 
     sweep.py tcp 192.0.2.10             every TCP port, as JSON {"answers": "1433", "refused": "1-1432,...", ...}
-    sweep.py udp 2001:db8::10 1-2000    some UDP ports
+    sweep.py udp 2001:db8::10 53,1-99   some UDP ports
     sweep.py echo tcp/1433 udp/1434     listen on both families and send back what comes; says "ready"
 
 For lab hosts only: it never limits its own pace.
@@ -174,8 +174,9 @@ def main(mode: str, *arguments: str) -> None:
     if mode == "echo":
         echo(arguments)
         return
-    first, _dash, last = (arguments[1] if len(arguments) > 1 else "1-65535").partition("-")
-    found = sweep(mode, arguments[0], range(int(first), int(last or first) + 1))
+    ranges = (item.partition("-") for item in (arguments[1] if len(arguments) > 1 else "1-65535").split(","))
+    ports = (port for first, _dash, last in ranges for port in range(int(first), int(last or first) + 1))
+    found = sweep(mode, arguments[0], ports)
     json.dump({verdict: format_ranges(ports) for verdict, ports in found.items()}, sys.stdout)
 
 

@@ -24,7 +24,18 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.placed import (
+    as_own_table,
+    back_text,
+    found_places,
+    misplaced,
+    placed_text,
+    read_place,
+    script,
+    standing_text,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft, load_command
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +95,59 @@ def test_what_a_router_forwards_is_read_as_it_is_loaded(
         load(nft, encode(Ruleset()))
         load(nft, text)
         assert decode(read_listing(nft.listing())) == wanted
+
+
+OWNERS = """\
+table inet filter {
+  chain input { type filter hook input priority filter; policy drop; tcp dport 22 accept; }
+  chain output { type filter hook output priority filter; }
+  chain forward { type filter hook forward priority 5; policy drop; }
+}
+"""
+CHAINS = [f"inet filter {hook}" for hook in ("input", "output", "forward")]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(forward=st.lists(st.one_of(FORWARD, PUBLISHED), max_size=3), others=RULES, policy=POLICY, outbound=st.booleans())
+def test_rules_in_a_table_of_the_owner_are_read_as_they_are_loaded(
+    nft: Nft, forward: list[dict[str, Any]], others: list[dict[str, Any]], policy: str, outbound: bool
+) -> None:
+    """By the script over those before, from the text that undoes, and from a file that the owner's ruleset includes."""
+    load(nft, f"flush ruleset\n{OWNERS}")
+    place = read_place(read_listing(nft.listing()), CHAINS)
+    assert place is not None
+    before = ruleset(THEIRS, policy="guard")
+    wanted = ruleset([*forward, *others], policy=policy, outbound=outbound)
+    written = placed_text(wanted, place)
+    step = RunCommand(("sh", "-s"), script(["filter"], written))
+    nft.check(step)
+    for text in (script(["filter"], placed_text(before, place)), step.text):
+        done = nft._run(step.argv, text)
+        assert done.status == 0, done.stderr
+    assert read_placed(nft) == wanted
+    undo = back_text(nft, read_listing(nft.listing()), place._replace(chains=chains_of(wanted, place.chains)))
+    load(nft, f"flush ruleset\n{OWNERS}{undo}")
+    assert read_placed(nft) == wanted
+    load(nft, f"flush ruleset\n{OWNERS}{standing_text(place, written)}")
+    assert read_placed(nft) == wanted
+    load(nft, encode(Ruleset()))
+
+
+def chains_of(wanted: Ruleset, chains: Any) -> Any:
+    """Return the chains that a ruleset needs, which are those that a host with it has."""
+    return {
+        direction: name for direction, name in chains.items() if direction in {one.direction for one in wanted.parts}
+    }
+
+
+def read_placed(nft: Nft) -> Ruleset:
+    """Read the rules that are called by the owner's chains; none of them is in a wrong place."""
+    listing = read_listing(nft.listing())
+    places = found_places(listing)
+    if not places:
+        return Ruleset()
+    assert list(misplaced(listing, places[0])) == []
+    return decode(as_own_table(listing, places[0]))
 
 
 WRITTEN = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=120).filter(

@@ -251,6 +251,14 @@ _BACKEND: Spec = {
     "description": "The firewall that carries the rules. V(auto) keeps to the one that already carries rules of this "
     "collection; otherwise it takes a running firewalld, an active ufw, nftables if C(nft) is installed, or iptables.",
 }
+_CHAINS = {
+    "type": "list",
+    "elements": "str",
+    "default": [],
+    "description": "Base chains of the host's own nftables table, such as V(inet filter input), which call the rules "
+    "in their first rule. For hosts and routers whose own table drops by policy: an accept there lets the declared "
+    "clients in. By default the rules are in a table of their own.",
+}
 
 _FORMER_NAME: Spec = {
     "type": "str",
@@ -296,8 +304,8 @@ ROLES: dict[str, Spec] = {
             "if the defaults do not fit: C(dbports_addresses), C(dbports_os), C(dbports_ephemeral_ports), "
             "C(dbports_policy) and C(dbports_filter_outbound). For the group C(all): C(dbports_networks), "
             "C(dbports_gateways), C(dbports_engines) and C(dbports_expected_hosts). C(dbports_plan_dir), "
-            "C(dbports_plan_id), C(dbports_ask_hosts), C(dbports_backend) and C(dbports_former_name) are settings of a "
-            "run.",
+            "C(dbports_plan_id), C(dbports_ask_hosts), C(dbports_backend), C(dbports_chains) and C(dbports_former_name) "
+            "are settings of a run.",
             "Every engine and every kind of gateway has an entry point of its own for its options. "
             f"C({_ENTRY} mssql) shows only that of Microsoft SQL Server; without C(-e), all are shown. "
             "The pages in docs/engines have the same options as tables, with the source of every flow.",
@@ -313,6 +321,7 @@ ROLES: dict[str, Spec] = {
                 "cannot be asked is named in the table and does not fail.",
             },
             "dbports_backend": _BACKEND,
+            "dbports_chains": _CHAINS,
             "dbports_former_name": _FORMER_NAME,
         },
     },
@@ -356,14 +365,7 @@ ROLES: dict[str, Spec] = {
             },
             "dbports_confirm_timeout": _CONFIRM,
             "dbports_backend": _BACKEND,
-            "dbports_chains": {
-                "type": "list",
-                "elements": "str",
-                "default": [],
-                "description": "Base chains of the host's own nftables table, such as V(inet filter input), which call "
-                "the rules in their first rule. For hosts whose own table drops by policy: an accept there lets the "
-                "declared clients in. By default the rules are in a table of their own.",
-            },
+            "dbports_chains": _CHAINS,
             "dbports_platform": _PLATFORM,
         },
     },
@@ -472,6 +474,7 @@ ROLES: dict[str, Spec] = {
             },
             "guard_confirm_timeout": _CONFIRM,
             "guard_backend": _BACKEND,
+            "guard_chains": _CHAINS,
             "guard_probe_timeout": _TIMEOUT,
             "guard_fail_on": _FAIL_ON,
         },

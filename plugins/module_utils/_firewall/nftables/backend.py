@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE, FAMILY, TABLE
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
+    ASIDE_FILE,
     BootPlace,
     Persistence,
 )
@@ -40,11 +41,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     placed_text,
     read_place,
     script,
+    standing_text,
     without_base,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft, load_command
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
     ForeignFinding,
+    Kept,
     Observed,
     Script,
     State,
@@ -163,13 +166,16 @@ class Nftables:
         boot, place = BootPlace.from_text(observed[BOOT]), self._place(read_listing(observed[LISTING]))
         text = placed_text(wanted, place) if place else encode(wanted)
         keep = persist and bool(wanted)
-        again = script([place.table] if place else [], text) if keep else None
-        kept = boot.placed(again) if place else boot.wanted(text if keep else None)
+        kept, not_kept = boot.wanted(text if keep else None), boot.reason
+        if place:
+            not_kept = boot.placed_reason(place.table)
+            again = script([place.table], text, boot.together(place.table), ASIDE_FILE)
+            kept = boot.placed(place.table, again, standing_text(place, text)) if keep else Kept()
         return Script(
             load=(_run(script(tables, text)),) if observed[PROGRAM] else (),
             keep=boot.own.keep_steps(kept_from_text(observed[KEPT]), kept),
             kept=kept,
-            not_kept=(boot.placed_reason if place else boot.reason) if keep else None,
+            not_kept=not_kept if keep else None,
         )
 
     def _place(self, listing: Listing) -> Optional[Place]:

@@ -7,6 +7,9 @@ Where systemd runs the collection has a unit of its own, which loads the table b
 service. nftables.service flushes every table when it is started, reloaded or stopped (Debian's and Red Hat's unit files
 and configurations), so a drop-in makes each of its commands load the own table in the same transaction. A configuration
 that includes a directory gets a file there, and does the same also when it is loaded by hand.
+
+Rules in a table of somebody else cannot be there without it: they come with each command that loads the host's ruleset,
+in one transaction, and not where that is refused. A configuration that flushes includes them, too.
 """
 
 from __future__ import annotations
@@ -27,12 +30,16 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping
     drop_in,
     drop_in_text,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile
 
 UNIT = "dbports-firewall.service"
 RULESET_FILE = f"{DIRECTORY}/ruleset.nft"
 SCRIPT_FILE = f"{DIRECTORY}/ruleset.sh"
 """What loads rules into a table of somebody else: a script, because it has to look what is there."""
+
+ASIDE_FILE = f"{DIRECTORY}/refused.nft"
+"""Where the included file is in the moment in which the host's own ruleset is tried without it."""
 
 CONFIGURATIONS = ("/etc/nftables.conf", "/etc/nftables.nft", "/etc/sysconfig/nftables.conf")
 INCLUDED_NAME = "dbports.nft"
@@ -48,6 +55,11 @@ _COMMAND = re.compile(
 """The commands of nftables.service: ``nft -f FILE``, ``nft 'TEXT'`` and ``nft flush ruleset``."""
 
 _INCLUDE = re.compile(r"""^\s*include\s+["']([^"']+)/\*\.nft["']""", re.MULTILINE)
+_TABLE = re.compile(rf"^\s*(?:add\s+)?table\s+{FAMILY}\s+([\w./]+)", re.MULTILINE)
+
+
+_NOT_LOADED = f'systemd does not run here and none of {", ".join(CONFIGURATIONS)} has an include "<directory>/*.nft"'
+_LOST = "the ruleset is loaded but will not come back after a reboot"
 
 
 class BootPlace(NamedTuple):
@@ -59,6 +71,7 @@ class BootPlace(NamedTuple):
     :ivar masked: whether an administrator has masked the own unit.
     :ivar commands: what nftables.service runs to start, reload and stop, each None where it runs nothing or what is not
         understood; empty where there is no such unit.
+    :ivar flushed: those of ``included`` that are loaded after a flush, each with the tables that are there by then.
     """
 
     nft: str
@@ -66,6 +79,7 @@ class BootPlace(NamedTuple):
     included: tuple[str, ...]
     masked: bool = False
     commands: tuple[Optional[str], ...] = ()
+    flushed: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def to_text(self) -> str:
         """Write it as JSON, for an observation."""
@@ -74,8 +88,15 @@ class BootPlace(NamedTuple):
     @classmethod
     def from_text(cls, text: str) -> BootPlace:
         """Read what :meth:`to_text` wrote."""
-        nft, systemd, included, masked, commands = json.loads(text)
-        return cls(nft, systemd, tuple(included), masked, tuple(commands))
+        nft, systemd, included, masked, commands, flushed = json.loads(text)
+        return cls(
+            nft,
+            systemd,
+            tuple(included),
+            masked,
+            tuple(commands),
+            tuple((path, tuple(there)) for path, there in flushed),
+        )
 
     @property
     def reason(self) -> Optional[str]:
@@ -84,11 +105,7 @@ class BootPlace(NamedTuple):
             return self.own.mask
         if self.systemd or self.included:
             return None
-        return (
-            "systemd does not run here and none of "
-            + ", ".join(CONFIGURATIONS)
-            + ' has an include "<directory>/*.nft": the ruleset is loaded but will not come back after a reboot'
-        )
+        return f"{_NOT_LOADED}: {_LOST}"
 
     def wanted(self, text: Optional[str]) -> Kept:
         """Return what keeps ``text``, what nft is to load at boot; None: nothing is kept.
@@ -105,24 +122,43 @@ class BootPlace(NamedTuple):
         files += [KeptFile(DROP_IN_FILE, 0o644, self._drop_in())] if self.commands else []
         return self.own.unit_kept(boot_unit("nft(8)", f"{self.nft} -f {RULESET_FILE}", before="sysinit.target"), *files)
 
-    @property
-    def placed_reason(self) -> Optional[str]:
-        """Why nothing can be kept on this host of rules in a table of somebody else; None when it can."""
+    def together(self, table: str) -> str:
+        """Return the own file through which the host's ruleset includes rules in this table; else nothing.
+
+        It is loaded after a flush, so that nothing of ours is there, and after the table with all that its owner says.
+        """
+        return next((path for path, there in self.flushed if table in there), "")
+
+    def placed_reason(self, table: str) -> Optional[str]:
+        """Say why nothing can be kept on this host of rules in this table of somebody else; None when it can."""
         if self.systemd:
             return self.reason
-        return "systemd does not run here: the ruleset is loaded but will not come back after a reboot"
+        return None if self.together(table) else f"{_NOT_LOADED} after a flush and table {FAMILY} {table}: {_LOST}"
 
-    def placed(self, script: Optional[str]) -> Kept:
-        """Return what keeps a script that puts rules into a table of somebody else; None: nothing is kept.
+    def placed(self, table: str, script: str, text: str) -> Kept:
+        """Return what keeps rules in a table of somebody else; nothing where :meth:`placed_reason` says why.
 
-        It follows the commands of nftables.service: in one transaction with the host's own ruleset it would make that
-        fail when its owner has removed the table. Until it has run, the owner's table decides.
+        :param script: what puts them there, whatever there is, together with a text of the host's owner if it gets one.
+        :param text: the same for the file that is included.
         """
-        if script is None or self.placed_reason:
+        if self.placed_reason(table):
             return Kept()
-        files = [KeptFile(SCRIPT_FILE, 0o600, script)]
-        files += [KeptFile(DROP_IN_FILE, 0o644, self._follow(f"-/bin/sh {SCRIPT_FILE}"))] if self.commands else []
+        included = self.together(table)
+        files = [KeptFile(included, 0o600, HEADER + text)] if included else []
+        if not self.systemd:
+            return Kept(tuple(files))
+        files.append(KeptFile(SCRIPT_FILE, 0o600, script))
+        files += [KeptFile(DROP_IN_FILE, 0o644, self._placed_drop_in())] if self.commands else []
         return self.own.unit_kept(boot_unit("nft(8)", f"/bin/sh {SCRIPT_FILE}", after=(_OTHERS_UNIT,)), *files)
+
+    def _placed_drop_in(self) -> str:
+        """Write what makes nftables.service load the script with what it loads itself; it stops as it does."""
+        if None in self.commands:
+            return self._follow(f"-/bin/sh {SCRIPT_FILE}")
+        lines = []
+        for name, command in zip(("ExecStart", "ExecReload"), self.commands):
+            lines += [f"{name}=", f"{name}=/bin/sh {SCRIPT_FILE} '{command}'"]
+        return drop_in_text(lines)
 
     @staticmethod
     def _follow(command: str) -> str:
@@ -147,7 +183,9 @@ class BootPlace(NamedTuple):
     @property
     def own(self) -> OwnFiles:
         """What may be kept here."""
-        return OwnFiles(UNIT, (RULESET_FILE, SCRIPT_FILE, DROP_IN_FILE, *self.included), self.systemd, self.masked)
+        return OwnFiles(
+            UNIT, (RULESET_FILE, SCRIPT_FILE, ASIDE_FILE, DROP_IN_FILE, *self.included), self.systemd, self.masked
+        )
 
 
 class Persistence:
@@ -165,13 +203,14 @@ class Persistence:
 
         :param nft: the path of nft; None takes the usual one.
         """
-        systemd = self._host.has_systemd()
+        systemd, included = self._host.has_systemd(), list(self._include_files())
         return BootPlace(
             nft or NFT,
             systemd,
-            tuple(self._include_files()),
+            tuple(path for path, _flushed in included),
             systemd and self._host.is_masked(UNIT),
             self._commands() if systemd else (),
+            tuple((path, tuple(there)) for path, there in included if there),
         )
 
     def current(self) -> Kept:
@@ -189,17 +228,25 @@ class Persistence:
             return (None,)
         return tuple(_text_of(re.findall(rf"^{name}=(.+)$", text, re.MULTILINE)) for name in _COMMANDS)
 
-    def _include_files(self) -> Iterator[str]:
+    def _include_files(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield the own file in each directory that is included, and which tables are there by then, after a flush."""
         for configuration in CONFIGURATIONS:
             try:
                 text = self._host.at(configuration).read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue
-            for directory in _INCLUDE.findall(text):
+            for found in _INCLUDE.finditer(text):
                 # nft looks for a relative path in its default include directory, /etc.
-                path = os.path.normpath(f"/etc/{directory}" if not directory.startswith("/") else directory)
+                path = os.path.normpath(f"/etc/{found[1]}" if not found[1].startswith("/") else found[1])
                 if self._host.at(path).is_dir():
-                    yield f"{path}/{INCLUDED_NAME}"
+                    _before, flush, there = text[: found.start()].rpartition("flush ruleset")
+                    yield f"{path}/{INCLUDED_NAME}", self._tables(there, path) if flush else []
+
+    def _tables(self, text: str, directory: str) -> list[str]:
+        """Return the tables in a text and in the files of others that are loaded before the own one."""
+        files = [path for path in self._host.at(directory).glob("*.nft") if path.name < INCLUDED_NAME]
+        texts = [text, *(path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file())]
+        return sorted({name for one in texts for name in _TABLE.findall(one)})
 
 
 def _text_of(commands: list[str]) -> Optional[str]:

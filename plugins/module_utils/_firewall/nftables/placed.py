@@ -5,7 +5,7 @@
 
 An accept in the own table does not overrule a chain of somebody else that drops by policy; one in that chain does. The
 own chains and sets are those of the own table with a prefix. What is not their business returns to the rules of the
-owner: loopback, and answers to the host's own connections.
+owner: loopback, answers to the host's own connections, and those to connections that the targets of a router open.
 """
 
 from __future__ import annotations
@@ -36,12 +36,17 @@ PREFIX = f"{TABLE}_"
 """Begins the names of own chains and sets in a table of somebody else."""
 
 PATH = "chains"
+_WANTED = "and only those of the type filter at the hooks input, output and forward can be named"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _END = "DBPORTS_END"
 _OWN = {chain.name: direction for direction, chain in CHAINS.items()}
 
+_TOLD = re.compile(r"\b(?:ct direction reply|ct state untracked|tcp flags rst,ack) ")
+"""What tells answers, in the text of a rule."""
+
 _SCRIPT = r"""# Written by the Ansible collection dbports.firewall; changes are lost.
-# sh THIS brings the rules below into force, sh THIS -c only asks whether they would be.
+# sh THIS brings the rules below into force, sh THIS -c only asks whether they would be. sh THIS TEXT loads a TEXT of
+# somebody else, too, in one transaction; where that is refused, the TEXT as if these rules were not there.
 set -eu
 PATH=/usr/sbin:/sbin:/usr/bin:/bin
 export PATH LC_ALL=C.UTF-8
@@ -56,14 +61,36 @@ taken() {
     printf '%s\n' "$there" | sed -n "s/^[[:space:]]*${what#* } \(dbports_[a-z0-9_]*\) .*/$what inet $1 \1/p"
   done
 }
+
+# without TEXT: load a text that may include the own rules as if they were not there.
+without() {
+  [ ! -e "$included" ] || mv "$included" "$aside"
+  if nft "$1"; then
+    rm -f "$aside"
+    return
+  fi
+  [ ! -e "$aside" ] || mv "$aside" "$included"
+  return 1
+}
+"""
+
+_LAST = r"""
+case ${1-} in
+'' | -c) rules '' | nft "$@" -f - ;;
+*) rules "$1" | nft -f - || without "$1" ;;
+esac
 """
 
 
 class Place(NamedTuple):
-    """A table of somebody else, and the base chain in it that calls the own one, by direction."""
+    """A table of somebody else, and the base chain in it that calls the own one, by direction.
+
+    :ivar hooks: how these chains are declared, without their policy.
+    """
 
     table: str
     chains: Mapping[Direction, str]
+    hooks: tuple[str, ...] = ()
 
     def own(self, direction: Direction) -> str:
         """Return the name of the own chain of a direction."""
@@ -76,46 +103,81 @@ def named_table(chains: Sequence[str]) -> str:
     :raises DbportsError: when one is no such name, or they are in two tables.
     """
     tables = set()
-    for text in chains:
+    for number, text in enumerate(chains):
         words = text.split()
         if len(words) != 3 or words[0] != FAMILY or not all(map(_NAME.fullmatch, words[1:])) or words[1] == TABLE:
+            other = len(words) == 3 and words[0] in ("ip", "ip6")
             raise DbportsError(
-                f"expected {FAMILY}, a table of your own and a base chain in it",
+                f"a table of the family {words[0]} sees only one of IPv4 and IPv6, and the rules are for both"
+                if other
+                else f"expected {FAMILY}, a table of your own and a base chain in it",
                 code="not_a_name",
-                path=PATH,
+                path=f"{PATH}[{number}]",
                 value=text,
-                fix=f"Write it as nft does, such as {FAMILY} filter input",
+                fix=f"Move the rules of that table to one of the family {FAMILY}, or leave chains (dbports_chains) out"
+                if other
+                else f"Write it as nft does, such as {FAMILY} filter input",
             )
         tables.add(words[1])
     if len(tables) > 1:
-        raise DbportsError("the chains are in more than one table", code="contradiction", path=PATH, value=chains)
+        raise DbportsError(
+            "the chains are in more than one table",
+            code="contradiction",
+            path=PATH,
+            value=list(chains),
+            fix=f"Name chains (dbports_chains) of one of the tables {', '.join(sorted(tables))}",
+        )
     return tables.pop()
 
 
 def read_place(listing: Listing, chains: Sequence[str]) -> Optional[Place]:
     """Find the base chains that a user names; None where none is named.
 
-    :raises DbportsError: when one is not there, or filters neither what comes in nor what goes out.
+    :raises DbportsError: when one is not there, or filters nothing that rules can be about.
     """
     if not chains:
         return None
-    table, found = named_table(chains), {}
-    hooks: dict[object, Direction] = {"input": "in", "output": "out"}
-    for text in chains:
-        body = next((body for name, body in _chains(listing, table) if name == text.split()[2]), {})
-        direction = hooks.get(body.get("hook")) if body.get("type") == "filter" else None
+    table, found, hooks = named_table(chains), {}, []
+    there = dict(_chains(listing, table))
+    for number, text in enumerate(chains):
+        name = text.split()[2]
+        direction = _direction(there.get(name))
         if direction is None or direction in found:
             raise DbportsError(
-                "no base chain of this name filters input or output on this host"
-                if direction is None
-                else "two chains for one direction",
+                _unfit(there.get(name)) if direction is None else f"a second chain for {CHAINS[direction].hook}",
                 code="unknown_name",
-                path=PATH,
+                path=f"{PATH}[{number}]",
                 value=text,
-                fix="Load the host's own ruleset first, and name a chain that nft list chains inet shows",
+                fix=_suggestion(listing),
             )
-        found[direction] = text.split()[2]
-    return Place(table, found)
+        found[direction] = name
+        hooks.append(f"chain {name} {{ type filter hook {CHAINS[direction].hook} priority {there[name]['prio']}; }}")
+    return Place(table, found, tuple(hooks))
+
+
+def _direction(chain: Optional[Mapping[str, Node]]) -> Optional[Direction]:
+    """Return for which rules a chain can be named; None: for none."""
+    if chain is None or chain.get("type") != "filter":
+        return None
+    return next((direction for direction, own in CHAINS.items() if own.hook == chain.get("hook")), None)
+
+
+def _unfit(chain: Optional[Mapping[str, Node]]) -> str:
+    """Say why a chain cannot be named."""
+    if chain is None:
+        return "there is no such chain on this host"
+    if "hook" not in chain:
+        return "this is no base chain: other chains call it, and not the kernel"
+    return f"this chain is of the type {chain.get('type')} at the hook {chain.get('hook')}, {_WANTED}"
+
+
+def _suggestion(listing: Listing) -> str:
+    """Say which chains can be named on this host."""
+    tables = sorted({str(body.get("table")) for kind, body in listing if kind == "chain"} - {TABLE})
+    fit = [f"{FAMILY} {table} {name}" for table in tables for name, body in _chains(listing, table) if _direction(body)]
+    if fit:
+        return f"Set chains (dbports_chains) to chains of one table out of: {', '.join(fit)}"
+    return "Leave chains (dbports_chains) out, or load the host's own ruleset first: it has no chain that can be named"
 
 
 def found_places(listing: Listing) -> list[Place]:
@@ -185,7 +247,8 @@ def placed_text(ruleset: Ruleset, place: Place) -> str:
             "the rules need a base chain for each direction: " + ", ".join(CHAINS[one].hook for one in missing),
             code="missing",
             path=PATH,
-            fix="Name that chain of the same table too; forwarded connections can only be guarded in the own table",
+            value=[f"{FAMILY} {place.table} {chain}" for chain in place.chains.values()],
+            fix="Name that chain of the same table too, or leave chains (dbports_chains) out",
         )
     lines = [line for text in encode(ruleset)[len(DELETE) :].split("\n") for line in _moved(text, place.table)]
     calls = [f"insert rule {FAMILY} {place.table} {place.chains[one]} jump {place.own(one)}" for one in directions]
@@ -209,16 +272,40 @@ def back_text(nft: Nft, listing: Listing, place: Place) -> str:
     return nft.objects(place.table, names) + "".join(calls)
 
 
-def script(tables: Iterable[str], text: str) -> str:
+def standing_text(place: Place, text: str) -> str:
+    """Return what :func:`placed_text` wrote for a file that the host's own ruleset includes, after a flush.
+
+    The chains that call the own ones are declared there as well. If their owner has removed them, these rules are in
+    empty ones, and the rest of the ruleset loads.
+    """
+    lines = [f"table {FAMILY} {place.table} {{", *(f"\t{hook}" for hook in place.hooks), "}"]
+    return "\n".join([*lines, text])
+
+
+def script(tables: Iterable[str], text: str, included: str = "", aside: str = "") -> str:
     """Write the script that takes what is ours out of tables of others, removes the own table, and loads a text.
 
+    :param included: the file through which the host's own ruleset includes the text, if it does.
+    :param aside: where that file is while the ruleset is loaded without it.
     :raises DbportsError: when the text could end the script.
     """
     if _END in text.split("\n"):
         raise DbportsError("a rule ends the text", code="cannot_encode", value=text)
-    taken = [f"  taken {table}" for table in sorted(tables)]
-    head = [_SCRIPT + "{", f"  cat <<'{_END}'", DELETE.strip(), _END]
-    return "\n".join([*head, *taken, f"  cat <<'{_END}'", text, _END, '} | nft "$@" -f -', ""])
+    rules = [
+        f"included='{included}' aside='{aside}'",
+        "# rules TEXT: print what takes the own rules away, a text, and the own rules where it does not include them.",
+        "rules() {",
+        f"  cat <<'{_END}'",
+        DELETE.strip(),
+        _END,
+        *(f"  taken {table}" for table in sorted(tables)),
+        "  printf '%s\\n' \"$1\"",
+        f'  [ -n "$1" ] && [ -e "$included" ] || cat <<\'{_END}\'',
+        text,
+        _END,
+        "}",
+    ]
+    return _SCRIPT + "\n".join(rules) + _LAST
 
 
 def _moved(line: str, table: str) -> list[str]:
@@ -227,27 +314,37 @@ def _moved(line: str, table: str) -> list[str]:
         return [f"table {FAMILY} {table} {{"]
     if line.startswith("\t\ttype filter hook "):
         return []
-    line = re.sub(r"^\t(set|chain) ", rf"\t\1 {PREFIX}", line)
-    line = re.sub(r"^(\t\tip6? [sd]addr @)", rf"\1{PREFIX}", line)
     condition, comment, rest = line.partition(' comment "')
-    if condition.endswith(" accept") and not condition.endswith(" counter accept"):
+    condition = re.sub(r"^\t(set|chain) ", rf"\t\1 {PREFIX}", condition)
+    condition = re.sub(r"\b(ip6? [sd]addr @)", rf"\1{PREFIX}", condition)
+    ours = " counter " in condition and (not _TOLD.search(condition) or " sport " in condition)
+    if condition.endswith(" accept") and not ours:
         condition = condition[: -len("accept")] + "return"
     return [condition + comment + rest]
 
 
 def _as_own(expressions: Sequence[Node]) -> list[Node]:
     """Return the expressions of a rule with the names and verdicts that they have in the own table."""
-    counted = any("counter" in fields(item) for item in expressions)
+    ours = _is_ours(expressions)
     found: list[Node] = []
     for item in expressions:
         body = fields(fields(item).get("match"))
         right = body.get("right")
         if isinstance(right, str) and right.startswith(f"@{PREFIX}"):
             item = {"match": {**body, "right": f"@{right[len(PREFIX) + 1 :]}"}}
-        elif not counted and item in ({"return": None}, {"accept": None}):
+        elif not ours and item in ({"return": None}, {"accept": None}):
             item = {"accept": None} if item == {"return": None} else {"return": None}
         found.append(item)
     return found
+
+
+def _is_ours(expressions: Sequence[Node]) -> bool:
+    """Tell whether a rule decides: it is counted, and lets no answers pass but those from a declared port."""
+    matches = [fields(fields(item).get("match")) for item in expressions]
+    asked = [(fields(match.get("left")), match.get("right")) for match in matches]
+    names = [fields(left.get("payload")).get("field") for left, _right in asked]
+    told = "flags" in names or any("ct" in left and right == "reply" for left, right in asked)
+    return any("counter" in fields(item) for item in expressions) and (not told or "sport" in names)
 
 
 def _chains(listing: Listing, table: str) -> Iterator[tuple[str, Mapping[str, Node]]]:

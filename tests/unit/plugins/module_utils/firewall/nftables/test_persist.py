@@ -16,6 +16,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
     DROP_IN_FILE,
     RULESET_FILE,
+    SCRIPT_FILE,
     UNIT,
     BootPlace,
     Persistence,
@@ -249,6 +250,75 @@ def test_a_unit_that_is_not_understood_is_followed(root: Path, unit: str, more: 
         "ExecReload",
         "ExecStopPost",
     ]
+
+
+FILTER = "table inet filter {\n}\n"
+INCLUDE = 'include "/etc/nftables.d/*.nft"\n'
+TOGETHER = "/etc/nftables.d/dbports.nft"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "others", "included"),
+    [
+        (f"flush ruleset\n{FILTER}{INCLUDE}", {}, True),
+        (f"flush ruleset\nadd table inet filter\n{INCLUDE}", {}, True),
+        (f"flush ruleset\n{INCLUDE}", {"50-filter.nft": FILTER}, True),
+        (f"flush ruleset\n{INCLUDE}", {"filter.nft": FILTER}, False),
+        (f"flush ruleset\n{INCLUDE}{FILTER}", {}, False),
+        (f"{FILTER}flush ruleset\n{INCLUDE}", {}, False),
+        (f"{FILTER}{INCLUDE}", {}, False),
+        (f"flush ruleset\n{FILTER.replace('filter', 'filters')}{INCLUDE}", {}, False),
+        (f"flush ruleset\n{FILTER.replace('inet', 'ip')}{INCLUDE}", {}, False),
+        (f"flush ruleset\n{FILTER}", {}, False),
+    ],
+)
+@pytest.mark.parametrize("systemd", [True, False])
+def test_rules_in_a_table_of_the_owner_are_included_after_it(
+    root: Path, configuration: str, others: dict[str, str], included: bool, systemd: bool
+) -> None:
+    """And after a flush, so that they are there once; without systemd nothing else would load them."""
+    (root / "etc/nftables.d").mkdir()
+    (root / "etc/nftables.conf").write_text(configuration, encoding="utf-8")
+    for name, text in others.items():
+        (root / "etc/nftables.d" / name).write_text(text, encoding="utf-8")
+    before = tree(root)
+    store = Store(with_systemd(root) if systemd else root, Systemctl())
+    place = BootPlace.from_text(store.place().to_text())
+    wanted = place.placed("filter", "#!/bin/sh\n", "table inet filter {\n}\n")
+    assert wanted.paths == ([SCRIPT_FILE] if systemd else []) + [TOGETHER] * included + ([UNIT_FILE] if systemd else [])
+    assert (place.placed_reason("filter") is None) is (systemd or included)
+    store.write(wanted)
+    assert store.current() == wanted
+    store.write(Kept())
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize(
+    ("unit", "lines"),
+    [
+        (
+            DEBIAN,
+            [
+                "ExecStart=",
+                f"ExecStart=/bin/sh {SCRIPT_FILE} 'include \"/etc/nftables.conf\"'",
+                "ExecReload=",
+                f"ExecReload=/bin/sh {SCRIPT_FILE} 'include \"/etc/nftables.conf\"'",
+            ],
+        ),
+        (
+            DEBIAN.replace("-f", "-I /etc/x -f"),
+            [f"{name}=-/bin/sh {SCRIPT_FILE}" for name in ("ExecStartPost", "ExecReload", "ExecStopPost")],
+        ),
+    ],
+)
+def test_rules_in_a_table_of_the_owner_come_with_its_service(root: Path, unit: str, lines: list[str]) -> None:
+    """In the same transaction; a unit that is not understood is followed."""
+    (root / "lib/systemd/system").mkdir(parents=True)
+    (root / "lib/systemd/system/nftables.service").write_text(unit, encoding="utf-8")
+    store = Store(with_systemd(root), Systemctl())
+    store.write(store.place().placed("filter", "x", "y"))
+    text = (root / DROP_IN_FILE.lstrip("/")).read_text(encoding="utf-8")
+    assert text.partition("[Service]\n")[2].splitlines() == lines
 
 
 def test_a_masked_nftables_service_gets_no_drop_in(root: Path) -> None:
