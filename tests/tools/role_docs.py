@@ -304,8 +304,8 @@ ROLES: dict[str, Spec] = {
             "if the defaults do not fit: C(dbports_addresses), C(dbports_os), C(dbports_ephemeral_ports), "
             "C(dbports_policy) and C(dbports_filter_outbound). For the group C(all): C(dbports_networks), "
             "C(dbports_gateways), C(dbports_engines) and C(dbports_expected_hosts). C(dbports_plan_dir), "
-            "C(dbports_plan_id), C(dbports_ask_hosts), C(dbports_backend), C(dbports_chains) and C(dbports_former_name) "
-            "are settings of a run.",
+            "C(dbports_plan_id), C(dbports_ask_hosts), C(dbports_backend), C(dbports_chains) and "
+            "C(dbports_former_name) are settings of a run.",
             "Every engine and every kind of gateway has an entry point of its own for its options. "
             f"C({_ENTRY} mssql) shows only that of Microsoft SQL Server; without C(-e), all are shown. "
             "The pages in docs/engines have the same options as tables, with the source of every flow.",
