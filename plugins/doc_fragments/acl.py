@@ -7,16 +7,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The gateway, the list, and the numbers of its lines."""
+    """The list and the numbers of its lines."""
 
     DOCUMENTATION = r"""
 options:
-  _input:
-    description:
-      - The file C(gateways/NAME.json) of a plan, read with P(ansible.builtin.from_json#filter). Every value in it is
-        checked. A gateway that was declared for another platform is refused.
-    type: dict
-    required: true
   origin:
     description:
       - Only packets from this network, as C(from) in the plan's file. A list for one direction of one interface needs
@@ -33,8 +27,6 @@ notes:
     and what is longer than the device takes is cut off. A list, name or number that the device does not take is an
     error that names the limit.
   - Only the vendor's classes have seen these data, no device.
-author:
-  - dbports.firewall contributors (@dbports)
 """
 
     LIST = r"""

@@ -7,16 +7,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The gateway, and the network that it protects."""
+    """The network that is protected."""
 
     DOCUMENTATION = r"""
 options:
-  _input:
-    description:
-      - The file C(gateways/NAME.json) of a plan, read with P(ansible.builtin.from_json#filter). Every value in it is
-        checked. A gateway that was declared for another platform is refused.
-    type: dict
-    required: true
   protects:
     description:
       - The network of C(dbports_networks) on whose side the rules are. Packets to it are ingress, packets from it
@@ -27,8 +21,6 @@ notes:
   - Limits are counted before anything is returned. What is above one is an error with both numbers.
   - The data are validated against the argument spec of the vendor's module and compared with the plan for every packet.
     No cloud has seen them. C(docs/clouds.md) has a play for each platform.
-author:
-  - dbports.firewall contributors (@dbports)
 """
 
     MEMBERS = r"""

@@ -23,6 +23,7 @@ options:
 seealso:
   - module: dbports.firewall.plan
 extends_documentation_fragment:
+  - dbports.firewall.gateway
   - dbports.firewall.acl
   - dbports.firewall.acl.list
 """

@@ -52,6 +52,7 @@ seealso:
     plugin_type: filter
   - module: dbports.firewall.plan
 extends_documentation_fragment:
+  - dbports.firewall.gateway
   - dbports.firewall.cloud
 """
 

@@ -17,12 +17,6 @@ description:
     nothing. Policies that a smaller plan no longer has are left to the user.
 positional: interfaces, first
 options:
-  _input:
-    description:
-      - The file C(gateways/NAME.json) of a plan, read with P(ansible.builtin.from_json#filter). Every value in it is
-        checked. A gateway that was declared for another platform is refused.
-    type: dict
-    required: true
   interfaces:
     description:
       - The interface or zone of each network that the gateway stands between, or a list of them.
@@ -37,8 +31,8 @@ notes:
   - No device was used to test these data.
 seealso:
   - module: dbports.firewall.plan
-author:
-  - dbports.firewall contributors (@dbports)
+extends_documentation_fragment:
+  - dbports.firewall.gateway
 """
 
 EXAMPLES = r"""

@@ -20,6 +20,7 @@ positional: name, ipv6_name, origin, target, mode, first, step, end
 seealso:
   - module: dbports.firewall.plan
 extends_documentation_fragment:
+  - dbports.firewall.gateway
   - dbports.firewall.acl
   - dbports.firewall.acl.list
   - dbports.firewall.acl.ipv6

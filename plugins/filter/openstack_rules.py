@@ -33,6 +33,7 @@ options:
 seealso:
   - module: dbports.firewall.plan
 extends_documentation_fragment:
+  - dbports.firewall.gateway
   - dbports.firewall.cloud
   - dbports.firewall.cloud.members
 """

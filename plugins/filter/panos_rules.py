@@ -17,12 +17,6 @@ description:
   - The name of a rule begins with C(dbports) and depends on what the rule permits. A commit is left to the user.
 positional: zones
 options:
-  _input:
-    description:
-      - The file C(gateways/NAME.json) of a plan, read with P(ansible.builtin.from_json#filter). Every value in it is
-        checked. A gateway that was declared for another platform is refused.
-    type: dict
-    required: true
   zones:
     description:
       - The zone of each network that the gateway stands between, or a list of zones.
@@ -32,8 +26,8 @@ notes:
   - No device was used to test these data.
 seealso:
   - module: dbports.firewall.plan
-author:
-  - dbports.firewall contributors (@dbports)
+extends_documentation_fragment:
+  - dbports.firewall.gateway
 """
 
 EXAMPLES = r"""
