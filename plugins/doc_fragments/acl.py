@@ -38,11 +38,16 @@ options:
     required: true
   mode:
     description:
-      - V(entries) returns entries for a list of somebody else. Each has a remark that begins with C(dbports).
-      - V(whole) returns a list of its own, which O(end) closes.
+      - V(entries) is a block of entries in a list that has other entries too. Each has a remark or, on Junos, a name
+        that begins with C(dbports).
+      - V(whole) is a list that has no other entries.
     type: str
     default: entries
     choices: [entries, whole]
+"""
+
+    END = r"""
+options:
   end:
     description:
       - What happens to all other packets at the end of a whole list. It has to be given with O(mode=whole), and only
@@ -63,41 +68,12 @@ options:
 options:
   first:
     description:
-      - The sequence number of the first line, the beginning of the reserved block.
+      - The sequence number of the first line, the beginning of the reserved block, which has no end.
     type: int
     default: 50000
   step:
     description:
       - The distance of sequence numbers.
-    type: int
-    default: 10
-"""
-
-    CHANGES = r"""
-options:
-  name:
-    description:
-      - The name of the list.
-    type: str
-    required: true
-  ipv6_name:
-    description:
-      - The name of the list for IPv6. If omitted, it is O(name) followed by C(-v6).
-    type: str
-  mode:
-    description:
-      - V(entries) compares the reserved block, V(whole) the whole list.
-    type: str
-    default: entries
-    choices: [entries, whole]
-  first:
-    description:
-      - Where the reserved block begins. It has no end.
-    type: int
-    default: 50000
-  step:
-    description:
-      - The distance of the numbers of new entries.
     type: int
     default: 10
 """

@@ -35,7 +35,9 @@ options:
     required: true
     choices: [ios, nxos, iosxr, eos]
 extends_documentation_fragment:
-  - dbports.firewall.acl.changes
+  - dbports.firewall.acl.list
+  - dbports.firewall.acl.ipv6
+  - dbports.firewall.acl.sequences
 seealso:
   - plugin: dbports.firewall.ios_aces
     plugin_type: filter

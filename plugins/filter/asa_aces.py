@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - dbports.firewall.gateway
   - dbports.firewall.acl
   - dbports.firewall.acl.list
+  - dbports.firewall.acl.end
 """
 
 EXAMPLES = r"""

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - dbports.firewall.gateway
   - dbports.firewall.acl
   - dbports.firewall.acl.list
+  - dbports.firewall.acl.end
   - dbports.firewall.acl.ipv6
   - dbports.firewall.acl.sequences
 """
