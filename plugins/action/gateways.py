@@ -13,6 +13,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import shortened
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS, DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import APPLIED
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.gateway_files import (
     GatewayFiles,
     differing,
@@ -47,7 +48,7 @@ class ActionModule(DbportsAction):
             "gateways": [_result(item) for item in found],
             "hosts": {
                 platform: sorted({item.host for item in found if item.task == "apply" and item.platform == platform})
-                for platform in ("linux", "dante", "sshd")
+                for platform in sorted(APPLIED)
             },
             **({"diff": shortened(diff)} if self._task.diff else {}),
         }

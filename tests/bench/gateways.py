@@ -59,8 +59,7 @@ def plan_of(platform: str, count: int) -> Any:
     addresses = importlib.import_module("ansible_collections.dbports.firewall.plugins.module_utils._addresses")
     ports = importlib.import_module("ansible_collections.dbports.firewall.plugins.module_utils._ports")
     model = importlib.import_module(f"{UTILS}._model.statements")
-    tracks = importlib.import_module(f"{UTILS}._gateway.platforms").platforms_of("filter")
-    stateful = next(item.tracks for item in tracks if item.name == platform) is not False
+    stateful = importlib.import_module(f"{UTILS}._gateway.platforms").FILTERS[platform].tracks is not False
     read, port = addresses.AddressRange.parse, ports.PortRange
     statements = tuple(
         model.Statement(

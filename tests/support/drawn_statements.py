@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import platforms_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import FILTERS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Statement
 from hypothesis import strategies as st
@@ -95,7 +95,7 @@ def statements(draw: st.DrawFn, stateful: bool, echo: bool) -> Statement:
 @st.composite
 def plans(draw: st.DrawFn, platform: str, echo: bool = True, most: int = 5) -> GatewayPlan:
     """Draw the plan of a filter that runs on a platform, with so many statements at most."""
-    stateful = next(item.tracks for item in platforms_of("filter") if item.name == platform) is not False
+    stateful = FILTERS[platform].tracks is not False
     drawn = draw(st.lists(statements(stateful, echo), min_size=1, max_size=most))
     return GatewayPlan("fw", "filter", platform, "", "", ("office", "dc"), stateful, (), "", tuple(drawn), ())
 

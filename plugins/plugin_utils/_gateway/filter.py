@@ -9,8 +9,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import GatewayKind
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device import Device, FlowRequest, Side
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import (
+    PLATFORMS,
     check_tracking,
-    platforms_of,
     tracks,
 )
 
@@ -29,7 +29,7 @@ class Filter(Device):
             ),
         ),
         check=lambda values, between, path: check_tracking(values, path),
-        platforms=platforms_of("filter"),
+        platforms=PLATFORMS["filter"],
     )
     rewrites = False
 

@@ -21,7 +21,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.device i
     Hop,
     Side,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import platforms_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import PLATFORMS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Probe
 
 SOCKS, SSH = PortRange(1080, 1080), PortRange(22, 22)
@@ -43,7 +43,7 @@ class Socks(Device):
             OS_OPTION,
         ),
         addresses=lambda values: "ipv4",
-        platforms=platforms_of("socks"),
+        platforms=PLATFORMS["socks"],
         relays=True,
     )
     note = "A relay statement is what the SOCKS host may be asked to connect to, in its own name."

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.kinds import gateway_kinds
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import APPLIED
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import for_platform
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape
@@ -36,9 +36,6 @@ REQUESTS, CHANGES, RULES = "requests", "changes", "rules"
 Arguments = Mapping[str, Any]
 _KEYS = ("gateway", "platform", "filter", "rules")
 """Of a file of rules."""
-
-APPLIED = frozenset(item.name for kind in gateway_kinds().values() for item in kind.platforms if item.applied)
-"""The platforms that are inventory hosts, to which roles apply their part of the plan."""
 
 _NONE = Changes((), (), ())
 _MAX_BYTES = 64 * 1024 * 1024

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_gateway_data
-from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import platforms_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import FILTERS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Family, GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices import (
     asa,
@@ -136,7 +136,7 @@ def accept(platform: str, plan: GatewayPlan) -> GatewayPlan:
     :raises DbportsError: for a gateway that runs on something else, is no packet filter, or was planned with connection
         tracking where the platform has none, or the other way round: then its answers would be missing.
     """
-    tracks = {item.name: item.tracks for item in platforms_of("filter")}[platform]
+    tracks = FILTERS[platform].tracks
     fix = f"Declare it with kind: filter and platform: {platform}, and plan again"
     if plan.platform not in ("", platform):
         raise DbportsError(
