@@ -21,12 +21,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges, as_networks, without
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Statement
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import (
+    GatewayPlan,
+    Statement,
+    StatementKind,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.exports import cell
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.markdown import escape, gateway_about, table
 
 _ID = re.compile(r"r[0-9a-f]{12}")
 """A letter first: a spreadsheet takes 12e345678901 for a number."""
+
+_TO_CLIENTS: frozenset[StatementKind] = frozenset({"reply", "icmp_error", "unrelated"})
+"""Kinds of statements whose destinations are the clients."""
 
 
 class Request(NamedTuple):
@@ -59,7 +66,7 @@ class Request(NamedTuple):
     @property
     def clients(self) -> str:
         """The end that may change without a new request."""
-        return self.destination if self.kind in ("reply", "icmp_error", "unrelated") else self.source
+        return self.destination if self.kind in _TO_CLIENTS else self.source
 
 
 HEADER = tuple({"origin": "from", "target": "to"}.get(name, name) for name in Request._fields)
@@ -94,7 +101,7 @@ def requests_of(plan: GatewayPlan) -> tuple[Request, ...]:
 
 def _subject(item: Statement) -> tuple[Any, ...]:
     """Return all that a request is about but its clients."""
-    from_server = item.kind in ("reply", "icmp_error", "unrelated")
+    from_server = item.kind in _TO_CLIENTS
     what = (item.origin, item.target, item.kind, item.family, item.protocol, item.source if from_server else ())
     ends = (item.source_ports, () if from_server else item.destination, item.destination_ports, item.established)
     return (*what, *ends, item.icmp_type, item.icmp_code, item.published)
