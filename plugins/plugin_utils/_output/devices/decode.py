@@ -15,29 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Family
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.entries import Meaning
-
-_BOTH = {
-    "echo": 7, "discard": 9, "time": 37, "tacacs": 49, "domain": 53, "www": 80, "http": 80, "sunrpc": 111,
-    "pim-auto-rp": 496, "talk": 517, "ms-sql-s": 1433, "ms-sql-m": 1434, "nfs": 2049, "sip": 5060, "ssh": 22,
-    "ntp": 123, "netbios-ns": 137, "netbios-dgm": 138, "netbios-ssn": 139, "netbios-ss": 139, "snmp": 161, "https": 443,
-}  # fmt: skip
-_PORTS: dict[str, dict[str, int]] = {
-    "tcp": {
-        **_BOTH,
-        "daytime": 13, "chargen": 19, "ftp-data": 20, "ftp": 21, "telnet": 23, "smtp": 25, "whois": 43, "gopher": 70,
-        "finger": 79, "hostname": 101, "pop2": 109, "pop3": 110, "ident": 113, "nntp": 119, "msrpc": 135, "imap4": 143,
-        "bgp": 179, "irc": 194, "ldap": 389, "exec": 512, "login": 513, "cmd": 514, "rsh": 514, "lpd": 515, "uucp": 540,
-        "klogin": 543, "kshell": 544, "rtsp": 554, "ldaps": 636, "lotusnotes": 1352, "citrix-ica": 1494, "sqlnet": 1521,
-        "h323": 1720, "pptp": 1723, "drip": 3949, "onep-plain": 15001, "onep-tls": 15002,
-    },
-    "udp": {
-        **_BOTH,
-        "nameserver": 42, "bootps": 67, "bootpc": 68, "tftp": 69, "snmptrap": 162, "xdmcp": 177, "dnsix": 195,
-        "mobile-ip": 434, "isakmp": 500, "biff": 512, "who": 513, "syslog": 514, "rip": 520, "radius": 1645,
-        "radius-acct": 1646, "non500-isakmp": 4500,
-    },
-}  # fmt: skip
-"""Names of ports by protocol, of IOS, NX-OS, IOS XR and EOS (their command references, access-list)."""
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.port_names import port_number
 
 _ICMP: dict[str, dict[str, tuple[int, int | None]]] = {
     "ipv4": {"echo": (8, 0), "echo_reply": (0, 0), "packet_too_big": (3, 4), "echo_request": (8, 0)},
@@ -148,23 +126,8 @@ def _ports(side: dict[str, Any], protocol: Protocol) -> PortRange | None:
         return None
     ((operator, value),) = said.items()
     if operator == "eq":
-        return PortRange(_port(value, protocol), _port(value, protocol))
+        return PortRange(port_number(value, protocol), port_number(value, protocol))
     if operator != "range":
         raise _OtherError
     first, last = value.split() if isinstance(value, str) else (value["start"], value["end"])
-    return PortRange(_port(first, protocol), _port(last, protocol))
-
-
-def _port(word: Any, protocol: Protocol) -> int:
-    text = str(word).lower().replace("_", "-")
-    if text.isascii() and text.isdigit():
-        return int(text)
-    if text not in _PORTS.get(protocol, {}):
-        raise DbportsError(
-            f"the device shows a name of a {protocol.upper()} port that is not known here",
-            code="unknown_name",
-            path="current",
-            value=text,
-            fix="Remove the entry on the device, and report the name",
-        )
-    return _PORTS[protocol][text]
+    return PortRange(port_number(first, protocol), port_number(last, protocol))
