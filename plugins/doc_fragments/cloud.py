@@ -41,8 +41,7 @@ options:
 options:
   mode:
     description:
-      - V(entries) returns rules to add to those of somebody else and leaves all others, which includes rules of an
-        earlier plan.
+      - V(entries) returns rules to add. All other rules stay, including those of an earlier plan.
       - V(whole) returns all rules of the group. The module removes the others.
     type: str
     default: entries

@@ -15,25 +15,33 @@ description:
     networks and single ports whatever their form is.
   - All entries of a block permit, so that their order does not matter. Entries that are there stay where they are, new
     ones get free numbers, and of the block only what stands under a remark that begins with C(dbports) is removed. An
-    entry of somebody else in the block is an error.
+    entry of the list's owner in the block is an error.
+  - On ASA, lines are places. New entries come right below those that are there, an entry of the owner that permits the
+    same is not written again, and an entry between a remark that begins with C(dbports) and its own entry is an error.
+  - On Junos, a term is known by its name, which begins with C(dbports). A term that was edited or deactivated is made
+    anew, and one that stands below the term that P(dbports.firewall.junos_terms#filter) was given as C(before) is
+    moved.
   - The additions can be made before the removals, so that no connection is cut in between.
 positional: current, platform, name, ipv6_name, mode, first, step
 options:
   _input:
-    description: What the filter of the platform returned.
-    type: list
-    elements: dict
+    description: What the filter of the platform returned, a list, or for V(asa) a dictionary.
+    type: raw
     required: true
   current:
-    description: What the acls module of the platform returned as C(gathered) or C(parsed). Other lists are ignored.
-    type: list
-    elements: dict
+    description:
+      - What the acls module of the platform returned as C(gathered) or C(parsed). Other lists are ignored.
+      - For V(junos), the output of C(show configuration firewall | display set), as a text or a list of lines. What
+        junos_acls gathers says nothing of C(tcp-established).
+    type: raw
     required: true
   platform:
-    description: The platform.
+    description:
+      - The platform.
+      - V(asa) uses neither O(ipv6_name) nor O(first) and O(step), V(junos) neither O(first) nor O(step).
     type: str
     required: true
-    choices: [ios, nxos, iosxr, eos]
+    choices: [ios, nxos, iosxr, eos, asa, junos]
 extends_documentation_fragment:
   - dbports.firewall.acl.list
   - dbports.firewall.acl.ipv6
@@ -98,17 +106,21 @@ _value:
       description: How many entries are there already.
       type: int
     add:
-      description: The C(config) of the acls module for C(state=merged).
-      type: list
-      elements: dict
+      description:
+        - The C(config) of the acls module for C(state=merged), a list, or for V(asa) a dictionary.
+        - For V(junos), the C(lines) of junos_config.
+      type: raw
     remove:
-      description: The C(parents) and C(lines) of the config module of the platform, one for each list.
+      description:
+        - The C(parents) and C(lines) of the config module of the platform, one for each list. V(asa) has no C(parents).
+        - For V(junos), the C(lines) of junos_config, to be committed with those of C(add).
       type: list
-      elements: dict
+      elements: raw
     replace:
-      description: The C(config) of the acls module for C(state=replaced), of whole lists that differ.
-      type: list
-      elements: dict
+      description:
+        - The C(config) of the acls module for C(state=replaced), of whole lists that differ.
+        - For V(junos), the C(lines) of junos_config.
+      type: raw
 """
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.filters import filter_module

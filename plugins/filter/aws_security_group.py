@@ -11,8 +11,8 @@ short_description: Return the rules of a gateway for amazon.aws.ec2_security_gro
 version_added: 0.2.0
 description:
   - Returns what a gateway of a plan has to permit as C(rules) and C(rules_egress) of C(amazon.aws.ec2_security_group),
-    with C(purge_rules) and C(purge_rules_egress). Both are true if the module does not get them, and then remove the
-    rules of everybody else.
+    with C(purge_rules) and C(purge_rules_egress). Both are true if the module does not get them, and then remove all
+    other rules.
   - Each rule has one network. AWS counts each network as a rule, for IPv4 and IPv6 and each direction apart.
   - The module adds a rule that permits all outgoing traffic if it does not get C(rules_egress). Pass the list, even
     if it is empty. A new group has this rule until C(purge_rules_egress) removes it.

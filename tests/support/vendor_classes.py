@@ -9,11 +9,14 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
+
+import jinja2
 
 VENDORS = Path(__file__).resolve().parents[2] / ".build" / "vendors"
 NAMESPACES = {"ios": "cisco", "nxos": "cisco", "iosxr": "cisco", "asa": "cisco", "eos": "arista"}
@@ -26,7 +29,7 @@ class FakeModule:
     """What the classes ask of an AnsibleModule while they neither read a device nor write one."""
 
     check_mode = False
-    _connection = None
+    _connection: Any = None
 
     def __init__(self, **params: Any) -> None:
         self.params = params
@@ -40,7 +43,29 @@ class FakeModule:
         raise AssertionError(text)
 
 
+class _Environment(jinja2.Environment):
+    """Templates that are compiled once: the classes compile some forty for each line that they read."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._made: dict[str, jinja2.Template] = {}
+
+    def from_string(self, source: Any, *args: Any, **options: Any) -> jinja2.Template:
+        """Return a template."""
+        if source not in self._made:
+            self._made[source] = super().from_string(source, *args, **options)
+        return self._made[source]
+
+
+@functools.cache
+def _compile_once() -> None:
+    """Let the classes share an environment."""
+    utils = importlib.import_module("ansible_collections.ansible.netcommon.plugins.module_utils.network.common.utils")
+    utils.Environment = functools.cache(_Environment)
+
+
 def _class(platform: str) -> Any:
+    _compile_once()
     namespace = NAMESPACES[platform]
     path = f"ansible_collections.{namespace}.{platform}.plugins.module_utils.network.{platform}.config.acls.acls"
     return importlib.import_module(path).Acls
@@ -71,6 +96,21 @@ def parsed(platform: str, text: str) -> Any:
     """Return what the vendor's module makes of what a device shows."""
     module = FakeModule(config=None, state="parsed", running_config=text)
     return _class(platform)(module).execute_module()["parsed"]
+
+
+def gathered(platform: str, device: Any) -> Any:
+    """Return what the vendor's module gathers from a simulated device."""
+    module = FakeModule(config=None, state="gathered", running_config=None)
+    module._connection = device
+    return _class(platform)(module).execute_module()["gathered"]
+
+
+def commands(platform: str, device: Any, config: Any, state: str) -> list[str]:
+    """Return what the vendor's module would send to a simulated device, in check mode."""
+    module = FakeModule(config=copy.deepcopy(config), state=state, running_config=None)
+    module._connection, module.check_mode = device, True
+    found: list[str] = _class(platform)(module).execute_module()["commands"]
+    return found
 
 
 _HOST = re.compile(r"host (\S+)")

@@ -23,9 +23,24 @@ from acl_texts import READERS
 from drawn_statements import boxes
 from gateway_plans import file_data, gateway_plan
 from intervals import disagree
+from vendor_classes import rendered
 
 TEXT = (ROOT / "docs" / "devices.md").read_text(encoding="utf-8")
 PLAYS = [play for block in re.findall(r"```yaml\+jinja\n(.*?)```", TEXT, re.DOTALL) for play in yaml.safe_load(block)]
+REVIEWS = [play for play in PLAYS if play["name"].startswith("Review ")]
+CHANGES = [play for play in PLAYS if play not in REVIEWS]
+SHOWN = {
+    "ios": """ip access-list extended office-in
+ 10 permit icmp any any
+ 50000 remark dbports old-db tds
+ 50000 permit tcp host 192.0.2.21 host 198.51.100.9 eq 1433
+""",
+    "junos": """set firewall family inet filter office-in term dbports-old-1a then accept
+set firewall family inet filter office-in term refuse-rest then discard
+""",
+}
+"""What the devices show before a change."""
+
 SYSTEMS = {"ios": "cisco.ios.ios", "nxos": "cisco.nxos.nxos", "iosxr": "cisco.iosxr.iosxr"}
 SYSTEMS.update(eos="arista.eos.eos", asa="cisco.asa.asa")
 COLLECTIONS = [ROOT / ".build" / "collections", ROOT / ".build" / "vendors"]
@@ -63,6 +78,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Any:
         gateways.mkdir(parents=True)
         platform = play["hosts"]
         (gateways / "edge-1.json").write_text(json.dumps(file_data(gateway_plan(platform))), encoding="utf-8")
+        (place / "shown").mkdir()
+        (place / "shown" / "edge-1.txt").write_text(SHOWN.get(platform, ""), encoding="utf-8")
         (place / "inventory.yml").write_text(json.dumps({"all": {"children": inventory(platform)}}), encoding="utf-8")
         written = {**play, "tasks": [*play["tasks"], written_down(play["tasks"][-1]["ansible.builtin.debug"])]}
         (place / "site.yml").write_text(yaml.safe_dump([written]), encoding="utf-8")
@@ -82,7 +99,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return run
 
 
-@pytest.mark.parametrize("play", [pytest.param(play, id=play["hosts"]) for play in PLAYS if play["hosts"] in SYSTEMS])
+@pytest.mark.parametrize("play", [pytest.param(play, id=play["hosts"]) for play in REVIEWS if play["hosts"] in SYSTEMS])
 def test_lists_are_rendered_by_the_vendors_module(shown: Any, play: dict[str, Any]) -> None:
     platform = play["hosts"]
     aces = READERS[platform](shown(play))
@@ -93,7 +110,7 @@ def test_lists_are_rendered_by_the_vendors_module(shown: Any, play: dict[str, An
 
 
 @pytest.mark.parametrize(
-    "play", [pytest.param(play, id=play["hosts"]) for play in PLAYS if play["hosts"] not in SYSTEMS]
+    "play", [pytest.param(play, id=play["hosts"]) for play in REVIEWS if play["hosts"] not in SYSTEMS]
 )
 def test_other_data_are_shown(shown: Any, play: dict[str, Any]) -> None:
     found = shown(play)
@@ -105,5 +122,21 @@ def test_other_data_are_shown(shown: Any, play: dict[str, Any]) -> None:
         )
 
 
+@pytest.mark.parametrize("play", [pytest.param(play, id=play["hosts"]) for play in CHANGES])
+def test_what_would_change_is_shown(shown: Any, play: dict[str, Any]) -> None:
+    """What is missing would permit what the plan does, and only the old entry would go."""
+    found = shown(play)
+    assert found["changed"]
+    if play["hosts"] == "ios":
+        assert found["remove"] == [{"parents": "ip access-list extended office-in", "lines": ["no 50000"]}]
+        lines = rendered("ios", found["add"])
+    else:
+        assert found["remove"] == ["delete firewall family inet filter office-in term dbports-old-1a"]
+        lines = found["add"]
+    permitted = [box for ace in READERS[play["hosts"]](lines) for box in ace.boxes]
+    assert not disagree(permitted, boxes(gateway_plan(play["hosts"]), **{"from": "office"}))
+
+
 def test_every_platform_has_its_play() -> None:
-    assert {play["hosts"] for play in PLAYS} == {*SYSTEMS, "junos", "panos", "fortios"}
+    assert {play["hosts"] for play in CHANGES} == set(SHOWN)
+    assert {play["hosts"] for play in REVIEWS} == {*SYSTEMS, "junos", "panos", "fortios"}

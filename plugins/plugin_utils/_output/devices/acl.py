@@ -138,19 +138,23 @@ def check_mode(mode: Any, end: Any) -> None:
 
     :raises DbportsError: for another mode or end, a whole list without an end and a block of entries with one.
     """
-    for path, value, choices in (("mode", mode, MODES), ("end", end, (None, *ENDS))):
-        if value not in choices:
-            raise DbportsError(
-                "not one of the choices",
-                code="not_a_choice",
-                path=path,
-                value=value,
-                fix=f"Write {' or '.join(str(choice) for choice in choices if choice)}",
-            )
+    check_choice(mode, "mode", MODES)
+    if end is not None:
+        check_choice(end, "end", ENDS)
     if (mode == "whole") != (end is not None):
         wrong = "a list of its own has to say how it ends" if mode == "whole" else "the end of the list is its owner's"
         fix = "Write end: permit or end: deny" if mode == "whole" else "Leave out end, or write mode: whole"
         raise DbportsError(wrong, code="contradiction", path="end", value=end, fix=fix)
+
+
+def check_choice(value: Any, path: str, choices: tuple[str, ...]) -> None:
+    """Refuse what is not one of the choices.
+
+    :raises DbportsError: with all of them.
+    """
+    if value not in choices:
+        fix = f"Write {' or '.join(choices)}"
+        raise DbportsError("not one of the choices", code="not_a_choice", path=path, value=value, fix=fix)
 
 
 def number(value: Any, path: str, last: int) -> int:

@@ -68,11 +68,12 @@ def aces(
     found: list[Data] = []
     for at, line in enumerate(lines):
         found.append({"line": start + 2 * at, "remark": line.remark})
-        found.append({"line": start + 2 * at + 1, "grant": line.grant, **_ace(line.meaning)})
+        found.append({"line": start + 2 * at + 1, "grant": line.grant, **ace_of(line.meaning)})
     return {"acls": [{"name": name, "acl_type": "extended", "aces": found}]}
 
 
-def _ace(item: Meaning | None) -> Data:
+def ace_of(item: Meaning | None) -> Data:
+    """Return what an entry permits or refuses, without its line; None is everything of both families."""
     if item is None:
         return {"protocol": "ip", "source": {"any": True}, "destination": {"any": True}}
     source, destination = _end(item.source, item.source_ports), _end(item.destination, item.destination_ports)

@@ -29,7 +29,8 @@ _ICMP: dict[str, dict[str, tuple[int, int | None]]] = {
     },
 }
 _PROTOCOLS: dict[str, Protocol] = {
-    "tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "icmp": "icmp", "1": "icmp", "icmpv6": "icmp", "58": "icmp",
+    "tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "icmp": "icmp", "1": "icmp", "icmpv6": "icmp", "icmp6": "icmp",
+    "58": "icmp",
 }  # fmt: skip
 _KNOWN = frozenset({"sequence", "grant", "remark", "remarks", "protocol", "protocol_options", "source", "destination"})
 _ANYONE = {"ipv4": AddressRange.parse("0.0.0.0/0"), "ipv6": AddressRange.parse("::/0")}

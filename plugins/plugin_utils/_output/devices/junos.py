@@ -35,7 +35,7 @@ LIMITS = Limits(
     "Juniper Routing Policies, Firewall Filters, and Traffic Policers User Guide: names of filters and terms up to 64",
     (r"[A-Za-z][A-Za-z0-9_-]*", "letters, digits, hyphens and underscores, a letter first"),
 )
-_FAMILY: dict[Family, str] = {"ipv4": "inet", "ipv6": "inet6"}
+FAMILY: dict[Family, str] = {"ipv4": "inet", "ipv6": "inet6"}
 _END = f"{PREFIX}-end"
 
 
@@ -55,7 +55,7 @@ def terms(
     mark = None if before is None else check_name(LIMITS, before, "before")
     found: list[str] = []
     for family, entries in by_family(entries_of(plan, origin, target)).items():
-        filter_ = f"firewall family {_FAMILY[family]} filter {names[family]}"
+        filter_ = f"firewall family {FAMILY[family]} filter {names[family]}"
         for entry in entries:
             term = f"{filter_} term {term_name(entry)}"
             found += [f"set {term} {words}" for words in _conditions(entry.meaning)]

@@ -15,22 +15,26 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platform
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Family, GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices import (
     asa,
+    asa_changes,
     aws_network_acl,
     aws_security_group,
     azure,
     fortios,
     gcp,
     junos,
+    junos_changes,
     kubernetes,
     openstack,
     panos,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.acl import (
     FIRST,
+    MODES,
     STEP,
     Data,
     Form,
     acl_filter,
+    check_choice,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.changes import Dialect, changes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.cisco import IOS, IOSXR, NXOS
@@ -117,15 +121,20 @@ def acl_changes(
 ) -> Data:
     """Return what has to be done to a gateway's lists on a platform; see :func:`changes`.
 
-    :raises DbportsError: for a platform whose entries have no numbers that stay.
+    :raises DbportsError: for a platform without lists.
     """
+    check_choice(mode, "mode", MODES)
+    if platform == "asa":
+        return asa_changes.changes(config, current, name, mode)
+    if platform == "junos":
+        return junos_changes.changes(config, current, name, ipv6_name, mode)
     if platform not in DIALECTS:
         raise DbportsError(
             "not one of the choices",
             code="not_a_choice",
             path="platform",
             value=platform,
-            fix=f"Use {', '.join(DIALECTS)}",
+            fix=f"Use {', '.join((*DIALECTS, 'asa', 'junos'))}",
         )
     return changes(DIALECTS[platform], config, current, name, ipv6_name, mode, first, step)
 

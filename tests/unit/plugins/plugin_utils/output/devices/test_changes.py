@@ -221,7 +221,7 @@ def test_whole_lists_are_replaced_or_left(platform: str) -> None:
 
 @pytest.mark.parametrize(
     ("current", "platform", "code"),
-    [([{"acls": []}], "ios", "wrong_type"), ("text", "ios", "wrong_type"), ([], "asa", "not_a_choice")],
+    [([{"acls": []}], "ios", "wrong_type"), ("text", "ios", "wrong_type"), ([], "panos", "not_a_choice")],
 )
 def test_what_is_refused(current: Any, platform: str, code: str) -> None:
     with pytest.raises(DbportsError) as caught:
