@@ -15,7 +15,7 @@ RUNS     ?= 6
 PAIRS    ?= 5
 HOSTS    ?= 100
 CALLS    ?= 3
-BACKENDS ?= nftables iptables ufw
+BACKENDS ?= nftables nftables-placed iptables ufw
 TEXTS    ?= 10000000
 PARTS    ?= $(SCENARIO:%=molecule-%) sanity packet kill integration vendors page first-hour lint property unit types docs build
 

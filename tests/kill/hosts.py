@@ -9,6 +9,7 @@ Each one is asked for the same: run something, be restarted as by a power cut, e
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -38,8 +39,10 @@ class Host:
     :ivar python: the interpreter there.
     :ivar on_host: the path of on_host.py there.
     :ivar environ: the environment that runs get.
+    :ivar chains: base chains of the host's owner that call the rules.
     """
 
+    chains: tuple[str, ...] = ()
     python = sys.executable
     on_host = str(HERE / "on_host.py")
 
@@ -139,6 +142,41 @@ class LabSide(Host):
         self._host.run(["/run/bin/systemctl", "boot"], env=self.environ)
 
 
+THEIRS = """\
+flush ruleset
+table inet filter {
+  chain input { type filter hook input priority filter; policy drop; tcp dport 22 accept; }
+}
+include "/etc/nftables.d/*.nft"
+"""
+SERVICE = "[Service]\n" + "".join(
+    f"{name}=/usr/sbin/nft -f /etc/nftables.conf\n" for name in ("ExecStart", "ExecReload")
+)
+
+
+class PlacedSide(LabSide):
+    """A lab host whose owner's own table calls the rules, and includes them."""
+
+    chains = ("inet filter input",)
+
+    def __enter__(self) -> PlacedSide:
+        super().__enter__()
+        self._host.run(["mkdir", "-p", "/etc/nftables.d", "/etc/systemd/system"])
+        (self.root / "etc/nftables.conf").write_text(THEIRS, encoding="utf-8")
+        unit = f"{SERVICE}ExecStop=/usr/sbin/nft flush ruleset\n"
+        (self.root / "etc/systemd/system/nftables.service").write_text(unit, encoding="utf-8")
+        self._host.run(["nft", "-f", "/etc/nftables.conf"])
+        return self
+
+    def _boot(self) -> None:
+        """Start nftables.service, with our drop-in if it is there, and then our unit."""
+        drop_in = self.root / "etc/systemd/system/nftables.service.d/dbports.conf"
+        text = SERVICE + (drop_in.read_text(encoding="utf-8") if drop_in.exists() else "")
+        commands = [line.partition("=")[2] for line in text.splitlines() if line.startswith("ExecStart=")]
+        self._host.run(shlex.split(commands[-1]), env=self.environ)
+        super()._boot()
+
+
 class UfwSide(LabSide):
     """A lab host with an active ufw."""
 
@@ -223,6 +261,7 @@ def _said(argv: list[str]) -> str:
 
 KINDS: dict[str, type[Host]] = {
     "nftables": LabSide,
+    "nftables-placed": PlacedSide,
     "iptables": LabSide,
     "ufw": UfwSide,
     "firewalld": FirewalldSide,

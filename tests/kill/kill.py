@@ -109,7 +109,7 @@ class Host:
         rules = [
             {"direction": "in", "protocol": "tcp", "ports": item, "peers": peers, "purpose": name} for item in ports
         ]
-        return {"rules": rules, "allow_shrink": True, "backend": self.backend}
+        return {"rules": rules, "allow_shrink": True, "backend": self.backend, "chains": self.place.chains}
 
     def start(self, name: str, confirm_timeout: int = 0) -> int:
         """Start a run, as a session of its own; returns its process id."""
@@ -288,7 +288,7 @@ def main(options: argparse.Namespace) -> None:
     """Run all of it on a host."""
     chance = secrets.SystemRandom()
     with HOSTS[options.backend]() as place:
-        host = Host(place, options.backend)
+        host = Host(place, options.backend.partition("-")[0])
         kills = kill_at_random(host, options.kills, chance)
         calls = kill_at_boundaries(host, options.boundaries, chance)
         pairs = run_pairs(host, options.pairs)
