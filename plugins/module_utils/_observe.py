@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses, merge_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    format_addresses,
+    merge_addresses,
+    of_family,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import Change, DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset, read_rules
@@ -20,6 +26,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports, parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import Deadline
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import run_probes
+
+FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
+"""What lets the kernel forward, by family (ip-sysctl.rst of the kernel)."""
+
+SETTINGS = Path("/proc/sys")
 
 
 class Listener(NamedTuple):
@@ -102,8 +113,30 @@ def ruleset_state(arguments: Mapping[str, Any], look: Callable[[DesiredState], C
         foreign = _foreign(change.before, arguments)
     except DbportsError as error:
         return {"error": str(error), "permitted": error.code != "not_permitted"}
-    shown = {"in_sync": change.in_sync, "foreign": foreign}
+    shown: dict[str, Any] = {"in_sync": change.in_sync, "foreign": foreign}
+    off = not_forwarding(change.wish.ruleset)
+    if off:
+        shown["not_forwarding"] = off
     return shown if change.in_sync else {**shown, "carried": _carried(change.before.ruleset)}
+
+
+def not_forwarding(ruleset: Ruleset) -> list[str]:
+    """Return the kernel's settings that are off and without which nothing comes through a router with these rules.
+
+    What is published for a container needs none of them everywhere: a program of the host may carry it.
+    """
+    targets = [target for item in ruleset.parts if item.forward for target in item.forward.targets]
+    return [name for number, name in FORWARDING.items() if any(of_family(targets, number)) and _is_off(name)]
+
+
+def _is_off(name: str) -> bool:
+    """Tell whether a setting is 0; forwarding of IPv4 may be on for single interfaces all the same."""
+    one = SETTINGS / name.replace(".", "/")
+    several = SETTINGS.glob("net/ipv4/conf/*/forwarding") if name == FORWARDING[4] else ()
+    own = [path for path in several if path.parent.name not in ("all", "default", "lo")]
+    with contextlib.suppress(OSError):
+        return all(path.read_text(encoding="ascii").strip() == "0" for path in [one, *own])
+    return False
 
 
 def _foreign(state: State, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -132,6 +132,11 @@ observation:
           description: The rules in force as C(rules), the C(owner) of them, and what is C(unexpected) among them.
           type: dict
           returned: when they are not the wanted ones
+        not_forwarding:
+          description: The settings of the kernel that are off, such as V(net.ipv4.ip_forward).
+          type: list
+          elements: str
+          returned: on Linux, when rules are for what the host forwards and it forwards nothing
         in_force:
           description: False where rules were read that have no effect, for which RV(observation.ruleset.error) is why.
           type: bool

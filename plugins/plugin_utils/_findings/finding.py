@@ -86,6 +86,7 @@ Code = Literal[
     "rules_unread",
     "rules_not_permitted",
     "rules_not_in_force",
+    "not_forwarding",
 ]
 """What a finding says; docs/findings.md explains each."""
 CODES: tuple[Code, ...] = get_args(Code)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import Protocol
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import combined, verdict_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Intended, facts
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.forwarded import judge_forwarded
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.instances import Instances
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import Observation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import judge_outside, listeners_outside
@@ -59,6 +60,7 @@ def judge(port_set: PortSet, observation: Observation, *, owner: str = "", appli
         found += _judge_endpoints(port_set, rules, seen)
     if observation.ruleset is not None:
         found += _judge_outbound(port_set, rules)
+        found += judge_forwarded(port_set, rules)
     found += judge_outside(port_set, outside)
     found += judge_strangers(port_set, sockets or (), rules)
     found += instances.judge(port_set)

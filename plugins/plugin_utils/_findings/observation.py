@@ -79,6 +79,7 @@ class RulesetState(NamedTuple):
     :param permitted: False where that is because the task was not run as root.
     :param in_force: False where it was read and has no effect, for which ``error`` is the reason.
     :param carried: the rules in force; None where they are the planned ones or could not be read.
+    :param not_forwarding: the kernel's settings that are off, of a host that is to forward.
     """
 
     in_sync: bool
@@ -87,6 +88,7 @@ class RulesetState(NamedTuple):
     permitted: bool = True
     in_force: bool = True
     carried: Carried | None = None
+    not_forwarding: tuple[str, ...] = ()
 
 
 class ProbeResult(NamedTuple):

@@ -30,7 +30,12 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding
     facts,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import RulesetState
-from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet, RuleKey, RulePeer
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
+    ForwardRule,
+    PortSet,
+    RuleKey,
+    RulePeer,
+)
 
 
 class Outcome(NamedTuple):
@@ -74,6 +79,7 @@ class RulesInForce:
         self._wanted = wanted_ruleset(port_set, owner)
         self.ruleset = state.carried.ruleset() if state and state.carried else self._wanted
         self._evaluator = Evaluator(self.ruleset, self._wanted)
+        self._planned = Evaluator(self._wanted, self._wanted)
 
     @property
     def readable(self) -> bool:
@@ -82,16 +88,22 @@ class RulesInForce:
 
     def outcome(self, rule: RuleKey, peer: RulePeer | None) -> Outcome:
         """Return what becomes of the packets of a peer; without a peer, of the port itself."""
+        return self._outcome(_flow(rule), peer.addresses if peer else ())
+
+    def passing(self, item: ForwardRule, peer: AddressRange) -> Outcome:
+        """Return what becomes of the packets that a peer sends through this host."""
+        return self._outcome(_forwarded(item), (peer,))
+
+    def _outcome(self, flow: FlowKey, addresses: tuple[AddressRange, ...]) -> Outcome:
         if self._state is None:
             return Outcome("")
         if not self.readable:
             return Outcome("unknown")
-        addresses = peer.addresses if peer else ()
-        found = self._evaluator.decide(_flow(rule), addresses)
+        found = self._evaluator.decide(flow, addresses)
         edited = self.ruleset.unexpected
         if found.verdict == "refuses" and not edited:
             return Outcome("refuses", found.rule)
-        foreign = self._foreign(rule, addresses)
+        foreign = self._foreign(flow, addresses)
         if foreign:
             return foreign
         if edited and found.verdict != "open":  # what somebody wrote between the rules may accept and drop anything
@@ -101,6 +113,11 @@ class RulesInForce:
     def strangers(self, rule: RuleKey, intended: Iterable[AddressRange]) -> tuple[AddressRange, ...]:
         """Return whom the own rules let in beside those who are meant to get in."""
         return self._evaluator.strangers(_flow(rule), list(intended)) if self.readable else ()
+
+    def strangers_passing(self, item: ForwardRule) -> tuple[AddressRange, ...]:
+        """Return whom the own rules let through to the targets of a rule beside those whom the plan lets through."""
+        flow = _forwarded(item)
+        return self._evaluator.strangers(flow, self._planned.strangers(flow, ())) if self.readable else ()
 
     def ends(self, port: int, remote: AddressRange) -> bool:
         """Tell whether the own rules surely drop what a remote sends on a connection to a TCP port of this host.
@@ -112,9 +129,8 @@ class RulesInForce:
         known = known and not any(port in item for item in wide)
         return known and Verdicts(self.ruleset).cuts(Connection("tcp", remote, port, remote, 1, "peer"))
 
-    def _foreign(self, rule: RuleKey, addresses: tuple[AddressRange, ...]) -> Outcome | None:
+    def _foreign(self, flow: FlowKey, addresses: tuple[AddressRange, ...]) -> Outcome | None:
         """Return what a foreign rule does with one of these peers, the worst first."""
-        flow = _flow(rule)
         found = [
             item
             for item in (self._state.foreign if self._state else ())
@@ -140,6 +156,8 @@ class RulesInForce:
             yield _about(host, code, facts(error=state.error))
         elif not state.in_sync and (self._wanted or self.ruleset):
             yield self._difference(host, applied)
+        if state.not_forwarding:
+            yield _about(host, "not_forwarding", facts(settings=" and ".join(state.not_forwarding)))
 
     def _difference(self, host: str, applied: str) -> Finding:
         """Tell rules that were edited by hand from a plan that has changed."""
@@ -163,6 +181,11 @@ def _about(host: str, code: Code, data: Data = (), *, drift: bool = False) -> Fi
 
 def _flow(rule: RuleKey) -> FlowKey:
     return FlowKey(rule.direction, rule.protocol, merge_ports(rule.ports))
+
+
+def _forwarded(item: ForwardRule) -> FlowKey:
+    rule = item.rule
+    return FlowKey("forward", rule.protocol, rule.ports, rule.forward)
 
 
 def digest_of(ruleset: Ruleset) -> str:

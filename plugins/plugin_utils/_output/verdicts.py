@@ -319,6 +319,11 @@ TEXTS: dict[Code, CodeText] = {
         "turn the firewall on, or let the owner of the Group Policy allow local rules",
         "Windows has the rules and does not enforce them, so that others may get in.",
     ),
+    "not_forwarding": CodeText(
+        "the host is a gateway of the plan and forwards nothing: {settings} is off",
+        "turn it on, now and in /etc/sysctl.d for the next boot",
+        "A Linux router whose kernel does not forward: whatever its rules let pass, no packet comes through.",
+    ),
     "rules_not_permitted": CodeText(
         "the rules are not known, needs become: {error}",
         "verify with become",

@@ -235,6 +235,7 @@ CASES: dict[str, dict[str, Any]] = {
     "rules_of_another": {"rules": carried(ACCEPT, GUARD, owner="other")},
     "rules_unread": {"rules": UNREAD},
     "rules_not_in_force": {"rules": {"error": "the firewall is off", "in_force": False}},
+    "not_forwarding": {"rules": {**PLANNED, "not_forwarding": ["net.ipv4.ip_forward"]}},
     "rules_not_permitted": {"rules": {**UNREAD, "permitted": False}},
 }
 """By code, what hosts show so that it is said."""
