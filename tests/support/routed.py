@@ -20,8 +20,9 @@ def behind(router: LabHost, host: LabHost, gate: str, address: str, prefix: int 
     host.run(["ip", "link", "add", link, "type", "veth", "peer", "name", link, "netns", str(router.pid)])
     host.run(["ip", "-batch", "-"], input=_link(link, f"{address}/{prefix}") + f"route add default via {gate}\n")
     router.run(["ip", "-batch", "-"], input=_link(link, f"{gate}/{prefix}"))
-    router.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+    for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        router.run(["sh", "-c", f"echo 1 >/proc/sys/net/{setting}"])
 
 
 def _link(name: str, address: str) -> str:
-    return f"address add {address} dev {name}\nlink set {name} up\n"
+    return f"address add {address} dev {name}{' nodad' if ':' in address else ''}\nlink set {name} up\n"

@@ -27,6 +27,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.co
     connections,
     told_by_direction,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.tracked import forwarded, read_tracked
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import collect
 
@@ -49,6 +50,8 @@ nf_conntrack_udp_timeout_stream."""
 _NOTES_TIMES = Path("/proc/sys/net/netfilter/nf_conntrack_timestamp")
 """Whether the tracking notes when connections began; by default it does not."""
 
+_TRACKED = Path("/proc/net/nf_conntrack")
+
 _WAIT = 10
 """Seconds; the kernel answers at once."""
 
@@ -65,9 +68,16 @@ class Sessions:
             found = _dated(connections(collect(ports=None if outbound else ports)[1]))
         except DbportsError as error:
             return Live(unknown=error.reason)
-        if any(item.forward for item in ruleset.guards):
-            found += tuple(_forwarded())
-        return Live(found, tracking=not told_by_direction(found, ruleset) or _can_remember())
+        unknown = ""
+        forwards = [item.forward for item in ruleset.guards if item.forward]
+        if forwards:
+            try:
+                # What is published for a container is always tracked, because its destination is translated.
+                found += tuple(_forwarded(routed=any(item.targets for item in forwards)))
+            except DbportsError as error:
+                unknown = error.reason
+        tracking = not told_by_direction(found, ruleset) or _can_remember()
+        return Live(found, tracking=tracking, unknown=unknown)
 
     def remember(self, live: Iterable[Connection]) -> list[Connection]:
         """Tell the connection tracking who opened these connections, which may be older than it is.
@@ -215,22 +225,42 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[length + -length % 4 :]
 
 
-def _forwarded() -> Iterator[Connection]:
+def _forwarded(*, routed: bool) -> Iterator[Connection]:
     """Yield the TCP connections that connection tracking knows to be established, with both ends as seen behind here.
 
     Those of the host itself are among them; no rule for what is forwarded names them.
+
+    :param routed: whether some may pass without being tracked.
+    :raises DbportsError: when the kernel does not list them, or it seems that it does not track any.
     """
-    entries: list[bytes] = []
-    with contextlib.suppress(OSError), _Netlink(NETLINK_NETFILTER) as kernel:
-        entries = list(kernel.list_all(_GET, struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)))
-    for entry in entries:
-        found = dict(_attributes(entry[4:]))
-        state = dict(_attributes(dict(_attributes(found.get(_PROTOCOL_STATE, b""))).get(1, b""))).get(1)
-        asked, answered = (_ends(found.get(kind, b"")) for kind in (_ORIGINAL, _REPLY))
-        if state == bytes([_ESTABLISHED]) and asked and answered:
-            (peer, peer_port), (_published, through) = asked
-            local, local_port = answered[0]
-            yield Connection("tcp", local, local_port, peer, peer_port, "peer", through=through)
+    try:
+        with _Netlink(NETLINK_NETFILTER) as kernel:
+            entries = list(kernel.list_all(_GET, struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)))
+        seen, found = len(entries), [_through(entry) for entry in entries]
+    except OSError as error:
+        try:
+            lines = _TRACKED.read_text(encoding="ascii", errors="replace").splitlines()
+        except OSError:
+            raise DbportsError(
+                f"the kernel does not list those that it forwards ({error})", code="unreadable"
+            ) from None
+        seen, found = len(lines), [read_tracked(line) for line in lines]
+    if routed and not seen:
+        raise DbportsError(
+            "connection tracking knows none, so that those through this host are unseen", code="unreadable"
+        )
+    return (one for one in found if one)
+
+
+def _through(entry: bytes) -> Optional[Connection]:
+    """Read an established TCP connection from an entry of the tracking; None when it is something else."""
+    found = dict(_attributes(entry[4:]))
+    state = dict(_attributes(dict(_attributes(found.get(_PROTOCOL_STATE, b""))).get(1, b""))).get(1)
+    asked, answered = (_ends(found.get(kind, b"")) for kind in (_ORIGINAL, _REPLY))
+    if state != bytes([_ESTABLISHED]) or not asked or not answered:
+        return None
+    (peer, peer_port), (_published, through) = asked
+    return forwarded(peer, peer_port, through, *answered[0])
 
 
 def _ends(data: bytes) -> Optional[tuple[tuple[AddressRange, int], tuple[AddressRange, int]]]:
@@ -295,13 +325,18 @@ class _Netlink:
         return b"" if found == _ERROR else answer
 
     def list_all(self, kind: int, body: bytes) -> Iterator[bytes]:
-        """Ask for all objects of a kind; yield each without its header."""
+        """Ask for all objects of a kind; yield each without its header.
+
+        :raises OSError: when the kernel refuses.
+        """
         self._socket.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _DUMP, 1, 0) + body)
         while True:
             data = self._socket.recv(1 << 20)
             while len(data) >= 16:
                 length, found = struct.unpack_from("=IH", data)
-                if found in (_ERROR, _DONE) or not 16 <= length <= len(data):
+                if found == _ERROR:
+                    raise OSError(-int(struct.unpack_from("=i", data, 16)[0]), "netlink")
+                if found == _DONE or not 16 <= length <= len(data):
                     return
                 yield data[16:length]
                 data = data[length + -length % 4 :]
