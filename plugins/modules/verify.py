@@ -126,7 +126,7 @@ findings:
       type: str
       sample: erp-db
     endpoint:
-      description: The endpoint's id in the plan.
+      description: The endpoint's id in the plan, or for what passes a router its gateway and targets.
       type: str
       sample: mssql/MSSQLSERVER/tds
     port:

@@ -23,7 +23,7 @@ def _host(name: str) -> Host:
 
 @pytest.fixture(scope="session", params=["bookworm", "trixie"])
 def server(request: pytest.FixtureRequest) -> Host:
-    """A server of both engines, on each release."""
+    """A host that carries the rules, on each release."""
     return _host(request.param)
 
 
@@ -46,6 +46,13 @@ def variables(server: Host) -> dict[str, Any]:
 
 
 @pytest.fixture
-def addresses(variables: dict[str, Any]) -> list[str]:
-    """The server's addresses, IPv4 first."""
-    return list(variables["dbports_addresses"])
+def database(server: Host, variables: dict[str, Any]) -> Host:
+    """The host whose ports the server guards: its own, or for a router a host behind it."""
+    name = variables.get("lab_database")
+    return _host(name) if name else server
+
+
+@pytest.fixture
+def addresses(database: Host) -> list[str]:
+    """The database host's addresses, IPv4 first."""
+    return list(database.ansible.get_variables()["dbports_addresses"])

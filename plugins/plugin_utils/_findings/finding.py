@@ -105,7 +105,8 @@ class Finding(NamedTuple):
 
     :param host: the host that was inspected, or that sent the probe.
     :param server: the host of the endpoint.
-    :param endpoint: the endpoint's id; empty where all rules of a host are meant.
+    :param endpoint: the endpoint's id; of what passes a router its gateway and targets, or ``published`` for a
+        container; empty where all rules of a host are meant.
     :param port: protocol and ports, such as ``tcp 1433``.
     :param peers: whom it is about, inventory names or addresses; empty for all peers of the endpoint.
     :param declared: the declaration that it follows from, or an empty string.

@@ -35,7 +35,7 @@ def test_the_other_rules_are_untouched(server: Host, variables: dict[str, Any]) 
     assert server.check_output(f"( {variables['lab_foreign']} )") == before.strip()
 
 
-def test_the_servers_listen(server: Host) -> None:
+def test_the_servers_listen(database: Host) -> None:
     """The stand-ins run, so that silence towards the intruder means the firewall."""
     for port in (1433, 14330, 5002, 8433):
-        assert server.socket(f"tcp://0.0.0.0:{port}").is_listening
+        assert database.socket(f"tcp://0.0.0.0:{port}").is_listening
