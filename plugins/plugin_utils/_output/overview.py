@@ -66,5 +66,5 @@ def overview_of(
         flows,
         rules_of(port_sets),
         parties_of(port_sets, flows, groups or {}, [item.name for item in gateways]),
-        States(report.findings, report.verified),
+        States(report.findings, report.verified, {item.name: item.host for item in gateways if item.host}),
     )

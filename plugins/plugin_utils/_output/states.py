@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding, Verdict
@@ -59,10 +59,14 @@ class States:
     """The states of flows and hosts by the findings that are there.
 
     :param verified: the hosts that were verified.
+    :param gateways: the hosts that gateways are, by the names of these.
     """
 
-    def __init__(self, findings: Iterable[Finding], verified: Collection[str]) -> None:
+    def __init__(
+        self, findings: Iterable[Finding], verified: Collection[str], gateways: Mapping[str, str] | None = None
+    ) -> None:
         self._verified = verified
+        self._gateways = gateways or {}
         self._flows: dict[tuple[str, str, str, str, bool], list[State]] = {}
         self._servers: dict[tuple[str, str, str], list[tuple[tuple[str, ...], State]]] = {}
         self._hosts: dict[str, list[State]] = {}
@@ -92,5 +96,6 @@ class States:
         return here if here != "ok" else "set" if tried else "planned"
 
     def of_host(self, name: str) -> State:
-        """Return the state of a host: the worst of what was found there or of it."""
+        """Return the state of a host, or of the one that a gateway is: the worst of what was found there or of it."""
+        name = self._gateways.get(name, name)
         return worst(self._hosts.get(name, ["ok" if name in self._verified else "planned"]))

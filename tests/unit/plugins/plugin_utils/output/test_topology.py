@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.clusters import PLACES, clusters_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.flows import Flow, flows_of, rules_of
@@ -250,3 +251,12 @@ def test_every_gateway_shows_what_it_permits_and_loses() -> None:
     for number, word in ((len(plan.statements), "permitted"), (lost, "lost")):
         assert f'{number} <tspan class="names">{word}</tspan>' in page
     assert "Lost here:" in page and "a SOCKS host passes only the connections that clients ask it for" in page
+
+
+def test_a_gateway_is_as_its_host_is() -> None:
+    """What verify finds on a router is seen in the picture, where it has the gateway's name."""
+    there = {"edge": "fw-1"}
+    dropped = Finding("blocked", "fail", "fw-1", "fw-1")
+    assert States([dropped], ["fw-1"], there).of_host("edge") == "fail"
+    assert States([], ["fw-1"], there).of_host("edge") == "ok"
+    assert States([], [], there).of_host("edge") == "planned"
