@@ -9,25 +9,22 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path.insert(0, str(LAB))
+sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
+import guarded
+from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, echo, guarded_lab, reaches, swept
 from lab import Lab, LabHost
-
-SWEEP = LAB / "sweep.py"
-SERVER, SERVER6 = "192.0.2.10", "2001:db8::10"
-CLIENT, CLIENT6 = "192.0.2.21", "2001:db8::21"
-INTRUDER, INTRUDER6 = "192.0.2.66", "2001:db8::66"
 
 LISTENING = ["tcp/22", "tcp/1433", "tcp/1500", "tcp/5002", "tcp/50123", "tcp/8080", "udp/53", "udp/1434", "udp/5001"]
 MANY = [str(port) for port in range(20000, 20080, 2)]
@@ -61,38 +58,7 @@ COMMIT
 OPEN = {"tcp": "22,8080", "udp": "53"}
 """What the rules of the owner let everyone reach."""
 
-APPLY = """
-import json, sys
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
-arguments = json.load(sys.stdin)
-check = arguments.pop("check")
-rules = [{"direction": "in", **rule} for rule in arguments.pop("rules", [])]
-try:
-    result = apply(DesiredState.from_arguments({"backend": "iptables", **arguments, "rules": rules}), check=check)
-except DbportsError as error:
-    result = {"error": str(error)}
-json.dump(result, sys.stdout)
-"""
-
-
-def apply(host: LabHost, check: bool = False, **arguments: Any) -> dict[str, Any]:
-    """Run the module's core on a host."""
-    done = host.python(APPLY, input=json.dumps({"check": check, **arguments}))
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-def swept(host: LabHost, protocol: str, address: str, ports: str = "1-65535") -> dict[str, str]:
-    """Try every port of an address from a host; see sweep.py."""
-    found: dict[str, str] = json.loads(host.python(SWEEP, protocol, address, ports, timeout=300).stdout)
-    return found
-
-
-def reaches(host: LabHost, port: int, address: str = SERVER) -> bool:
-    """Tell whether a TCP connection comes up."""
-    return bool(swept(host, "tcp", address, f"{port}")["answers"])
+apply = partial(guarded.apply, backend="iptables")
 
 
 def saved(host: LabHost) -> dict[str, list[str]]:
@@ -116,23 +82,11 @@ def use(host: LabHost, variant: str) -> None:
 @pytest.fixture(params=["nft", "legacy"])
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A server with listeners whose owner refuses by default, a declared client and an intruder."""
-    with Lab() as lab:
-        server = lab.host("erp-db", [f"{SERVER}/24", f"{SERVER6}/64"])
-        lab.host("app-01", [f"{CLIENT}/24", f"{CLIENT6}/64"])
-        lab.host("intruder", [f"{INTRUDER}/24", f"{INTRUDER6}/64"])
-        # The owner answers 65,535 UDP ports with an ICMP error; the kernel's limit would look like a drop.
-        server.run(["sh", "-c", "echo 1000000 >/proc/sys/net/ipv4/icmp_msgs_burst || :"])
-        server.popen([sys.executable, str(SWEEP), "echo", *LISTENING], stdout=subprocess.DEVNULL)
-        server.wait_for(*LISTENING)
+    with guarded_lab(*LISTENING) as lab:
+        server = lab.hosts["erp-db"]
         use(server, request.param)
-        server.run(
-            ["iptables-restore"],
-            input=THEIRS.format(icmp="icmp", banned="203.0.113.9"),
-        )
-        server.run(
-            ["ip6tables-restore"],
-            input=THEIRS.format(icmp="ipv6-icmp", banned="2001:db8:9::9"),
-        )
+        for program, icmp, banned in (("iptables", "icmp", "203.0.113.9"), ("ip6tables", "ipv6-icmp", "2001:db8:9::9")):
+            server.run([f"{program}-restore"], input=THEIRS.format(icmp=icmp, banned=banned))
         yield lab
 
 
@@ -177,8 +131,7 @@ def test_outbound(lab: Lab) -> None:
     """With filter_outbound a guarded destination port leads to the declared servers only, and answers still go out."""
     host, client, intruder = (lab.hosts[name] for name in ("erp-db", "app-01", "intruder"))
     for other in (client, intruder):
-        other.popen([sys.executable, str(SWEEP), "echo", "tcp/7000", "tcp/7100"], stdout=subprocess.DEVNULL)
-        other.wait_for("tcp/7000", "tcp/7100")
+        echo(other, "tcp/7000", "tcp/7100")
     apply(host, rules=[*RULES, OUT], filter_outbound=True)
     found = [reaches(host, 7000, address) for address in (CLIENT, CLIENT6, INTRUDER, INTRUDER6)]
     assert found == [True, True, False, False]
@@ -198,8 +151,7 @@ peer.sendall(b"out"); assert peer.recv(9) == b"out"
 def test_own_connections_from_a_guarded_dynamic_range(lab: Lab) -> None:
     """The server's own connection gets its answers although its source port is guarded; the way in stays shut."""
     host, intruder = lab.hosts["erp-db"], lab.hosts["intruder"]
-    intruder.popen([sys.executable, str(SWEEP), "echo", "tcp/7000"], stdout=subprocess.DEVNULL)
-    intruder.wait_for("tcp/7000")
+    echo(intruder, "tcp/7000")
     apply(host, rules=RULES)
     for own, other in ((SERVER, INTRUDER), (SERVER6, INTRUDER6)):
         host.python(OWN, other, own)

@@ -8,10 +8,10 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,10 @@ import pytest
 LAB = Path(__file__).resolve().parent.parent / "lab"
 sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
+import guarded
+from guarded import CLIENT, CLIENT6, INTRUDER, SERVER, SERVER6, echo, guarded_lab, reaches, swept
 from lab import Lab, LabHost
 from ufw_host import INSTALL
-
-SWEEP = LAB / "sweep.py"
-SERVER, SERVER6 = "192.0.2.10", "2001:db8::10"
-CLIENT, CLIENT6 = "192.0.2.21", "2001:db8::21"
-INTRUDER, INTRUDER6 = "192.0.2.66", "2001:db8::66"
 
 LISTENING = ["tcp/22", "tcp/1433", "tcp/1500", "tcp/5002", "tcp/50123", "udp/53", "udp/1434", "udp/5001"]
 
@@ -38,21 +35,6 @@ RULES: list[dict[str, Any]] = [
 ]
 GUARDED = {"tcp": "1433,1500-1501,5002,50100-50199", "udp": "1434,5001"}
 
-APPLY = """
-import json, sys
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
-arguments = json.load(sys.stdin)
-check = arguments.pop("check")
-rules = [{"direction": "in", **rule} for rule in arguments.pop("rules", [])]
-try:
-    result = apply(DesiredState.from_arguments({**arguments, "rules": rules}), check=check)
-except DbportsError as error:
-    result = {"error": str(error)}
-json.dump(result, sys.stdout)
-"""
-
 SHOWN = (
     "iptables-save; ip6tables-save; ls -ln /etc/ufw /etc/default | awk '{ print $1, $3, $4, $5, $9 }'; "
     "cd /etc/ufw; tail -n +1 *.* applications.d/* /etc/default/ufw; ufw status numbered; ufw show added"
@@ -60,11 +42,8 @@ SHOWN = (
 """Every rule in force, every byte and mode of ufw's files, and what ufw says of itself."""
 
 
-def apply(host: LabHost, check: bool = False, **arguments: Any) -> dict[str, Any]:
-    """Run the module's core on a host; whatever it loses is meant."""
-    done = host.python(APPLY, input=json.dumps({"check": check, "allow_shrink": True, **arguments}))
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+apply = partial(guarded.apply, allow_shrink=True)
+"""What a run loses here is meant."""
 
 
 def shell(host: LabHost, command: str) -> str:
@@ -78,28 +57,11 @@ def shown(host: LabHost) -> str:
     return "\n".join(line for line in lines if not line.startswith("# "))
 
 
-def swept(host: LabHost, protocol: str, address: str, ports: str = "1-65535") -> dict[str, str]:
-    """Try every port of an address from a host; see sweep.py."""
-    found: dict[str, str] = json.loads(host.python(SWEEP, protocol, address, ports, timeout=300).stdout)
-    return found
-
-
-def reaches(host: LabHost, port: int, address: str = SERVER) -> bool:
-    """Tell whether a TCP connection to the server comes up."""
-    return bool(swept(host, "tcp", address, f"{port}")["answers"])
-
-
 @pytest.fixture(params=["nft"])
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A server with listeners and an active ufw, a declared client and an intruder."""
-    with Lab() as lab:
-        server = lab.host("erp-db", [f"{SERVER}/24", f"{SERVER6}/64"])
-        lab.host("app-01", [f"{CLIENT}/24", f"{CLIENT6}/64"])
-        lab.host("intruder", [f"{INTRUDER}/24", f"{INTRUDER6}/64"])
-        server.run(["sh", "-c", "echo 1000000 >/proc/sys/net/ipv4/icmp_msgs_burst || :"])
-        server.run(["sh", "-c", INSTALL, "install", request.param])
-        server.popen([sys.executable, str(SWEEP), "echo", *LISTENING], stdout=subprocess.DEVNULL)
-        server.wait_for(*LISTENING)
+    with guarded_lab(*LISTENING) as lab:
+        lab.hosts["erp-db"].run(["sh", "-c", INSTALL, "install", request.param])
         yield lab
 
 
@@ -293,8 +255,7 @@ def test_outbound_and_own_connections(lab: Lab) -> None:
     """The host's own connections out of a guarded range get answers; filtered outbound reaches declared servers."""
     host, client, intruder = (lab.hosts[name] for name in ("erp-db", "app-01", "intruder"))
     for other in (client, intruder):
-        other.popen([sys.executable, str(SWEEP), "echo", "tcp/7000"], stdout=subprocess.DEVNULL)
-        other.wait_for("tcp/7000")
+        echo(other, "tcp/7000")
     out = {"direction": "out", "protocol": "tcp", "ports": ["7000", "32768-60999"], "peers": [CLIENT, CLIENT6]}
     apply(host, rules=[*RULES, out])
     host.python(OWN, INTRUDER, SERVER)
