@@ -12,6 +12,11 @@ from=${DBPORTS_IMAGE_FROM:-mmdebstrap}
 suite=${1:?usage: image.sh bookworm|trixie}
 packages=(systemd systemd-sysv dbus python3 iproute2 net-tools openssh-server ca-certificates
   nftables firewalld ufw iptables ipset conntrack)
+services="nftables.service firewalld.service ufw.service"
+if [ "$suite" = bookworm ]; then  # trixie has no Dante
+  packages+=(dante-server)
+  services+=" danted.service"
+fi
 podman=${PODMAN:-podman}
 
 digest=$({ cat "$0"; echo "$from $suite"; } | sha256sum | cut -c1-16)
@@ -43,6 +48,7 @@ END
   *) echo "image: DBPORTS_IMAGE_FROM is mmdebstrap or registry, not $from" >&2; exit 2 ;;
 esac
 # What a container has no device for would only wait; sshd makes the host keys of each container at its first start.
+echo "RUN systemctl disable $services" >>"$folder/Containerfile"
 cat >>"$folder/Containerfile" <<'END'
 RUN systemctl mask systemd-udevd.service systemd-modules-load.service systemd-timesyncd.service getty.target \
       console-getty.service systemd-logind.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer \
@@ -50,7 +56,6 @@ RUN systemctl mask systemd-udevd.service systemd-modules-load.service systemd-ti
       'ExecStartPre=/usr/bin/ssh-keygen -A' 'ExecStartPre=/usr/sbin/sshd -t' \
       >/etc/systemd/system/ssh.service.d/keys.conf \
  && systemctl enable ssh.service \
- && systemctl disable nftables.service firewalld.service ufw.service \
  && rm -f /etc/ssh/ssh_host_*_key* /etc/machine-id && touch /etc/machine-id \
  && mkdir -p -m 700 /root/.ssh
 CMD ["/sbin/init"]
