@@ -36,6 +36,8 @@ sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "support")]
 
 from gateway_plans import example_plan, file_data
 from lab import Lab
+from socks_scene import gateway_of
+from socks_scene import inventory as socks_inventory
 
 STAND_INS = ROOT / "tests" / "lab" / "stand_ins.py"
 LAB = {
@@ -135,9 +137,10 @@ class Site:
     def write_gateway(self, filter_name: str) -> None:
         """Write the gateway's file of a plan that the filters of devices read; the others do not care."""
         platform = next((item.platform for item in TRANSLATORS if item.name == filter_name), "ios")
-        path = self._runner.place / "dbports-plan" / "gateways" / "acl-1.json"
+        plan = gateway_of(socks_inventory("dante")) if filter_name == "danted_conf" else example_plan(platform)
+        path = self._runner.place / "dbports-plan" / "gateways" / f"{plan.name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(file_data(example_plan(platform))), encoding="utf-8")
+        path.write_text(json.dumps(file_data(plan)), encoding="utf-8")
 
     @property
     def plan_id(self) -> str:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._relay import dante
+from ansible_collections.dbports.firewall.plugins.module_utils._relay.model import USER, RelayRules
+from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_gateway_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
 
 SOCKS_MODULE = "dbports.firewall.socks_config"
@@ -37,6 +41,23 @@ def socks_arguments(plan: GatewayPlan) -> dict[str, Any]:
             for item in relays
         ],
     }
+
+
+def danted_conf(gateway: Any) -> str:
+    """Return the text of danted.conf, from the data of a gateway's file.
+
+    :raises DbportsError: for data that are no such file, and for a gateway that is no SOCKS host or not Dante.
+    """
+    plan = read_gateway_data(gateway)
+    if plan.kind != "socks" or plan.platform not in ("", "dante"):
+        raise DbportsError(
+            f"{plan.name} is a {plan.kind} gateway{plan.platform and f' that runs on {plan.platform}'}",
+            code="contradiction",
+            path="platform",
+            value="dante",
+            fix="Declare it with kind: socks and platform: dante, and plan again",
+        )
+    return dante.encode(RelayRules.from_arguments({**socks_arguments(plan), "user": USER}))
 
 
 def client_line(plan: GatewayPlan, user: str) -> str:

@@ -3,18 +3,29 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.socks import client_line, socks_arguments
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.socks import (
+    client_line,
+    danted_conf,
+    socks_arguments,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, Probe
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.flows import flows_of as whole_flows
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
+
+from gateway_plans import file_data
 
 GATEWAY: dict[str, Any] = {
     "name": "socks-1",
@@ -155,3 +166,14 @@ def test_a_router_that_is_a_client_forwards_nothing_for_itself() -> None:
     assert {text for item in forwards for text in format_addresses(item.peers)} >= {"192.0.2.21"}
     assert "192.0.2.1" not in {text for item in forwards for text in format_addresses((*item.peers, *item.targets))}
     assert addresses(found, "db-1", "bastion") == {"192.0.2.1"}
+
+
+def test_the_file_of_dante_for_those_who_deploy_it_themselves() -> None:
+    text = danted_conf(file_data(plan({**GATEWAY, "platform": "dante"}).gateways[0]))
+    assert "for the gateway socks-1; changes are overwritten\n" in text
+    assert text.count("socks pass") == 3
+    assert danted_conf(file_data(plan({**GATEWAY, "platform": None}).gateways[0])) == text
+    filters = {"name": "f", "kind": "filter", "between": ["office", "dc"]}
+    for other, said in (({**GATEWAY, "platform": "sshd"}, "runs on sshd"), (filters, "f is a filter gateway")):
+        with pytest.raises(DbportsError, match=said):
+            danted_conf(file_data(plan(other).gateways[0]))
