@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Optional, Protocol, runtime_checkable
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.saved import SavedRules, saved_rules
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed, Script, State
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import Step
@@ -79,12 +81,14 @@ class Known(NamedTuple):
 
     :ivar program: the program without which it is not on a host, unless there is a file of it.
     :ivar paths: files or directories, one of which is there where it was installed or where our rules were kept.
+    :ivar idle: tells that it neither governs a host on which it is installed nor carries rules of ours there.
     """
 
     name: str
     program: str
     paths: tuple[str, ...]
     load: Callable[[], Backend]
+    idle: Callable[[SavedRules], bool] = lambda _saved: False
 
     def may_be_here(self) -> bool:
         """Tell whether it can govern this host or carry rules of ours."""
@@ -118,18 +122,34 @@ def _load_iptables() -> Backend:
 _KEPT, _UNITS = "/etc/dbports", "/etc/systemd/system"
 """Where most firewalls keep what they load at boot."""
 
+
+def _ufw_is_idle(saved: SavedRules) -> bool:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.idle import is_idle
+
+    return is_idle(saved)
+
+
+def _iptables_is_idle(saved: SavedRules) -> bool:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.idle import is_idle
+
+    return is_idle(saved)
+
+
 BACKENDS: tuple[Known, ...] = (
     Known("firewalld", "firewall-cmd", ("/etc/firewalld",), _load_firewalld),
-    Known("ufw", "ufw", ("/etc/ufw",), _load_ufw),
+    Known("ufw", "ufw", ("/etc/ufw",), _load_ufw, _ufw_is_idle),
     Known("nftables", "nft", (_KEPT, f"{_UNITS}/dbports-firewall.service", "/etc/nftables.conf"), _load_nftables),
-    Known("iptables", "iptables", (_KEPT, f"{_UNITS}/dbports-iptables.service"), _load_iptables),
+    Known("iptables", "iptables", (_KEPT, f"{_UNITS}/dbports-iptables.service"), _load_iptables, _iptables_is_idle),
 )
 """In the order in which they are asked. Only modules imported by their names reach a target."""
 
 
 def backends_of_host(name: str = "auto") -> tuple[Backend, ...]:
     """Return the firewalls that may govern this host or carry rules of ours, and the one that is asked for."""
-    return tuple(known.load() for known in BACKENDS if known.name == name or known.may_be_here())
+    saved = lru_cache(maxsize=1)(saved_rules)
+    return tuple(
+        known.load() for known in BACKENDS if known.name == name or (known.may_be_here() and not known.idle(saved))
+    )
 
 
 AUTO = "auto"

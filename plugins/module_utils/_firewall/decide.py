@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.losses import losses
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
     Direction,
@@ -235,8 +234,10 @@ def _other_owner(before: Ruleset, wish: DesiredState) -> Optional[DbportsError]:
 
 def _refusal(before: Ruleset, wish: DesiredState) -> Optional[DbportsError]:
     """Refuse to take away what looks like the work of half an inventory."""
-    if wish.absent or wish.allow_shrink:
+    if wish.absent or wish.allow_shrink or before == wish.ruleset:
         return None
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.losses import losses
+
     directions: Sequence[Direction] = DIRECTIONS if wish.outbound else ("in", "forward")
     lost = losses(before, wish.ruleset, directions=directions)
     if not lost:

@@ -9,7 +9,6 @@ the same lines out of the files, and so do ``ufw enable`` and the next boot.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Optional
 
@@ -47,15 +46,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.for
     judge_iptables,
     judge_nft,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.idle import CONFIGURATION, is_enabled
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.names import FILES, LAYOUT
-
-CONFIGURATION = "/etc/ufw/ufw.conf"
 
 VARIANT, SAVED, OTHER, FILE, NFT, SERVICE = "variant", "saved", "other", "file", "nft", "service"
 """What is observed: the variant of iptables, or nothing where there is none; by family what iptables-save prints, that
 of the other variant, and ufw's file; nft's JSON of all tables; and why ufw does not start at boot."""
-
-_ENABLED = re.compile(r"""^\s*ENABLED=["']?(\w*)""", re.MULTILINE)
 
 
 class Ufw:
@@ -77,7 +73,7 @@ class Ufw:
     def governs(self) -> Optional[str]:
         """Tell that ufw is enabled and loaded."""
         configuration = self._host.read(CONFIGURATION)
-        if not configuration or [word.lower() for word in _ENABLED.findall(configuration.content)][-1:] != ["yes"]:
+        if not configuration or not is_enabled(configuration.content):
             return None
         programs = Iptables.locate()
         return "ufw is active" if programs and _is_loaded(4, programs.saved(4)) else None

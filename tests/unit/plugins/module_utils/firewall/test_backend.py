@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
     BACKENDS,
     CHOICES,
@@ -18,6 +19,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend
     backends_of_host,
     choose_backend,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables import idle as iptables_idle
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT as IPTABLES_LAYOUT
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import own_files
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw import idle as ufw_idle
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.files import BEGIN
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.names import FILES as UFW_FILES
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.names import LAYOUT as UFW_LAYOUT
 
 
 @dataclass
@@ -142,6 +150,62 @@ def test_only_what_may_be_here_is_loaded(tmp_path: Path) -> None:
     kept.touch()
     assert known.may_be_here()
     assert Known("pf", "sh", (), known.load).may_be_here()
+
+
+IDLE = {known.name: known.idle for known in BACKENDS}
+IPTABLES, UFW = next(item for item in BACKENDS if item.name == "iptables"), "ENABLED=no\nLOGLEVEL=low\n"
+
+
+def told(monkeypatch: pytest.MonkeyPatch, name: str, files: dict[str, str], saved: str, *, nft: bool = True) -> bool:
+    """Tell whether a firewall is idle on a host with these files and rules in force."""
+    monkeypatch.setattr(iptables_idle, "find", lambda _name: "/usr/sbin/nft" if nft else None)
+    monkeypatch.setattr(ufw_idle, "_text", lambda path: files.get(path, ""))
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) in files)
+    return IDLE[name](lambda: saved)
+
+
+@pytest.mark.parametrize(
+    ("files", "saved", "idle"),
+    [
+        ({}, "", True),
+        ({"/etc/ufw/ufw.conf": UFW}, "*filter\n:INPUT ACCEPT [0:0]\n:DBPORTS_IN - [0:0]\n", True),
+        ({"/etc/ufw/ufw.conf": UFW + "ENABLED=yes\n"}, "", False),
+        ({"/etc/ufw/ufw.conf": ' ENABLED="YES"\n'}, "", False),
+        ({"/etc/ufw/ufw.conf": "#ENABLED=yes\n"}, "", True),
+        ({UFW_FILES[6]: f"*filter\n{BEGIN}\n"}, "", False),
+        ({}, f"*filter\n:{UFW_LAYOUT.chain('in')} - [0:0]\n", False),
+    ],
+)
+def test_ufw_is_loaded_only_where_it_matters(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], saved: str, idle: bool
+) -> None:
+    """It is enabled, or something of ours is in its files or in force."""
+    assert told(monkeypatch, "ufw", files, saved) is idle
+
+
+@pytest.mark.parametrize(
+    ("files", "saved", "nft", "idle"),
+    [
+        ([], "*filter\n:ufw-dbports-IN - [0:0]\n", True, True),
+        ([], "", False, False),
+        ([], f"*filter\n:{IPTABLES_LAYOUT.chain('in')} - [0:0]\n", True, False),
+        *(([path], "", True, False) for path in (*own_files(True).paths, own_files(True).unit_file)),
+    ],
+)
+def test_iptables_is_loaded_only_where_it_matters(
+    monkeypatch: pytest.MonkeyPatch, files: list[str], saved: str, nft: bool, idle: bool
+) -> None:
+    """There is no nft, or something of ours is in its files or in force."""
+    assert told(monkeypatch, "iptables", dict.fromkeys(files, ""), saved, nft=nft) is idle
+
+
+def test_what_is_idle_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is asked for."""
+    idle = Known("ufw", "sh", (), lambda: pytest.fail("it was loaded"), lambda _saved: True)
+    monkeypatch.setattr(backend, "BACKENDS", (idle, IPTABLES._replace(program="sh", idle=lambda _saved: False)))
+    assert [item.name for item in backends_of_host()] == ["iptables"]
+    monkeypatch.setattr(backend, "BACKENDS", (IPTABLES._replace(idle=lambda _saved: True),))
+    assert [item.name for item in backends_of_host("iptables")] == ["iptables"]
 
 
 def test_the_one_that_is_asked_for_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
