@@ -14,6 +14,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import plain
 
+_KINDS: dict[str, tuple[type, str]] = {
+    "str": (str, "text"),
+    "Iterable[str]": (list, "a list"),
+    "Mapping[str, Any]": (dict, "a dictionary"),
+}
+"""By annotation: the type of plain data, and what a sentence calls it."""
+
 
 def as_filter(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function as a filter.
@@ -31,6 +38,7 @@ def as_filter(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         try:
             for key, value in given.arguments.items():
                 given.arguments[key] = plain(value, "", key)
+                _check_kind(key, given.arguments[key], str(signature.parameters[key].annotation))
             return call(*given.args, **given.kwargs)
         except DbportsError as error:
             raise AnsibleFilterError(f"dbports.firewall.{name}: {error}") from error
@@ -38,6 +46,16 @@ def as_filter(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(call)
     filtered.__doc__ = call.__doc__
     return filtered
+
+
+def _check_kind(key: str, value: Any, annotation: str) -> None:
+    """Refuse what is not of the kind that the annotation of a parameter says; other annotations take anything.
+
+    :raises DbportsError: which names the argument.
+    """
+    kind, _or, null = annotation.partition(" | ")
+    if kind in _KINDS and not (null and value is None) and not isinstance(value, _KINDS[kind][0]):
+        raise DbportsError(f"expected {_KINDS[kind][1]}", code="wrong_type", path=key, value=value)
 
 
 def filter_module(name: str, call: Callable[..., Any]) -> type:
