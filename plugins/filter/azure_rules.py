@@ -13,7 +13,7 @@ description:
   - Returns what a gateway of a plan has to permit as C(rules) of C(azure.azcollection.azure_rm_securitygroup), with
     C(purge_rules). A rule names both ends, so that a group can be attached to a whole subnet.
   - Names are made of the direction and the priority, so that a later plan replaces the rules of an earlier one.
-    Where it has fewer, the last ones remain until O(mode=whole).
+    Where it has fewer, the last ones remain until O(mode=whole) or P(dbports.firewall.stale_rules#filter).
   - A rule permits all types of ICMP or none, so that ping is an error here.
 positional: protects, mode, first
 options:

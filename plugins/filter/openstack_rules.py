@@ -13,11 +13,13 @@ description:
   - Returns what a gateway of a plan has to permit as parameters of C(openstack.cloud.security_group_rule), one
     dictionary a rule. Networks always have a prefix, because the module does not find a rule without it again.
   - Ranges from port 1 or to port 65535 are two or three rules. The module takes these ends for none when it looks for a
-    rule, and may find another rule instead. There is no description, because the module fails once it changes.
+    rule, and may find another rule instead. The description is always C(dbports), because the module fails once it
+    changes. It also fails for a rule that is there with another description.
   - A group with C(stateful=false) needs a gateway with C(stateful=false), whose replies are rules as well. A rule does
     not know the source port or the flags of TCP, so that replies are permitted from any port. This is wider than the
     plan.
-  - A rule that is no longer planned is not in the list, and stays until it is removed.
+  - A rule that is no longer planned is not in the list, and stays until it is removed, see
+    P(dbports.firewall.stale_rules#filter).
 positional: security_group, protects, members, quota
 options:
   security_group:
@@ -44,8 +46,8 @@ EXAMPLES = r"""
     msg: "{{ gateway | dbports.firewall.openstack_rules('erp-db', 'dc') }}"
   vars:
     gateway: "{{ lookup('ansible.builtin.file', 'dbports-plan/gateways/acl-1.json') | from_json }}"
-# => [{"security_group": "erp-db", "direction": "ingress", "ether_type": "IPv4", "remote_ip_prefix": "192.0.2.21/32",
-#    "protocol": "tcp", "port_range_min": 1433, "port_range_max": 1433}]
+# => [{"security_group": "erp-db", "description": "dbports", "direction": "ingress", "ether_type": "IPv4",
+#     "remote_ip_prefix": "192.0.2.21/32", "protocol": "tcp", "port_range_min": 1433, "port_range_max": 1433}]
 """
 
 RETURN = r"""

@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The play of docs/clouds.md as it stands, with modules in the vendors' place that return what they are given."""
+"""The plays of docs/clouds.md as they stand, with modules in the vendors' place that return what they are given."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.r
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
+from cloud_answers import AWS_OTHERS, INFO
+from cloud_rules import CALLS
 from gateway_plans import example_plan, file_data
 
 FILES = {
@@ -35,19 +37,30 @@ module.exit_json(given={{key: value for key, value in module.params.items() if v
 """
 
 
+PLAYS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8"), re.DOTALL)
+GATEWAYS = {
+    f"dbports-plan/gateways/{name}.json": json.dumps(file_data(example_plan(platform)))
+    for name, platform in FILES.items()
+}
+
+
+def fake(task: dict[str, Any], answer: Any = None) -> tuple[str, str]:
+    """Return the path and the source of a module in place of the one that a task names.
+
+    :param answer: what the module returns besides what it is given.
+    """
+    (module,) = (key for key in task if key.count(".") == 2)
+    namespace, collection, name = module.split(".")
+    path = f"collections/ansible_collections/{namespace}/{collection}/plugins/modules/{name}.py"
+    source = FAKE.format(names=sorted(task[module]))
+    return path, source if answer is None else source.replace("given=", f"**{answer!r}, given=")
+
+
 def test_the_play_gives_the_modules_what_the_filters_return(run_playbook: Callable[..., Any]) -> None:
     """In check mode, as the page says; a looped task gives one result for each rule."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8"), re.DOTALL)
+    text = PLAYS[0]
     (play,) = yaml.safe_load(text)
-    files = {
-        f"dbports-plan/gateways/{name}.json": json.dumps(file_data(example_plan(platform)))
-        for name, platform in FILES.items()
-    }
-    for task in play["tasks"]:
-        (module,) = (key for key in task if key.count(".") == 2)
-        namespace, collection, name = module.split(".")
-        path = f"collections/ansible_collections/{namespace}/{collection}/plugins/modules/{name}.py"
-        files[path] = FAKE.format(names=sorted(task[module]))
+    files = {**GATEWAYS, **dict(fake(task) for task in play["tasks"])}
     result = run_playbook(text, {"all": {"hosts": {"localhost": {}}}}, "--check", files=files)
     assert result.rc == 0, result.text
     given = {}
@@ -70,3 +83,38 @@ def test_the_play_gives_the_modules_what_the_filters_return(run_playbook: Callab
     pods = {"matchLabels": {"app": "erp-db"}}
     policies = translator("kubernetes_policies").function(example_plan("kubernetes"), "erp-db", "prod", "dc", pods)
     assert given["Kubernetes network policies"] == [{"definition": policy} for policy in policies]
+
+
+def test_the_play_removes_what_is_no_longer_planned(run_playbook: Callable[..., Any]) -> None:
+    """Of each cloud one rule that was made for an earlier plan, and nothing that another owner has."""
+    (play,) = yaml.safe_load(PLAYS[1])
+    made = {
+        platform: translator(name).function(example_plan(platform), **{**CALLS[platform][1], "protects": "dc"})
+        for platform, name in (("openstack", "openstack_rules"), ("azure", "azure_rules"))
+    }
+    made["aws"] = translator("aws_security_group").function(example_plan("aws_security_group"), "dc")
+    old = {
+        "openstack": {**made["openstack"][0], "port_range_min": 1500, "port_range_max": 1500},
+        "azure": {**made["azure"]["rules"][0], "name": "dbports-in-1777", "priority": 1777},
+        "aws": {**made["aws"]["rules"][0], "from_port": 1500, "to_port": 1500},
+    }
+    answers = {
+        "Ask OpenStack": {"security_group_rules": INFO["openstack"]([*made["openstack"], old["openstack"]])},
+        "Ask Azure": {"securitygroups": [INFO["azure"]({"rules": [*made["azure"]["rules"], old["azure"]]})]},
+        "Ask AWS": {
+            "security_groups": [
+                INFO["aws_security_group"]({**made["aws"], "rules": [*made["aws"]["rules"], old["aws"]]})
+            ]
+        },
+    }
+    files = {path: source for task in play["tasks"] for path, source in [fake(task, answer=answers.get(task["name"]))]}
+    result = run_playbook(PLAYS[1], {"all": {"hosts": {"localhost": {}}}}, "--check", files={**GATEWAYS, **files})
+    assert result.rc == 0, result.text
+    (openstack,) = result.of("OpenStack")
+    (gone,) = openstack["results"]
+    assert gone["given"] == {**old["openstack"], "security_group": "0f1e2d3c-group", "state": "absent"}
+    (azure,) = result.of("Azure")
+    (gone,) = azure["results"]
+    assert gone["given"]["subresource"] == [{"type": "securityRules", "name": "dbports-in-1777"}]
+    (aws,) = result.of("AWS, which removes what is not in the lists")
+    assert aws["given"]["rules"] == AWS_OTHERS[0] + made["aws"]["rules"]

@@ -24,10 +24,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import translator
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.stale import stale_rules
 from hypothesis import given, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from cloud_answers import INFO
 from cloud_rules import CALLS, NO_ICMP
 from drawn_statements import plans
 from gateway_plans import HOSTS, example_plan, gateway_plan
@@ -47,9 +49,9 @@ MODULES: dict[str, tuple[str, dict[str, Any]]] = {
 SPEC_KEYS = ("type", "required", "choices", "elements", "default", "aliases")
 
 
-def source(platform: str) -> ast.Module:
+def source(place: str) -> ast.Module:
     """Return a module's source, parsed."""
-    collection, _slash, name = MODULES[platform][0].rpartition("/")
+    collection, _slash, name = place.rpartition("/")
     path = VENDORS / "ansible_collections" / collection / "plugins" / "modules" / f"{name}.py"
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -67,10 +69,15 @@ def argument_spec(options: dict[str, Any]) -> dict[str, Any]:
 
 def documented(platform: str) -> dict[str, Any]:
     """Return the argument spec of a platform's module."""
-    for node in source(platform).body:
+    return documented_at(MODULES[platform][0])
+
+
+def documented_at(place: str) -> dict[str, Any]:
+    """Return the argument spec that a module documents."""
+    for node in source(place).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DOCUMENTATION":
             return argument_spec(yaml.safe_load(ast.literal_eval(node.value))["options"])
-    raise AssertionError(platform)
+    raise AssertionError(place)
 
 
 @cache
@@ -78,7 +85,7 @@ def functions(platform: str, *names: str) -> Any:
     """Return a module of some functions and constants of a vendor's module, without what that imports."""
     wanted: list[ast.stmt] = [
         node
-        for node in ast.walk(source(platform))
+        for node in ast.walk(source(MODULES[platform][0]))
         if (isinstance(node, ast.FunctionDef) and node.name in names)
         or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in names)
     ]
@@ -119,16 +126,47 @@ def test_the_module_takes_the_data(platform: str) -> None:
 
 
 def test_the_play_of_the_page_has_only_options_of_the_modules() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8"), re.DOTALL)
-    (play,) = yaml.safe_load(text)
+    texts = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8"), re.DOTALL)
+    tasks = [task for text in texts for play in yaml.safe_load(text) for task in play["tasks"]]
     checked = set()
     for platform, (path, _common) in MODULES.items():
         name = path.replace("/", ".")
-        for task in play["tasks"]:
+        for task in tasks:
             if name in task:
                 assert set(task[name]) <= set(documented(platform))
                 checked.add(platform)
     assert checked == set(MODULES)
+
+
+STALE = {
+    "azure": ("azure/azcollection/azure_rm_resource", {"resource_group": "databases"}),
+    "openstack": ("openstack/cloud/security_group_rule", {}),
+}
+"""The modules that remove single rules."""
+
+
+@pytest.mark.parametrize("platform", sorted(INFO))
+def test_the_module_takes_what_removes_stale_rules(platform: str) -> None:
+    there = INFO[platform](call(platform, example_plan(platform)))
+    empty: Any = [] if platform == "openstack" else {"rules": [], "rules_egress": []}
+    found = stale_rules(empty, there, platform)
+    assert found["remove"]
+    if platform in STALE:
+        path, common = STALE[platform]
+        spec, given = documented_at(path), [{**common, **item} for item in found["remove"]]
+    else:
+        spec = documented(platform)
+        given = [{**MODULES[platform][1], **{key: found[key] for key in found if key not in ("changed", "remove")}}]
+    for item in given:
+        assert not ArgumentSpecValidator(spec).validate(item).error_messages
+
+
+def test_the_module_of_openstack_finds_the_stale_rule_and_no_other() -> None:
+    made = call("openstack", example_plan("openstack"))
+    for item in stale_rules([], INFO["openstack"](made), "openstack")["remove"]:
+        rule = {key: value for key, value in item.items() if key != "state"}
+        same = {**rule, "description": "by hand"}
+        assert finds(rule, [same, rule]) == [shown(rule)]
 
 
 def test_the_validation_sees_what_is_wrong() -> None:

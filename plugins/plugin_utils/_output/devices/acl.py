@@ -20,6 +20,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.e
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.limits import (
     Limits,
+    check_choice,
     check_count,
     check_name,
 )
@@ -145,16 +146,6 @@ def check_mode(mode: Any, end: Any) -> None:
         wrong = "a list of its own has to say how it ends" if mode == "whole" else "the end of the list is its owner's"
         fix = "Write end: permit or end: deny" if mode == "whole" else "Leave out end, or write mode: whole"
         raise DbportsError(wrong, code="contradiction", path="end", value=end, fix=fix)
-
-
-def check_choice(value: Any, path: str, choices: tuple[str, ...]) -> None:
-    """Refuse what is not one of the choices.
-
-    :raises DbportsError: with all of them.
-    """
-    if value not in choices:
-        fix = f"Write {' or '.join(choices)}"
-        raise DbportsError("not one of the choices", code="not_a_choice", path=path, value=value, fix=fix)
 
 
 def number(value: Any, path: str, last: int) -> int:

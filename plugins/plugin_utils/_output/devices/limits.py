@@ -57,3 +57,13 @@ def check_count(limit: int, count: int, what: str, path: str, fix: str = _FIX) -
         raise DbportsError(
             f"{count} {what}, and the platform takes {limit}", code="over_limit", path=path, value=count, fix=fix
         )
+
+
+def check_choice(value: Any, path: str, choices: tuple[str, ...]) -> None:
+    """Refuse what is not one of the choices.
+
+    :raises DbportsError: with all of them.
+    """
+    if value not in choices:
+        fix = f"Write {' or '.join(choices)}"
+        raise DbportsError("not one of the choices", code="not_a_choice", path=path, value=value, fix=fix)

@@ -19,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange, Protocol
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Family, GatewayPlan, Statement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.entries import entries_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.limits import check_choice
 
 Direction = Literal["ingress", "egress"]
 DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
@@ -154,10 +155,7 @@ def is_whole(mode: Any) -> bool:
 
     :raises DbportsError: for another mode.
     """
-    if mode not in ("entries", "whole"):
-        raise DbportsError(
-            "not one of the choices", code="not_a_choice", path="mode", value=mode, fix="Write entries or whole"
-        )
+    check_choice(mode, "mode", ("entries", "whole"))
     return bool(mode == "whole")
 
 

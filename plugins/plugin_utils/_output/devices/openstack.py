@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """OpenStack security groups, as parameters of openstack.cloud.security_group_rule, one rule a task.
 
-The module compares a rule's description, and Neutron does not: a changed one is "already exists", so there is none.
+The module compares a rule's description, and Neutron does not: a changed one is "already exists", so it is always the
+same, by which the rules are known again.
 It takes an upper end of 65535, and a lower end of 1, for no end when it looks for a rule (_find_matches), and may find
 another rule in its place. Ranges with such an end are written as two or three that cannot be mistaken.
 """
@@ -16,6 +17,7 @@ from typing import Any
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.entries import PREFIX
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.limits import Limits, check_count
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.one_sided import (
     Rule,
@@ -67,6 +69,7 @@ def _apart(rule: Rule) -> Iterator[Rule]:
 def _parameters(rule: Rule) -> dict[str, Any]:
     ipv6 = rule.family == "ipv6"
     found: dict[str, Any] = {
+        "description": PREFIX,
         "direction": rule.direction,
         "ether_type": "IPv6" if ipv6 else "IPv4",
         "remote_ip_prefix": prefix(rule.remote),

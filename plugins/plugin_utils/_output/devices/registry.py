@@ -34,12 +34,11 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.a
     Data,
     Form,
     acl_filter,
-    check_choice,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.changes import Dialect, changes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.cisco import IOS, IOSXR, NXOS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.eos import EOS
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.limits import Limits
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.limits import Limits, check_choice
 
 
 class Translator(NamedTuple):

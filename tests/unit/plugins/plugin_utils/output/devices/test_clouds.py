@@ -193,7 +193,7 @@ def test_ranges_of_openstack_have_both_ends(ports: PortRange | None, written: li
     one = plan.statements[0]._replace(destination_ports=(ports,) if ports else ())
     found = call("openstack", plan._replace(statements=(one,)))
     assert [(rule["port_range_min"], rule["port_range_max"]) for rule in found] == written
-    assert all(rule["remote_ip_prefix"] == "192.0.2.21/32" and "description" not in rule for rule in found)
+    assert all(rule["remote_ip_prefix"] == "192.0.2.21/32" and rule["description"] == "dbports" for rule in found)
 
 
 def test_a_stateless_group_has_replies() -> None:
