@@ -87,6 +87,7 @@ def changes(
             continue
         block = list(_units(family, [ace for ace in there if ace.get("sequence", 0) >= start], pace))
         _check_foreign(block, names[family])
+        block += _moved(family, [ace for ace in there if ace.get("sequence", 0) < start])
         old, new, kept = _difference(block, wanted)
         found["kept"] += kept
         if old:
@@ -116,10 +117,18 @@ def _aces(config: Any, path: str, family: Family, name: str) -> list[Data]:
         ) from None
 
 
-def _units(family: Family, aces: list[Data], step: int = 0) -> Iterator[Unit]:
+def _moved(family: Family, aces: list[Data]) -> Iterator[Unit]:
+    """Yield our units that were renumbered to before the block: by ``resequence``, or by a reload of old releases."""
+    for unit in _units(family, aces, ours_only=True):
+        if unit.ours and (unit.key or "grant" not in unit.aces[-1]):
+            yield unit
+
+
+def _units(family: Family, aces: list[Data], step: int = 0, ours_only: bool = False) -> Iterator[Unit]:
     """Yield entries with the remark that stands at or before them; a remark without its entry is alone.
 
-    :param step: an entry is this far from its remark; another one between them is somebody else's. 0 for any distance.
+    :param step: an entry is this far from its remark; another one between them is not ours. 0 for any distance.
+    :param ours_only: what other entries do is not looked at; they may have names that are not known.
     """
     said: Data | None = None
     for ace in aces:
@@ -132,7 +141,9 @@ def _units(family: Family, aces: list[Data], step: int = 0) -> Iterator[Unit]:
         if said and not near:
             yield _alone(said)
         remark = _text(ace) or (_text(said) if said and near else "")
-        yield Unit((said, ace) if said and near else (ace,), key_of(ace, family), remark.startswith(PREFIX))
+        ours = remark.startswith(PREFIX)
+        key = key_of(ace, family) if ours or not ours_only else None
+        yield Unit((said, ace) if said and near else (ace,), key, ours)
         said = None
     if said:
         yield _alone(said)

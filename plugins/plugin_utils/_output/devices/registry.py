@@ -103,7 +103,11 @@ def from_data(item: Translator) -> Callable[..., Any]:
 
     @functools.wraps(item.function)
     def translate(plan: Any, *args: Any, **kwargs: Any) -> Any:
-        return item.function(accept(item.platform, read_gateway_data(plan)), *args, **kwargs)
+        gateway = read_gateway_data(plan)
+        try:
+            return item.function(accept(item.platform, gateway), *args, **kwargs)
+        except DbportsError as error:
+            raise error.at(host=gateway.name) from None
 
     return translate
 

@@ -232,3 +232,24 @@ def test_what_is_refused(current: Any, platform: str, code: str) -> None:
 def test_numbers_that_are_used_up_are_an_error() -> None:
     with pytest.raises(DbportsError, match="no sequence number is left"):
         acl_changes(config("ios"), [], "ios", "acl", first=2147483640)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("step", [1, 10])
+def test_a_list_that_was_numbered_anew_keeps_its_entries(platform: str, step: int) -> None:
+    """By ``ip access-list resequence``: our entries are known by their remarks, wherever they stand."""
+    strange = {**THEIRS, "protocol": "tcp", "destination": {"any": True, "port_protocol": {"eq": "quux"}}}
+    there = with_theirs(config(platform))
+    for item in there:
+        aces = item["acls"][0]["aces"]
+        aces.append(dict(strange))
+        at = 0
+        for last, ace in zip([{}, *aces], aces):
+            at += step if last.get("sequence") != ace["sequence"] or "remarks" not in last else 0
+            ace["new"] = at
+        for ace in aces:
+            ace["sequence"] = ace.pop("new")
+    assert not acl_changes(config(platform), there, platform, "acl")["changed"]
+    todo = acl_changes([], there, platform, "acl")
+    then = after(there, todo)
+    assert [ace["protocol"] for item in then for ace in item["acls"][0]["aces"]] == ["ip", "tcp"] * len(there)
