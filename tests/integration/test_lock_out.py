@@ -10,9 +10,7 @@ in one run, so that a host that is lost holds up no other.
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -27,6 +25,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "lab"))
 
+from holder import kill_the_rest
 from lab import Lab
 from over_ssh import CONTROLLER, SECOND, OverSsh
 
@@ -220,7 +219,8 @@ def test_the_controller_is_killed_after_the_swap(site: Site, said: dict[str, str
     while not site.rules(name):
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
+    while kill_the_rest(site.way.controller.pid):
+        time.sleep(0.02)
     process.wait(60)
     for _attempt in range(1200):
         if not site.is_left(name):

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from holder import kill_the_rest
 from lab import Lab, LabHost
 from over_ssh import CONTROLLER, OverSsh
 
@@ -159,12 +158,16 @@ class Fleet:
         return found
 
     def kill(self, process: subprocess.Popen[str], done: int) -> None:
-        """Kill the controller when so many hosts have finished, and wait until no host has anything unfinished."""
+        """Kill the controller when so many hosts have finished, and wait until no host has anything unfinished.
+
+        All of its processes die, as when its power fails: the forks of ansible-playbook have sessions of their own.
+        """
         while len(self.results()) < done:
             if process.poll() is not None:
                 raise AssertionError((self.place / "output").read_text(encoding="utf-8"))
             time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
+        while kill_the_rest(self.way.controller.pid):
+            time.sleep(0.02)
         process.wait(60)
         for _attempt in range(1200):
             if "unfinished" not in self.seen().values():

@@ -73,16 +73,19 @@ def own_sys() -> None:
         mount("sysfs", "/sys")
 
 
-def kill_the_rest() -> None:
-    """Kill every other process in this network namespace."""
-    mine = Path("/proc/self/ns/net").stat().st_ino
+def kill_the_rest(holder: int) -> bool:
+    """Kill every other process in the network namespace of a process; tell whether there were any."""
+    there = Path(f"/proc/{holder}/ns/net").stat().st_ino
+    found = False
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+        if not entry.name.isdigit() or int(entry.name) in (holder, os.getpid()):
             continue
         # Processes end and belong to others while we look.
         with contextlib.suppress(OSError):
-            if (entry / "ns" / "net").stat().st_ino == mine:
+            if (entry / "ns" / "net").stat().st_ino == there:
                 os.kill(int(entry.name), signal.SIGKILL)
+                found = True
+    return found
 
 
 def main(name: str) -> None:
@@ -96,7 +99,7 @@ def main(name: str) -> None:
     own_sys()
     print("ready", flush=True)
     sys.stdin.read()
-    kill_the_rest()
+    kill_the_rest(os.getpid())
 
 
 if __name__ == "__main__":
