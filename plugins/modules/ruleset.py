@@ -39,7 +39,7 @@ options:
         description:
           - Whether the peers reach this host (V(in)) or this host reaches the peers (V(out)).
           - With V(forward) the peers reach others through this host, which is a router or publishes the ports of
-            containers. Only nftables carries such rules.
+            containers. nftables carries all such rules, and firewalld those of a router that tracks connections.
         type: str
         choices: [in, out, forward]
         default: in
@@ -155,7 +155,8 @@ options:
       - What to do when the new rules would cut established connections, which RV(cut) lists, also in check mode.
       - With V(warn) a warning names them, with V(refuse) nothing is loaded, with V(allow) they are only listed.
       - Sessions of peers that the rules exclude are ended on the host once the rules are in force, where the kernel can
-        (C(CONFIG_INET_DIAG_DESTROY)); otherwise a warning names the command.
+        (C(CONFIG_INET_DIAG_DESTROY)); otherwise a warning names the command. Those of peers that reach others through
+        this host are forgotten by its connection tracking.
       - All other connections go on, whoever opened them and whoever speaks next, with one exception. Connections that
         the host itself opened from a guarded port outside a range of 64 or more ports are cut, and listed.
       - On Windows a change of rules is applied to established connections at their next packet. Connections that the

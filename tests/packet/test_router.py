@@ -317,3 +317,35 @@ def test_sessions_that_would_be_cut_are_named_first(lab: Lab) -> None:
     assert "port 42000 through this host" in apply(router, rules=[ssh], cut_live="refuse")["error"]
     apply(router, rules=rules)
     assert passes(*admin, "60") == "heard"
+
+
+KNOWN = """
+import json, sys
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.sessions import Sessions
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import build_ruleset, read_rules
+rules = build_ruleset(read_rules(json.load(sys.stdin)), policy="guard", outbound=False)
+found = [one for one in Sessions().look(rules).connections if one.through is not None]
+json.dump(sorted([one.protocol, str(one.peer), one.local_port] for one in found), sys.stdout)
+"""
+SEND = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.sendto(b"x", (sys.argv[1], int(sys.argv[2])))
+"""
+
+
+def test_the_tracking_forgets_what_the_rules_exclude(lab: Lab) -> None:
+    """Firewalls that let pass what is established, such as firewalld, ask no rule about it before that."""
+    router, client, neighbour, server = (lab.hosts[name] for name in ("fw-1", "app-01", "app-66", "db"))
+    router.run(["nft", "-f", "-"], input=STATEFUL.replace("drop", "accept") % 0)
+    router.run(["sh", "-c", "echo 600 >/proc/sys/net/netfilter/nf_conntrack_udp_timeout"])
+    talk((neighbour, NEIGHBOUR, 42001), (server, SERVER, 1433))
+    talk((client, CLIENT, 42002), (server, SERVER, 1434))
+    for host in (client, neighbour):
+        host.python(SEND, SERVER, "1434")
+    rules = router_rules(stateful=True)
+    declared = [["tcp", CLIENT, 1434], ["udp", CLIENT, 1434]]
+    strange = [["tcp", NEIGHBOUR, 1433], ["udp", NEIGHBOUR, 1434]]
+    assert json.loads(router.python(KNOWN, input=json.dumps(rules)).stdout) == sorted(declared + strange)
+    apply(router, rules=rules)
+    assert json.loads(router.python(KNOWN, input=json.dumps(rules)).stdout) == declared

@@ -18,12 +18,20 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from drawn_rules import POLICY, RULES
+from drawn_rules import FORWARD, POLICY, RULES
 from firewall_cases import ruleset
 from firewalld_reads import in_force
 
+ROUTED = st.lists(FORWARD.map(lambda rule: {**rule, "stateful": True, "source_ports": []}), max_size=3)
+"""Rules of a router, as far as firewalld has them."""
 
-@given(rules=RULES, policy=POLICY, outbound=st.booleans(), owner=st.text(max_size=100))
+
+@given(
+    rules=st.tuples(RULES, ROUTED).map(lambda pair: pair[0] + pair[1]),
+    policy=POLICY,
+    outbound=st.booleans(),
+    owner=st.text(max_size=100),
+)
 def test_what_is_written_is_what_is_read(rules: list[dict[str, Any]], policy: str, outbound: bool, owner: str) -> None:
     """Peers, ports, comments and the owner; nothing is unexpected."""
     wanted = ruleset(rules, policy=policy, outbound=outbound).of(owner_text(owner))
@@ -35,6 +43,7 @@ def test_what_is_written_is_what_is_read(rules: list[dict[str, Any]], policy: st
         "tables": "",
         "uses": "nftables",
         "unseen": "",
+        "routed": "",
     }
     state = FirewalldBackend().decode(observed)
     assert state.ruleset == wanted

@@ -81,14 +81,14 @@ def after_load(sessions: Sessions, change: Change) -> list[Connection]:
 
     Those that were opened while the rules were loaded are older than the kernel's tracking as well.
 
-    :returns: the TCP connections that the rules exclude.
+    :returns: the TCP connections that the rules exclude, and all of what is forwarded.
     """
     ruleset = change.wish.ruleset
     if not ruleset.guards:
         return []
     live, verdicts = sessions.look(ruleset).connections, Verdicts(ruleset)
     sessions.remember(told_by_direction(live, ruleset))
-    return [one for one in live if one.protocol == "tcp" and one.through is None and verdicts.cuts(one)]
+    return [one for one in live if (one.protocol == "tcp" or one.through is not None) and verdicts.cuts(one)]
 
 
 def end(sessions: Sessions, change: Change, excluded: Sequence[Connection]) -> list[str]:

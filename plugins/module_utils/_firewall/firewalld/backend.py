@@ -18,6 +18,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     kernel_ipsets,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import files, objects
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.forward import Forwarding
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.host import OwnConfiguration
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import PREFIX
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.others import (
@@ -45,10 +46,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
     WriteFile,
 )
 
-FILES, SETTINGS, SAVED, TABLES, USES, UNSEEN = "files", "settings", "saved", "tables", "uses", "unseen"
+FILES, SETTINGS, SAVED, TABLES = "files", "settings", "saved", "tables"
+USES, UNSEEN, ROUTED = "uses", "unseen", "routed"
 """What is observed: the own files; what is in force, as JSON, or nothing where firewalld does not run; the other rules
-of iptables and the like, by program; nft's JSON; whether firewalld itself uses nftables or iptables; and why what is in
-force cannot be read, if it cannot."""
+of iptables and the like, by program; nft's JSON; whether firewalld itself uses nftables or iptables; why what is in
+force cannot be read, if it cannot; and the interfaces that the host has routes through."""
 
 _TABLES = {*("raw", "mangle", "nat", "filter", "security", "broute")}
 _OWN_CHAIN = re.compile(
@@ -65,7 +67,7 @@ class FirewalldBackend:
     """
 
     name = "firewalld"
-    forwards = False
+    forwards = True
     exclusive = True
 
     def __init__(self, firewalld: Optional[Firewalld] = None, configuration: Optional[OwnConfiguration] = None) -> None:
@@ -83,7 +85,7 @@ class FirewalldBackend:
     def observe(self) -> Observed:
         """Read what is in force and the own files; where firewalld does not run there may still be files."""
         texts = {FILES: kept_to_text(Kept(self._own.files())), UNSEEN: ""}
-        texts.update({SETTINGS: "", SAVED: "{}", TABLES: "", USES: ""})
+        texts.update({SETTINGS: "", SAVED: "{}", TABLES: "", USES: "", ROUTED: ""})
         if not self._firewalld.running():
             # One that was killed, or has CleanupOnExit=no, leaves its rules in force.
             return {**texts, UNSEEN: "firewalld does not run" if self._firewalld.has_left() else ""}
@@ -95,6 +97,7 @@ class FirewalldBackend:
             SAVED: json.dumps({program: text for program, text in saved.items() if has_rules(text)}),
             TABLES: tables,
             USES: uses,
+            ROUTED: " ".join(self._own.routed()),
         }
 
     def decode(self, observed: Observed) -> State:
@@ -119,6 +122,7 @@ class FirewalldBackend:
             raise DbportsError("firewalld does not run", code="program_missing", fix="Start firewalld on the host")
         if changes:
             _refuse_foreign_chains(observed)
+            _forwarding(observed).refuse_passed_by(wanted)
         after = kept if persist else Kept()
         return Script(load=_load(observed, before, kept), keep=_files(before, after), kept=after)
 
@@ -142,7 +146,7 @@ class FirewalldBackend:
 
 
 def _settings(observed: Observed) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"policies": {}, "ipsets": {}}
+    nothing: dict[str, Any] = {"zones": {}, "policies": {}, "ipsets": {}}
     return json.loads(observed[SETTINGS]) if observed[SETTINGS] else nothing
 
 
@@ -174,6 +178,11 @@ def _reload(observed: Observed) -> str:
     # With firewalld's own rules in the same tables, its reload is what writes them.
     saved = json.loads(observed[SAVED]) if observed[USES] == "nftables" else {}
     return reload_script(_settings(observed), saved)
+
+
+def _forwarding(observed: Observed) -> Forwarding:
+    by_interface = '"filter_FORWARD_POLICIES"' in observed[TABLES] or ":FORWARD_POLICIES " in observed[SAVED]
+    return Forwarding(_settings(observed), observed[ROUTED].split(), by_interface)
 
 
 def _refuse_foreign_chains(observed: Observed) -> None:

@@ -29,12 +29,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     PRIORITY,
     REFUSED,
     TARGET,
+    UNANSWERED,
     OwnObjects,
     PolicyPlace,
     RichRule,
     read_description,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Direction, Guard, Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    Accept,
+    Direction,
+    Forward,
+    Guard,
+    Ruleset,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import read_peer_set
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import OWNER, everyone
@@ -100,28 +107,42 @@ class _Reader:
         texts = read_description(str(policy.get("description") or "")) or [""]
         if texts[0].startswith(OWNER):
             self.owners.add(texts[0][len(OWNER) :])
-        groups: dict[tuple[int, str], list[RichRule]] = {}
+        groups: dict[tuple[int, str, str, str], list[RichRule]] = {}
         for text in policy.get("rich_rules") or ():
-            rule = RichRule.parse(str(text), place.peer)
+            rule = RichRule.parse(str(text))
             if rule:
-                groups.setdefault((rule.priority, rule.protocol), []).append(rule)
-        for (priority, name), rules in groups.items():
+                # Those of an accept differ in family and peers, and have one number; of what is forwarded, in peers.
+                place_of = (rule.family, rule.destination) if direction == "forward" else ("", "")
+                groups.setdefault((rule.priority, rule.protocol, *place_of), []).append(rule)
+        for (priority, name, family, destination), rules in groups.items():
             protocol, ports = _PROTOCOLS[name], _ports(rules)
+            forward = Forward(self._addresses(family, destination)) if direction == "forward" else None
             if priority == REFUSED:
-                self.guards.append(Guard(direction, protocol, ports))
+                self.guards.append(Guard(direction, protocol, ports, forward))
             elif 0 < priority < len(texts):
-                peers = merge_addresses(peer for rule in rules for peer in self._peers_of(rule))
-                self.accepts += [Accept(direction, protocol, ports, peers, texts[priority])] if peers else []
+                comment, unanswered, _rest = texts[priority].partition(UNANSWERED)
+                if forward and unanswered:
+                    forward = forward._replace(unanswered=True)
+                peers = merge_addresses(
+                    peer for rule in rules for peer in self._addresses(rule.family, _peers_of(rule, place))
+                )
+                self.accepts += [Accept(direction, protocol, ports, peers, comment, forward=forward)] if peers else []
 
-    def _peers_of(self, rule: RichRule) -> tuple[AddressRange, ...]:
-        if rule.ipset:
-            return self.peers.get(rule.ipset, ())
-        return (everyone(_FAMILIES[rule.family]),) if rule.family else ()
+    def _addresses(self, family: str, ipset: str) -> tuple[AddressRange, ...]:
+        """Return what an ipset holds; without one all addresses of a family."""
+        if ipset:
+            return self.peers.get(ipset, ())
+        return (everyone(_FAMILIES[family]),) if family else ()
 
     def ruleset(self) -> Ruleset:
         """Return what was read."""
         found = Ruleset(tuple(sorted(self.accepts)), tuple(sorted(self.guards)))
         return found.of(next(iter(self.owners))) if len(self.owners) == 1 else found
+
+
+def _peers_of(rule: RichRule, place: PolicyPlace) -> str:
+    """Return the ipset of the peers."""
+    return rule.source if place.peer == "source" else rule.destination
 
 
 def _peers(item: Ipset) -> tuple[AddressRange, ...]:
@@ -146,7 +167,7 @@ def _strange_policies(seen: Mapping[str, Settings], written: OwnObjects) -> Iter
             yield f"policy {name}"
             continue
         place, policy = wanted[name]
-        rules = [rule.text(place.peer) for rule in policy.rules]
+        rules = [str(rule) for rule in policy.rules]
         found = [str(rule) for rule in seen[name].get("rich_rules") or ()]
         yield from (f"policy {name}: {rule}" for rule in set(found) ^ set(rules))
         settings = {

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from typing import Optional
 from xml.etree import ElementTree
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.forward import refuse_unknown
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import (
     FAMILY,
     IPSET_FAMILY,
@@ -22,6 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     REFUSED,
     TARGET,
     TITLE,
+    UNANSWERED,
     OwnObjects,
     OwnPolicy,
     PolicyPlace,
@@ -29,9 +32,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     description,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
-    HOST_DIRECTIONS,
+    DIRECTIONS,
     Accept,
-    Direction,
+    Guard,
     Ruleset,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import KeptFile
@@ -39,6 +42,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing
     OWNER,
     PeerSet,
     checked_comment,
+    everyone,
     peer_sets,
     peers_by_family,
     refuse_unexpected,
@@ -53,37 +57,54 @@ MAX_ELEMENTS = 65536
 def objects(ruleset: Ruleset) -> OwnObjects:
     """Return the policies and ipsets that a ruleset is.
 
-    :raises DbportsError: when a value could not stand in firewalld's files.
+    :raises DbportsError: when a value could not stand in firewalld's files, or firewalld has no such rules.
     """
     refuse_unexpected(ruleset)
-    names = {pair: f"{PREFIX}{number}-v{pair[0]}" for number, pair in enumerate(peer_sets(ruleset), 1)}
+    refuse_unknown(ruleset)
+    pairs = dict.fromkeys([*peer_sets(ruleset), *filter(None, map(_targets, ruleset.parts))])
+    names = {pair: f"{PREFIX}{number}-v{pair[0]}" for number, pair in enumerate(pairs, 1)}
     owner = checked_comment(OWNER + ruleset.owner) if ruleset.owner else ""
     policies = {}
-    for direction in HOST_DIRECTIONS:
+    for direction in DIRECTIONS:
         accepts = [item for item in ruleset.accepts if item.direction == direction]
         rules = [rule for number, item in enumerate(accepts, 1) for rule in _accepting(item, number, names)]
-        rules += _refusing(ruleset, direction)
+        rules += [rule for item in ruleset.guards if item.direction == direction for rule in _refusing(item, names)]
         if len(accepts) >= REFUSED:
             raise DbportsError("firewalld orders at most 32,766 rules", code="cannot_encode", value=len(accepts))
         if rules:
-            comments = [checked_comment(item.comment) for item in accepts]
-            policies[direction] = OwnPolicy(description(owner, comments), tuple(rules))
+            policies[direction] = OwnPolicy(description(owner, [_comment(item) for item in accepts]), tuple(rules))
     return OwnObjects(policies, {name: pair for pair, name in names.items()})
+
+
+def _targets(item: Accept | Guard) -> Optional[PeerSet]:
+    """Return the set of the targets of what is forwarded; everyone needs no set."""
+    targets = item.forward.targets if item.forward else ()
+    return None if not targets or targets == (everyone(targets[0].family),) else (targets[0].family, targets)
+
+
+def _comment(accept: Accept) -> str:
+    unanswered = accept.forward is not None and accept.forward.unanswered
+    return checked_comment(accept.comment) + (UNANSWERED if unanswered else "")
 
 
 def _accepting(accept: Accept, number: int, names: dict[PeerSet, str]) -> Iterator[RichRule]:
     for family, peers in peers_by_family(accept):
+        peer, target = names.get((family, peers), ""), _name(accept, names)
+        source, destination = (peer, target) if POLICIES[accept.direction].peer == "source" else (target, peer)
         for port in map(str, accept.ports) if accept.ports else [""]:
-            yield RichRule(number, FAMILY[family], names.get((family, peers), ""), accept.protocol, port, "accept")
+            yield RichRule(number, FAMILY[family], source, destination, accept.protocol, port, "accept")
 
 
-def _refusing(ruleset: Ruleset, direction: Direction) -> list[RichRule]:
-    return [
-        RichRule(REFUSED, "", "", guard.protocol, str(port), "drop")
-        for guard in ruleset.guards
-        if guard.direction == direction
-        for port in guard.ports
-    ]
+def _refusing(guard: Guard, names: dict[PeerSet, str]) -> Iterator[RichRule]:
+    family = FAMILY[guard.forward.targets[0].family] if guard.forward else ""
+    for port in map(str, guard.ports):
+        yield RichRule(REFUSED, family, "", _name(guard, names), guard.protocol, port, "drop")
+
+
+def _name(item: Accept | Guard, names: dict[PeerSet, str]) -> str:
+    """Return the ipset of the targets; nothing where there are none, or all of a family."""
+    pair = _targets(item)
+    return names[pair] if pair else ""
 
 
 def files(wanted: OwnObjects) -> tuple[KeptFile, ...]:
@@ -109,8 +130,8 @@ def _policy(place: PolicyPlace, policy: OwnPolicy) -> str:
     for rule in policy.rules:
         head = {"priority": str(rule.priority), **({"family": rule.family} if rule.family else {})}
         node = ElementTree.SubElement(root, "rule", head)
-        if rule.ipset:
-            ElementTree.SubElement(node, place.peer, ipset=rule.ipset)
+        for side, ipset in rule.sides:
+            ElementTree.SubElement(node, side, ipset=ipset)
         if rule.port:
             ElementTree.SubElement(node, "port", port=rule.port, protocol=rule.protocol)
         else:

@@ -56,6 +56,17 @@ class OwnConfiguration:
                 place.write_text(content, encoding="utf-8")
             run_checked(["firewall-offline-cmd", "--system-config", folder, "--check-config"], runner=self._run)
 
+    def routed(self) -> list[str]:
+        """Return the interfaces that the host has routes through, but for loopback and what is on a link only."""
+        found: set[str] = set()
+        for path, column, passed in (("/proc/net/route", 0, ("Iface",)), ("/proc/net/ipv6_route", 9, ("fe", "ff"))):
+            try:
+                lines = self._host.at(path).read_text(encoding="ascii", errors="replace").splitlines()
+            except OSError:  # a kernel without this family
+                continue
+            found.update(line.split()[column] for line in lines if not line.startswith(passed))
+        return sorted(found - {"lo"})
+
     def clear_steps(self) -> tuple[Step, ...]:
         """Return what removes every own file, also those that were not there when it was written."""
         return tuple(RemoveFiles(f"{CONFIGURATION}/{folder}", PREFIX) for folder in FOLDERS)

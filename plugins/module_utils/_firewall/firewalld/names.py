@@ -7,7 +7,7 @@ A policy of firewalld filters what comes to the host from any zone (or leaves it
 priority does so before the zones: what it accepts gets in through every zone, also drop and block, and what it drops
 gets in through none (firewalld.policies(5), firewalld.policy(5)). The own ones have the lowest priority there is, so
 that no other policy comes before them. firewalld lets loopback and answers to the host's own connections pass before
-all policies, so these need no rules here.
+all policies, so these need no rules here; so it does with answers to what the host forwards.
 
 A rule of firewalld has one port range and one ipset. Those of one accept share a priority, its number; a rule with a
 priority comes in that order. The description holds the owner and the comment of each accept.
@@ -16,6 +16,7 @@ priority comes in that order. The description holds the owner and the comment of
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -35,6 +36,9 @@ TARGET = "CONTINUE"
 TITLE = "dbports.firewall"
 DESCRIPTION = "Guarded ports of dbports.firewall; changes are lost."
 
+UNANSWERED = " | unanswered"
+"""Ends the comment of an accept whose requests have no answers; no comment has a bar. firewalld makes no difference."""
+
 IPSET_TYPE = "hash:net"
 IPSET_FAMILY = {4: "inet", 6: "inet6"}
 FAMILY = {4: "ipv4", 6: "ipv6"}
@@ -52,7 +56,7 @@ OWNED = (*CALL, "call", *_BUS, "NameHasOwner", "s", NAME)
 
 
 class PolicyPlace(NamedTuple):
-    """What differs between the policies of the two directions."""
+    """What differs between the policies of the directions; ``peer`` is the side of a rule on which the peers are."""
 
     name: str
     ingress: str
@@ -63,11 +67,12 @@ class PolicyPlace(NamedTuple):
 POLICIES: dict[Direction, PolicyPlace] = {
     "in": PolicyPlace(f"{PREFIX}in", "ANY", "HOST", "source"),
     "out": PolicyPlace(f"{PREFIX}out", "HOST", "ANY", "destination"),
+    "forward": PolicyPlace(f"{PREFIX}forward", "ANY", "ANY", "source"),
 }
 
 _RULE = re.compile(
     r'rule priority="(?P<priority>\d{1,5})"(?: family="(?P<family>ipv[46])")?'
-    r'(?: (?P<peer>source|destination) ipset="(?P<ipset>[^"]+)")?'
+    r'(?: source ipset="(?P<source>[^"]+)")?(?: destination ipset="(?P<destination>[^"]+)")?'
     r' (?:port port="(?P<port>[0-9-]+)" protocol="(?P<protocol>tcp|udp)"|icmp-type name="(?P<icmp>echo-request)")'
     r" (?P<action>accept|drop)"
 )
@@ -77,44 +82,49 @@ class RichRule(NamedTuple):
     """One rich rule (firewalld.richlanguage(5)).
 
     :ivar family: ``ipv4``, ``ipv6``, or nothing for both.
-    :ivar ipset: the peers; nothing for all.
+    :ivar source: the ipset that packets come from; nothing for all addresses.
+    :ivar destination: the same of those that they go to.
     :ivar port: one port or range; nothing for an ICMP echo request.
     """
 
     priority: int
     family: str
-    ipset: str
+    source: str
+    destination: str
     protocol: str
     port: str
     action: str
 
-    def text(self, peer: str) -> str:
-        """Return the rule as firewalld prints it.
+    @property
+    def sides(self) -> Iterator[tuple[str, str]]:
+        """The ipsets that it names, by side."""
+        yield from ((side, name) for side, name in (("source", self.source), ("destination", self.destination)) if name)
 
-        :param peer: ``source`` or ``destination``.
-        """
+    def __str__(self) -> str:
+        """Return the rule as firewalld prints it."""
         parts = [f'rule priority="{self.priority}"']
         parts += [f'family="{self.family}"'] if self.family else []
-        parts += [f'{peer} ipset="{self.ipset}"'] if self.ipset else []
+        parts += [f'{side} ipset="{name}"' for side, name in self.sides]
         ping = f'icmp-type name="{PING}"'
         parts.append(f'port port="{self.port}" protocol="{self.protocol}"' if self.port else ping)
         return " ".join([*parts, self.action])
 
     @classmethod
-    def parse(cls, text: str, peer: str) -> Optional[RichRule]:
-        """Read what :meth:`text` writes; None for any other rule."""
+    def parse(cls, text: str) -> Optional[RichRule]:
+        """Read what :meth:`__str__` writes; None for any other rule."""
         found = _RULE.fullmatch(text)
-        if not found or found["peer"] not in (None, peer):
+        if not found:
             return None
         rule = cls(
             int(found["priority"]),
             found["family"] or "",
-            found["ipset"] or "",
+            found["source"] or "",
+            found["destination"] or "",
             found["protocol"] or "icmp",
             found["port"] or "",
             found["action"],
         )
-        return rule if rule.text(peer) == text else None
+        return rule if str(rule) == text else None
 
 
 class OwnPolicy(NamedTuple):

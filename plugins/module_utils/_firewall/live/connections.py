@@ -86,7 +86,9 @@ class Connection(NamedTuple):
 
     @property
     def command(self) -> str:
-        """The command that ends it on this host."""
+        """The command that ends it on this host, or lets the tracking forget it."""
+        if self.through is not None:
+            return f"conntrack -D -p {self.protocol} -s {self.peer} --sport {self.peer_port} --dport {self.through}"
         return f"ss --kill dst {self.peer} dport = {self.peer_port} sport = {self.local_port}"
 
 

@@ -95,13 +95,21 @@ class Sessions:
     def end(self, live: Iterable[Connection]) -> list[Connection]:
         """End TCP connections on this host: its process sees an error, and its peer a reset.
 
+        Those that it forwards are forgotten by the connection tracking instead. A firewall that lets pass what is
+        established before it asks any other rule then asks its rules about their next packet.
+
         :returns: those that the kernel would not end (it needs CONFIG_INET_DIAG_DESTROY and CAP_NET_ADMIN); those that
             are gone are not among them.
         """
         left = [one for one in live if one.protocol == "tcp" and one.through is None]
-        with contextlib.suppress(OSError), _Netlink(NETLINK_SOCK_DIAG) as kernel:
-            return [one for one in left if not _end(kernel, one)]
-        return left
+        passing = [one for one in live if one.through is not None]
+        if left:
+            with contextlib.suppress(OSError), _Netlink(NETLINK_SOCK_DIAG) as kernel:
+                left = [one for one in left if not _end(kernel, one)]
+        if passing:
+            with contextlib.suppress(OSError), _Netlink(NETLINK_NETFILTER) as kernel:
+                passing = _not_forgotten(kernel, passing)
+        return left + passing
 
 
 def _can_remember() -> bool:
@@ -226,7 +234,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _forwarded(*, routed: bool) -> Iterator[Connection]:
-    """Yield the TCP connections that connection tracking knows to be established, with both ends as seen behind here.
+    """Yield what connection tracking knows, with both ends as seen behind here: of TCP the established connections.
 
     Those of the host itself are among them; no rule for what is forwarded names them.
 
@@ -253,14 +261,32 @@ def _forwarded(*, routed: bool) -> Iterator[Connection]:
 
 
 def _through(entry: bytes) -> Optional[Connection]:
-    """Read an established TCP connection from an entry of the tracking; None when it is something else."""
+    """Read an established TCP connection, or one of UDP, from an entry of the tracking; None when it is neither."""
     found = dict(_attributes(entry[4:]))
     state = dict(_attributes(dict(_attributes(found.get(_PROTOCOL_STATE, b""))).get(1, b""))).get(1)
     asked, answered = (_ends(found.get(kind, b"")) for kind in (_ORIGINAL, _REPLY))
-    if state != bytes([_ESTABLISHED]) or not asked or not answered:
+    number = dict(_attributes(dict(_attributes(found.get(_ORIGINAL, b""))).get(2, b""))).get(1)
+    settled = state == bytes([_ESTABLISHED])
+    if not asked or not answered or not (settled or number == bytes([socket.IPPROTO_UDP])):
         return None
     (peer, peer_port), (_published, through) = asked
-    return forwarded(peer, peer_port, through, *answered[0])
+    one = forwarded(peer, peer_port, through, *answered[0])
+    return one if settled else one._replace(protocol="udp", established=False)
+
+
+def _not_forgotten(kernel: _Netlink, passing: Sequence[Connection]) -> list[Connection]:
+    """Let the tracking forget connections; return those that it would not."""
+    entries = list(kernel.list_all(_GET, struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)))
+    if not entries:  # a kernel that lists what it tracks only as text
+        return list(passing)
+    names = {_through(entry): _name(entry) for entry in entries}
+    return [one for one in passing if one in names and kernel.do(_DELETE, 0, names[one]) not in (0, errno.ENOENT)]
+
+
+def _name(entry: bytes) -> bytes:
+    """Return what names an entry of the tracking to the kernel: its family, and how its first packet was addressed."""
+    original = dict(_attributes(entry[4:])).get(_ORIGINAL, b"")
+    return struct.pack(">BBH", entry[0], 0, 0) + _attribute(_ORIGINAL | _NESTED, original)
 
 
 def _ends(data: bytes) -> Optional[tuple[tuple[AddressRange, int], tuple[AddressRange, int]]]:

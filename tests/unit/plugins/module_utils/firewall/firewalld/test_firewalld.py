@@ -67,6 +67,7 @@ def observed(
         "tables": "",
         "uses": uses,
         "unseen": "",
+        "routed": "",
     }
 
 
