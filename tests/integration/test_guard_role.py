@@ -107,6 +107,29 @@ def test_clients_get_in_and_nobody_else(site: Site) -> None:
     assert site.gets_in("intruder")
 
 
+OWNERS = """\
+table inet filter {
+  chain input { type filter hook input priority filter; policy drop; ct state established accept; }
+}
+"""
+
+
+def test_clients_get_in_through_the_chain_of_a_host_that_drops_by_default(site: Site) -> None:
+    site.lab.hosts["db"].run(["nft", "-f", "-"], input=OWNERS)
+    alone, guard = site.ruleset(), GUARD.format(servers=SERVERS)
+    said = site.fails(f"{guard}        guard_chains: [inet filter inputs]\n")
+    assert "chains[0]: there is no such chain on this host (got 'inet filter inputs')" in said
+    assert site.ruleset() == alone
+    placed = f"{guard}        guard_chains: [inet filter input]\n"
+    (found,) = site.ok(placed).of(TASK)
+    assert found["passed"]
+    assert "table inet dbports" not in site.ruleset()
+    assert (site.gets_in("app"), site.gets_in("intruder")) == (True, False)
+    assert site.ok(placed).stats["db"]["changed"] == 0
+    site.ok(f"{guard}        guard_state: absent\n")
+    assert site.ruleset() == alone
+
+
 def test_it_fails_where_the_host_is_not_as_declared(site: Site) -> None:
     said = site.fails(GUARD.format(servers="[{engine: postgresql, clients: [apps]}]"))
     assert "FAIL stopped db postgresql/sql tcp 5432: nothing listens on tcp 5432: start the server" in said

@@ -8,6 +8,7 @@ Each one is asked for the same: run something, be restarted as by a power cut, e
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -81,19 +83,18 @@ class Host:
 
     def watchers(self) -> list[int]:
         """Return the processes that wait to undo a change of this host."""
+        return [pid for pid, command in self.processes() if b"dbports-firewall/undo.py\0watch" in command]
+
+    def processes(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the processes of this host with their command lines; one that has ended has none."""
         network = Path(f"/proc/{self.pid}/ns/net").stat().st_ino
-        found = []
         for entry in Path("/proc").iterdir():
             try:
-                if (
-                    entry.name.isdigit()
-                    and b"dbports-firewall/undo.py\0watch" in (entry / "cmdline").read_bytes()
-                    and (entry / "ns/net").stat().st_ino == network
-                ):
-                    found.append(int(entry.name))
+                command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+                if command and (entry / "ns/net").stat().st_ino == network:
+                    yield int(entry.name), command
             except OSError:
                 continue
-        return found
 
 
 class LabSide(Host):
@@ -128,8 +129,12 @@ class LabSide(Host):
 
     def restart(self) -> None:
         """Take every process and rule away; then come the undo at boot, and the units."""
-        for pid in self.watchers():
-            os.kill(pid, signal.SIGKILL)
+        while running := [pid for pid, command in self.processes() if pid != self.pid and b"on_host.py" not in command]:
+            # A program that a killed run or undo has started goes on without it, until it is killed, too.
+            for pid in running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
         self._host.run(["nft", "flush", "ruleset"])
         journal = self.root / STATE[1:] / "journal.json"
         if journal.exists():
