@@ -72,16 +72,24 @@ class Runner:
         """Write the files and run the playbook.
 
         :param playbook: its text.
-        :param inventory: its text, in YAML, or its data.
         :param arguments: further arguments of ansible-playbook.
+
+        ``inventory`` and ``files`` are those of :meth:`write`.
+        """
+        self.write(inventory, {"playbook.yml": playbook, **(files or {})})
+        return self.run("playbook.yml", "-i", "inventory.yml", *arguments)
+
+    def write(self, inventory: str | Mapping[str, Any], files: Mapping[str, str] | None = None) -> None:
+        """Write what a run reads.
+
+        :param inventory: the text of inventory.yml, or its data.
         :param files: more files by their path below ``place``, such as group_vars/all.yml.
         """
         text = inventory if isinstance(inventory, str) else yaml.safe_dump(dict(inventory), sort_keys=False)
-        for name, content in {"playbook.yml": playbook, "inventory.yml": text, **(files or {})}.items():
+        for name, content in {"inventory.yml": text, **(files or {})}.items():
             path = self.place / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
-        return self.run("playbook.yml", "-i", "inventory.yml", *arguments)
 
     def run(self, *arguments: str) -> Result:
         """Run ansible-playbook with these arguments alone."""
@@ -131,6 +139,12 @@ def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (base / "ansible_collections" / "dbports" / "firewall").symlink_to(ROOT)
     (base / "empty.cfg").write_text("", encoding="utf-8")
     return base
+
+
+@pytest.fixture(scope="module")
+def run_first(tmp_path_factory: pytest.TempPathFactory, collections: Path) -> Runner:
+    """Return what runs a playbook once for all tests of a file, in a directory that only this run has."""
+    return Runner(tmp_path_factory.mktemp("first"), collections)
 
 
 @pytest.fixture

@@ -71,10 +71,18 @@ def ids(result: Any) -> set[str]:
     return {item["plan_id"] for item in result.of("plan")}
 
 
+@pytest.fixture(scope="module")
+def plain(run_first: Any) -> tuple[str, dict[str, str]]:
+    """Return the plan_id of a plain run, and what it wrote."""
+    (plan_id,) = ids(run_first(PLAN, INVENTORY))
+    return plan_id, files(run_first.place / "out")
+
+
 @pytest.fixture
-def whole(run_playbook: Any) -> str:
-    """Return the plan_id of a plain run."""
-    (plan_id,) = ids(run_playbook(PLAN, INVENTORY))
+def whole(run_playbook: Any, plain: tuple[str, dict[str, str]]) -> str:
+    """Return the plan_id of the plain run, whose files are where it would have left them."""
+    plan_id, written = plain
+    run_playbook.write(INVENTORY, {f"out/{name}": text for name, text in written.items()})
     return plan_id
 
 
@@ -169,7 +177,7 @@ class TestTheSamePlan:
             (folder / "group_vars").mkdir(parents=True)
             (folder / "group_vars" / "all.yml").write_text(f"dbports_policy: {policy}\n", encoding="utf-8")
             (folder / "plan.yml").write_text(PLAN.replace("plan_dir: out", f"plan_dir: out-{name}"), encoding="utf-8")
-        run_playbook("[]", INVENTORY)
+        run_playbook.write(INVENTORY)
         result = run_playbook.run("-i", "inventory.yml", "one/plan.yml", "two/plan.yml", "--limit", "db-1")
         assert result.rc == 0, result.text
         for name, policy in (("one", "open"), ("two", "guard")):

@@ -34,18 +34,11 @@ GUARD = """
       vars:
         guard_servers: [{engine: mssql, clients: [app]}]
 """
-FACTS = """
-- hosts: sql01
-  gather_facts: false
-  tasks:
-    - name: List sockets
-      dbports.firewall.netstat_facts:
-        ports: ["1433"]
-"""
 ARGUMENTS = """
 - hosts: sql01
   gather_facts: false
   tasks:
+    - {name: Ports, dbports.firewall.netstat_facts: {ports: ["1433"]}}
     - {name: A port, dbports.firewall.netstat_facts: {ports: 1433, processes: none}}
     - {name: Misspelt, dbports.firewall.netstat_facts: {port: "1433"}, ignore_errors: true}
     - {name: No time, dbports.firewall.probe: {probes: [], timeout: soon}, ignore_errors: true}
@@ -196,20 +189,16 @@ def test_servers_are_learned(site: Site) -> None:
     assert "tcp_port: 1433" in text
 
 
-def test_facts_have_services(site: Site) -> None:
-    (result,) = site.ok(FACTS).of("List sockets")
-    rows = result["ansible_facts"]["dbports_netstat"]["sockets"]
-    assert {(row["family"], row["process"], *row["services"]) for row in rows} == {
-        ("ipv4", "sqlservr", "MSSQLSERVER"),
-        ("ipv6", "sqlservr", "MSSQLSERVER"),
-    }
-
-
-def test_arguments_are_those_of_the_modules_on_linux(site: Site) -> None:
+def test_facts_have_services_and_arguments_are_those_of_the_modules_on_linux(site: Site) -> None:
     """Ansible never sees the modules there, so the actions read the arguments as it would."""
     done = site.ok(ARGUMENTS)
-    (result,) = done.of("A port")
-    assert {row["local_port"] for row in result["ansible_facts"]["dbports_netstat"]["sockets"]} == {1433}
+    for name in ("Ports", "A port"):
+        (result,) = done.of(name)
+        rows = result["ansible_facts"]["dbports_netstat"]["sockets"]
+        assert {(row["local_port"], row["family"], row["process"], *row["services"]) for row in rows} == {
+            (1433, "ipv4", "sqlservr", "MSSQLSERVER"),
+            (1433, "ipv6", "sqlservr", "MSSQLSERVER"),
+        }
     said = {name: " ".join(done.of(name)[0]["msg"].split()) for name in ("Misspelt", "No time", "No state", "Later")}
     assert "port. Supported parameters include: ports, processes, source" in said["Misspelt"]
     assert "argument 'timeout' is of type str and we were unable to convert to float" in said["No time"]
@@ -218,7 +207,7 @@ def test_arguments_are_those_of_the_modules_on_linux(site: Site) -> None:
 
 
 def test_a_platform_that_is_none_is_refused(site: Site) -> None:
-    refused = site.run(FACTS, "-e", "dbports_platform=amiga")
+    refused = site.run(ARGUMENTS, "-e", "dbports_platform=amiga")
     assert refused.rc != 0
     assert "a platform is linux or windows" in refused.text
 

@@ -78,7 +78,7 @@ class Site:
         """Run a playbook that must succeed; return how much changed on each host."""
         done = self.run(playbook, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
-        return {name: int(count) for name, count in re.findall(r"^(\w+) +: .*changed=(\d+)", done.stdout, re.MULTILINE)}
+        return changed_by(done)
 
     def fails(self, playbook: str, *arguments: str) -> str:
         """Run a playbook that must fail; return what it said."""
@@ -90,12 +90,24 @@ class Site:
         return self.lab.hosts[host].run(["nft", "list", "ruleset"]).stdout
 
 
+def changed_by(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """Return how much a run changed on each host."""
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +: .*changed=(\d+)", done.stdout, re.MULTILINE)}
+
+
 @contextmanager
-def database_site(place: Path) -> Iterator[Site]:
-    """Have a lab whose database host runs a stand-in for SQL Server."""
+def database_lab(*names: str) -> Iterator[Lab]:
+    """Have a lab of some of the hosts, whose database host runs a stand-in for SQL Server."""
     with Lab() as lab:
-        for name, address in HOSTS.items():
-            lab.host(name, [f"{address}/24"])
+        for name in names:
+            lab.host(name, [f"{HOSTS[name]}/24"])
         lab.hosts["db"].popen([sys.executable, str(STAND_INS), "mssql", "--port", "1433"], stdout=subprocess.DEVNULL)
         lab.hosts["db"].wait_for("tcp/1433")
+        yield lab
+
+
+@contextmanager
+def database_site(place: Path) -> Iterator[Site]:
+    """Have all of them, and the collection's playbooks on them."""
+    with database_lab(*HOSTS) as lab:
         yield Site(lab, place)
