@@ -84,13 +84,13 @@ def test_declared_flows_pass_a_router_that_drops_by_default(lab: Lab, stateful: 
 
 def test_what_a_target_opens_itself_is_its_owners_business(lab: Lab) -> None:
     """Its answers come into a guarded wide range, and whether they pass is up to the owner's rules."""
-    router, client, server = (lab.hosts[name] for name in ("fw-1", "app-01", "db"))
-    listen(client, "tcp/7000")
-    from_wide_range = ("50150", CLIENT, "7000")
-    router.run(["nft", f"add rule inet filter forward ip daddr {CLIENT} accept"])
+    router, neighbour, server = (lab.hosts[name] for name in ("fw-1", "app-66", "db"))
+    listen(neighbour, "tcp/7000")
+    from_wide_range = ("50150", NEIGHBOUR, "7000")
+    router.run(["nft", f"add rule inet filter forward ip daddr {NEIGHBOUR} accept"])
     apply(router, rules=router_rules(stateful=True), chains=[FORWARD])
     assert server.python(FROM, SERVER, *from_wide_range).stdout == "silent\n"
-    router.run(["nft", f"add rule inet filter forward ip saddr {CLIENT} tcp sport 7000 accept"])
+    router.run(["nft", f"add rule inet filter forward ip saddr {NEIGHBOUR} tcp sport 7000 accept"])
     assert server.python(FROM, SERVER, *from_wide_range).stdout == "up\n"
 
 
