@@ -39,7 +39,8 @@ options:
         description:
           - Whether the peers reach this host (V(in)) or this host reaches the peers (V(out)).
           - With V(forward) the peers reach others through this host, which is a router or publishes the ports of
-            containers. nftables carries all such rules, and firewalld those of a router that tracks connections.
+            containers. nftables, iptables and ufw carry all such rules, and firewalld those of a router that tracks
+            connections.
         type: str
         choices: [in, out, forward]
         default: in

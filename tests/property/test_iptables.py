@@ -18,17 +18,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Rule, read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT, Layout
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import Host
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset, owner_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import to_json
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw import names as ufw_names
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from drawn_rules import PEERS, POLICY, RULE, RULES, namespace
+from drawn_rules import FORWARD, PEERS, POLICY, PUBLISHED, RULE, RULES, namespace
 from firewall_cases import ruleset
 
 MANY_PORTS = st.lists(
@@ -51,6 +53,19 @@ HOSTILE = st.one_of(
 )
 SPOKEN = RULE.flatmap(lambda rule: HOSTILE.map(lambda text: {**rule, "purpose": text}))
 ALL_RULES = st.one_of(RULES, st.lists(st.one_of(MANY, SPOKEN), max_size=4))
+ROUTED = st.lists(
+    st.one_of(
+        FORWARD,
+        PUBLISHED,
+        st.tuples(FORWARD, MANY_PORTS, MANY_PORTS).map(
+            lambda many: {**many[0], "ports": many[1], "source_ports": many[2]}
+        ),
+        RULE,
+    ),
+    min_size=1,
+    max_size=5,
+)
+"""Rules of a router, some with more ports on both sides than one rule of iptables takes, beside those of the host."""
 
 OTHERS = """\
 *filter
@@ -118,8 +133,12 @@ def test_what_is_loaded_is_what_is_read(
     real: Real, rules: list[dict[str, Any]], policy: str, outbound: bool, owner: str
 ) -> None:
     """The dry run takes it, the load takes it over the one before, and what is printed is the same ruleset."""
+    comes_back(real, ruleset(rules, policy=policy, outbound=outbound).of(owner_text(owner)))
+
+
+def comes_back(real: Real, wanted: Ruleset) -> None:
+    """Load a ruleset, remove it and undo that; each time what is read is what was meant, and the rest is untouched."""
     theirs = real.theirs()
-    wanted = ruleset(rules, policy=policy, outbound=outbound)
     real.bring(wanted)
     assert real.ruleset() == wanted
     undo = real.backend.undo(real.backend.observe())
@@ -168,12 +187,26 @@ def test_a_table_that_was_made_for_the_rules_goes_with_them(tmp_path: Path) -> N
         assert "-A FORWARD -j ACCEPT" in run(["iptables-save"], "").stdout
 
 
-@given(rules=ALL_RULES, policy=POLICY, outbound=st.booleans())
-def test_encode_and_decode(rules: list[dict[str, Any]], policy: str, outbound: bool) -> None:
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rules=ROUTED, policy=POLICY, owner=HOSTILE)
+def test_what_a_router_forwards_is_read_as_it_is_loaded(
+    real: Real, rules: list[dict[str, Any]], policy: str, owner: str
+) -> None:
+    """The same for what is forwarded."""
+    comes_back(real, ruleset(rules, policy=policy).of(owner_text(owner)))
+
+
+@given(
+    rules=st.one_of(ALL_RULES, ROUTED),
+    policy=POLICY,
+    outbound=st.booleans(),
+    layout=st.sampled_from([LAYOUT, ufw_names.LAYOUT]),
+)
+def test_encode_and_decode(rules: list[dict[str, Any]], policy: str, outbound: bool, layout: Layout) -> None:
     """Without a firewall in between, too."""
     wanted = ruleset(rules, policy=policy, outbound=outbound)
-    texts = {family: "\n".join(["*filter", *encode(wanted, family)]) for family in (4, 6)}
-    assert decode({family: read_tables(text) for family, text in texts.items()}) == wanted
+    texts = {family: "\n".join(["*filter", *encode(wanted, family, layout)]) for family in (4, 6)}
+    assert decode({family: read_tables(text) for family, text in texts.items()}, layout) == wanted
 
 
 @given(st.text())

@@ -159,7 +159,7 @@ def declarations(engines: Iterable[str]) -> Spec:
                 "C(forbidden_clients) lists inventory hosts and groups for which verify has to show that they get no "
                 "answer.",
                 "C(published), V(false) by default, says that the server runs in a container whose ports the host "
-                "publishes. Then they are guarded for what the host forwards, too, which needs nftables.",
+                "publishes. Then they are guarded for what the host forwards, too, by nftables, iptables or ufw.",
                 "The options of the engine stand next to these keys, or below C(options). Each engine documents its "
                 f"own in an entry point of the same name, for example C({_ENTRY} mssql).",
             ],

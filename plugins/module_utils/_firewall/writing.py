@@ -17,12 +17,11 @@ pass such a range when they have the flag ACK or RST, since they open nothing.
 What a host forwards (direction ``forward``) is decided in the same way, with its peers and its targets. Beside each
 accept of a router its answers pass, back from the target's port: TCP segments with the flag ACK or RST, whoever opened
 the connection, so that no connection stalls that is older than the tracking; UDP by the direction of the tracking, or
-by the ports alone where the rule is stateless. Into a wide range of a target TCP segments with one of these flags
-pass behind all accepts, UDP by direction unless it is stateless: no rule declares these connections, so where an accept
-would overrule the rules of the host's owner, that is only a return to them. From the other ports of a stateless guard
-all other answers are refused.
-Published ports, which have no targets, are those that the tracking says the connection came to before its destination
-was translated (``ct status dnat``): only the packets of its original direction are looked at.
+by the ports alone where the rule is stateless. Behind all accepts TCP segments with one of these flags pass into a wide
+range of a target, UDP by direction unless it is stateless: no rule declares these connections, so where an accept would
+overrule the rules of the host's owner, it is only a return to them. From the other ports of a stateless guard all other
+answers are refused. Published ports, which have no targets, are those that the tracking says the connection came to
+before its destination was translated (``ct status dnat``): only the packets of its original direction are looked at.
 """
 
 from __future__ import annotations

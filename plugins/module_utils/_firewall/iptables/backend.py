@@ -63,7 +63,7 @@ class IptablesBackend:
     """
 
     name = "iptables"
-    forwards = False
+    forwards = True
     exclusive = False
 
     def __init__(self, programs: Optional[Iptables] = None, host: Optional[Host] = None) -> None:

@@ -13,7 +13,9 @@ from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, merge_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import rules_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.forward import read_lines
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
     Rule,
     RuleKey,
@@ -26,6 +28,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     LAYOUT,
     OPTIONS,
     PROGRAMS,
+    SIDES,
     Layout,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
@@ -56,6 +59,7 @@ def decode(families: Mapping[int, Tables], layout: Layout = LAYOUT) -> Ruleset:
         table = tables.get("filter", Table())
         for direction in HOST_DIRECTIONS:
             reader.read(family, direction, layout.chain(direction), table)
+        reader.read_forwarded(family, table, layout)
     found = reader.ruleset()
     unexpected = [
         f"{PROGRAMS[family]}: {text}"
@@ -73,6 +77,7 @@ class _Reader:
     def __init__(self) -> None:
         self.owners: set[str] = set()
         self._accepts: dict[_Key, list[AddressRange]] = {}
+        self._forwarded: list[Accept] = []
         self._guards: set[Guard] = set()
 
     def read(self, family: int, direction: Direction, chain: str, table: Table) -> None:
@@ -82,7 +87,7 @@ class _Reader:
             options = rule.options
             comment, target = options.get("--comment", ""), options.get("-j", "")
             if target == "RETURN":
-                self.owners |= {comment[len(OWNER) :]} if comment.startswith(OWNER) else set()
+                self._read_owner(comment)
                 continue
             protocol, ports = _ports(options, family)
             if protocol and comment:
@@ -97,9 +102,23 @@ class _Reader:
                 peers = _peers(table.rules.get(target, []), direction) if target != "ACCEPT" else [everyone(family)]
                 self._accepts.setdefault((direction, protocol, merged, comment), []).extend(peers)
 
+    def read_forwarded(self, family: int, table: Table, layout: Layout) -> None:
+        """Read the chain for what is forwarded."""
+        for rule in table.rules.get(layout.chain("forward"), []):
+            if rule.target == "RETURN":
+                self._read_owner(rule.options.get("--comment", ""))
+        accepts, guards = rules_of(read_lines(table, layout, family)) or ([], [])
+        self._forwarded += accepts
+        self._guards |= set(guards)
+
+    def _read_owner(self, comment: str) -> None:
+        if comment.startswith(OWNER):
+            self.owners.add(comment[len(OWNER) :])
+
     def ruleset(self) -> Ruleset:
         """Return what was read."""
         accepts = [Accept(*key[:3], merge_addresses(peers), key[3]) for key, peers in self._accepts.items() if peers]
+        accepts += self._forwarded
         owner = next(iter(self.owners)) if len(self.owners) == 1 else ""
         return Ruleset(tuple(sorted(accepts)), tuple(sorted(self._guards))).of(owner)
 
@@ -118,9 +137,10 @@ def _ports(options: Mapping[str, str], family: int) -> tuple[Optional[Protocol],
 
 def _peers(rules: Sequence[Rule], direction: Direction) -> list[AddressRange]:
     found = []
+    side = SIDES[OPTIONS[direction].side]
     for rule in rules:
         options = rule.options
-        text = options.get(OPTIONS[direction].peer, options.get(OPTIONS[direction].peer_range, ""))
+        text = options.get(side.network, options.get(side.other, ""))
         try:
             found.append(AddressRange.parse(text))
         except DbportsError:

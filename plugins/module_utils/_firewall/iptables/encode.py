@@ -9,14 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Union
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import lines_of
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.forward import (
+    AddressChains,
+    address_condition,
+    fitting,
+    rules_of_line,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
     ECHO,
     LAYOUT,
     OPTIONS,
     REPLY,
-    SLOTS,
     UNTRACKED,
     Layout,
 )
@@ -37,7 +42,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing
     peers_by_family,
     refuse_unexpected,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
 
 def encode(ruleset: Ruleset, family: int, layout: Layout = LAYOUT) -> list[str]:
@@ -58,10 +62,26 @@ def encode(ruleset: Ruleset, family: int, layout: Layout = LAYOUT) -> list[str]:
             chain = layout.chain(direction)
             declared += [chain, *names.values()]
             for (_family, peers), name in names.items():
-                rules += [f"-A {name} {peer_condition(direction, peer)} -j ACCEPT" for peer in peers]
+                rules += [f"-A {name} {address_condition(OPTIONS[direction].side, peer)} -j ACCEPT" for peer in peers]
             rules += [f"-A {chain} {text}" for text in _chain(ruleset, direction, family, names)]
             rules.append(f"-I {layout.hooks[family, direction]} -j {chain}")
-    return [*(f":{name} - [0:0]" for name in declared), *rules]
+    declared_too, rules_too = _forwarded(ruleset, family, layout)
+    return [*(f":{name} - [0:0]" for name in declared + declared_too), *rules, *rules_too]
+
+
+def _forwarded(ruleset: Ruleset, family: int, layout: Layout) -> tuple[list[str], list[str]]:
+    """Return the names of the chains for what is forwarded, and the rules in them and into them."""
+    chain, addresses = layout.chain("forward"), AddressChains(layout.peers("forward"))
+    own = [
+        text
+        for line in lines_of(ruleset)
+        if line.family in (0, family)
+        for text in rules_of_line(line, family, addresses)
+    ]
+    if not own:
+        return [], []
+    rules = [f"-A {chain} {text}" for text in [_head("forward", ruleset), *own]]
+    return [chain, *addresses.names], [*addresses.rules, *rules, f"-I {layout.hooks[family, 'forward']} -j {chain}"]
 
 
 def _matters(item: Union[Accept, Guard], family: int) -> bool:
@@ -75,18 +95,9 @@ def _name_chains(ruleset: Ruleset, direction: Direction, family: int, layout: La
     return {pair: f"{layout.peers(direction)}{number}" for number, pair in enumerate(pairs, 1)}
 
 
-def peer_condition(direction: Direction, peer: AddressRange) -> str:
-    """Write the condition on the address of the peer."""
-    text = str(peer)
-    if "-" in text:
-        return f"-m iprange {OPTIONS[direction].peer_range} {text}"
-    return f"{OPTIONS[direction].peer} {text}"
-
-
 def _chain(ruleset: Ruleset, direction: Direction, family: int, names: Mapping[PeerSet, str]) -> Iterator[str]:
     """Write the rules of one chain."""
-    owner = f" {_comment(OWNER + ruleset.owner)}" if ruleset.owner else ""
-    yield f"{OPTIONS[direction].interface} lo{owner} -j RETURN"
+    yield _head(direction, ruleset)
     yield from (f"{condition} -j RETURN" for condition in _answers(ruleset, direction))
     for accept in ruleset.accepts:
         if accept.direction == direction:
@@ -96,6 +107,12 @@ def _chain(ruleset: Ruleset, direction: Direction, family: int, names: Mapping[P
     for guard in ruleset.guards:
         if guard.direction == direction:
             yield from _rules(_port_conditions(guard), REFUSAL, "DROP")
+
+
+def _head(direction: Direction, ruleset: Ruleset) -> str:
+    """Write the first rule of a chain, which names the owner of the rules."""
+    owner = f" {_comment(OWNER + ruleset.owner)}" if ruleset.owner else ""
+    return f"{OPTIONS[direction].interface} lo{owner} -j RETURN"
 
 
 def _answers(ruleset: Ruleset, direction: Direction) -> Iterator[str]:
@@ -134,22 +151,8 @@ def _port_conditions(item: Union[Accept, Guard]) -> list[str]:
         raise DbportsError("only tcp and udp have ports to guard", code="cannot_encode", value=item.protocol)
     protocol = str(item.protocol)
     found = []
-    for ports in _fitting(item.ports):
+    for ports in fitting(item.ports):
         texts = [str(port).replace("-", ":") for port in ports]
         match = f"-m multiport --dports {','.join(texts)}" if len(texts) > 1 else f"-m {protocol} --dport {texts[0]}"
         found.append(f"-p {protocol} {match}")
-    return found
-
-
-def _fitting(ports: Sequence[PortRange]) -> list[list[PortRange]]:
-    """Cut ports into lists that one match takes."""
-    found: list[list[PortRange]] = []
-    left = 0
-    for port in ports:
-        slots = 1 if port.first == port.last else 2
-        if slots > left:
-            found.append([])
-            left = SLOTS
-        found[-1].append(port)
-        left -= slots
     return found

@@ -10,13 +10,17 @@ Their rules are written as nft lists them, and judged by the same walk.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import of_family
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, of_family
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import lines_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import (
     conditions,
-    peer_condition,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.forward import (
+    address_condition,
+    line_conditions,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
     Part,
@@ -24,7 +28,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     Table,
     Tables,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import OPTIONS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import OPTIONS, SIDES
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing, Node
@@ -37,7 +41,7 @@ FAMILIES = {4: "ip", 6: "ip6"}
 _HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject", "RETURN": "return", "NFQUEUE": "queue"}
-_SILENT = {
+SILENT = {
     *("AUDIT", "CHECKSUM", "CLASSIFY", "CONNMARK", "CONNSECMARK", "CT", "DSCP", "ECN", "HL", "LOG", "MARK", "NFLOG"),
     *("NOTRACK", "RATEEST", "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TRACE", "TTL", "ULOG", ""),
 }
@@ -55,7 +59,9 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "--ctdir": ("ct", "direction"),
 }
 _PEERS = {"-s": "saddr", "--src-range": "saddr", "-d": "daddr", "--dst-range": "daddr"}
-_PORTS = ("--dport", "--dports")
+_PORTS = {"--dport": "dport", "--dports": "dport", "--sport": "sport", "--sports": "sport"}
+_FLAGS = ("syn", "ack", "fin", "rst", "urg", "psh")
+_TRANSLATED = {"dnat", "snat"}
 _MATCHES = {"comment", "conntrack", "state", "tcp", "udp", "multiport", "iprange"}
 """Matches that are known with the options above."""
 
@@ -73,18 +79,34 @@ def judge_saved(
 
 
 def _fix(finding: ForeignFinding, family: int, program: str) -> str:
-    """Return the commands that let the peers of an accept pass the table of a finding, if it is the host's own."""
+    """Return the commands that let an accept pass the table of a finding; none for a published port.
+
+    Where what is published leads to is not known.
+    """
     accept = finding.accept
-    if accept.forward:
-        return ""
-    peers = list(of_family(accept.peers, family))
-    networks = ",".join(str(peer) for peer in peers if "-" not in str(peer))
-    sources = [f"{OPTIONS[accept.direction].peer} {networks}"] if networks else []
-    sources += [peer_condition(accept.direction, peer) for peer in peers if "-" in str(peer)]
     place = f"{program} -t {finding.place['table']} -I {finding.place['chain']}"
+    if accept.forward and not accept.forward.targets:
+        return ""
+    if accept.forward:
+        return "; ".join(
+            " ".join([place, *filter(None, [source, target]), condition, "-j ACCEPT"])
+            for line in lines_of(Ruleset((accept,)))
+            for source in _conditions("source", line.source)
+            for target in _conditions("target", line.target)
+            for condition in line_conditions(line, family)
+        )
     return "; ".join(
-        f"{place} {source} {condition} -j ACCEPT" for source in sources for condition in conditions(accept, family)
+        f"{place} {peers} {condition} -j ACCEPT"
+        for peers in _conditions(OPTIONS[accept.direction].side, list(of_family(accept.peers, family)))
+        for condition in conditions(accept, family)
     )
+
+
+def _conditions(side: str, addresses: Sequence[AddressRange]) -> list[str]:
+    """Write conditions on one side of a packet, one command each: networks together, other ranges one by one."""
+    networks = ",".join(str(item) for item in addresses if "-" not in str(item))
+    found = [address_condition(side, item) for item in addresses if "-" in str(item)]
+    return [*([f"{SIDES[side].network} {networks}"] if networks else []), *found] or [""]
 
 
 def _listing(tables: Tables, family: int, skip: Collection[str]) -> Listing:
@@ -128,7 +150,7 @@ def _verdict(rule: Rule, table: Table) -> list[Node]:
         return [{"goto" if goto else "jump": {"target": target}}]
     if target in _VERDICTS:
         return [{_VERDICTS[target]: None}]
-    return [] if target in _SILENT else [_UNKNOWN_TARGET]
+    return [] if target in SILENT else [_UNKNOWN_TARGET]
 
 
 def _match(part: Part, family: str) -> Node:
@@ -137,13 +159,27 @@ def _match(part: Part, family: str) -> Node:
     if part.name in _FIELDS:
         kind, key = _FIELDS[part.name]
         left = {kind: {"key": key}}
-        right = str(right).lower().split(",") if kind == "ct" else right
+        words = str(right).lower().split(",")
+        right = words if kind == "ct" else right
+        if key == "state" and _TRANSLATED & set(words):
+            # They are no states to nft, but a status beside the state.
+            left = {"ct": {"key": "status"}} if set(words) <= _TRANSLATED else _UNKNOWN_FIELD
+            return {"match": {"op": "!" if part.negated else "in", "left": left, "right": right}}
+    elif part.name == "--tcp-flags":
+        mask, right = (_flags(word) for word in [*part.values, "NONE", "NONE"][:2])
+        left = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, mask]}
     elif part.name in _PEERS:
         left = {"payload": {"protocol": family, "field": _PEERS[part.name]}}
     elif part.name in _PORTS:
-        left = {"payload": {"protocol": "th", "field": "dport"}}
+        left = {"payload": {"protocol": "th", "field": _PORTS[part.name]}}
         right = [_port(item) for item in str(right).split(",")]
     return {"match": {"op": "!=" if part.negated else "==", "left": left, "right": right}}
+
+
+def _flags(text: str) -> Node:
+    """Read flags of TCP as iptables writes them, in the words of nft."""
+    found: list[Node] = [word for word in text.lower().split(",") if word != "none"]
+    return list(_FLAGS) if found == ["all"] else found
 
 
 def _port(text: str) -> Node:

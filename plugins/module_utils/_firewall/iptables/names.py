@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The names of the own chains in the table ``filter``, and the words that encoder and decoder share.
 
-``INPUT`` and ``OUTPUT`` jump to an own chain in their first rule, so that an accept there ends the way through the
-table, whatever its owner wrote behind. What is none of our business returns to the rules of the owner.
+``INPUT``, ``OUTPUT`` and ``FORWARD`` jump to an own chain in their first rule, so that an accept there ends the way
+through the table, whatever its owner wrote behind. What is none of our business returns to the rules of the owner.
 """
 
 from __future__ import annotations
@@ -15,18 +15,30 @@ from typing import NamedTuple
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction
 
 
+class Side(NamedTuple):
+    """The options for an address or a network on one side of a packet, and for another range of addresses."""
+
+    network: str
+    other: str
+
+
+SIDES = {"source": Side("-s", "--src-range"), "target": Side("-d", "--dst-range")}
+
+
 class Options(NamedTuple):
-    """The options of a rule that differ between the directions."""
+    """What differs between the directions: the option of the interface, and the side of the peers."""
 
     interface: str
-    peer: str
-    peer_range: str
+    side: str
 
 
 OPTIONS: dict[Direction, Options] = {
-    "in": Options("-i", "-s", "--src-range"),
-    "out": Options("-o", "-d", "--dst-range"),
+    "in": Options("-i", "source"),
+    "out": Options("-o", "target"),
+    "forward": Options("-i", "source"),
 }
+_CHAINS: dict[Direction, tuple[str, str]] = {"in": ("IN", "FROM"), "out": ("OUT", "TO"), "forward": ("FORWARD", "ENDS")}
+"""What the names of the chains of a direction end with, and those for its addresses before their number."""
 
 
 class Layout(NamedTuple):
@@ -48,23 +60,27 @@ class Layout(NamedTuple):
 
     def chain(self, direction: Direction) -> str:
         """Return the name of the chain of a direction."""
-        return f"{self.prefix}{'IN' if direction == 'in' else 'OUT'}"
+        return f"{self.prefix}{_CHAINS[direction][0]}"
 
     def peers(self, direction: Direction) -> str:
-        """Return what begins the names of the chains that accept a peer set; a number follows."""
-        return f"{self.prefix}{'FROM' if direction == 'in' else 'TO'}"
+        """Return what begins the names of the chains for addresses; a number follows."""
+        return f"{self.prefix}{_CHAINS[direction][1]}"
 
 
-LAYOUT = Layout("DBPORTS_", {(4, "in"): "INPUT", (6, "in"): "INPUT", (4, "out"): "OUTPUT", (6, "out"): "OUTPUT"})
+_HOOKS: dict[Direction, str] = {"in": "INPUT", "out": "OUTPUT", "forward": "FORWARD"}
+LAYOUT = Layout("DBPORTS_", {(family, direction): hook for family in (4, 6) for direction, hook in _HOOKS.items()})
 """Of a host on which no other firewall owns the tables."""
 
 ECHO = {4: ("icmp", "-m icmp --icmp-type 8"), 6: ("ipv6-icmp", "-m icmp6 --icmpv6-type 128")}
 """The protocol and the match of an echo request."""
 
 REPLY = "-m conntrack --ctdir REPLY"
-UNTRACKED = "-m conntrack --ctstate UNTRACKED -m tcp ! --tcp-flags RST,ACK NONE"
-"""Where a rule of somebody else says ``NOTRACK`` nothing tells who opened a connection. All TCP segments but the first
-one of a connection have the flag ACK, or RST (RFC 9293, 3.10): what has one of them opens nothing."""
+NOT_OPENING = "! --tcp-flags RST,ACK NONE"
+"""All TCP segments but the first one of a connection have the flag ACK, or RST (RFC 9293, 3.10): what has one of them
+opens nothing."""
+
+UNTRACKED = f"-m conntrack --ctstate UNTRACKED -m tcp {NOT_OPENING}"
+"""Where a rule of somebody else says ``NOTRACK`` nothing else tells who opened a connection."""
 
 PROGRAMS = {4: "iptables", 6: "ip6tables"}
 

@@ -9,6 +9,7 @@ the same lines out of the files, and so do ``ufw enable`` and the next boot.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -43,6 +44,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.fil
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.foreign import (
     ENABLE_IPV6,
+    before_ufw,
     judge_iptables,
     judge_nft,
 )
@@ -62,7 +64,7 @@ class Ufw:
     """
 
     name = "ufw"
-    forwards = False
+    forwards = True
     exclusive = True
 
     def __init__(self, root: str = "/", runner: Run = run) -> None:
@@ -100,8 +102,9 @@ class Ufw:
     def decode(self, observed: Observed) -> State:
         """Read the own chains in force and the own blocks."""
         files = [file for family in FILES if (file := _file(observed, family))]
+        ruleset = decode({family: _own_tables(observed, family) for family in PROGRAMS}, LAYOUT)
         return State(
-            ruleset=decode({family: _own_tables(observed, family) for family in PROGRAMS}, LAYOUT),
+            ruleset=replace(ruleset, unexpected=(*ruleset.unexpected, *_before_ufw(observed, ruleset))),
             kept=Kept(tuple(file for file in files if block_of(file.content))),
             foreign=lambda ruleset: _judge(observed, ruleset),
             place=f"chains {LAYOUT.prefix}* of ufw",
@@ -111,10 +114,11 @@ class Ufw:
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
         """Write the own chains and the files that ufw loads them from.
 
-        :raises DbportsError: when ufw is not active, leaves IPv6 open, or lacks one of its files.
+        :raises DbportsError: when ufw is not active, leaves IPv6 open, lacks one of its files, or is asked too late.
         """
         if wanted:
             _refuse_inactive(observed)
+            _refuse_late(observed, wanted)
         families = {family: encode(wanted, family, LAYOUT) for family in PROGRAMS}
         keep: list[Step] = []
         kept: list[KeptFile] = []
@@ -181,6 +185,33 @@ def _refuse_inactive(observed: Observed) -> None:
     if saved and not _is_loaded(6, saved) and "\n:INPUT DROP " not in saved:
         raise DbportsError(
             "ufw does not filter IPv6 on this host, and leaves it open", code="wrong_backend", fix=ENABLE_IPV6
+        )
+
+
+def _before_ufw(observed: Observed, ruleset: Ruleset) -> list[str]:
+    """Return the rules of others that may accept what is forwarded before ours are asked; none without any of ours."""
+    if not any(item.forward for item in ruleset.parts):
+        return []
+    saved = {family: observed[f"{SAVED} {family}"] for family in PROGRAMS}
+    return [
+        f"{PROGRAMS[family]}: {text}"
+        for family in PROGRAMS
+        if _is_loaded(family, saved[family])
+        for text in before_ufw(read_tables(saved[family])["filter"], family)
+    ]
+
+
+def _refuse_late(observed: Observed, wanted: Ruleset) -> None:
+    """Refuse rules for what is forwarded that would not be asked, since others accept it first."""
+    late = _before_ufw(observed, wanted)
+    if late:
+        raise DbportsError(
+            "other rules may accept what this host forwards before ufw is asked",
+            code="cannot_encode",
+            path="rules",
+            value=late,
+            fix="Let ufw be asked first: iptables -I FORWARD -j ufw-before-forward, "
+            "and the same in /etc/ufw/after.init, which ufw runs when it starts",
         )
 
 

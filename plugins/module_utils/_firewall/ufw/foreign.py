@@ -12,7 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import FAMILIES, judge_saved
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import (
+    FAMILIES,
+    SILENT,
+    judge_saved,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Rule, Table, Tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
@@ -37,6 +41,24 @@ def judge_iptables(tables: Tables, family: int, ruleset: Ruleset) -> list[Foreig
     if loaded:
         return found
     return [replace(item, fix=ENABLE_IPV6) if item.place["table"] == "filter" else item for item in found]
+
+
+def before_ufw(table: Table, family: int) -> list[str]:
+    """Return the rules of ``FORWARD`` that may accept something before it comes to the own chain, such as Docker's."""
+    found = []
+    for rule in table.rules.get("FORWARD", []):
+        if rule.target == LAYOUT.hooks[family, "forward"]:
+            break
+        if _may_accept(rule, table):
+            found.append(f"rule in chain FORWARD before ufw's: {rule.text}")
+    return found
+
+
+def _may_accept(rule: Rule, table: Table, depth: int = 16) -> bool:
+    """Tell whether a rule may end the way through the table before the own chain, and not by a refusal."""
+    if rule.target in table.rules and depth:
+        return any(_may_accept(item, table, depth - 1) for item in table.rules[rule.target])
+    return rule.target not in ("DROP", "REJECT", "RETURN", *SILENT)
 
 
 def judge_nft(listing: Listing, variant: str, ruleset: Ruleset) -> list[ForeignFinding]:

@@ -13,7 +13,8 @@ command line cannot say (ufw-framework(8)). They are no tuples in ``user.rules``
 - they have no ICMP.
 
 The own chain is the first rule of ``ufw-before-input``. It returns what is not its business, so that ufw goes on as
-without it; it accepts the declared peers, which ufw's default policy would drop, and drops everyone else.
+without it; it accepts the declared peers, which ufw's default policy would drop, and drops everyone else. So do those
+in ``ufw-before-output`` and ``ufw-before-forward``; one in ``FORWARD`` itself would outlive ``ufw disable``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ LAYOUT = Layout(
         (6, "in"): "ufw6-before-input",
         (4, "out"): "ufw-before-output",
         (6, "out"): "ufw6-before-output",
+        (4, "forward"): "ufw-before-forward",
+        (6, "forward"): "ufw6-before-forward",
     },
     needs={4: "ufw-user-input", 6: "ufw6-user-input"},
 )

@@ -129,7 +129,7 @@ def test_other_firewalls_refuse_them() -> None:
     with pytest.raises(DbportsError, match="other carries no rules for what this host forwards") as caught:
         plan_change(Other(), {}, DesiredState.from_arguments({"rules": RULES}))
     assert caught.value.code == "cannot_encode"
-    assert [item.name for item in BACKENDS if item.load().forwards] == ["firewalld", "nftables"]
+    assert all(item.load().forwards for item in BACKENDS)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 ROOT = Path(__file__).resolve().parents[6]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from firewall_cases import CASES, case, ruleset
+from firewall_cases import CASES, FORWARDED, case, ruleset
 
 GOLDEN = ROOT / "tests" / "golden" / "iptables"
 OWNER = "erp-db"
@@ -45,7 +45,7 @@ def read(texts: dict[int, str]) -> Ruleset:
     return decode({family: read_tables(text) for family, text in texts.items()})
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *FORWARDED])
 def test_script(name: str) -> None:
     """The script is the one that was loaded and packet-tested; a wanted change replaces the golden file by .actual."""
     text = script({family: encode(wanted(name), family) for family in (4, 6)})
@@ -55,18 +55,18 @@ def test_script(name: str) -> None:
     assert text == golden.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *FORWARDED])
 def test_what_is_printed_is_the_ruleset(name: str) -> None:
     """What iptables-save prints after loading the script is the ruleset it was made of."""
     assert read(saved(name)) == wanted(name)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *FORWARDED])
 def test_what_is_printed_can_be_loaded_again(name: str) -> None:
     """The lines that bring the old rules back are those that were printed, and only ours."""
     for family, text in saved(name).items():
         lines = lines_of(read_tables(text))
-        again = "\n".join(["*filter", *lines]).replace("PUT 1 -j", "PUT -j")  # the first rule it is without the number
+        again = "\n".join(["*filter", *lines]).replace(" 1 -j", " -j")  # the first rule it is without the number
         assert decode({family: read_tables(again)}) == decode({family: read_tables(text)})
         assert all("DBPORTS_" in line for line in lines)
 
@@ -159,6 +159,78 @@ def test_whatever_is_not_ours_makes_a_difference(family: int, meddling: str) -> 
     found = read(texts)
     assert found != wanted("sql602")
     assert "unexpected" in found.render()
+
+
+FORWARD_MEDDLINGS = {
+    "a rule more": (r"^COMMIT", "-A DBPORTS_FORWARD -p tcp -j ACCEPT\nCOMMIT"),
+    "an accept less": (r"^-A DBPORTS_FORWARD .* SQL -j ACCEPT\n", ""),
+    "no answers": (r"^-A DBPORTS_FORWARD .*--sports .* -j ACCEPT\n", ""),
+    "no way for others": (r"^-A DBPORTS_FORWARD .* ! --tcp-flags .* -j RETURN\n", ""),
+    "answers to others are final": (r"(--tcp-flags .*) -j RETURN$", r"\1 -j ACCEPT"),
+    "no refusal": (r"^-A DBPORTS_FORWARD .* -j DROP\n", ""),
+    "answers open connections": (r" ! --tcp-flags RST,ACK NONE", ""),
+    "a condition more": (r"(-A DBPORTS_FORWARD .*) -j DROP$", r"\1 -m mark --mark 0x1 -j DROP"),
+    "no loopback": (r"^-A DBPORTS_FORWARD -i lo .*\n", ""),
+    "the refusal first": (r"^(-A DBPORTS_FORWARD -i lo)", r"-A DBPORTS_FORWARD -p tcp -j DROP\n\1"),
+    "two rules turned": (r"^(.* --dports .* SQL .*\n)(.*\n)", r"\2\1"),
+    "another rule before ours": (r"^-A FORWARD", "-A FORWARD -p tcp -j ACCEPT\n-A FORWARD"),
+    "no way in": (r"^-A FORWARD .*\n", ""),
+    "a way in from elsewhere": (r"^COMMIT", "-A INPUT -j DBPORTS_FORWARD\nCOMMIT"),
+    "one more chain": (r"^COMMIT", ":DBPORTS_ENDS9 - [0:0]\nCOMMIT"),
+    "a circle": (r"^COMMIT", ":DBPORTS_ENDS1 - [0:0]\n-A DBPORTS_ENDS1 -s 192.0.2.9 -j DBPORTS_ENDS1\nCOMMIT"),
+}
+
+
+@pytest.mark.parametrize("meddling", FORWARD_MEDDLINGS)
+@pytest.mark.parametrize("family", [4, 6])
+def test_whatever_is_not_ours_makes_a_difference_to_a_router(family: int, meddling: str) -> None:
+    """The same for what is forwarded; where somebody's rules are another ruleset of ours, it is another one."""
+    texts = saved("router")
+    pattern, other = FORWARD_MEDDLINGS[meddling]
+    texts[family], count = re.subn(pattern, other, texts[family], count=1, flags=re.MULTILINE)
+    assert count == 1
+    assert read(texts) != wanted("router")
+
+
+ENDS = {
+    "direction": "forward",
+    "protocol": "tcp",
+    "ports": ["1433", "50000-50100"],
+    "peers": ["192.0.2.21", "192.0.2.32/27", "203.0.113.1-203.0.113.3"],
+    "targets": ["198.51.100.10", "198.51.100.20-198.51.100.22"],
+}
+
+
+def test_many_addresses_on_both_sides_have_chains_that_lead_on() -> None:
+    """The addresses of one side lead to those of the other; each list is written once for each end."""
+    rules = ruleset([ENDS])
+    lines = encode(rules, 4)
+    assert [line for line in lines if line.startswith(":")] == [
+        f":DBPORTS_{name} - [0:0]" for name in ("FORWARD", *(f"ENDS{number}" for number in range(1, 7)))
+    ]
+    assert "-A DBPORTS_ENDS1 -m iprange --dst-range 198.51.100.20-198.51.100.22 -j ACCEPT" in lines
+    assert "-A DBPORTS_ENDS2 -s 192.0.2.32/27 -j DBPORTS_ENDS1" in lines
+    assert encode(rules, 6) == []
+    assert read({family: "\n".join(["*filter", *encode(rules, family)]) for family in (4, 6)}) == rules
+
+
+def test_what_is_declared_comes_before_what_returns() -> None:
+    """An accept ends the way through the table; a session into a wide range must not return to the owner before it."""
+    lines = [line for line in encode(ruleset([ENDS]), 4) if line.startswith("-A DBPORTS_FORWARD -p") or "ENDS" in line]
+    chain = [line for line in lines if line.startswith("-A DBPORTS_FORWARD")]
+    assert [line.rpartition(" ")[2] for line in chain] == [f"DBPORTS_ENDS{number}" for number in (2, 4, 5, 6)]
+    ends = {line.split()[1]: line.rpartition(" ")[2] for line in lines if line.startswith("-A DBPORTS_ENDS")}
+    assert [ends[f"DBPORTS_ENDS{number}"] for number in (1, 3, 5, 6)] == ["ACCEPT", "ACCEPT", "RETURN", "DROP"]
+
+
+def test_a_published_port_in_both_families() -> None:
+    """It is refused in both, and what came to it before the translation is asked."""
+    rules = ruleset([{**ENDS, "targets": [], "published": True}])
+    for family in (4, 6):
+        drops = [line for line in encode(rules, family) if line.endswith("DROP")]
+        assert [re.findall(r"--ctorigdstport (\S+)", line) for line in drops] == [["1433"], ["50000:50100"]]
+        assert all("--ctstate DNAT --ctdir ORIGINAL" in line for line in drops)
+    assert read({family: "\n".join(["*filter", *encode(rules, family)]) for family in (4, 6)}) == rules
 
 
 def test_a_peer_more_is_a_peer_more() -> None:

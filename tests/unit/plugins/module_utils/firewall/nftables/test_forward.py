@@ -111,7 +111,39 @@ class TestForeign:
         found = judge_saved(tables, 4, ruleset([{**ROUTER, "answered": False}]), "iptables-legacy")
         assert found == []
         closed = judge_saved(tables, 4, ruleset([{**ROUTER, "ports": ["1434"]}]), "iptables-legacy")
-        assert [(item.verdict, item.fix) for item in closed] == [("drops", "")]
+        place = "iptables-legacy -t filter -I FORWARD"
+        assert [(item.verdict, item.fix) for item in closed] == [
+            (
+                "drops",
+                f"{place} -s 192.0.2.0/24 -d 198.51.100.10 -p tcp -m tcp --dport 1434 -j ACCEPT; "
+                f"{place} -s 198.51.100.10 -d 192.0.2.0/24 -p tcp -m tcp --sport 1434 "
+                "-m tcp ! --tcp-flags RST,ACK NONE -j ACCEPT",
+            )
+        ]
+
+    def test_legacy_rules_for_the_answers(self) -> None:
+        """A port that answers come from is known, too; where a published port leads to is not."""
+        lines = "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -p tcp -m tcp --{} 1433 -j ACCEPT\nCOMMIT\n".format
+        both = read_tables(lines("dport") + lines("sport"))
+        assert judge_saved(both, 4, ruleset([ROUTER]), "iptables-legacy") == []
+        published = ruleset([{**ROUTER, "targets": [], "published": True}])
+        found = judge_saved(read_tables(lines("dport")), 4, published, "iptables-legacy")
+        assert [(item.verdict, item.fix) for item in found] == [("unknown", "")]
+
+    @pytest.mark.parametrize(
+        ("condition", "verdicts"),
+        [
+            ("--ctstate DNAT", []),
+            ("! --ctstate DNAT", ["drops"]),
+            ("--ctstate RELATED,DNAT", ["unknown"]),
+            ("--ctstate RELATED", ["drops"]),
+        ],
+    )
+    def test_legacy_rules_for_what_is_translated(self, condition: str, verdicts: list[str]) -> None:
+        """A translated destination is a state of its own to iptables, and none to nft."""
+        text = f"*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack {condition} -j ACCEPT\nCOMMIT\n"
+        published = ruleset([{**ROUTER, "targets": [], "published": True}])
+        assert [item.verdict for item in judge_saved(read_tables(text), 4, published, "iptables")] == verdicts
 
 
 def changed(index: int, rule: dict[str, Any] | None) -> list[dict[str, Any]]:

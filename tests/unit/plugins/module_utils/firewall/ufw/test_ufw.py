@@ -59,9 +59,11 @@ SAVED = """\
 :OUTPUT ACCEPT [0:0]
 :ufw{six}-before-input - [0:0]
 :ufw{six}-before-output - [0:0]
+:ufw{six}-before-forward - [0:0]
 :ufw{six}-user-input - [0:0]
 {chains}-A INPUT -j ufw{six}-before-input
 -A OUTPUT -j ufw{six}-before-output
+-A FORWARD -j ufw{six}-before-forward
 {calls}-A ufw{six}-before-input -i lo -j ACCEPT
 -A ufw{six}-before-input -j ufw{six}-user-input
 {rules}COMMIT
@@ -347,3 +349,44 @@ def test_a_link_to_a_file_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     backend = Ufw(str(tmp_path))
     assert backend.carries()
     assert backend.observe()["file 4"].startswith('["/srv/rules", ')
+
+
+ROUTER = case("router")
+ASKED_FIRST = {
+    "-j DOCKER": True,
+    "-i to-db -j ACCEPT": True,
+    "-j NFQUEUE": True,
+    "-p tcp -j DROP": False,
+    "-j LOG": False,
+    "-j QUIET": False,
+    "-j ufw-before-logging-forward": False,
+}
+
+
+def forwarding(rule: str, at: str = "-A FORWARD -j ufw-before-forward") -> dict[str, str]:
+    """Return an observation of a router with a rule of somebody else before another one."""
+    texts = observed(ROUTER)
+    chains = "".join(f":{name} - [0:0]\n" for name in ("DOCKER", "SUB", "QUIET", "ufw-before-logging-forward"))
+    more = "-A DOCKER -j SUB\n-A SUB -p tcp -j ACCEPT\n-A QUIET -j RETURN\n"
+    saved_rules = texts["saved 4"].replace(":OUTPUT", f"{chains}:OUTPUT").replace(at, f"{more}-A FORWARD {rule}\n{at}")
+    return {**texts, "saved 4": saved_rules}
+
+
+@pytest.mark.parametrize("rule", ASKED_FIRST)
+def test_what_is_accepted_before_ufw_is_asked(rule: str) -> None:
+    """Our chain would not be asked: it is drift, and nothing is written; to take ours away is possible."""
+    found = Ufw().decode(forwarding(rule)).ruleset
+    text = f"iptables: rule in chain FORWARD before ufw's: {rule}"
+    assert found.unexpected == ((text,) if ASKED_FIRST[rule] else ())
+    if ASKED_FIRST[rule]:
+        with pytest.raises(DbportsError, match="before ufw is asked") as caught:
+            Ufw().encode(ROUTER, forwarding(rule), persist=True)
+        assert (caught.value.code, caught.value.value) == ("cannot_encode", [text])
+    assert Ufw().encode(NOTHING, forwarding(rule), persist=True)
+
+
+def test_what_comes_behind_ufw_does_not_matter() -> None:
+    """And rules of the host itself do not pass FORWARD."""
+    at = "-A ufw-before-input -i lo -j ACCEPT"
+    assert Ufw().decode(forwarding("-j DOCKER", at)).ruleset == ROUTER
+    assert Ufw().encode(case("mssql"), forwarding("-j DOCKER"), persist=True)
