@@ -47,7 +47,7 @@ def _take(file: int) -> int:
         for byte in range(number):
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
-            except OSError:  # some systems say EACCES, others EAGAIN
+            except (BlockingIOError, PermissionError):  # EAGAIN, or on some systems EACCES
                 continue
             return byte
         time.sleep(PAUSE)
