@@ -8,7 +8,9 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +21,8 @@ import pytest
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 
-from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, apply
-from lab import Lab, LabHost
+from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, apply, reaches
+from lab import INTERFACE, Lab, LabHost
 from talking import End, passes, talk
 
 WIDE = [{"protocol": "tcp", "ports": ["1433", "50100-50199"], "peers": [CLIENT, CLIENT6], "purpose": "SQL"}]
@@ -206,3 +208,88 @@ def test_a_session_that_the_rules_exclude_is_ended_on_the_server(lab: Lab, name:
     own.order("hear 60")
     assert own.answer() == "ended"
     assert INTRUDER not in server.run(["ss", "-Htn"]).stdout
+
+
+SERVES = """
+import socket, sys
+waiting = socket.socket(socket.AF_INET6)
+waiting.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[1].encode())
+waiting.bind(("::", 1433))
+waiting.listen()
+held = []
+while True:
+    held.append(waiting.accept()[0])
+"""
+"""A dual-stack server that holds what it accepts, bound to an interface as in a VRF, or to none."""
+
+OPENS = """
+import socket, sys
+held = [socket.create_connection(("192.0.2.10", 1433)), socket.create_connection(("2001:db8::10", 1433))]
+for one in held:
+    assert one.getpeername()
+print("open", flush=True)
+for one in held:
+    one.settimeout(60)
+    try:
+        print("ended" if not one.recv(1) else "alive", flush=True)
+    except ConnectionResetError:
+        print("ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize("interface", ["", INTERFACE])
+def test_only_the_session_is_ended_and_not_its_server(lab: Lab, interface: str) -> None:
+    """Its listener goes on serving, also where the socket is bound to an interface."""
+    server, client, intruder = (lab.hosts[name] for name in ("erp-db", "app-01", "intruder"))
+    server.popen([sys.executable, "-c", SERVES, interface])
+    server.wait_for("tcp/1433")
+    stranger = intruder.popen([sys.executable, "-c", OPENS], stdout=subprocess.PIPE)
+    assert stranger.stdout is not None
+    assert stranger.stdout.readline() == "open\n"
+    apply(server, rules=WIDE)
+    assert stranger.stdout.read() == "ended\nended\n"
+    assert reaches(client, 1433)
+    assert reaches(client, 1433, SERVER6)
+
+
+END = """
+import json, sys
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import Connection
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.sessions import Sessions
+gone = [Connection("tcp", AddressRange.parse(local), 1433, AddressRange.parse(peer), 40000, "peer")
+        for local, peer in json.load(sys.stdin)]
+print(Sessions().end(gone))
+"""
+
+
+def test_a_session_that_has_ended_by_itself_does_not_take_its_server_along(lab: Lab) -> None:
+    """In its place the kernel finds the listener, when it is asked by addresses."""
+    server, client = lab.hosts["erp-db"], lab.hosts["app-01"]
+    server.popen([sys.executable, "-c", SERVES, ""])
+    server.wait_for("tcp/1433")
+    assert server.python(END, input=json.dumps([(SERVER, INTRUDER), (SERVER6, INTRUDER6)])).stdout == "[]\n"
+    assert reaches(client, 1433)
+
+
+def test_the_command_that_ends_a_session_does_it(lab: Lab) -> None:
+    """It is named where the kernel does not end a session when it is asked to."""
+    server = lab.hosts["erp-db"]
+    server.popen([sys.executable, "-c", SERVES, ""])
+    server.wait_for("tcp/1433")
+    stranger = lab.hosts["intruder"].popen([sys.executable, "-c", OPENS], stdout=subprocess.PIPE)
+    assert stranger.stdout is not None
+    assert stranger.stdout.readline() == "open\n"
+    commands = server.python(COMMANDS).stdout
+    assert commands.count("\n") == 2
+    server.run(["sh", "-c", f"set -e\n{commands}"])
+    assert stranger.stdout.read() == "ended\nended\n"
+    assert reaches(lab.hosts["app-01"], 1433)
+
+
+COMMANDS = """
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import connections
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import collect
+for one in connections(collect()[1]):
+    print(one.command)
+"""

@@ -41,11 +41,13 @@ def finding_parts(finding: Finding) -> tuple[str, str]:
 def _words(finding: Finding) -> defaultdict[str, str]:
     """Return the words of a sentence; those that a finding does not have are empty."""
     words = defaultdict(str, finding.data)
+    who = listed(finding.peers) if finding.peers else "the clients"
     words.update(
         host=finding.host,
         server=finding.server,
         port=finding.port,
-        who=listed(finding.peers) if finding.peers else "the clients",
+        who=who,
+        dst=f"'[{who}]'" if ":" in who else who,
         listener=_listener(finding),
     )
     if words["relay_reached"]:
@@ -267,7 +269,7 @@ TEXTS: dict[Code, CodeText] = {
     ),
     "dead_session": CodeText(
         "the session of {who} {source} is dead: the rules in force drop its packets{also}",
-        "end it on {server}: ss --kill dst {who} sport = {sport}",
+        "end it on {server}: ss --kill --tcp dst {dst} sport = {sport}",
         "A client was taken out of the plan. Its server still holds the session, over which nothing passes any more.",
     ),
     "outside": CodeText(

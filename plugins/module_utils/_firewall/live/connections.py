@@ -89,7 +89,8 @@ class Connection(NamedTuple):
         """The command that ends it on this host, or lets the tracking forget it."""
         if self.through is not None:
             return f"conntrack -D -p {self.protocol} -s {self.peer} --sport {self.peer_port} --dport {self.through}"
-        return f"ss --kill dst {self.peer} dport = {self.peer_port} sport = {self.local_port}"
+        peer = f"'[{self.peer}]'" if self.peer.family == 6 else self.peer
+        return f"ss --kill --tcp dst {peer} dport = {self.peer_port} sport = {self.local_port}"
 
 
 def connections(sockets: Sequence[Socket]) -> list[Connection]:

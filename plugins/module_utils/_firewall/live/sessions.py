@@ -35,7 +35,10 @@ NETLINK_SOCK_DIAG, NETLINK_NETFILTER = 4, 12
 _REQUEST, _ACK, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
 _ERROR, _DONE = 2, 3
 _DUMP = 0x300
-_DESTROY = 21
+_BY_FAMILY, _DESTROY = 20, 21
+_OPEN_SOCKETS = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8
+"""The states of TCP in which one side may still send, as connections.py has them; not that of a listener."""
+_MAPPED = bytes(10) + b"\xff\xff"
 _NEW, _GET, _DELETE = 0x100, 0x101, 0x102
 _NESTED = 0x8000
 _ORIGINAL, _REPLY, _STATUS, _PROTOCOL_STATE, _TIMEOUT, _TIMES = 1, 2, 3, 4, 7, 20
@@ -105,7 +108,7 @@ class Sessions:
         passing = [one for one in live if one.through is not None]
         if left:
             with contextlib.suppress(OSError), _Netlink(NETLINK_SOCK_DIAG) as kernel:
-                left = [one for one in left if not _end(kernel, one)]
+                left = _end_sockets(kernel, left)
         if passing:
             with contextlib.suppress(OSError), _Netlink(NETLINK_NETFILTER) as kernel:
                 passing = _not_forgotten(kernel, passing)
@@ -163,20 +166,33 @@ def _remember(kernel: _Netlink, one: Connection) -> bool:
     return not kernel.do(_DELETE, 0, _key(one)) and not kernel.do(_NEW, _CREATE | _EXCLUSIVE, _new_entry(one))
 
 
-def _end(kernel: _Netlink, one: Connection) -> bool:
-    return kernel.do(_DESTROY, 0, _socket_id(one)) in (0, errno.ENOENT)
+def _end_sockets(kernel: _Netlink, live: Sequence[Connection]) -> list[Connection]:
+    """End connections; return those that the kernel would not end.
 
-
-def _socket_id(one: Connection) -> bytes:
-    """Write a struct inet_diag_req_v2 that names one connection, whatever its interface and cookie.
-
-    An IPv4 connection of a dual-stack socket is found as IPv4.
+    Each is named as the kernel lists it, with its interface and its cookie. By its addresses alone a connection is not
+    found whose socket is bound to an interface, and in the place of one that has ended by itself the kernel finds, and
+    ends, the listener that it came to.
     """
-    family = socket.AF_INET if one.local.family == 4 else socket.AF_INET6
-    addresses = b"".join(_packed(item).ljust(16, b"\0") for item in (one.local, one.peer))
-    request = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, 0xFFFFFFFF)
-    ports = struct.pack(">HH", one.local_port, one.peer_port)
-    return request + ports + addresses + struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+    wanted: dict[tuple[bytes, bytes], Connection] = {}
+    for one in live:
+        ports = struct.pack(">HH", one.local_port, one.peer_port)
+        wanted[ports, _packed(one.local) + _packed(one.peer)] = one
+    found = []
+    for family in (socket.AF_INET, socket.AF_INET6):
+        request = struct.pack("=BBBxI48x", family, socket.IPPROTO_TCP, 0, _OPEN_SOCKETS)
+        for data in kernel.list_all(_BY_FAMILY, request):
+            name = data[4:52]
+            ended = wanted.get((name[:4], _address(family, name[4:20]) + _address(family, name[20:36])))
+            if ended:
+                found.append((ended, struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, 0) + name))
+    return [one for one, named in found if kernel.do(_DESTROY, 0, named) not in (0, errno.ENOENT)]
+
+
+def _address(family: int, data: bytes) -> bytes:
+    """Return an address of a struct inet_diag_sockid; that of IPv4 also where a dual-stack socket has it."""
+    if family == socket.AF_INET:
+        return data[:4]
+    return data[12:] if data.startswith(_MAPPED) else data
 
 
 def _packed(address: AddressRange) -> bytes:

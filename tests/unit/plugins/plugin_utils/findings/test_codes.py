@@ -345,6 +345,12 @@ def test_what_is_said(code: str, sentence: str) -> None:
     assert finding_sentence(provoked(code)).startswith(sentence)
 
 
+@pytest.mark.parametrize(("peer", "said"), [(EVIL, EVIL), ("2001:db8::66", "'[2001:db8::66]'")])
+def test_a_dead_session_is_ended_by_a_command_that_ss_understands(peer: str, said: str) -> None:
+    found = provoked("dead_session")._replace(peers=(peer,))
+    assert finding_sentence(found).endswith(f"end it on db: ss --kill --tcp dst {said} sport = 1433")
+
+
 def test_rules_of_an_earlier_plan_are_told_from_edited_ones() -> None:
     edited = [one.code for one in shown(rules=carried(GUARD), applied="of something else") if not one.endpoint]
     assert edited == ["rules_edited"]

@@ -168,7 +168,7 @@ def test_a_sentence_names_the_first_of_many() -> None:
 
 
 def test_the_command_that_ends_a_session() -> None:
-    assert connection(1433, STRANGER, 51000).command == "ss --kill dst 192.0.2.66 dport = 51000 sport = 1433"
+    assert connection(1433, STRANGER, 51000).command == "ss --kill --tcp dst 192.0.2.66 dport = 51000 sport = 1433"
     passing = connection(14330, STRANGER, 51000)._replace(through=1433)
     assert passing.command == "conntrack -D -p tcp -s 192.0.2.66 --sport 51000 --dport 1433"
 
