@@ -250,20 +250,23 @@ def boundaries(host: Host) -> list[tuple[str, int]]:
 
 
 def kill_at_boundaries(host: Host, most: int, chance: random.Random) -> Counter[str]:
-    """Kill a run at system calls of the swap; 0 for ``most`` means at every one of them."""
+    """Kill runs there and back at system calls of the swap; 0 for ``most`` means at every one of both ways."""
     seen: Counter[str] = Counter()
     if not host.place.strace():
         print("kill: strace is missing, no system call is a boundary")
         return seen
-    found = boundaries(host)
-    for call, number in found if not most else sorted(chance.sample(found, min(most, len(found)))):
+    ways = {other(host.name): boundaries(host) for _way in range(2)}
+    for turn in range(most or 2 * max(map(len, ways.values()))):
         target, restart = other(host.name), chance.random() < 0.25
+        way = ways[target]
+        call, number = chance.choice(way) if most else way[turn // 2 % len(way)]
         inject = f"inject={call}:signal=KILL:when={number}"
         told = host.trace(target, "-o", os.devnull, "-e", f"trace={call}", "-e", inject)
         try:
-            seen[host.settle(target, told, 0, restart)] += 1
+            found = host.settle(target, told, 0, restart)
         except HalfStateError as error:
             raise HalfStateError(f"killed at {call} {number} (restart {restart}): {error}") from error
+        seen[found if told.failed else f"{found}, not killed"] += 1
     return seen
 
 
