@@ -31,6 +31,14 @@ def in_force(files: Iterable[tuple[str, int, str]]) -> dict[str, Any]:
     return settings
 
 
+def theirs(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what of these settings is not ours."""
+    return {
+        kind: {name: item for name, item in found.items() if not name.startswith("dbports-")}
+        for kind, found in settings.items()
+    }
+
+
 def policy(root: Any) -> dict[str, Any]:
     """Return the settings of a policy; firewalld makes a space of every line end in a description."""
     found: dict[str, Any] = {

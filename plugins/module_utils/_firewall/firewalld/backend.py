@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Optional
+from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.bus import Firewalld
@@ -25,12 +26,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     has_rules,
     reload_script,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
     ForeignFinding,
@@ -46,17 +44,33 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
     WriteFile,
 )
 
-FILES, SETTINGS, SAVED, TABLES = "files", "settings", "saved", "tables"
+FILES, SETTINGS, OTHERS, SAVED, TABLES = "files", "settings", "others", "saved", "tables"
 USES, UNSEEN, ROUTED = "uses", "unseen", "routed"
-"""What is observed: the own files; what is in force, as JSON, or nothing where firewalld does not run; the other rules
-of iptables and the like, by program; nft's JSON; whether firewalld itself uses nftables or iptables; why what is in
-force cannot be read, if it cannot; and the interfaces that the host has routes through."""
+"""What is observed: the own files; what is in force of ours, and what else is, as JSON, or nothing where firewalld does
+not run; the other rules of iptables and the like, by program; nft's JSON; whether firewalld itself uses nftables or
+iptables; why what is in force cannot be read, if it cannot; and the interfaces that the host has routes through."""
 
 _TABLES = {*("raw", "mangle", "nat", "filter", "security", "broute")}
 _OWN_CHAIN = re.compile(
     r"RFC3964_IPv4$|(?:INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING|BROUTING|IN|OUT|FWD[IO]?|PRE|POST)(?:_.*)?$"
 )
 """The chains of the kernel and of firewalld in iptables and ebtables (firewall/core/ipXtables.py, ebtables.py)."""
+
+
+class _Seen(dict[str, str]):
+    """What was observed. What others have in firewalld takes a call for each zone and matters only to a change: it is
+    asked for when it is needed.
+    """
+
+    def __init__(self, texts: Mapping[str, str], others: Callable[[], str]) -> None:
+        super().__init__(texts)
+        self._others = others
+
+    def __missing__(self, key: str) -> str:
+        if key != OTHERS:
+            raise KeyError(key)
+        self[OTHERS] = self._others()
+        return self[OTHERS]
 
 
 class FirewalldBackend:
@@ -91,14 +105,10 @@ class FirewalldBackend:
             return {**texts, UNSEEN: "firewalld does not run" if self._firewalld.has_left() else ""}
         uses, saved = self._firewalld.backend(), self._firewalld.saved()
         tables = self._firewalld.tables() if uses == "nftables" else ""
-        return {
-            **texts,
-            SETTINGS: json.dumps(self._firewalld.settings(own_ipsets=not tables)),
-            SAVED: json.dumps({program: text for program, text in saved.items() if has_rules(text)}),
-            TABLES: tables,
-            USES: uses,
-            ROUTED: " ".join(self._own.routed()),
-        }
+        texts[SETTINGS] = json.dumps(self._firewalld.own(ipsets=not tables))
+        texts[SAVED] = json.dumps({program: text for program, text in saved.items() if has_rules(text)})
+        texts.update({TABLES: tables, USES: uses, ROUTED: " ".join(self._own.routed())})
+        return _Seen(texts, lambda: json.dumps(self._firewalld.others()))
 
     def decode(self, observed: Observed) -> State:
         """Read the own policies and ipsets in force, and the own files."""
@@ -124,7 +134,8 @@ class FirewalldBackend:
             _refuse_foreign_chains(observed)
             _forwarding(observed).refuse_passed_by(wanted)
         after = kept if persist else Kept()
-        return Script(load=_load(observed, before, kept), keep=_files(before, after), kept=after)
+        load = _load(observed, before, kept) if changes else ()
+        return Script(load=load, keep=_files(before, after), kept=after)
 
     def check(self, script: Script) -> None:
         """Let firewalld check the files that are to be written."""
@@ -145,14 +156,9 @@ class FirewalldBackend:
         return (*clear, *(WriteFile(*item) for item in files(objects(in_force))), load, *back)
 
 
-def _settings(observed: Observed) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"zones": {}, "policies": {}, "ipsets": {}}
-    return json.loads(observed[SETTINGS]) if observed[SETTINGS] else nothing
-
-
 def _in_force(observed: Observed) -> Ruleset:
     """Read the own rules; the ipsets from the kernel where firewalld keeps them in nftables."""
-    settings = _settings(observed)
+    settings = json.loads(observed[SETTINGS] or '{"policies": {}, "ipsets": {}}')
     policies = {
         name: {key: item["data"] for key, item in found.items()} for name, found in settings["policies"].items()
     }
@@ -167,8 +173,6 @@ def _files(before: Kept, after: Kept) -> tuple[Step, ...]:
 
 
 def _load(observed: Observed, before: Kept, wanted: Kept) -> tuple[Step, ...]:
-    if not observed[SETTINGS]:
-        return ()
     written: list[Step] = [WriteFile(*item) for item in wanted.files]
     removed = (RemoveFile(path) for path in before.paths if path not in wanted.paths)
     return (*written, *removed, RunCommand(("sh", "-s"), _reload(observed)))
@@ -177,12 +181,12 @@ def _load(observed: Observed, before: Kept, wanted: Kept) -> tuple[Step, ...]:
 def _reload(observed: Observed) -> str:
     # With firewalld's own rules in the same tables, its reload is what writes them.
     saved = json.loads(observed[SAVED]) if observed[USES] == "nftables" else {}
-    return reload_script(_settings(observed), saved)
+    return reload_script(json.loads(observed[OTHERS]), saved)
 
 
 def _forwarding(observed: Observed) -> Forwarding:
     by_interface = '"filter_FORWARD_POLICIES"' in observed[TABLES] or ":FORWARD_POLICIES " in observed[SAVED]
-    return Forwarding(_settings(observed), observed[ROUTED].split(), by_interface)
+    return Forwarding(json.loads(observed[OTHERS]), observed[ROUTED].split(), by_interface)
 
 
 def _refuse_foreign_chains(observed: Observed) -> None:
@@ -216,8 +220,14 @@ def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
         if body.get("table") != "firewalld"
         and not (body.get("family") in ("ip", "ip6", "bridge") and body.get("table") in _TABLES)
     ]
-    found = judge_foreign(listing, ruleset)
     saved = json.loads(observed[SAVED])
+    if not saved and not any(kind == "chain" for kind, _body in listing):
+        return []
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
+
+    found = judge_foreign(listing, ruleset)
     for family, program in PROGRAMS.items():
         if program in saved:
             found += judge_saved(read_tables(saved[program]), family, ruleset, program)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -56,25 +55,35 @@ class Firewalld:
         prefix = ("get-property", NAME, f"{PATH}/config", f"{NAME}.config", "FirewallBackend")
         return str(self._json(*prefix).get("data"))
 
-    def settings(self, own_ipsets: bool) -> dict[str, Any]:
-        """Read what is in force: zones, policies and ipsets by name, and the direct rules, as JSON of busctl.
+    def own(self, ipsets: bool) -> dict[str, Any]:
+        """Read the own policies, and ipsets, that are in force, by name, as JSON of busctl.
 
-        Ipsets of others are only there when a reload would change what they hold.
-
-        :param own_ipsets: whether to read the own ipsets, which takes a call for each.
-
+        :param ipsets: whether to read the ipsets, which takes a call for each.
         :raises DbportsError: when firewalld does not answer.
         """
         return {
+            "policies": self._each("policy", "getPolicies", "getPolicySettings", _is_own),
+            "ipsets": self._each("ipset", "getIPSets", "getIPSetSettings", _is_own) if ipsets else {},
+        }
+
+    def others(self) -> dict[str, Any]:
+        """Read what else is in force: zones, policies and ipsets by name, and the direct rules, as JSON of busctl.
+
+        Ipsets are only there when a reload would change what they hold.
+
+        :raises DbportsError: when firewalld does not answer.
+        """
+        ipsets = self._each("ipset", "getIPSets", "getIPSetSettings", _is_others)
+        return {
             "zones": self._each("zone", "getZones", "getZoneSettings2"),
-            "policies": self._each("policy", "getPolicies", "getPolicySettings"),
-            "ipsets": self._ipsets(own_ipsets),
+            "policies": self._each("policy", "getPolicies", "getPolicySettings", _is_others),
+            "ipsets": {name: item for name, item in ipsets.items() if item[5] != self._permanent(name)},
             "direct": {name: self._call("direct", f"getAll{name}") for name in ("Chains", "Rules", "Passthroughs")},
         }
 
     def has_own(self) -> bool:
         """Tell whether an own policy is in force; where firewalld does not run there is none."""
-        return self.running() and any(name.startswith(PREFIX) for name in self._call("policy", "getPolicies"))
+        return self.running() and any(map(_is_own, self._call("policy", "getPolicies")))
 
     def has_left(self) -> bool:
         """Tell whether a firewalld that does not run has left chains of own policies, such as filter_IN_policy_NAME."""
@@ -95,12 +104,6 @@ class Firewalld:
         """Return nft's JSON of all tables; nothing where nft is missing."""
         nft = Nft.locate()
         return nft.listing() if nft else ""
-
-    def _ipsets(self, own: bool) -> dict[str, Any]:
-        found = self._each("ipset", "getIPSets", "getIPSetSettings", lambda name: own or not name.startswith(PREFIX))
-        return {
-            name: item for name, item in found.items() if name.startswith(PREFIX) or item[5] != self._permanent(name)
-        }
 
     def _permanent(self, ipset: str) -> Any:
         """Return what an ipset holds in the permanent configuration."""
@@ -134,9 +137,21 @@ class Firewalld:
         return dict(answer)
 
 
-def _parallel(ask: Callable[[str], _Found], names: Iterable[str]) -> list[_Found]:
+def _parallel(ask: Callable[[str], _Found], names: Sequence[str]) -> list[_Found]:
+    if len(names) < 2:
+        return [ask(name) for name in names]
+    from concurrent.futures import ThreadPoolExecutor  # with logging; a run with nothing to change needs neither
+
     with ThreadPoolExecutor(_CALLERS) as pool:
         return list(pool.map(ask, names))
+
+
+def _is_own(name: str) -> bool:
+    return name.startswith(PREFIX)
+
+
+def _is_others(name: str) -> bool:
+    return not _is_own(name)
 
 
 def _hint(said: str) -> Optional[str]:

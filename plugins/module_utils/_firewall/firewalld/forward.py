@@ -52,7 +52,7 @@ def _error(reason: str, item: Accept | Guard, fix: str) -> DbportsError:
 class Forwarding(NamedTuple):
     """What decides which forwarded packets are shown to policies.
 
-    :ivar settings: zones and policies in force, as :meth:`Firewalld.settings` reads them.
+    :ivar settings: zones and policies of others in force, as :meth:`Firewalld.others` reads them.
     :ivar routed: the interfaces that the host has routes through.
     :ivar by_interface: whether policies are asked by interfaces, as since firewalld 2.0.
     """

@@ -23,7 +23,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     NAME,
     OWNED,
     PATH,
-    PREFIX,
 )
 
 _COUNTERS = re.compile(r" \[[0-9:]*\]$", re.MULTILINE)
@@ -45,7 +44,7 @@ _POLICY_FLAGS = ("masquerade",)
 def reload_script(settings: Mapping[str, Any], saved: Mapping[str, str]) -> str:
     """Write the script.
 
-    :param settings: what was in force, as :meth:`Firewalld.settings` reads it.
+    :param settings: what others had in force, as :meth:`Firewalld.others` reads it.
     :param saved: what ``iptables-save`` and the like printed, by program; only what a reload would empty.
     """
     lines = [
@@ -77,10 +76,9 @@ def _settings(settings: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for zone, found in settings["zones"].items():
         yield _call("zone", "setZoneSettings2", "sa{sv}", zone, *_typed(found, _ZONE_LISTS, _ZONE_FLAGS))
     for name, found in settings["policies"].items():
-        if not name.startswith(PREFIX):
-            yield _call("policy", "setPolicySettings", "sa{sv}", name, *_typed(found, _POLICY_LISTS, _POLICY_FLAGS))
+        yield _call("policy", "setPolicySettings", "sa{sv}", name, *_typed(found, _POLICY_LISTS, _POLICY_FLAGS))
     for name, found in settings["ipsets"].items():
-        if not name.startswith(PREFIX) and "timeout" not in found[4]:
+        if "timeout" not in found[4]:
             yield _call("ipset", "setEntries", "sas", name, *_words("as", found[5]))
 
 

@@ -50,7 +50,7 @@ ROOT = Path(__file__).resolve().parents[6]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from firewall_cases import CASES, case, ruleset
-from firewalld_reads import in_force
+from firewalld_reads import in_force, theirs
 
 POLICY = "/etc/firewalld/policies/dbports-in.xml"
 NOTHING: dict[str, Any] = in_force(())
@@ -63,6 +63,7 @@ def observed(
     return {
         "files": json.dumps([list(kept), []]),
         "settings": json.dumps(settings) if settings is not None else "",
+        "others": json.dumps(theirs(settings)) if settings is not None else "",
         "saved": json.dumps(saved),
         "tables": "",
         "uses": uses,
@@ -431,13 +432,21 @@ def test_a_host_is_observed(programs: set[str], tmp_path: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(item.content, encoding="utf-8")
         place.chmod(0o644)
-    backend = FirewalldBackend(Firewalld(Bus(settings)), OwnConfiguration(str(tmp_path)))
+    asked = Bus(settings)
+    backend = FirewalldBackend(Firewalld(asked), OwnConfiguration(str(tmp_path)))
     assert backend.governs() == "firewalld is running"
     assert backend.carries()
     shown = backend.observe()
     state = backend.decode(shown)
     assert (state.ruleset, state.kept.files) == (case("sql602"), kept)
-    assert set(json.loads(shown["settings"])["ipsets"]) == set(settings["ipsets"]) - {"same"}
+    assert backend.encode(case("sql602"), shown, persist=True).load == ()
+    # What others have takes a call each and is asked for when something changes.
+    assert not {"getZones", "getAllRules", "getIPSetByName"} & set(asked.asked)
+    assert [step for step in backend.encode(Ruleset(), shown, persist=True).load if isinstance(step, RunCommand)]
+    assert {"getZones", "getAllRules", "getIPSetByName"} < set(asked.asked)
+    assert {**json.loads(shown["settings"])["ipsets"], **json.loads(shown["others"])["ipsets"]}.keys() == set(
+        settings["ipsets"]
+    ) - {"same"}
     assert (json.loads(shown["saved"]), shown["uses"]) == ({}, "nftables")
 
 

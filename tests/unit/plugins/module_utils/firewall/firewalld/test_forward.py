@@ -21,7 +21,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transac
 sys.path.insert(0, str(Path(__file__).resolve().parents[6] / "support"))
 
 from firewall_cases import ruleset
-from firewalld_reads import in_force
+from firewalld_reads import in_force, theirs
 
 COMMON: dict[str, Any] = {"direction": "forward", "peers": ["192.0.2.21"], "purpose": "SQL"}
 SQL: dict[str, Any] = {**COMMON, "protocol": "tcp", "ports": ["1433"], "targets": ["198.51.100.10"]}
@@ -34,7 +34,7 @@ BY_INTERFACE = '{"nftables": [{"chain": {"family": "inet", "table": "firewalld",
 def shown(settings: dict[str, Any], **texts: str) -> dict[str, str]:
     """Return what a host shows of firewalld."""
     nothing = {"files": "[[], []]", "saved": "{}", "tables": "", "uses": "nftables", "unseen": "", "routed": ""}
-    return {**nothing, "settings": json.dumps(settings), **texts}
+    return {**nothing, "settings": json.dumps(settings), "others": json.dumps(theirs(settings)), **texts}
 
 
 def test_rules_of_a_router_are_a_policy_between_all_zones() -> None:

@@ -35,13 +35,11 @@ SETTINGS: dict[str, Any] = {
         }
     },
     "policies": {
-        "dbports-in": {"priority": {"type": "i", "data": -32768}},
         "theirs": {"ingress_zones": {"type": "as", "data": ["ANY"]}, "egress_zones": {"type": "as", "data": ["HOST"]}},
     },
     "ipsets": {
         "theirs": ["", "", "", "hash:net", {"family": "inet"}, ["192.0.2.1"]],
         "passing": ["", "", "", "hash:ip", {"timeout": "60"}, []],
-        "dbports-1-v4": ["", "", "", "hash:net", {"family": "inet"}, ["192.0.2.2"]],
     },
     "direct": {
         "Chains": [["ipv4", "filter", "mine"]],
