@@ -151,7 +151,7 @@ $(BUILD)/bench/.stamp: tests/requirements-bench.txt tests/requirements-demo.txt 
 bench: setup $(BUILD)/bench/.stamp ## benchmarks: ratios against named peers, measured in the same run
 	@for script in tests/bench/*.py; do \
 	  echo "bench: $$script"; \
-	  PATH="$(BIN):$$PATH" $(PY) tests/lab/world.py -- $(PY) "$$script"; \
+	  PATH="$(BIN):$$PATH" $(PY) "$$script"; \
 	done
 
 pin: $(VENV)/.stamp ## write tests/constraints.txt anew from tests/requirements.txt

@@ -3,18 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Time the role apply over real ssh against loops of the modules that set one rule, and against its floor, in one run.
 
-    python tests/bench/apply.py [--rules 5 25 100 400] [--rounds 5] [--loops 1] [--hosts nftables iptables ufw]
+    python tests/bench/apply.py [--rules 5 25 100 400] [--rounds 5] [--loops 1] \
+        [--hosts nftables iptables ufw firewalld]
 
-Each host is a network namespace with a real sshd; the controller is another one and comes with pipelining over a
-connection that stays open. A round runs every candidate once; medians are printed, and ratios hold from machine to
-machine, seconds do not. The environment with the PyPI package ansible is made by `make bench`.
+Each host is a network namespace with a real sshd, that of firewalld a container with systemd; the controller is another
+one and comes with pipelining over a connection that stays open. A round runs every candidate once; medians are printed,
+and ratios hold from machine to machine, seconds do not. The environment with the PyPI package ansible is made by
+`make bench`.
 
     floor     one module call that does nothing: ansible.builtin.ping
     first     the role apply on a host without our rules, and the same without a rollback that waits (unarmed)
     again     the role apply on a host that has them: nothing changes
-    loop      a rule an item: ansible.builtin.iptables on the host iptables, community.general.ufw on the host ufw
-
-ansible.posix.firewalld needs systemd and D-Bus, which a network namespace does not have.
+    loop      a rule an item: ansible.builtin.iptables on the host iptables, community.general.ufw on the host ufw,
+              ansible.posix.firewalld (a rich rule, permanent and immediate) on the host firewalld
 """
 
 from __future__ import annotations
@@ -32,22 +33,25 @@ from typing import Any, NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "lab"))
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("lab", "kill")]
 
 import world
-from lab import Lab
+from hosts import FirewalldSide, enter
+from lab import Lab, LabHost
 from over_ssh import OverSsh
 
 PLAYBOOK = ROOT / ".build" / "bench" / "bin" / "ansible-playbook"
 """That of the environment with the PyPI package ansible, which `make bench` makes."""
 CLIENT = "192.0.2.21"
-ADDRESSES = {"nftables": "192.0.2.10", "iptables": "192.0.2.11", "ufw": "192.0.2.12"}
+ADDRESSES = {"nftables": "192.0.2.10", "iptables": "192.0.2.11", "ufw": "192.0.2.12", "firewalld": "192.0.2.13"}
 FIRST_PORT = 20000
 TARGET_PYTHON = "/usr/bin/python3"
 
 OWN_UFW = "for name in ufw default; do rm /etc/$name; cp -a /run/etc-below/$name /etc/$name; done"
 """ufw writes below both; a lab host has links to the machine's."""
-PREPARE = {"nftables": [], "iptables": [], "ufw": [OWN_UFW, "ufw allow 22/tcp", "ufw --force enable"]}
+PREPARE = {"ufw": [OWN_UFW, "ufw allow 22/tcp", "ufw --force enable"]}
+CONTAINER = "DBPORTS_BENCH_CONTAINER"
+"""The environment variable with the process that holds the container of firewalld."""
 
 LOOPS: dict[str, tuple[str, dict[str, Any], str]] = {
     "iptables": (
@@ -59,6 +63,16 @@ LOOPS: dict[str, tuple[str, dict[str, Any], str]] = {
         "community.general.ufw",
         {"rule": "allow", "proto": "tcp", "to_port": "{{ item }}", "from_ip": CLIENT},
         "ufw --force reset; ufw allow 22/tcp; ufw --force enable",
+    ),
+    "firewalld": (
+        "ansible.posix.firewalld",
+        {
+            "rich_rule": f"rule family=ipv4 source address={CLIENT} port port={{{{ item }}}} protocol=tcp accept",
+            "permanent": True,
+            "immediate": True,
+            "state": "enabled",
+        },
+        "rm /etc/firewalld/zones/public.xml*; firewall-cmd --reload",
     ),
 }
 """The module that sets one rule, its arguments, and the command that takes the rules away again."""
@@ -136,10 +150,20 @@ def inventory(rules: int, ssh: str) -> dict[str, Any]:
     return {"all": {"hosts": hosts}}
 
 
+class Container(LabHost):
+    """The host of firewalld: its systemd has started everything, also the sshd."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def close(self) -> None:
+        """Leave it to what started it."""
+
+
 class Site:
     """A controller and hosts with an sshd each."""
 
-    def __init__(self, lab: Lab, place: Path) -> None:
+    def __init__(self, lab: Lab, place: Path, hosts: list[str]) -> None:
         self.lab = lab
         self.place = place
         # /sys of a lab host is its own and shows no control groups; those of version 2 count without any setting.
@@ -149,23 +173,36 @@ class Site:
         self.way = OverSsh(lab, place)
         self.controller = self.way.controller
         self._count("controller")
-        for name, address in ADDRESSES.items():
-            host = lab.host(name, [f"{address}/24"])
-            for command in PREPARE[name]:
-                host.run(["sh", "-c", command])
-            self._count(name, self.way.serve(host))
+        for name in hosts:
+            self._count(name, *(self._container() if name == "firewalld" else self._host(name)))
 
-    def _count(self, name: str, process: int | None = None) -> None:
-        """Make a group that counts the processor time of a process and all that it starts."""
+    def _host(self, name: str) -> list[int]:
+        """Make a host of the lab; returns its sshd."""
+        host = self.lab.host(name, [f"{ADDRESSES[name]}/24"])
+        for command in PREPARE.get(name, []):
+            host.run(["sh", "-c", command])
+        return [self.way.serve(host)]
+
+    def _container(self) -> list[int]:
+        """Give the container its address and the controller's key; returns its processes."""
+        side = FirewalldSide(int(os.environ[CONTAINER]))
+        self.lab.adopt("firewalld", Container(side.pid), [f"{ADDRESSES['firewalld']}/24"])
+        (side.root / "root/.ssh/authorized_keys").write_bytes((self.place / "key.pub").read_bytes())
+        return [pid for pid, _command in side.processes()]
+
+    def _count(self, name: str, *processes: int) -> None:
+        """Make a group that counts the processor time of processes and all that they start."""
         group = self.groups / f"dbports-bench-{os.getpid()}-{name}"
         group.mkdir()
-        if process:
+        for process in processes:
             (group / "cgroup.procs").write_text(str(process), encoding="ascii")
         self.counted[name] = group / "cpu.stat"
 
     def close(self) -> None:
-        """Take the groups away; their processes have ended with the lab."""
+        """Take the groups away; their processes have ended with the lab, but for those of a container."""
         for path in self.counted.values():
+            for process in (path.parent / "cgroup.procs").read_text(encoding="ascii").split():
+                (self.groups / "cgroup.procs").write_text(process, encoding="ascii")
             path.parent.rmdir()
         subprocess.run(["umount", str(self.groups)], check=True)
         self.groups.rmdir()
@@ -230,21 +267,25 @@ def _medians(record: Path) -> dict[str, Taken]:
     return {tag: Taken(*map(statistics.median, zip(*taken))) for tag, taken in found.items()}
 
 
-def main() -> None:
-    """Measure every host with every number of rules and print a table."""
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rules", type=int, nargs="+", default=[5, 25, 100, 400])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--loops", type=int, default=1, help="rounds in which the loops run, too")
     parser.add_argument("--hosts", nargs="+", choices=list(ADDRESSES), default=list(ADDRESSES))
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure every host with every number of rules and print a table."""
     if not PLAYBOOK.exists() or os.geteuid():
         sys.exit("bench: this needs root and the environment with the package ansible: run `make bench` as root")
     print(f"medians of {options.rounds}; x floor: clock, processor time, processor time of the host; {_load()}")
     print(f"{'':20}{'floor':>15}{'again':>22}{'unarmed':>22}{'first':>22}{'the loop, x first and x again':>34}")
     with tempfile.TemporaryDirectory(prefix="dbports-bench-") as place:
         with Lab() as lab:
-            site = Site(lab, Path(place))
+            site = Site(lab, Path(place), options.hosts)
             for host in options.hosts:
                 for rules in options.rules:
                     found = site.times(host, rules, options.rounds, options.loops)
@@ -270,5 +311,11 @@ def _row(found: dict[str, Taken]) -> str:
 
 
 if __name__ == "__main__":
+    asked = arguments()
+    if "firewalld" in asked.hosts and CONTAINER not in os.environ:
+        enter("firewalld")
+        with FirewalldSide() as outside:
+            os.environ[CONTAINER] = str(outside.pid)
+            sys.exit(subprocess.run([sys.executable, *sys.argv], check=False).returncode)
     world.enter()
-    main()
+    main(asked)

@@ -200,11 +200,12 @@ class FirewalldSide(Host):
     python = "/usr/bin/python3"
     on_host = "/src/ansible_collections/dbports/firewall/tests/kill/on_host.py"
 
-    def __init__(self) -> None:
+    def __init__(self, pid: int = 0) -> None:
+        """Start a container on entering, or be the one whose first process is ``pid``."""
         super().__init__()
         self.environ["PYTHONPATH"] = "/src"
         self._name = f"dbports-kill-{uuid.uuid4().hex[:8]}"
-        self._pid = 0
+        self._pid = pid
 
     def __enter__(self) -> FirewalldSide:
         image = _said([str(HERE.parent / "tools/image.sh"), "bookworm"])

@@ -83,7 +83,10 @@ class Lab:
         """
         if name in self.hosts:
             raise ValueError(f"the lab has a host {name} already")
-        host = LabHost(name, self.directory)
+        return self.adopt(name, LabHost(name, self.directory), addresses)
+
+    def adopt(self, name: str, host: LabHost, addresses: list[str]) -> LabHost:
+        """Add a host whose namespaces there are already to the segment."""
         self.hosts[name] = host
         _join(host, f"veth{len(self.hosts)}", addresses)
         (self.directory / f"{name}.pid").write_text(f"{host.pid}\n", encoding="utf-8")
