@@ -287,7 +287,8 @@ FILTERS = [
     ("policy accept", "ip saddr 192.0.2.0/24 tcp dport 1433 drop", ["1433"], ["5002"]),
     ("policy drop", "tcp dport vmap { 1433 : accept, 5002 : jump more }", ["5002"], ["1433"]),
     ("policy drop", "iifname eth0 tcp dport 1433 accept; tcp dport 5002 reject", ["5002"], []),
-    ("policy drop", "ip saddr . tcp dport { 192.0.2.21 . 1433 } accept", ["5002"], ["1433"]),
+    ("policy drop", "ip saddr . tcp dport { 192.0.2.19 . 1433, 192.0.2.21 . 1433 } accept", ["5002"], ["1433"]),
+    ("policy accept", "ip saddr 192.0.2.21 tcp dport 5002 drop", ["5002"], ["1433"]),
     ("policy accept", "tcp flags & (fin | syn | rst | ack) == syn tcp dport 1433-5002 drop", ["1433", "5002"], []),
     ("policy accept", "udp dport 1433 drop; ip6 nexthdr tcp drop; ct state invalid drop", [], ["1433", "5002"]),
     ("policy accept", "limit rate over 1/day tcp dport 5002 drop", [], ["1433"]),
@@ -304,7 +305,10 @@ def test_what_foreign_chains_do_is_what_was_said(
     more = "chain more { return\n}\n" if "more" in rules else ""
     chain = f"chain in {{ type filter hook input priority 10; {policy};\n{lines}\n}}\n"
     host.run(["nft", "-f", "-"], input=f"table inet their_filter {{\n{more}{chain}}}\n")
-    wanted = [{"protocol": "tcp", "ports": [port], "peers": [CLIENT], "purpose": port} for port in ("1433", "5002")]
+    wanted = [
+        {"protocol": "tcp", "ports": [port], "peers": ["192.0.2.19", CLIENT], "purpose": port}
+        for port in ("1433", "5002")
+    ]
     result = apply(host, rules=wanted)
     said = {item["ports"]: item["verdict"] for item in result["foreign"]}
     assert sorted(port for port, verdict in said.items() if verdict == "drops") == dropped

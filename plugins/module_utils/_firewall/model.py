@@ -356,11 +356,16 @@ def plain_comment(text: str) -> str:
     """Return ``text`` as one printable line that every firewall's comment can hold.
 
     Quotes, backslashes and vertical bars, which not every firewall can escape, become an apostrophe and slashes;
-    whatever is not printable becomes a space; it is cut at :data:`MAX_COMMENT` bytes of UTF-8.
+    whatever is not printable becomes a space; of more than :data:`MAX_COMMENT` bytes of UTF-8 the words that fit are
+    left, or the characters if the first word does not fit.
     """
     plain = "".join(char if char.isprintable() else " " for char in text)
     plain = " ".join(plain.replace('"', "'").replace("\\", "/").replace("|", "/").split())
-    return plain.encode("utf-8", "replace")[:MAX_COMMENT].decode("utf-8", "ignore").strip()
+    fitting = plain.encode("utf-8", "replace")[:MAX_COMMENT].decode("utf-8", "ignore")
+    if fitting == plain:
+        return plain
+    words = fitting if plain[len(fitting)] == " " else fitting.rpartition(" ")[0]
+    return words.rstrip(" ,;") or fitting.strip()
 
 
 def owner_text(name: str) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import (
     FAMILIES,
     PRIORITIES,
+    judge_answers,
     judge_saved,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Tables, read_tables
@@ -167,6 +168,8 @@ def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
     found: list[ForeignFinding] = []
     for family, tables in _tables(observed, SAVED).items():
         found += judge_saved(tables, family, ruleset, PROGRAMS[family], skip=("filter",))
+        if "filter" in tables:
+            found += judge_answers(tables["filter"], family, ruleset, LAYOUT.prefix)
     for family, tables in _tables(observed, OTHER).items():
         found += judge_saved(tables, family, ruleset, other_program(observed[VARIANT], family))
     listing = [item for item in read_listing(observed[NFT]) if not _is_variant(item[1])]

@@ -139,20 +139,23 @@ def _comment(text: str) -> str:
     return f'-m comment --comment "{checked_comment(text)}"'
 
 
-def conditions(accept: Accept, family: int) -> list[str]:
-    """Write the conditions of an accept besides its peers, as many as its ports need."""
+def conditions(accept: Accept, family: int, side: str = "dport") -> list[str]:
+    """Write the conditions of an accept besides its peers, as many as its ports need.
+
+    :param side: ``sport`` for answers.
+    """
     if accept.protocol == "icmp":
         return ["-p {} {}".format(*ECHO[family])]
-    return _port_conditions(accept)
+    return _port_conditions(accept, side)
 
 
-def _port_conditions(item: Union[Accept, Guard]) -> list[str]:
+def _port_conditions(item: Union[Accept, Guard], side: str = "dport") -> list[str]:
     if item.protocol not in ("tcp", "udp"):
         raise DbportsError("only tcp and udp have ports to guard", code="cannot_encode", value=item.protocol)
     protocol = str(item.protocol)
     found = []
     for ports in fitting(item.ports):
         texts = [str(port).replace("-", ":") for port in ports]
-        match = f"-m multiport --dports {','.join(texts)}" if len(texts) > 1 else f"-m {protocol} --dport {texts[0]}"
+        match = f"-m multiport --{side}s {','.join(texts)}" if len(texts) > 1 else f"-m {protocol} --{side} {texts[0]}"
         found.append(f"-p {protocol} {match}")
     return found

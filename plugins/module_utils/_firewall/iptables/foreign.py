@@ -28,16 +28,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     Table,
     Tables,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import OPTIONS, SIDES
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import OPTIONS, PROGRAMS, SIDES
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction, Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing, Node
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.packets import HOOKS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
 
 PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 """The tables that may drop, with the priorities of their chains (nft(8)); ``nat`` does not filter."""
 
 FAMILIES = {4: "ip", 6: "ip6"}
+_BACK: dict[Direction, str] = {"in": "OUTPUT", "out": "INPUT"}
+"""The chain that answers pass."""
 _HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject", "RETURN": "return", "NFQUEUE": "queue"}
@@ -46,6 +49,9 @@ SILENT = {
     *("NOTRACK", "RATEEST", "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TRACE", "TTL", "ULOG", ""),
 }
 """Targets after which the next rule follows (iptables-extensions(8)); so does a rule without any."""
+
+_ANSWERED = {"source": "target", "target": "source"}
+"""The side of the peers in an answer."""
 
 _UNKNOWN_TARGET: Node = {"xt": None}
 _UNKNOWN_FIELD: Node = {"meta": {"key": "unknown"}}
@@ -78,6 +84,20 @@ def judge_saved(
     return [replace(item, text=f"{program}: {item.text}", fix=_fix(item, family, program)) for item in found]
 
 
+def judge_answers(table: Table, family: int, ruleset: Ruleset, own: str) -> list[ForeignFinding]:
+    """Judge what the table of the own chains does to answers, which pass the other one of its chains.
+
+    :param own: begins the names of the own chains, which let answers pass.
+    """
+    found: list[ForeignFinding] = []
+    for direction, hook in _BACK.items():
+        policies = {name: policy for name, policy in table.policies.items() if name not in _HOOKS or name == hook}
+        rules = {name: [one for one in theirs if not one.target.startswith(own)] for name, theirs in table.rules.items()}
+        asked = Ruleset(tuple(accept for accept in ruleset.accepts if accept.direction == direction))
+        found += judge_saved({"filter": Table(policies, rules)}, family, asked, PROGRAMS[family])
+    return found
+
+
 def _fix(finding: ForeignFinding, family: int, program: str) -> str:
     """Return the commands that let an accept pass the table of a finding; none for a published port.
 
@@ -95,10 +115,13 @@ def _fix(finding: ForeignFinding, family: int, program: str) -> str:
             for target in _conditions("target", line.target)
             for condition in line_conditions(line, family)
         )
+    side, port = OPTIONS[accept.direction].side, "dport"
+    if finding.place["hook"] in HOOKS[accept.direction, True]:
+        side, port = _ANSWERED[side], "sport"
     return "; ".join(
         f"{place} {peers} {condition} -j ACCEPT"
-        for peers in _conditions(OPTIONS[accept.direction].side, list(of_family(accept.peers, family)))
-        for condition in conditions(accept, family)
+        for peers in _conditions(side, list(of_family(accept.peers, family)))
+        for condition in conditions(accept, family, port)
     )
 
 

@@ -11,15 +11,14 @@ true nor false: its verdict then is ``unknown`` rather than wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, Optional
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, of_family
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Direction, Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.expressions import (
     Known,
-    Plain,
     Special,
     equal,
     holds,
@@ -29,29 +28,29 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     Listing,
     Node,
     fields,
+    is_own,
     items,
     rule_text,
     single,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
     CHAINS,
-    FAMILY,
     ICMP,
     IP,
     NFPROTO,
-    TABLE,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.packets import (
+    HOOKS,
+    Cells,
+    Key,
+    Packet,
+    samples,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import everyone, peers_by_family
 
-HOOKS: dict[Direction, tuple[str, ...]] = {
-    "in": ("ingress", "prerouting", "input"),
-    "out": ("output", "postrouting", "egress"),
-    "forward": ("forward", "postrouting"),
-}
-"""The hooks that a packet of each direction passes on its host; what is forwarded may have another destination before
-these."""
-
+_KINDS = ("chain", "rule", "set", "map")
+_OTHER = {"saddr": "daddr", "daddr": "saddr"}
 _TABLES = {4: ("ip", "inet", "netdev"), 6: ("ip6", "inet", "netdev")}
 
 _End = Literal["pass", "drop", "return", "next"]
@@ -70,108 +69,8 @@ _VERDICTS: dict[str, set[_End]] = {
 _SILENT = {"counter", "log", "mangle", "notrack", "ct helper", "ct timeout", "flow", "dup", "last"}
 """Statements that neither match nor decide."""
 
-_DYNAMIC = 50000
-"""A port that clients send from: it is in the dynamic ranges of Linux and of Windows."""
-
 _DEPTH = 16
 """How deep jumps go in the kernel (NFT_JUMP_STACK_SIZE)."""
-
-
-@dataclass(frozen=True)
-class Packet:
-    """The first packet of a flow that ``accept`` lets pass, as far as it is known.
-
-    :ivar target: where it goes to when it is forwarded, if that is known.
-    :ivar answer: it is the first answer to that packet, which is forwarded back.
-    """
-
-    accept: Accept
-    port: Optional[int]
-    peer: AddressRange
-    target: Optional[AddressRange] = None
-    answer: bool = False
-
-    @property
-    def title(self) -> str:
-        """Say which packet this is: ``tcp 1433 from 192.0.2.21``."""
-        port = "" if self.port is None else f" {self.port}"
-        word = "to" if self.accept.direction == "out" else "from"
-        way = f" to {self.target}" if self.target else ""
-        return f"{'the answer to ' if self.answer else ''}{self.accept.protocol}{port} {word} {self.peer}{way}"
-
-    def known(self, *, tracked: bool = True) -> Known:
-        """Return what is known of the packet, by nft's names; all else is not known.
-
-        :param tracked: whether connection tracking surely knows it.
-        """
-        four = self.peer.family == 4
-        protocol = "icmpv6" if self.accept.protocol == "icmp" and not four else str(self.accept.protocol)
-        name = "ip" if four else "ip6"
-        known: dict[str, Plain] = {
-            "meta pkttype": "host",
-            "meta l4proto": protocol,
-            "meta nfproto": "ipv4" if four else "ipv6",
-            "meta protocol": name,
-            f"{name} {'protocol' if four else 'nexthdr'}": protocol,
-        }
-        if tracked:
-            known["ct state"] = "established" if self.answer else "new"
-            known["ct direction"] = "reply" if self.answer else "original"
-        if self.port is None:
-            known[f"{protocol} type"] = "echo-request"
-        if protocol == "tcp":
-            known["tcp flags"] = frozenset(["syn", "ack"] if self.answer else ["syn"])
-        if self.accept.forward:
-            return {**known, **self._on_its_way(name, protocol)}
-        if self.port is not None:
-            known[f"{protocol} dport"] = known["th dport"] = self.port
-        return {**known, **self._of_this_host(name)}
-
-    def _of_this_host(self, name: str) -> Known:
-        """Return what is known of a packet for or from a port of this host itself: nothing of it is translated."""
-        inward = self.accept.direction == "in"
-        known: dict[str, Plain] = {f"{name} {'saddr' if inward else 'daddr'}": self.peer, "ct status": frozenset()}
-        for key in ("iif", "iifname") if inward else ("oif", "oifname"):
-            known[f"meta {key}"] = Special.NOT_LOOPBACK
-        if inward:
-            known["fib type daddr"] = "local"
-        return known
-
-    def _on_its_way(self, name: str, protocol: str) -> Known:
-        """Return what is known of a packet between others; what came to a published port goes to whatever port."""
-        known: dict[str, Plain] = {f"meta {key}": Special.NOT_LOOPBACK for key in ("iif", "iifname", "oif", "oifname")}
-        there, back = ("saddr", "daddr") if self.answer else ("daddr", "saddr")
-        known[f"{name} {back}"] = self.peer
-        if self.target is None:
-            known["ct status"] = frozenset(["dnat"])
-            return known
-        known[f"{name} {there}"] = self.target
-        if self.port is not None:
-            side = "sport" if self.answer else "dport"
-            known[f"{protocol} {side}"] = known[f"th {side}"] = self.port
-        if self.answer and self.accept.forward:
-            ports = self.accept.forward.source_ports
-            known[f"{protocol} dport"] = known["th dport"] = ports[0].first if ports else _DYNAMIC
-        return known
-
-
-def samples(accept: Accept) -> list[Packet]:
-    """Return one packet for each port range and address family of an accept, and the answer to what is forwarded."""
-    ports: list[Optional[int]] = [item.first for item in accept.ports]
-    targets = accept.forward.targets if accept.forward else ()
-    target = next(_sample(targets), None)
-    found = [Packet(accept, port, peer, target) for port in ports or [None] for peer in _sample(accept.peers)]
-    answered = accept.forward and target and accept.ports and not accept.forward.unanswered
-    return found + [replace(packet, answer=True) for packet in found if answered]
-
-
-def _sample(addresses: Sequence[AddressRange]) -> Iterator[AddressRange]:
-    for family in (4, 6):
-        for item in of_family(addresses, family):
-            # The first address of a network is nobody's; the next one can be a host's.
-            number = item.first + 1 if item.last - item.first > 1 else item.first
-            yield AddressRange(family, number, number)
-            break
 
 
 def judge_foreign(listing: Listing, ruleset: Ruleset) -> list[ForeignFinding]:
@@ -180,29 +79,26 @@ def judge_foreign(listing: Listing, ruleset: Ruleset) -> list[ForeignFinding]:
     :returns: the worst finding for each chain and accept of which a packet is or may be dropped; its place
         has ``family``, ``table``, ``chain``, ``hook`` and ``priority``.
     """
-    tables = _read_tables(listing)
-    untracked = any(table.hides_connections() for table in tables.values())
-    flows = [
-        [(packet, packet.known(tracked=not (untracked and accept.forward))) for packet in samples(accept)]
-        for accept in ruleset.accepts
-    ]
+    theirs = [(kind, body) for kind, body in listing if kind in _KINDS and not is_own(kind, body)]
+    tables, cells = _read_tables(theirs), Cells(theirs)
+    tracked = not any(table.hides_connections() for table in tables.values())
+    flows = [[(packet, cells.key(packet)) for packet in samples(accept, cells, tracked)] for accept in ruleset.accepts]
     found: list[ForeignFinding] = []
     for _key, table in sorted(tables.items()):
         for chain in table.base_chains():
             for packets in flows:
-                judged = [found for packet, known in packets for found in table.judge(chain, packet, known)]
+                judged = [found for packet, key in packets for found in table.judge(chain, packet, key)]
                 worst = sorted(judged, key=lambda item: item.verdict != "drops")[:1]
                 fixes = dict.fromkeys(item.fix for item in judged if item.verdict == worst[0].verdict)
                 found += [replace(item, fix="; ".join(fixes)) for item in worst]
     return found
 
 
-def _read_tables(listing: Listing) -> dict[tuple[str, str], _Table]:
+def _read_tables(theirs: Listing) -> dict[tuple[str, str], _Table]:
     tables: dict[tuple[str, str], _Table] = {}
-    for kind, body in listing:
+    for kind, body in theirs:
         key = (str(body.get("family")), str(body.get("table")))
-        if kind in ("chain", "rule", "set", "map") and key != (FAMILY, TABLE):
-            tables.setdefault(key, _Table(*key)).add(kind, body)
+        tables.setdefault(key, _Table(*key)).add(kind, body)
     return tables
 
 
@@ -213,6 +109,7 @@ class _Table:
         self.chains: dict[str, Mapping[str, Node]] = {}
         self.rules: dict[str, list[Mapping[str, Node]]] = {}
         self.sets: dict[str, Optional[Sequence[Node]]] = {}
+        self._walks: dict[tuple[object, Key], tuple[set[_End], str]] = {}
 
     def add(self, kind: str, body: Mapping[str, Node]) -> None:
         """Take one object of nft's list."""
@@ -239,12 +136,24 @@ class _Table:
             for item in items(rule.get("expr"))
         )
 
-    def judge(self, chain: Mapping[str, Node], packet: Packet, known: Known) -> list[ForeignFinding]:
-        """Tell what a base chain does to a packet; nothing when it passes or does not come through."""
-        if chain.get("hook") not in HOOKS[packet.accept.direction] or self.family not in _TABLES[packet.peer.family]:
+    def _leave(self, chain: Mapping[str, Node], packet: Packet, key: Key) -> tuple[set[_End], str]:
+        """Return how a packet may leave a base chain and what drops it; packets of one key leave it alike."""
+        place = (chain.get("name"), key)
+        if place not in self._walks:
+            walk = _Walk(self, packet.known())
+            ends = walk.base_chain(chain)
+            self._walks[place] = ends, walk.texts[0] if walk.texts else "unknown"
+        return self._walks[place]
+
+    def judge(self, chain: Mapping[str, Node], packet: Packet, key: Key) -> list[ForeignFinding]:
+        """Tell what a base chain does to a packet; nothing when it passes or does not come through.
+
+        :param key: the same for packets that no rule can tell apart.
+        """
+        hooks = HOOKS[packet.accept.direction, packet.answer]
+        if chain.get("hook") not in hooks or self.family not in _TABLES[packet.peer.family]:
             return []
-        walk = _Walk(self, known)
-        ends = walk.base_chain(chain)
+        ends, why = self._leave(chain, packet, key)
         if "drop" not in ends:
             return []
         # A chain of one device: whether the flow comes through that device is not known.
@@ -262,7 +171,7 @@ class _Table:
             accept=packet.accept,
             peer=packet.peer,
             verdict="drops" if certain else "unknown",
-            text=f"{where} {does} {packet.title}: {walk.texts[0] if walk.texts else 'unknown'}",
+            text=f"{where} {does} {packet.title}: {why}",
             fix=_fix(packet, self.family, f"{self.family} {self.name} {name}"),
         )
         return [found]
@@ -285,18 +194,21 @@ def _fix(packet: Packet, family: str, chain: str) -> str:
 
 
 def _match(packet: Packet, family: int, peers: Sequence[AddressRange]) -> str:
-    accept = packet.accept
-    targets = accept.forward.targets if accept.forward else ()
-    sides = (CHAINS[accept.direction].peer, "daddr")
+    accept, answer = packet.accept, packet.answer
+    if accept.forward:
+        targets = accept.forward.targets
+        sides = {"saddr": targets if answer else peers, "daddr": peers if answer else targets}
+    else:
+        sides = {_OTHER[CHAINS[accept.direction].peer] if answer else CHAINS[accept.direction].peer: peers}
     ends = [
         f"{IP[family]} {side} {_one_of(addresses)}"
-        for side, addresses in zip(sides, (targets, peers) if packet.answer else (peers, targets))
+        for side, addresses in sides.items()
         if addresses and tuple(addresses) != (everyone(family),)
     ]
     if accept.protocol == "icmp":
         condition = f"{ICMP[family]} type echo-request"
     else:
-        condition = f"{accept.protocol} {'sport' if packet.answer else 'dport'} {_one_of(accept.ports)}"
+        condition = f"{accept.protocol} {'sport' if answer else 'dport'} {_one_of(accept.ports)}"
     return " ".join([*(ends or [f"meta nfproto {NFPROTO[family]}"]), condition])
 
 

@@ -117,12 +117,17 @@ def test_an_unknown_policy() -> None:
         ("two\nlines\tand\x00more", "two lines and more"),
         ("ž" * MAX_COMMENT, "ž" * (MAX_COMMENT // 2)),
         ("x" + "ž" * MAX_COMMENT, "x" + "ž" * ((MAX_COMMENT - 1) // 2)),
+        ("žena " * 50, ("žena " * 20).strip()),
+        ("x" * 60 + " " + "y" * 59 + " z", "x" * 60 + " " + "y" * 59),
+        ("x" * 60 + " " + "y" * 60, "x" * 60),
+        ("x" * 60 + "; " + "y" * 60, "x" * 60),
+        ("x" * 120, "x" * 120),
         ("lone \ud800 surrogate", "lone surrogate"),
         (" ", ""),
     ],
 )
 def test_plain_comment(text: str, plain: str) -> None:
-    """A comment is one printable line without quotes, cut between characters."""
+    """A comment is one printable line without quotes, cut between words, or between characters if it is one word."""
     assert plain_comment(text) == plain
     assert plain_comment(plain) == plain
 

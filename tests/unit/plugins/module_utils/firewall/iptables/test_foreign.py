@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Union
 
 import pytest
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import (
+    judge_answers,
+    judge_saved,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
 
@@ -115,3 +118,42 @@ def test_the_other_tables(table: str) -> None:
     """All of them may drop but nat; the table in which our accept comes first may not."""
     assert (judge("-j DROP", table=table) is None) == (table == "nat")
     assert judge("-j DROP", table=table, skip=table) is None
+
+
+def test_every_client_and_port_counts() -> None:
+    """Also one of many that the owner of a chain has forgotten, and the last port of a range."""
+    flows = ruleset([{**RULE, "ports": ["1433", "50100-50199"], "peers": ["192.0.2.21", "192.0.2.23"]}])
+    for rule, dropped in (
+        ("-s 192.0.2.23 -p tcp -j DROP", "tcp 1433 from 192.0.2.23"),
+        ("-p tcp -m multiport --dports 50150:50160 -j DROP", "tcp 50150 from 192.0.2.21"),
+    ):
+        found = judge_saved(
+            read_tables(f"*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING {rule}\n"), 4, flows, "iptables"
+        )
+        assert [item.verdict for item in found] == ["drops"]
+        assert f" drops {dropped}: " in found[0].text
+
+
+@pytest.mark.parametrize(
+    ("direction", "text", "fix"),
+    [
+        (
+            "in",
+            ":OUTPUT DROP\n:INPUT DROP",
+            "iptables -t filter -I OUTPUT -d 192.0.2.21 -p tcp -m tcp --sport 1433 -j ACCEPT",
+        ),
+        ("in", ":OUTPUT DROP\n-A OUTPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT", ""),
+        ("in", ":OUTPUT DROP\n-A OUTPUT -p tcp -m tcp --sport 1433 -j ACCEPT", ""),
+        ("in", ":OUTPUT ACCEPT\n:DBPORTS_OUT -\n-A OUTPUT -j DBPORTS_OUT\n-A DBPORTS_OUT -j DROP", ""),
+        (
+            "out",
+            ":OUTPUT DROP\n:INPUT DROP",
+            "iptables -t filter -I INPUT -s 192.0.2.21 -p tcp -m tcp --sport 1433 -j ACCEPT",
+        ),
+    ],
+)
+def test_answers_have_to_pass_the_table_of_the_own_chains(direction: str, text: str, fix: str) -> None:
+    """There nothing of ours accepts them: a client whose answer does not get out is not let in."""
+    flows = ruleset([{**RULE, "direction": direction, "peers": ["192.0.2.21"]}], outbound=True)
+    found = judge_answers(read_tables(f"*filter\n{text}\n")["filter"], 4, flows, "DBPORTS_")
+    assert [(item.verdict, item.fix) for item in found] == ([("drops", fix)] if fix else [])

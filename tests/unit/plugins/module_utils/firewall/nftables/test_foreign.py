@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import listing_of
 
@@ -25,7 +27,7 @@ def judge(objects: list[dict[str, Any]], flows: Ruleset) -> list[dict[str, Any]]
 
 
 FLOWS = build_ruleset(
-    [{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.0/24"], "purpose": "SQL"}]
+    [{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.1"], "purpose": "SQL"}]
 )
 ACCEPT: dict[str, Any] = {"accept": None}
 DROP: dict[str, Any] = {"drop": None}
@@ -213,14 +215,107 @@ def test_verdicts(rules: list[list[Any]], policy: str, expected: str) -> None:
         ({"family": "netdev", "hook": "ingress"}, "unknown"),
         ({"family": "arp"}, "passes"),
         ({"hook": "forward"}, "passes"),
-        ({"hook": "output"}, "passes"),
+        ({"hook": "output"}, "drops"),
         ({"hook": "prerouting"}, "drops"),
         ({"type": "nat"}, "passes"),
     ],
 )
 def test_which_chains_count(more: dict[str, Any], expected: str) -> None:
-    """Only filter chains that the packet passes on its way in, of tables of its family."""
+    """Only filter chains of its family that the packet passes on its way in, or its answer on its way out."""
     assert verdict([DROP], **more) == expected
+
+
+def prefix(address: str, length: int) -> dict[str, Any]:
+    """Return a network."""
+    return {"prefix": {"addr": address, "len": length}}
+
+
+PEERS = ["192.0.2.21", "192.0.2.23", "192.0.2.40-192.0.2.42", "198.51.100.0/24", "2001:db8::21", "2001:db8:1::/64"]
+"""Hosts, some of them side by side, and networks."""
+
+EVERY = [SADDR, {"set": [prefix("192.0.2.0", 24), prefix("198.51.100.0", 24)]}]
+EVERY6 = [field("ip6", "saddr"), prefix("2001:db8::", 32)]
+
+
+@pytest.mark.parametrize(
+    ("rules", "policy", "dropped"),
+    [
+        ([[match(SADDR, "192.0.2.23"), DROP]], "accept", "1433 from 192.0.2.23"),
+        ([[match(SADDR, {"set": ["192.0.2.40", "192.0.2.44"]}), DROP]], "accept", "1433 from 192.0.2.40"),
+        ([[match(SADDR, "192.0.2.42"), DROP]], "accept", "1433 from 192.0.2.42"),
+        ([[match(SADDR, prefix("198.51.100.128", 25)), DROP]], "accept", "1433 from 198.51.100.254"),
+        ([[match(SADDR, "@office"), ACCEPT], [match(*EVERY6), ACCEPT]], "drop", "1433 from 198.51.100.1"),
+        ([[match(*EVERY), ACCEPT], [match(*EVERY6), ACCEPT]], "drop", ""),
+        ([[match(*EVERY), ACCEPT], [match(EVERY6[0], "2001:db8::21"), ACCEPT]], "drop", "1433 from 2001:db8:1::1"),
+        ([[match(DPORT, {"set": [1433, {"range": [50000, 50149]}]}), ACCEPT]], "drop", "50150 from 192.0.2.21"),
+        ([[match(DPORT, {"range": [50120, 50129]}), DROP]], "accept", "50120 from 192.0.2.21"),
+        ([[match(SADDR, "192.0.2.23"), match(DPORT, 50150), DROP]], "accept", "50150 from 192.0.2.23"),
+        (
+            [[match(PORT_AND_SOURCE, {"set": [{"concat": ["192.0.2.23", {"range": [50190, 50200]}]}]}), DROP]],
+            "accept",
+            "50190 from 192.0.2.23",
+        ),
+        ([[{"vmap": {"key": SADDR, "data": {"set": [["192.0.2.23", DROP]]}}}]], "accept", "1433 from 192.0.2.23"),
+        # A single address of a network may be refused on purpose, as fail2ban does.
+        ([[match(SADDR, "198.51.100.77"), DROP]], "accept", ""),
+    ],
+)
+def test_every_client_and_port_counts(rules: list[list[Any]], policy: str, dropped: str) -> None:
+    """Also when it is one of many that the owner of a chain has forgotten, or refuses."""
+    wanted = {"direction": "in", "protocol": "tcp", "ports": ["1433", "50100-50199"], "peers": PEERS, "purpose": "SQL"}
+    found = judge(ruleset(*rules, policy=policy), build_ruleset([wanted]))
+    assert [item["verdict"] for item in found] == ["drops"] * bool(dropped)
+    assert all(f" drops tcp {dropped}: " in item["text"] for item in found)
+
+
+def test_what_no_rule_tells_apart_is_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a hundred rules with hundreds of clients cost no more than a few."""
+    walked = []
+
+    class Counting(foreign._Walk):
+        def base_chain(self, body: Mapping[str, object]) -> Any:
+            walked.append(body)
+            return super().base_chain(body)
+
+    monkeypatch.setattr(foreign, "_Walk", Counting)
+    peers = [f"198.51.{number // 100}.{2 * (number % 100)}" for number in range(200)]
+    wanted = [
+        {"direction": "in", "protocol": "tcp", "ports": [str(port)], "peers": peers} for port in range(2400, 2600, 2)
+    ]
+    found = judge(ruleset([match(DPORT, 2500), match(SADDR, "198.51.1.198"), DROP]), build_ruleset(wanted))
+    assert [(item["ports"], item["peer"]) for item in found] == [("2500", "198.51.1.198")]
+    assert len(walked) == 6
+
+
+@pytest.mark.parametrize(
+    ("direction", "hook", "rule", "fix"),
+    [
+        (
+            "in",
+            "output",
+            [match(field("tcp", "sport"), 1433), DROP],
+            "nft insert rule inet theirs in ip daddr 192.0.2.1 tcp sport 1433 accept",
+        ),
+        ("in", "output", [match(STATE, "established", "in"), ACCEPT], ""),
+        ("in", "postrouting", [match(STATE, "new", "in"), DROP], ""),
+        ("in", "output", [match(field("ip", "daddr"), "192.0.2.1"), ACCEPT], ""),
+        (
+            "out",
+            "input",
+            [match(field("tcp", "sport"), 1433), DROP],
+            "nft insert rule inet theirs in ip saddr 192.0.2.1 tcp sport 1433 accept",
+        ),
+        ("out", "input", [match(STATE, "established", "in"), ACCEPT], ""),
+    ],
+)
+def test_answers_have_to_pass_as_well(direction: str, hook: str, rule: list[Any], fix: str) -> None:
+    """A client whose request gets in and whose answer does not get out is not let in."""
+    wanted = {"direction": direction, "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.1"]}
+    flows = build_ruleset([wanted], policy="guard", outbound=True)
+    policy = "drop" if rule[-1] == ACCEPT else "accept"
+    found = judge(ruleset(rule, policy=policy, hook=hook), flows)
+    assert [(item["verdict"], item["fix"]) for item in found] == ([("drops", fix)] if fix else [])
+    assert all(" drops the answer to tcp 1433 " in item["text"] for item in found)
 
 
 def test_outbound_flows_are_judged_in_output() -> None:
