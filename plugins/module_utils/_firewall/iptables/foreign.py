@@ -92,7 +92,7 @@ def judge_answers(table: Table, family: int, ruleset: Ruleset, own: str) -> list
     found: list[ForeignFinding] = []
     for direction, hook in _BACK.items():
         policies = {name: policy for name, policy in table.policies.items() if name not in _HOOKS or name == hook}
-        rules = {name: [one for one in theirs if not one.target.startswith(own)] for name, theirs in table.rules.items()}
+        rules = {name: [one for one in of if not one.target.startswith(own)] for name, of in table.rules.items()}
         asked = Ruleset(tuple(accept for accept in ruleset.accepts if accept.direction == direction))
         found += judge_saved({"filter": Table(policies, rules)}, family, asked, PROGRAMS[family])
     return found
