@@ -87,7 +87,11 @@ def arm(runner: Runner, undo: Sequence[Step], script: Sequence[Step], timeout: f
     except BaseException as error:
         runner.clear()
         if isinstance(error, StepError):
-            raise DbportsError(f"cannot prepare the way back: {error}", code="not_written") from None
+            raise DbportsError(
+                f"cannot prepare the way back: {error}",
+                code="not_written",
+                fix=f"Nothing was changed; see that {STATE} and, with systemd, {Path(BOOT_UNIT).parent} can be written",
+            ) from None
         raise
     return journal
 

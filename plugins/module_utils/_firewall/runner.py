@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import subprocess
 import sys
 import syslog
@@ -33,6 +34,10 @@ TEMPORARY = ".dbports-"
 
 NETWORK = Path("/proc/self/ns/net")
 """This process's network namespace, namespaces(7)."""
+
+LOCK = Path("/proc/sys/net/ipv4/tcp_fastopen_key")
+"""A file that each network namespace has of its own, and that only its root may open. It is never read. Whoever may
+open the namespace itself could hold a lock on it for ever, and that is every user of the host."""
 
 STATE = "/var/lib/dbports-firewall"
 JOURNAL, SOURCE = f"{STATE}/journal.json", f"{STATE}/undo.py"
@@ -99,7 +104,7 @@ def failure(argv: Sequence[str], stdout: str, stderr: str) -> str:
 
 
 class Lock:
-    """One run at a time on a firewall, whatever the host is called: a lock on the network namespace it belongs to.
+    """One run at a time on a firewall, whatever the host is called: a lock on a file of the network namespace it is in.
 
     It leaves no file behind. The commands of a run inherit it, so that nobody undoes a run that was killed before the
     last of them has ended.
@@ -113,11 +118,13 @@ class Lock:
         """Take the lock, and say whether that worked within so many seconds."""
         with contextlib.ExitStack() as stack:
             got = True
-            with contextlib.suppress(OSError):  # a kernel without namespaces
-                stream = stack.enter_context(NETWORK.open("rb"))
-                got = cls._wait(stream.fileno(), seconds)
-                cls.held = (stream.fileno(),) if got else ()
-                stack.callback(setattr, cls, "held", ())
+            for place in (LOCK, NETWORK):  # a kernel may lack one of them, or both
+                with contextlib.suppress(FileNotFoundError, PermissionError):
+                    stream = stack.enter_context(place.open("rb"))
+                    got = cls._wait(stream.fileno(), seconds)
+                    cls.held = (stream.fileno(),) if got else ()
+                    stack.callback(setattr, cls, "held", ())
+                    break
             yield got
 
     @staticmethod
@@ -218,7 +225,10 @@ class Runner:
             try:
                 kinds[name](*fields)
             except OSError as error:
-                raise StepError(str(error)) from None
+                where = f"{error.filename}: " if error.filename else ""
+                raise StepError(f"{where}{error.strerror or error}") from None
+            except (KeyError, TypeError):
+                raise StepError(f"no step of this version: {name} {fields}"[:600]) from None
 
     def undo(self, steps: Iterable[Sequence[Any]]) -> list[str]:
         """Run steps in their order, all of them, whatever fails; return what failed."""
@@ -231,11 +241,14 @@ class Runner:
         return failed
 
     def journal(self) -> Optional[Journal]:
-        """Read the journal; None without one, and with one that cannot be read."""
+        """Read the journal; None without one, and with one that says nothing.
+
+        :raises OSError: when it cannot be read now, as with too many open files: it may still say how to go back.
+        """
         try:
-            fields = json.loads(self.at(JOURNAL).read_text(encoding="utf-8"))
-            return Journal(**fields)
-        except (OSError, ValueError, TypeError):
+            journal = Journal(**json.loads(self.at(JOURNAL).read_text(encoding="utf-8")))
+            return journal if isinstance(journal.undo, list) and isinstance(journal.deadline, (int, float)) else None
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, TypeError):
             return None
 
     def write_journal(self, journal: Journal) -> None:
@@ -277,29 +290,33 @@ class Runner:
         return self._root / path.lstrip("/")
 
     def _write(self, path: str, mode: int, content: str) -> None:
-        place = self.at(path)
-        place.parent.mkdir(mode=0o755 if mode & 0o044 else 0o700, parents=True, exist_ok=True)
+        place, data = self.at(path), content.encode("utf-8", "surrogateescape")
         temporary = _temporary(place)
-        with contextlib.suppress(FileNotFoundError):
+        if os.path.lexists(temporary):
             temporary.unlink()
+        if _holds(place, mode, data):  # going back needs neither room nor a writable disk for what was not changed
+            return
+        place.parent.mkdir(mode=0o755 if mode & 0o044 else 0o700, parents=True, exist_ok=True)
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as stream:
-                stream.write(content.encode("utf-8", "surrogateescape"))
+                stream.write(data)
                 os.fchmod(stream.fileno(), mode)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(place)
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            if isinstance(error, OSError):
+                error.filename, error.filename2 = str(place), None  # a full disk names no file
             raise
         _sync(place.parent)
 
     def _remove(self, path: str, parent: bool) -> None:
         place = self.at(path)
         for file in (place, _temporary(place)):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if os.path.lexists(file):  # a disk that is read-only refuses to remove what is not there
                 file.unlink()
                 _sync(file.parent)
         if parent:
@@ -316,6 +333,15 @@ class Runner:
         status, stdout, stderr = self._run(argv, text)
         if status and not may_fail:
             raise StepError(failure(argv, stdout, stderr))
+
+
+def _holds(place: Path, mode: int, data: bytes) -> bool:
+    """Tell whether a file is there with these bytes and this mode, of this user and no link."""
+    with contextlib.suppress(OSError):
+        there = place.lstat()
+        if (there.st_mode, there.st_uid) == (stat.S_IFREG | mode, os.geteuid()):
+            return place.read_bytes() == data
+    return False
 
 
 def _temporary(place: Path) -> Path:
@@ -335,13 +361,14 @@ def _sync(directory: Path) -> None:
 def watch(runner: Runner, token: str) -> None:
     """Wait until a change is finished, and undo it at its deadline, or when the module that makes it has died."""
     while runner.leftovers():
-        journal = runner.journal()
-        if journal and (journal.token != token or journal.phase == FAILED):
-            return
-        if not journal or journal.phase == RUNNING or now() >= journal.deadline:
-            with Lock.taken(0) as got:
-                if got and _finish(runner, token):
-                    return
+        with contextlib.suppress(OSError):  # too many open files, or no memory: later there is some
+            journal = runner.journal()
+            if journal and (journal.token != token or journal.phase == FAILED):
+                return
+            if not journal or journal.phase == RUNNING or now() >= journal.deadline:
+                with Lock.taken(0) as got:
+                    if got and _finish(runner, token):
+                        return
         time.sleep(POLL)
 
 

@@ -40,6 +40,9 @@ OLD_RULES_BACK = "the old rules are back, because"
 """How the failure of a change begins that was undone. It comes first, because a play with many hosts shows the
 beginning of each host's failure."""
 
+NOT_BACK = "the old state could not be brought back:"
+"""The same of a change that could not be undone."""
+
 
 def apply(
     wish: DesiredState,
@@ -78,7 +81,8 @@ def apply(
     if check:
         with exclusive():
             choice = _choice(backend, wish)
-            return _result(_prepare(choice.backend, wish, sessions, way_in)[0], choice)
+            change = _prepare(choice.backend, wish, sessions, way_in)[0]
+            return _result(replace(change, warnings=(*change.warnings, *_unfinished(runner))), choice)
     with taking_turn(runner) as warnings:
         choice = _choice(backend, wish)
         change, observed = _prepare(choice.backend, wish, sessions, way_in)
@@ -91,6 +95,15 @@ def apply(
     return {**_result(change, choice), **({"confirm": done.token, "confirm_command": done.command} if done else {})}
 
 
+def _unfinished(runner: Runner) -> tuple[str, ...]:
+    """Return a warning where a run would first wait for another one, or undo what a killed one left."""
+    if not runner.leftovers():
+        return ()
+    return (
+        "a change of another run is not finished: it may be undone, and then this run changes other things than shown",
+    )
+
+
 def read_timeout(value: int) -> int:
     """Read the option ``confirm_timeout``.
 
@@ -98,7 +111,13 @@ def read_timeout(value: int) -> int:
     """
     if 0 <= value <= 86400:
         return value
-    raise DbportsError("expected 0 to 86400 seconds", code="out_of_range", path="confirm_timeout", value=value)
+    raise DbportsError(
+        "expected 0 to 86400 seconds",
+        code="out_of_range",
+        path="confirm_timeout",
+        value=value,
+        fix="Set confirm_timeout (dbports_confirm_timeout) to as long as the way back to the host may take, such as 30",
+    )
 
 
 def _of_host() -> Sessions:
@@ -153,7 +172,7 @@ def _confirm(
         choice = _choice(backend, wish)
         change = plan_change(choice.backend, choice.backend.observe(), wish)
     if change.changed and not waits:
-        what = f"the old state could not be brought back: {'; '.join(failed)};" if failed else OLD_RULES_BACK
+        what = f"{NOT_BACK} {'; '.join(failed)};" if failed else OLD_RULES_BACK
         raise DbportsError(f"{what} the change was not confirmed in time", code="not_confirmed")
     left = [] if change.changed else end(sessions, change, after_load(sessions, change))
     change = replace(change, warnings=(*change.warnings, *left))

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
     POLL,
+    STATE,
     TIMEOUT,
     WAITING,
     Journal,
@@ -79,6 +83,8 @@ def carry_out(
 
 def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
     """Undo the change that a run did not finish; returns a warning about it."""
+    if runner.leftovers():
+        _refuse_strange_place(runner.at(STATE))
     if journal is None:
         if runner.leftovers():
             runner.clear()
@@ -96,6 +102,21 @@ def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
     return ("an earlier run was interrupted; the state before it was brought back first",)
 
 
+def _refuse_strange_place(place: Path) -> None:
+    """Refuse to run as root what others may have written.
+
+    :raises DbportsError: when the directory of the journal is a link, or others may write to it.
+    """
+    there = place.lstat()
+    if stat.S_ISDIR(there.st_mode) and there.st_uid == os.geteuid() and not there.st_mode & 0o022:
+        return
+    raise DbportsError(
+        f"{place} is no directory that only root may write to, and what is in it would be run as root",
+        code="not_ours",
+        fix=f"Look at what made it, and remove it on the host: rm -r {place}",
+    )
+
+
 def _go_back(runner: Runner, journal: Journal, error: BaseException) -> None:
     """Bring back the old state because of ``error``, and raise what an edge can report: both where that fails too."""
     failed = runner.go_back(journal)
@@ -105,4 +126,5 @@ def _go_back(runner: Runner, journal: Journal, error: BaseException) -> None:
             f"{first}; and the old state could not be brought back: {'; '.join(failed)}", code="command_failed"
         ) from error
     if isinstance(error, StepError):
-        raise DbportsError(first, code="command_failed") from None
+        fix = "Put that right and run again; the host has its old rules and files again"
+        raise DbportsError(first, code="command_failed", fix=fix) from None

@@ -151,5 +151,6 @@ def refuse_lock_out(ruleset: Ruleset, way_in: Optional[WayIn]) -> None:
         "applying them would lock it out",
         code="would_lock_out",
         value=way_in.port,
-        fix=f"Give {server} a fixed port, move sshd out of its range, or declare {way_in.peer} as a client of it",
+        fix=f"Give {server} another port, a fixed one instead of a range, move sshd to a port that is not guarded, or "
+        f"declare {way_in.peer} as a client of it",
     )

@@ -20,9 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import ConnectionBase
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import (
+    NOT_BACK,
+    OLD_RULES_BACK,
+    read_timeout,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.slots import slot
 
 Call = Callable[[dict[str, Any]], dict[str, Any]]
@@ -55,6 +60,7 @@ def change_and_confirm(call: Call, run: RunOnHost, connection: ConnectionBase, t
     :returns: the module's result, with ``confirmed`` when a change was confirmed.
     :raises DbportsError: when the host could not be reached any more; it says what became of the old rules.
     """
+    timeout = read_timeout(timeout)
     with slot() as leave:
         result = _change(call, timeout)
         token, command = result.pop("confirm", ""), result.pop("confirm_command", [])
@@ -77,7 +83,8 @@ def _change(call: Call, timeout: int) -> dict[str, Any]:
             return call({})
     except AnsibleConnectionFailure as error:
         text = f"If its rules were changed already, it restores the old ones by itself within {timeout} s."
-        raise AnsibleConnectionFailure(f"{error} {text}" if timeout else str(error)) from error
+        # Ansible would append the cause's text.
+        raise AnsibleConnectionFailure(f"{str(error).rstrip(' .:')}. {text}" if timeout else str(error)) from None
 
 
 def _come_back(
@@ -99,6 +106,8 @@ def _come_back(
         except AnsibleConnectionFailure as error:
             why = str(error)
             leave()
+        except AnsibleError as error:  # a wrong password, for example: trying again could lock the account
+            raise _unconfirmed(timeout, str(error)) from error
         if time.monotonic() >= end:
             return None, why
         time.sleep(PAUSE)
@@ -114,11 +123,23 @@ def _locked_out(timeout: int, why: str, answer: Any) -> DbportsError:
             code="would_lock_out",
             fix="Look at it on its console; nothing waits to be done for these rules",
         )
+    if not str(answer.get("msg") or "").startswith((OLD_RULES_BACK, NOT_BACK)):
+        return _unconfirmed(timeout, str(answer.get("msg") or "it gave no reason"))
     return DbportsError(
         f"{str(answer.get('msg') or '').rstrip('.')}{f'; {reason}' if why else ''}",
         code="would_lock_out",
         fix="Find out what the new rules, together with others on the way, do to the connection of Ansible; "
         "a host that only needs more time gets it with confirm_timeout (dbports_confirm_timeout)",
+    )
+
+
+def _unconfirmed(timeout: int, why: str) -> DbportsError:
+    """Return the error of a host that answers and where the confirmation fails all the same."""
+    return DbportsError(
+        f"the change could not be confirmed ({why.strip().rstrip('.')}); the host restores its old rules by itself "
+        f"within {timeout} s",
+        code="not_confirmed",
+        fix="Find out what keeps a second call from the host, such as become or Python there",
     )
 
 

@@ -19,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import listing_of
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Lock
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Script, State
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
@@ -141,7 +142,7 @@ class TestExclusive:
     def test_a_second_one_waits(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         place = tmp_path / "namespace"
         place.touch()
-        monkeypatch.setattr(runner, "NETWORK", place)
+        monkeypatch.setattr(runner, "LOCK", place)
         waits: list[float] = []
         with place.open("rb") as holder:
             fcntl.flock(holder, fcntl.LOCK_EX)
@@ -158,12 +159,34 @@ class TestExclusive:
     def test_it_does_not_wait_for_ever(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         place = tmp_path / "namespace"
         place.touch()
-        monkeypatch.setattr(runner, "NETWORK", place)
+        monkeypatch.setattr(runner, "LOCK", place)
         monkeypatch.setattr(runner.time, "sleep", lambda seconds: None)
         with exclusive(), pytest.raises(DbportsError, match="another run"), exclusive():
             pass
 
+    def test_no_other_user_can_hold_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Everyone may open the namespace and lock it: runs, and what undoes them, would wait for ever."""
+        assert runner.LOCK.stat().st_mode & 0o077 == 0
+        for name in ("LOCK", "NETWORK"):
+            (tmp_path / name).touch()
+            monkeypatch.setattr(runner, name, tmp_path / name)
+        with runner.NETWORK.open("rb") as holder:
+            fcntl.flock(holder, fcntl.LOCK_EX)
+            with Lock.taken(0) as got:
+                assert got
+                with Lock.taken(0) as again:
+                    assert not again
+
+    def test_a_kernel_without_that_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is the namespace itself, then."""
+        monkeypatch.setattr(runner, "LOCK", tmp_path / "nowhere")
+        (tmp_path / "namespace").touch()
+        monkeypatch.setattr(runner, "NETWORK", tmp_path / "namespace")
+        with Lock.taken(0) as got, Lock.taken(0) as again:
+            assert (got, again) == (True, False)
+
     def test_a_host_without_namespaces(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(runner, "LOCK", tmp_path / "nowhere")
         monkeypatch.setattr(runner, "NETWORK", tmp_path / "nowhere")
         with exclusive():
             assert not (tmp_path / "nowhere").exists()
@@ -171,7 +194,7 @@ class TestExclusive:
     def test_after_an_error_others_may(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         place = tmp_path / "namespace"
         place.touch()
-        monkeypatch.setattr(runner, "NETWORK", place)
+        monkeypatch.setattr(runner, "LOCK", place)
         with pytest.raises(KeyError), exclusive():
             raise KeyError
         with exclusive():

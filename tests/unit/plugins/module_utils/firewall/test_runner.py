@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
+import os
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import runner
@@ -58,6 +61,30 @@ def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="rules"):
         do(tmp_path, WriteFile("/etc/rules", 0o600, "x"))
     assert tree(tmp_path) == ["etc", "etc/rules"]
+
+
+def test_going_back_on_a_full_or_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not changed needs nothing, and what was is named: a full disk names no file."""
+    do(tmp_path, WriteFile("/etc/same", 0o640, "x"), WriteFile("/etc/other", 0o640, "x"))
+
+    def full(*_arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(runner.os, "fsync", full)
+    steps = [WriteFile("/etc/same", 0o640, "x"), RemoveFile("/etc/none"), RemoveFile("/etc/same/none")]
+    with monkeypatch.context() as read_only:
+        read_only.setattr(Path, "unlink", full)
+        assert Runner(str(tmp_path)).undo(to_json(steps)) == []
+    for changed in (WriteFile("/etc/other", 0o640, "y"), WriteFile("/etc/other", 0o600, "x")):
+        assert Runner(str(tmp_path)).undo(to_json([changed])) == [f"{tmp_path}/etc/other: No space left on device"]
+
+
+def test_a_link_is_no_file_with_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("x", encoding="utf-8")
+    (tmp_path / "real").chmod(0o600)
+    (tmp_path / "a").symlink_to(tmp_path / "real")
+    do(tmp_path, WriteFile("/a", 0o600, "x"))
+    assert not (tmp_path / "a").is_symlink()
 
 
 def test_commands(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner 
     RUNNING,
     SOURCE,
     STATE,
+    Journal,
     Lock,
     Runner,
     boot,
@@ -147,6 +148,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     place = tmp_path.with_name(f"{tmp_path.name}-network")
     place.touch()
     monkeypatch.setattr(runner, "NETWORK", place)
+    monkeypatch.setattr(runner, "LOCK", place)
     monkeypatch.setattr(runner, "now", lambda: 1000.0)
     monkeypatch.setattr(turn, "now", lambda: 1000.0)
     monkeypatch.setattr(runner, "boot_marker", lambda: "this boot")
@@ -291,7 +293,7 @@ class TestKilled:
         host.force = "mssql"
         journal = host.journal()
         assert journal is not None
-        with runner.NETWORK.open("rb") as other:
+        with runner.LOCK.open("rb") as other:
             if waits:
                 fcntl.flock(other, fcntl.LOCK_EX)
                 monkeypatch.setattr(runner.time, "sleep", lambda _seconds: fcntl.flock(other, fcntl.LOCK_UN))
@@ -455,9 +457,67 @@ class TestInterrupted:
     def test_a_journal_that_cannot_be_read(self, host: Host) -> None:
         """Of another version, perhaps: it is removed, because it says nothing."""
         host.at(STATE).mkdir(parents=True)
-        for text in ("", "[]", json.dumps({"phase": RUNNING})):
+        broken = dict.fromkeys(Journal._fields)
+        for text in ("", "[]", json.dumps({"phase": RUNNING}), json.dumps(broken), json.dumps({**broken, "undo": []})):
             host.at(STATE).mkdir(parents=True, exist_ok=True)
             host.at(JOURNAL).write_text(text)
             assert host.journal() is None
             host.bring("sql602")
             assert host.left() == []
+
+    def test_a_journal_of_another_version(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its steps that are not known are named, and the others are run."""
+        kill(host, monkeypatch)
+        journal = host.journal()
+        assert journal is not None
+        host.force = "mssql"
+        host.write_journal(journal._replace(undo=[["Unknown", 1], ["RemoveFile"], *journal.undo]))
+        (warning,) = host.bring("sql602")["warnings"]
+        assert "no step of this version: Unknown [1]; no step of this version: RemoveFile []" in warning
+        assert (host.carried, host.left()) == (OLD, [])
+
+    @pytest.mark.parametrize("strange", ["link", "writable"])
+    def test_what_others_may_have_written_is_not_run(self, host: Host, strange: str) -> None:
+        """What is in this directory is run as root."""
+        place = host.at(STATE)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if strange == "link":
+            place.symlink_to(host.root)
+        else:
+            place.mkdir()
+            place.chmod(0o777)
+        with pytest.raises(DbportsError, match="only root may write to") as error:
+            host.bring("mssql")
+        assert (error.value.code, host.carried, host.commands) == ("not_ours", OLD, [])
+
+    def test_a_check_says_that_a_run_would_wait(self, host: Host) -> None:
+        """What it predicts holds only if the other change is confirmed."""
+        host.bring("mssql", confirm_timeout=30)
+        result = host.bring("mssql", check=True)
+        assert result["changed"] is False
+        assert "another run is not finished" in result["warnings"][0]
+
+    @pytest.mark.parametrize("what", ["journal", "lock"])
+    def test_what_cannot_be_opened_now_is_not_forgotten(
+        self, host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+    ) -> None:
+        """As with too many open files; here a link that leads to itself. The change is undone later."""
+        kill(host, monkeypatch)
+        host.force = "mssql"
+        journal = host.journal()
+        assert journal is not None
+        place = host.at(JOURNAL) if what == "journal" else tmp_path.with_name(f"{tmp_path.name}-lock")
+        aside = place.with_name("aside")
+        place.touch()
+        place.rename(aside)
+        place.symlink_to(place)
+
+        def put_back(_seconds: float) -> None:
+            assert (host.force, host.at(STATE).exists()) == ("mssql", True)
+            aside.replace(place)
+
+        monkeypatch.setattr(runner.time, "sleep", put_back)
+        if what == "lock":
+            monkeypatch.setattr(runner, "LOCK", place)
+        watch(host, journal.token)
+        assert (host.carried, host.left()) == (OLD, [])

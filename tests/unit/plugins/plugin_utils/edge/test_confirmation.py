@@ -11,9 +11,10 @@ import sys
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import ConnectionBase
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import NOT_BACK
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge import confirmation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import change_and_confirm
 
@@ -149,6 +150,28 @@ def test_a_first_call_without_an_answer(timeout: int, said: str) -> None:
     """It is unreachable, as for any module."""
     with pytest.raises(AnsibleConnectionFailure, match=said):
         play(GONE, timeout=timeout)
+
+
+@pytest.mark.parametrize("answer", [AnsibleError("Incorrect sudo password"), {"failed": True, "msg": "No Python."}])
+def test_a_confirmation_that_fails_says_what_the_host_does(answer: Any) -> None:
+    """It is not tried again: that could lock an account, and would end in the same way."""
+    said = r"could not be confirmed \((Incorrect sudo password|No Python)\); the host restores its old rules by itself"
+    with pytest.raises(DbportsError, match=said) as caught:
+        play(CHANGED, answer)
+    assert caught.value.code == "not_confirmed"
+
+
+def test_what_could_not_be_undone_is_told_as_it_is() -> None:
+    with pytest.raises(DbportsError, match=r"^the old state could not be brought back: nft failed") as caught:
+        play(CHANGED, {"failed": True, "msg": f"{NOT_BACK} nft failed."})
+    assert caught.value.code == "would_lock_out"
+
+
+@pytest.mark.parametrize("timeout", [-1, -300, -400, 86401, 10**12])
+def test_a_time_that_is_none_is_refused_before_the_host_is_called(timeout: int) -> None:
+    with pytest.raises(DbportsError, match="0 to 86400 seconds") as caught:
+        play(CHANGED, timeout=timeout)
+    assert (caught.value.path, caught.value.value) == ("confirm_timeout", timeout)
 
 
 def test_a_call_that_hangs_is_given_up_with_all_that_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
