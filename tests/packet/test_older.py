@@ -134,6 +134,47 @@ def test_a_connection_older_than_the_rules(lab: Lab, name: str, first: str, trac
         assert passes(*ends, "1") in ("silence", "ended")
 
 
+READS = """
+import socket, sys
+with socket.create_server(("192.0.2.66", 7000)) as waiting:
+    print("ready", flush=True)
+    peer = waiting.accept()[0]
+peer.shutdown(socket.SHUT_WR)
+sys.stdin.readline()
+peer.settimeout(60)
+while peer.recv(1 << 20):
+    pass
+print("all", flush=True)
+"""
+
+SENDS = """
+import socket
+peer = socket.create_connection(("192.0.2.66", 7000), source_address=("192.0.2.10", 50150))
+peer.recv(1)
+peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 << 20)
+peer.setblocking(False)
+try:
+    while True:
+        peer.send(bytes(1 << 16))
+except BlockingIOError:
+    pass
+"""
+"""Closes at its end, with more to send than the other side's window holds."""
+
+
+def test_what_a_closed_connection_still_has_to_send_arrives(lab: Lab) -> None:
+    """The kernel goes on sending after both sides have closed; nothing but the sockets tells whose connection it is."""
+    server, other = lab.hosts["erp-db"], lab.hosts["intruder"]
+    server.run(["sh", "-c", STRICT])
+    reader = End(other.popen([sys.executable, "-c", READS], stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+    assert reader.answer() == "ready"
+    server.run([sys.executable, "-c", SENDS])
+    assert server.run(["ss", "-Htn", "state", "last-ack"]).stdout
+    apply(server, rules=WIDE)
+    reader.order("read")
+    assert reader.answer() == "all"
+
+
 def test_the_tracking_is_put_right_where_it_took_the_wrong_side_for_the_opener(lab: Lab) -> None:
     """Somebody else's rules began to track in the middle of the connection, when the peer spoke."""
     server = lab.hosts["erp-db"]

@@ -23,8 +23,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 
 Opener = Literal["here", "peer"]
 
-_OPEN = ("ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT")
-"""States in which at least one side may still send data."""
+_OPEN = ("ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT", "LAST_ACK", "CLOSING")
+"""States in which at least one side may still send data, if only what it had to send when it closed."""
 
 NAMED = 8
 """Connections that a sentence names."""

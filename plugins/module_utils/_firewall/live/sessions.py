@@ -36,7 +36,7 @@ _REQUEST, _ACK, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
 _ERROR, _DONE = 2, 3
 _DUMP = 0x300
 _BY_FAMILY, _DESTROY = 20, 21
-_OPEN_SOCKETS = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8
+_OPEN_SOCKETS = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11
 """The states of TCP in which one side may still send, as connections.py has them; not that of a listener."""
 _MAPPED = bytes(10) + b"\xff\xff"
 _NEW, _GET, _DELETE = 0x100, 0x101, 0x102
