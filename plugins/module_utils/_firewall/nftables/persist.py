@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, run
@@ -56,9 +56,12 @@ _COMMAND = re.compile(
 
 _INCLUDE = re.compile(r"""^\s*include\s+["']([^"']+)/\*\.nft["']""", re.MULTILINE)
 _TABLE = re.compile(rf"^\s*(?:add\s+)?table\s+{FAMILY}\s+([\w./]+)", re.MULTILINE)
+_FLUSH = "flush ruleset"
+_QUOTED = r"""("[^"\n]*"|'[^'\n]*')"""
+_COMMENT = re.compile(rf"{_QUOTED}|#[^\n]*")
 
 
-_NOT_LOADED = f'systemd does not run here and none of {", ".join(CONFIGURATIONS)} has an include "<directory>/*.nft"'
+_NOT_LOADED = f'systemd does not run here and none of {", ".join(CONFIGURATIONS)} has a top-level include "<directory>/*.nft"'
 _LOST = "the ruleset is loaded but will not come back after a reboot"
 
 
@@ -203,13 +206,15 @@ class Persistence:
 
         :param nft: the path of nft; None takes the usual one.
         """
-        systemd, included = self._host.has_systemd(), list(self._include_files())
+        systemd = self._host.has_systemd()
+        commands = self._commands() if systemd else ()
+        included = list(self._include_files(commands))
         return BootPlace(
             nft or NFT,
             systemd,
             tuple(path for path, _flushed in included),
             systemd and self._host.is_masked(UNIT),
-            self._commands() if systemd else (),
+            commands,
             tuple((path, tuple(there)) for path, there in included if there),
         )
 
@@ -228,18 +233,29 @@ class Persistence:
             return (None,)
         return tuple(_text_of(re.findall(rf"^{name}=(.+)$", text, re.MULTILINE)) for name in _COMMANDS)
 
-    def _include_files(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield the own file in each directory that is included, and which tables are there by then, after a flush."""
+    def _include_files(self, commands: Sequence[Optional[str]]) -> Iterator[tuple[str, list[str]]]:
+        """Yield the own file in each directory that is included, and which tables are there by then, after a flush.
+
+        Inside a table, where fragments are included, our file would keep the whole configuration from loading; before
+        a flush, or in a configuration that nftables.service does not load, it would be of no use.
+
+        :param commands: see :class:`BootPlace`.
+        """
+        known = bool(commands) and None not in commands
         for configuration in CONFIGURATIONS:
+            if known and not any(f'"{configuration}"' in (command or "") for command in commands):
+                continue
             try:
                 text = self._host.at(configuration).read_text(encoding="utf-8", errors="replace")
             except OSError:
                 continue
+            text = _COMMENT.sub(lambda found: found[1] or "", text)
             for found in _INCLUDE.finditer(text):
                 # nft looks for a relative path in its default include directory, /etc.
                 path = os.path.normpath(f"/etc/{found[1]}" if not found[1].startswith("/") else found[1])
-                if self._host.at(path).is_dir():
-                    _before, flush, there = text[: found.start()].rpartition("flush ruleset")
+                before, after = text[: found.start()], text[found.end() :]
+                if self._host.at(path).is_dir() and not _is_inside(before) and _FLUSH not in after:
+                    _before, flush, there = before.rpartition(_FLUSH)
                     yield f"{path}/{INCLUDED_NAME}", self._tables(there, path) if flush else []
 
     def _tables(self, text: str, directory: str) -> list[str]:
@@ -247,6 +263,12 @@ class Persistence:
         files = [path for path in self._host.at(directory).glob("*.nft") if path.name < INCLUDED_NAME]
         texts = [text, *(path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file())]
         return sorted({name for one in texts for name in _TABLE.findall(one)})
+
+
+def _is_inside(before: str) -> bool:
+    """Tell whether a text without comments ends inside a block."""
+    plain = re.sub(_QUOTED, "", before)
+    return plain.count("{") != plain.count("}")
 
 
 def _text_of(commands: list[str]) -> Optional[str]:

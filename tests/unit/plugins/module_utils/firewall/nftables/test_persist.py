@@ -158,10 +158,18 @@ def test_the_distributions_include(root: Path, configuration: str, include: str,
 
 
 @pytest.mark.parametrize(
-    "text", ["flush ruleset\n", '# include "/etc/nftables.d/*.nft"\n', 'include "/etc/missing/*.nft"\n']
+    "text",
+    [
+        "flush ruleset\n",
+        '# include "/etc/nftables.d/*.nft"\n',
+        'include "/etc/missing/*.nft"\n',
+        'table inet filter {\n  chain input {  # }\n    include "/etc/nftables.d/*.nft"\n  }\n}\n',
+        'include "/etc/nftables.d/*.nft"\nflush ruleset\n',
+    ],
 )
 def test_nothing_would_load_it(root: Path, text: str) -> None:
     """Then nothing is written, and the reason says where it was looked for."""
+    (root / "etc/nftables.d").mkdir()
     (root / "etc/nftables.conf").write_text(text, encoding="utf-8")
     store = Store(root)
     assert store.place().wanted("x") == Kept()
@@ -193,6 +201,10 @@ ExecReload=/sbin/nft 'flush ruleset; include "/etc/sysconfig/nftables.conf";'
 ExecStop=/sbin/nft flush ruleset
 """
 OURS = f'include "{RULESET_FILE}"'
+
+FILTER = "table inet filter {\n}\n"
+INCLUDE = 'include "/etc/nftables.d/*.nft"\n'
+TOGETHER = "/etc/nftables.d/dbports.nft"
 
 
 def drop_in(root: Path, unit: str, more: str = "") -> list[str]:
@@ -236,6 +248,30 @@ def test_the_hosts_own_ruleset_is_loaded_together_with_ours(
 
 
 @pytest.mark.parametrize(
+    ("configuration", "text", "kept"),
+    [
+        ("nftables.conf", f"flush ruleset\n{INCLUDE}# flush ruleset\n", True),
+        ("nftables.conf", f"{INCLUDE}flush ruleset\n", False),
+        ("nftables.conf", f"table inet filter {{\n{INCLUDE}}}\n", False),
+        ("nftables.nft", f"flush ruleset\n{INCLUDE}", False),
+    ],
+)
+def test_only_an_include_that_the_service_reaches_stands_for_the_drop_in(
+    root: Path, configuration: str, text: str, kept: bool
+) -> None:
+    """Neither one inside a table, where it would break the configuration, nor one in a file that is not loaded."""
+    (root / "etc/nftables.d").mkdir()
+    (root / "etc" / configuration).write_text(text, encoding="utf-8")
+    lines = drop_in(root, DEBIAN)
+    assert [line for line in lines if "nftables.conf" in line] == (
+        []
+        if kept
+        else [f"{name}=/usr/sbin/nft 'include \"/etc/nftables.conf\"; {OURS}'" for name in ("ExecStart", "ExecReload")]
+    )
+    assert (TOGETHER in Store(root, Systemctl()).place().wanted("x").paths) is kept
+
+
+@pytest.mark.parametrize(
     ("unit", "more"),
     [
         (DEBIAN.replace("-f", "-I /etc/x -f"), ""),
@@ -250,11 +286,6 @@ def test_a_unit_that_is_not_understood_is_followed(root: Path, unit: str, more: 
         "ExecReload",
         "ExecStopPost",
     ]
-
-
-FILTER = "table inet filter {\n}\n"
-INCLUDE = 'include "/etc/nftables.d/*.nft"\n'
-TOGETHER = "/etc/nftables.d/dbports.nft"
 
 
 @pytest.mark.parametrize(
