@@ -43,6 +43,9 @@ ASIDE_FILE = f"{DIRECTORY}/refused.nft"
 
 CONFIGURATIONS = ("/etc/nftables.conf", "/etc/nftables.nft", "/etc/sysconfig/nftables.conf")
 INCLUDED_NAME = "dbports.nft"
+_USUAL = (f"/etc/nftables.d/{INCLUDED_NAME}", f"/etc/nftables/{INCLUDED_NAME}")
+"""Own files in the directories that distributions have for it, which a configuration may no longer include."""
+
 NFT = "/usr/sbin/nft"
 
 _OTHERS_UNIT = "nftables.service"
@@ -61,7 +64,9 @@ _QUOTED = r"""("[^"\n]*"|'[^'\n]*')"""
 _COMMENT = re.compile(rf"{_QUOTED}|#[^\n]*")
 
 
-_NOT_LOADED = f'systemd does not run here and none of {", ".join(CONFIGURATIONS)} has a top-level include "<directory>/*.nft"'
+_NOT_LOADED = (
+    f'systemd does not run here and none of {", ".join(CONFIGURATIONS)} has a top-level include "<directory>/*.nft"'
+)
 _LOST = "the ruleset is loaded but will not come back after a reboot"
 
 
@@ -75,6 +80,7 @@ class BootPlace(NamedTuple):
     :ivar commands: what nftables.service runs to start, reload and stop, each None where it runs nothing or what is not
         understood; empty where there is no such unit.
     :ivar flushed: those of ``included`` that are loaded after a flush, each with the tables that are there by then.
+    :ivar left: own files in directories that are no longer included.
     """
 
     nft: str
@@ -83,6 +89,7 @@ class BootPlace(NamedTuple):
     masked: bool = False
     commands: tuple[Optional[str], ...] = ()
     flushed: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    left: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """Write it as JSON, for an observation."""
@@ -91,7 +98,7 @@ class BootPlace(NamedTuple):
     @classmethod
     def from_text(cls, text: str) -> BootPlace:
         """Read what :meth:`to_text` wrote."""
-        nft, systemd, included, masked, commands, flushed = json.loads(text)
+        nft, systemd, included, masked, commands, flushed, left = json.loads(text)
         return cls(
             nft,
             systemd,
@@ -99,6 +106,7 @@ class BootPlace(NamedTuple):
             masked,
             tuple(commands),
             tuple((path, tuple(there)) for path, there in flushed),
+            tuple(left),
         )
 
     @property
@@ -186,9 +194,8 @@ class BootPlace(NamedTuple):
     @property
     def own(self) -> OwnFiles:
         """What may be kept here."""
-        return OwnFiles(
-            UNIT, (RULESET_FILE, SCRIPT_FILE, ASIDE_FILE, DROP_IN_FILE, *self.included), self.systemd, self.masked
-        )
+        paths = (RULESET_FILE, SCRIPT_FILE, ASIDE_FILE, DROP_IN_FILE, *self.included, *self.left)
+        return OwnFiles(UNIT, paths, self.systemd, self.masked)
 
 
 class Persistence:
@@ -208,19 +215,25 @@ class Persistence:
         """
         systemd = self._host.has_systemd()
         commands = self._commands() if systemd else ()
-        included = list(self._include_files(commands))
+        found = list(self._include_files(commands))
+        included = tuple(path for path, _there in found)
         return BootPlace(
             nft or NFT,
             systemd,
-            tuple(path for path, _flushed in included),
+            included,
             systemd and self._host.is_masked(UNIT),
             commands,
-            tuple((path, tuple(there)) for path, there in included if there),
+            tuple((path, tuple(there)) for path, there in found if there),
+            tuple(path for path in _USUAL if path not in included and self._is_own(path)),
         )
 
     def current(self) -> Kept:
         """Read what is kept on the host."""
         return self._host.current(self.place().own)
+
+    def _is_own(self, path: str) -> bool:
+        there = self._host.read(path)
+        return there is not None and there.content.startswith(HEADER)
 
     def _commands(self) -> tuple[Optional[str], ...]:
         """Read what nftables.service runs, as texts for nft."""

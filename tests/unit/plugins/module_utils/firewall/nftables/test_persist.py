@@ -157,6 +157,25 @@ def test_the_distributions_include(root: Path, configuration: str, include: str,
     assert tree(root) == before
 
 
+@pytest.mark.parametrize("systemd", [True, False])
+def test_a_directory_that_is_no_longer_included_keeps_nothing_of_ours(root: Path, systemd: bool) -> None:
+    """Included once more, its file would name one that is gone, and the owner's ruleset would not load."""
+    if systemd:
+        with_systemd(root)
+    for directory in ("etc/nftables.d", "etc/nftables"):
+        (root / directory).mkdir()
+    before = tree(root)
+    (root / "etc/nftables.conf").write_text(f"flush ruleset\n{INCLUDE}", encoding="utf-8")
+    store = Store(root, Systemctl())
+    store.write(store.place().wanted("table inet x\n"))
+    assert (root / TOGETHER.lstrip("/")).exists()
+    (root / "etc/nftables.conf").unlink()
+    (root / "etc/nftables/dbports.nft").write_text("table inet theirs\n", encoding="utf-8")
+    store.write(BootPlace.from_text(store.place().to_text()).wanted(None))
+    (root / "etc/nftables/dbports.nft").unlink()
+    assert tree(root) == before
+
+
 @pytest.mark.parametrize(
     "text",
     [
