@@ -75,6 +75,14 @@ def boot_unit(manual: str, command: str, before: str = "", after: Sequence[str] 
     return "\n".join(lines)
 
 
+def is_early(unit: str) -> bool:
+    """Tell from the text of a unit whether sysinit.target, and with it ordinary services and sockets, may wait for it.
+
+    What has the default dependencies comes after that target itself, systemd.service(5).
+    """
+    return "\nDefaultDependencies=no" in unit
+
+
 def drop_in_text(lines: Iterable[str]) -> str:
     """Return the text of a drop-in that adds lines to the service of somebody else."""
     return "\n".join([f"{HEADER}[Unit]", f"RequiresMountsFor={DIRECTORY}", "", "[Service]", *lines, ""])

@@ -20,18 +20,21 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping
     boot_unit,
     drop_in,
     drop_in_text,
+    is_early,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile
 
 UNIT = "dbports-iptables.service"
 SCRIPT_FILE = f"{DIRECTORY}/iptables.sh"
 
-_FOLLOWED = ("netfilter-persistent.service", "iptables.service", "ip6tables.service")
+_DEBIAN = "netfilter-persistent.service"
+_FOLLOWED = (_DEBIAN, "iptables.service", "ip6tables.service")
 _NOT_KEPT = "systemd does not run here: the rules are loaded but will not come back after a reboot"
 
 
-Followed = Sequence[tuple[str, bool]]
-"""The units on a host that take our rules away, and whether each can be reloaded."""
+Followed = Sequence[tuple[str, bool, bool]]
+"""The units on a host that take our rules away, whether each can be reloaded, and whether it starts before ordinary
+services."""
 
 
 def own_files(systemd: bool, masked: bool = False) -> OwnFiles:
@@ -42,7 +45,7 @@ def own_files(systemd: bool, masked: bool = False) -> OwnFiles:
 def followed(host: Host) -> Followed:
     """Look for units of somebody else that take our rules away."""
     texts = [(unit, host.unit_text(unit)) for unit in _FOLLOWED]
-    return [(unit, "\nExecReload=" in text) for unit, text in texts if text is not None]
+    return [(unit, "\nExecReload=" in text, is_early(text)) for unit, text in texts if text is not None]
 
 
 def not_kept(own: OwnFiles) -> Optional[str]:
@@ -56,8 +59,11 @@ def wanted(own: OwnFiles, script: Optional[str], others: Followed) -> Kept:
     """Return what keeps a script, which is to run at boot; None, or no systemd: nothing is kept."""
     if script is None or not_kept(own):
         return Kept()
-    drop_ins = [KeptFile(drop_in(unit), 0o644, _drop_in(reloads)) for unit, reloads in others]
-    unit = boot_unit("iptables(8)", f"/bin/sh {SCRIPT_FILE}", after=_FOLLOWED)
+    drop_ins = [KeptFile(drop_in(unit), 0o644, _drop_in(reloads)) for unit, reloads, _early in others]
+    early = {_DEBIAN: True, **{unit: early for unit, _reloads, early in others}}
+    # Behind one that starts later, such as those of Red Hat, only the drop-in brings ours back.
+    after = tuple(unit for unit in _FOLLOWED if early.get(unit))
+    unit = boot_unit("iptables(8)", f"/bin/sh {SCRIPT_FILE}", before="sysinit.target", after=after)
     return own.unit_kept(unit, KeptFile(SCRIPT_FILE, 0o600, script), *drop_ins)
 
 

@@ -29,6 +29,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping
     boot_unit,
     drop_in,
     drop_in_text,
+    is_early,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile
@@ -81,6 +82,7 @@ class BootPlace(NamedTuple):
         understood; empty where there is no such unit.
     :ivar flushed: those of ``included`` that are loaded after a flush, each with the tables that are there by then.
     :ivar left: own files in directories that are no longer included.
+    :ivar early: whether nftables.service starts before ordinary services.
     """
 
     nft: str
@@ -90,6 +92,7 @@ class BootPlace(NamedTuple):
     commands: tuple[Optional[str], ...] = ()
     flushed: tuple[tuple[str, tuple[str, ...]], ...] = ()
     left: tuple[str, ...] = ()
+    early: bool = False
 
     def to_text(self) -> str:
         """Write it as JSON, for an observation."""
@@ -98,7 +101,7 @@ class BootPlace(NamedTuple):
     @classmethod
     def from_text(cls, text: str) -> BootPlace:
         """Read what :meth:`to_text` wrote."""
-        nft, systemd, included, masked, commands, flushed, left = json.loads(text)
+        nft, systemd, included, masked, commands, flushed, left, early = json.loads(text)
         return cls(
             nft,
             systemd,
@@ -107,6 +110,7 @@ class BootPlace(NamedTuple):
             tuple(commands),
             tuple((path, tuple(there)) for path, there in flushed),
             tuple(left),
+            early,
         )
 
     @property
@@ -160,7 +164,9 @@ class BootPlace(NamedTuple):
             return Kept(tuple(files))
         files.append(KeptFile(SCRIPT_FILE, 0o600, script))
         files += [KeptFile(DROP_IN_FILE, 0o644, self._placed_drop_in())] if self.commands else []
-        return self.own.unit_kept(boot_unit("nft(8)", f"/bin/sh {SCRIPT_FILE}", after=(_OTHERS_UNIT,)), *files)
+        before = "sysinit.target" if self.early else ""
+        unit = boot_unit("nft(8)", f"/bin/sh {SCRIPT_FILE}", before=before, after=(_OTHERS_UNIT,))
+        return self.own.unit_kept(unit, *files)
 
     def _placed_drop_in(self) -> str:
         """Write what makes nftables.service load the script with what it loads itself; it stops as it does."""
@@ -225,6 +231,7 @@ class Persistence:
             commands,
             tuple((path, tuple(there)) for path, there in found if there),
             tuple(path for path in _USUAL if path not in included and self._is_own(path)),
+            systemd and is_early(self._host.unit_text(_OTHERS_UNIT) or ""),
         )
 
     def current(self) -> Kept:

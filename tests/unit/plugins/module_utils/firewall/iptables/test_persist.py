@@ -51,6 +51,35 @@ def test_whatever_loads_rules_of_others_is_followed(tmp_path: Path, unit: str, t
     assert [path.name for path in (tmp_path / "etc").rglob("*")] == ["systemd", "system"]
 
 
+EARLY = DEBIAN.replace("[Service]", "[Unit]\nDefaultDependencies=no\n[Service]")
+
+
+@pytest.mark.parametrize(
+    ("units", "after"),
+    [
+        ({}, ["netfilter-persistent.service"]),
+        ({"netfilter-persistent.service": EARLY}, ["netfilter-persistent.service"]),
+        ({"netfilter-persistent.service": DEBIAN}, []),
+        ({"iptables.service": RED_HAT}, ["netfilter-persistent.service"]),
+        ({"ip6tables.service": EARLY, "netfilter-persistent.service": DEBIAN}, ["ip6tables.service"]),
+    ],
+)
+def test_the_rules_are_there_before_ordinary_services(tmp_path: Path, units: dict[str, str], after: list[str]) -> None:
+    """And follow only what comes before these as well, because nothing can wait for what waits for it."""
+    place = tmp_path / "usr/lib/systemd/system"
+    place.mkdir(parents=True)
+    for name, text in units.items():
+        (place / name).write_text(text, encoding="utf-8")
+    kept = wanted(own_files(systemd=True), "true\n", followed(Host(str(tmp_path))))
+    unit = next(item.content for item in kept.files if item.path.endswith("/dbports-iptables.service"))
+    lines = unit.splitlines()
+    assert "Before=network-pre.target sysinit.target shutdown.target" in lines
+    assert [line for line in lines if line.startswith("After=")] == [f"After={' '.join(after)}" for _any in after]
+    assert {item.path for item in kept.files if item.path.endswith(".conf")} == {
+        f"/etc/systemd/system/{name}.d/dbports.conf" for name in units
+    }
+
+
 def test_others_that_are_not_there_get_nothing(tmp_path: Path) -> None:
     """Neither a unit that is missing nor one that is masked gets a drop-in."""
     masked = tmp_path / "etc/systemd/system/iptables.service"

@@ -343,6 +343,19 @@ def test_rules_in_a_table_of_the_owner_are_included_after_it(
     assert tree(root) == before
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_ordinary_services_wait_for_rules_in_a_table_of_the_owner(root: Path, early: bool) -> None:
+    """Where the owner's own ruleset comes before these services, which it does on Debian and not on Red Hat."""
+    (root / "lib/systemd/system").mkdir(parents=True)
+    unit = f"[Unit]\nDefaultDependencies=no\n{DEBIAN}" if early else RED_HAT
+    (root / "lib/systemd/system/nftables.service").write_text(unit, encoding="utf-8")
+    place = BootPlace.from_text(Store(with_systemd(root), Systemctl()).place().to_text())
+    kept = place.placed("filter", "#!/bin/sh\n", "table inet filter {\n}\n")
+    lines = next(item.content for item in kept.files if item.path == UNIT_FILE).splitlines()
+    assert "After=nftables.service" in lines
+    assert f"Before=network-pre.target {'sysinit.target ' if early else ''}shutdown.target" in lines
+
+
 @pytest.mark.parametrize(
     ("unit", "lines"),
     [
