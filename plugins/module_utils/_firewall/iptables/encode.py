@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Union
 
@@ -13,17 +13,22 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import lines_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.forward import (
     AddressChains,
-    address_condition,
-    fitting,
     rules_of_line,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
-    ECHO,
     LAYOUT,
     OPTIONS,
     REPLY,
     UNTRACKED,
     Layout,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.words import (
+    address_condition,
+    commented,
+    commented_rules,
+    echo_condition,
+    fitting,
+    ports_condition,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     HOST_DIRECTIONS,
@@ -37,7 +42,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing
     REFUSAL,
     PeerSet,
     answered_guards,
-    checked_comment,
     peer_sets,
     peers_by_family,
     refuse_unexpected,
@@ -103,15 +107,15 @@ def _chain(ruleset: Ruleset, direction: Direction, family: int, names: Mapping[P
         if accept.direction == direction:
             for pair in peers_by_family(accept):
                 if pair[0] == family:
-                    yield from _rules(conditions(accept, family), accept.comment, names.get(pair, "ACCEPT"))
+                    yield from commented_rules(conditions(accept, family), accept.comment, names.get(pair, "ACCEPT"))
     for guard in ruleset.guards:
         if guard.direction == direction:
-            yield from _rules(_port_conditions(guard), REFUSAL, "DROP")
+            yield from commented_rules(_port_conditions(guard), REFUSAL, "DROP")
 
 
 def _head(direction: Direction, ruleset: Ruleset) -> str:
     """Write the first rule of a chain, which names the owner of the rules."""
-    owner = f" {_comment(OWNER + ruleset.owner)}" if ruleset.owner else ""
+    owner = f" {commented(OWNER + ruleset.owner)}" if ruleset.owner else ""
     return f"{OPTIONS[direction].interface} lo{owner} -j RETURN"
 
 
@@ -129,33 +133,17 @@ def _answers(ruleset: Ruleset, direction: Direction) -> Iterator[str]:
                 yield f"{condition} {UNTRACKED}"
 
 
-def _rules(texts: Sequence[str], comment: str, target: str) -> Iterator[str]:
-    for number, condition in enumerate(texts):
-        yield f"{condition}{'' if number else f' {_comment(comment)}'} -j {target}"
-
-
-def _comment(text: str) -> str:
-    """Write a comment in the quotes of iptables-restore, in which ours needs no escapes."""
-    return f'-m comment --comment "{checked_comment(text)}"'
-
-
 def conditions(accept: Accept, family: int, side: str = "dport") -> list[str]:
     """Write the conditions of an accept besides its peers, as many as its ports need.
 
     :param side: ``sport`` for answers.
     """
     if accept.protocol == "icmp":
-        return ["-p {} {}".format(*ECHO[family])]
+        return [echo_condition(family)]
     return _port_conditions(accept, side)
 
 
 def _port_conditions(item: Union[Accept, Guard], side: str = "dport") -> list[str]:
     if item.protocol not in ("tcp", "udp"):
         raise DbportsError("only tcp and udp have ports to guard", code="cannot_encode", value=item.protocol)
-    protocol = str(item.protocol)
-    found = []
-    for ports in fitting(item.ports):
-        texts = [str(port).replace("-", ":") for port in ports]
-        match = f"-m multiport --{side}s {','.join(texts)}" if len(texts) > 1 else f"-m {protocol} --{side} {texts[0]}"
-        found.append(f"-p {protocol} {match}")
-    return found
+    return [f"-p {item.protocol} {ports_condition(item.protocol, side, ports)}" for ports in fitting(item.ports)]

@@ -15,13 +15,8 @@ from dataclasses import replace
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, of_family
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import lines_of
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import (
-    conditions,
-)
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.forward import (
-    address_condition,
-    line_conditions,
-)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import conditions
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.forward import line_conditions
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
     Part,
     Rule,
@@ -29,6 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     Tables,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import OPTIONS, PROGRAMS, SIDES
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.words import address_condition
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction, Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing, Node

@@ -22,10 +22,16 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     NOT_OPENING,
     REPLY,
     SIDES,
-    SLOTS,
     Layout,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import checked_comment
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.words import (
+    address_condition,
+    commented_rules,
+    echo_condition,
+    fitting,
+    ports_condition,
+    ports_words,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PROTOCOLS, PortRange, merge_ports
 
 _Ranges = tuple[AddressRange, ...]
@@ -64,12 +70,6 @@ class AddressChains:
         return self._names.setdefault((side, ranges, target), f"{self._prefix}{len(self._names) + 1}")
 
 
-def address_condition(side: str, addresses: AddressRange) -> str:
-    """Write the condition on the ``source`` or the ``target`` of a packet."""
-    text = str(addresses)
-    return f"-m iprange {SIDES[side].other} {text}" if "-" in text else f"{SIDES[side].network} {text}"
-
-
 def rules_of_line(line: Line, family: int, chains: AddressChains) -> Iterator[str]:
     """Write a rule of the chain, as many as its ports need; those after the first have no comment.
 
@@ -82,17 +82,16 @@ def rules_of_line(line: Line, family: int, chains: AddressChains) -> Iterator[st
             addresses.append(address_condition(side, ranges[0]))
         elif ranges:
             target = chains.leading(side, ranges, target)
-    comment = f' -m comment --comment "{checked_comment(line.comment)}"'
-    for number, condition in enumerate(line_conditions(line, family)):
-        yield " ".join([*addresses, condition]) + f"{'' if number else comment} -j {target}"
+    conditions = (" ".join([*addresses, condition]) for condition in line_conditions(line, family))
+    return commented_rules(conditions, line.comment, target)
 
 
 def line_conditions(line: Line, family: int) -> list[str]:
     """Write the conditions of a rule besides its addresses, as many as its ports need."""
     if line.protocol == "icmp":
-        return ["-p {} {}".format(*ECHO[family])]
+        return [echo_condition(family)]
     if line.published:
-        return [f"-p {line.protocol} {_DNAT} {_words([port])}" for port in line.ports]
+        return [f"-p {line.protocol} {_DNAT} {ports_words([port])}" for port in line.ports]
     told = {"": "", "direction": f" {REPLY}", "flags": f" -m tcp {NOT_OPENING}"}[line.told]
     return [
         f"-p {line.protocol}{_ports(line.protocol, 'sport', sources)}{_ports(line.protocol, 'dport', ports)}{told}"
@@ -101,27 +100,7 @@ def line_conditions(line: Line, family: int) -> list[str]:
 
 
 def _ports(protocol: str, side: str, ports: Sequence[PortRange]) -> str:
-    if not ports:
-        return ""
-    return f" -m multiport --{side}s {_words(ports)}" if len(ports) > 1 else f" -m {protocol} --{side} {_words(ports)}"
-
-
-def _words(ports: Sequence[PortRange]) -> str:
-    return ",".join(str(port).replace("-", ":") for port in ports)
-
-
-def fitting(ports: Sequence[PortRange]) -> list[list[PortRange]]:
-    """Cut ports into lists that one ``multiport`` takes."""
-    found: list[list[PortRange]] = []
-    left = 0
-    for port in ports:
-        slots = 1 if port.first == port.last else 2
-        if slots > left:
-            found.append([])
-            left = SLOTS
-        found[-1].append(port)
-        left -= slots
-    return found
+    return f" {ports_condition(protocol, side, ports)}" if ports else ""
 
 
 def read_lines(table: Table, layout: Layout, family: int) -> list[Line]:
