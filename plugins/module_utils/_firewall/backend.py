@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Optional, Protocol, runtime_checkable
 
@@ -146,7 +146,7 @@ BACKENDS: tuple[Known, ...] = (
 
 def backends_of_host(name: str = "auto") -> tuple[Backend, ...]:
     """Return the firewalls that may govern this host or carry rules of ours, and the one that is asked for."""
-    saved = lru_cache(maxsize=1)(saved_rules)
+    saved = cache(saved_rules)
     return tuple(
         known.load() for known in BACKENDS if known.name == name or (known.may_be_here() and not known.idle(saved))
     )

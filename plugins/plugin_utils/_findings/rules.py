@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, merge_addresses
@@ -79,7 +80,6 @@ class RulesInForce:
         self._wanted = wanted_ruleset(port_set, owner)
         self.ruleset = state.carried.ruleset() if state and state.carried else self._wanted
         self._evaluator = Evaluator(self.ruleset, self._wanted)
-        self._planned = Evaluator(self._wanted, self._wanted)
 
     @property
     def readable(self) -> bool:
@@ -106,7 +106,7 @@ class RulesInForce:
         foreign = self._foreign(flow, addresses)
         if foreign:
             return foreign
-        if edited and found.verdict != "open":  # what somebody wrote between the rules may accept and drop anything
+        if edited and found.verdict != "open":  # what was written between the rules may accept and drop anything
             return Outcome("maybe", f"the rules were edited by hand ({edited[0]})")
         return Outcome(found.verdict, found.rule)
 
@@ -118,6 +118,11 @@ class RulesInForce:
         """Return whom the own rules let through to the targets of a rule beside those whom the plan lets through."""
         flow = _forwarded(item)
         return self._evaluator.strangers(flow, self._planned.strangers(flow, ())) if self.readable else ()
+
+    @cached_property
+    def _planned(self) -> Evaluator:
+        """What decides by the wanted rules; only for what passes through this host."""
+        return Evaluator(self._wanted, self._wanted)
 
     def ends(self, port: int, remote: AddressRange) -> bool:
         """Tell whether the own rules surely drop what a remote sends on a connection to a TCP port of this host.

@@ -166,11 +166,12 @@ class Nftables:
         boot, place = BootPlace.from_text(observed[BOOT]), self._place(read_listing(observed[LISTING]))
         text = placed_text(wanted, place) if place else encode(wanted)
         keep = persist and bool(wanted)
-        kept, not_kept = boot.wanted(text if keep else None), boot.reason
         if place:
             not_kept = boot.placed_reason(place.table)
             again = script([place.table], text, boot.together(place.table), ASIDE_FILE)
             kept = boot.placed(place.table, again, standing_text(place, text)) if keep else Kept()
+        else:
+            kept, not_kept = boot.wanted(text if keep else None), boot.reason
         return Script(
             load=(_run(script(tables, text)),) if observed[PROGRAM] else (),
             keep=boot.own.keep_steps(kept_from_text(observed[KEPT]), kept),
