@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 from lab import Lab
 from routed import behind
 
-STAND_INS = TESTS / "lab" / "stand_ins.py"
+from playbooks import STAND_INS, changed_by, run_on_lab, said_by
+
 CLIENT, OTHER, OUTSIDE = "192.0.2.21", "192.0.2.66", "192.0.2.1"
 SERVER, INSIDE = "198.51.100.10", "198.51.100.1"
 CONNECT = f"import socket; socket.create_connection(('{SERVER}', 1433), 3).close()"
@@ -68,23 +68,8 @@ class Site:
 
     def run(self, playbook: str, *arguments: str, ok: bool = True) -> tuple[str, int]:
         """Run a playbook of the collection; return what it said in one line, and how much changed on the router."""
-        environ = {**self.lab.environ, "ANSIBLE_HOME": str(self.place / "home"), "ANSIBLE_NOCOLOR": "1"}
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                *("-i", "inventory.yml", f"dbports.firewall.{playbook}", *arguments),
-            ],
-            cwd=self.place,
-            env={**environ, "COLUMNS": "1000"},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        said = " ".join((done.stdout + done.stderr).split())
-        assert (done.returncode == 0) is ok, said
-        changed = re.search(r"fw-1 +: .*?changed=(\d+)", said)
-        return said, int(changed[1]) if changed else 0
+        done = run_on_lab(self.lab, self.place, playbook, *arguments)
+        return said_by(done, ok=ok), changed_by(done).get("fw-1", 0)
 
     def codes(self) -> dict[str, bool]:
         """Return what verify found wrong on the router, with whether it is new since the last apply."""
@@ -116,7 +101,7 @@ def test_a_router_from_plan_to_removal(site: Site) -> None:
     assert f"fw-1 {WAY} ok" in said
     assert site.codes() == {}
 
-    # A chain of somebody else that drops, a rule in the own one, and a kernel that does not forward.
+    # A foreign chain that drops, a rule in the own one, and a kernel that does not forward.
     site.router.run(["nft", "-f", "-"], input=FOREIGN)
     site.router.run(["nft", "insert", "rule", "inet", "dbports", "forwarded", "ip", "saddr", OTHER, "accept"])
     site.router.run(["sh", "-c", "for i in /proc/sys/net/ipv4/conf/*/forwarding; do echo 0 >$i; done"])

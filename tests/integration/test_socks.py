@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,8 +17,9 @@ sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 from lab import Lab
 from socks_scene import Client, Scene, inventory
 
+from playbooks import STAND_INS, changed_by, run_on_lab, said_by
+
 CONF = "/etc/danted.conf"
-STAND_INS = TESTS / "lab" / "stand_ins.py"
 SAYS_LOST = "do not pass socks socks-1"
 
 
@@ -41,25 +41,10 @@ class Site:
             yaml.safe_dump({"all": {"hosts": data["hosts"], "vars": {**data["vars"], **common}}}), encoding="utf-8"
         )
 
-    def run(self, playbook: str, *arguments: str, ok: bool = True) -> tuple[str, int]:
+    def run(self, playbook: str, *arguments: str) -> tuple[str, int]:
         """Run a playbook, of the collection or a file; returns what it said, and how much changed on the SOCKS host."""
-        environ = {**self.lab.environ, "ANSIBLE_HOME": str(self.place / "home"), "ANSIBLE_NOCOLOR": "1"}
-        name = playbook if playbook.endswith(".yml") else f"dbports.firewall.{playbook}"
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
-        done = subprocess.run(
-            [program, "-i", "inventory.yml", name, *arguments],
-            cwd=self.place,
-            env={**environ, "COLUMNS": "1000"},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        said = " ".join((done.stdout + done.stderr).split())
-        assert (done.returncode == 0) is ok, said
-        changed = re.search(r"bastion +: .*?changed=(\d+)", said)
-        assert changed
-        return said, int(changed.group(1))
+        done = run_on_lab(self.lab, self.place, playbook, *arguments)
+        return said_by(done), changed_by(done)["bastion"]
 
     def forget_the_gateway(self) -> None:
         """Take it out of the inventory, and write a play with the role that takes away what it left."""

@@ -57,22 +57,7 @@ class Site:
             }
         }
         (self.place / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
-        environ = {
-            **self.lab.environ,
-            "ANSIBLE_HOME": str(self.place / "home"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_FORKS": "4",
-        }
-        command = [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            "-i",
-            "inventory.yml",
-            f"dbports.firewall.{playbook}",
-            *arguments,
-        ]
-        return subprocess.run(
-            command, cwd=self.place, env=environ, capture_output=True, text=True, timeout=600, check=False
-        )
+        return run_on_lab(self.lab, self.place, playbook, *arguments)
 
     def ok(self, playbook: str, *arguments: str) -> dict[str, int]:
         """Run a playbook that must succeed; return how much changed on each host."""
@@ -90,9 +75,34 @@ class Site:
         return self.lab.hosts[host].run(["nft", "list", "ruleset"]).stdout
 
 
+def run_on_lab(lab: Lab, place: Path, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a playbook on the inventory.yml of a directory.
+
+    :param playbook: the name of one of the collection's, or a file of the directory that ends in ``.yml``.
+    """
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    name = playbook if playbook.endswith(".yml") else f"dbports.firewall.{playbook}"
+    environ = {
+        **lab.environ,
+        "ANSIBLE_HOME": str(place / "home"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_FORKS": "4",
+        "COLUMNS": "1000",  # messages are not folded
+    }
+    command = [program, "-i", "inventory.yml", name, *arguments]
+    return subprocess.run(command, cwd=place, env=environ, capture_output=True, text=True, timeout=600, check=False)
+
+
+def said_by(done: subprocess.CompletedProcess[str], *, ok: bool = True) -> str:
+    """Return what a run that must succeed, or must fail, said, in one line."""
+    said = " ".join((done.stdout + done.stderr).split())
+    assert (done.returncode == 0) is ok, said
+    return said
+
+
 def changed_by(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     """Return how much a run changed on each host."""
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +: .*changed=(\d+)", done.stdout, re.MULTILINE)}
+    return {name: int(count) for name, count in re.findall(r"^([\w-]+) +: .*changed=(\d+)", done.stdout, re.MULTILINE)}
 
 
 @contextmanager
