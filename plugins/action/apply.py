@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import CUT_LIVE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import holds_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import RULES_OPTIONS, HostAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import (
     refuse_conflicts,
     refuse_delegation,
@@ -27,33 +25,22 @@ class ActionModule(HostAction):
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         **PLAN_OPTIONS,
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "allow_shrink": {"type": "bool", "default": False},
-        "cut_live": {"type": "str", "choices": list(CUT_LIVE), "default": "warn"},
-        "former_name": {"type": "str"},
+        **RULES_OPTIONS,
         "allow_empty_plan": {"type": "bool", "default": False},
-        "accept_conflicts": {"type": "list", "elements": "str", "default": []},
-        "persist": {"type": "bool", "default": True},
-        "confirm_timeout": {"type": "int", "default": 30},
-        "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
-        "chains": {"type": "list", "elements": "str", "default": []},
     }
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
         host = task_vars["inventory_hostname"]
-        common = {"former_name": args["former_name"] or "", "owner": host, "backend": args["backend"]}
-        common["confirm_timeout"] = args["confirm_timeout"]
         if args["state"] == "absent":
-            return self.call_ruleset({**common, "state": "absent"}, task_vars)
+            return self.remove_rules(args, task_vars, owner=host)
         plan = self.plan(args, task_vars)
         refuse_conflicts(plan.index.conflicts, args["accept_conflicts"])
         if not args["allow_empty_plan"]:
             refuse_empty_plan(plan.index)
-        more = {**common, **{key: args[key] for key in ("allow_shrink", "cut_live", "persist", "chains")}}
         port_set = plan.host(host)
-        result = self.apply_port_set(port_set, more, task_vars)
+        result = self.apply_port_set(port_set, args, task_vars, owner=host)
         result["plan_id"] = plan.plan_id
         directory = self.directory(args) if args["plan_dir"] else None
         if directory and holds_plan(directory, plan.plan_id) and not (result.get("failed") or self._task.check_mode):

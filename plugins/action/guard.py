@@ -8,11 +8,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import CUT_LIVE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import POLICIES
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import RULES_OPTIONS, HostAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_conflicts, refuse_delegation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.one_host import OneHost
@@ -30,15 +28,7 @@ class ActionModule(HostAction):
         "engines": {"type": "dict"},
         "policy": {"type": "str", "choices": list(POLICIES), "default": "guard"},
         "filter_outbound": {"type": "bool", "default": False},
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "allow_shrink": {"type": "bool", "default": False},
-        "cut_live": {"type": "str", "choices": list(CUT_LIVE), "default": "warn"},
-        "former_name": {"type": "str"},
-        "accept_conflicts": {"type": "list", "elements": "str", "default": []},
-        "persist": {"type": "bool", "default": True},
-        "confirm_timeout": {"type": "int", "default": 30},
-        "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
-        "chains": {"type": "list", "elements": "str", "default": []},
+        **RULES_OPTIONS,
         "timeout": {"type": "float", "default": 2.0},
         "fail_on": {"type": "list", "elements": "str", "default": ["fail"]},
     }
@@ -48,16 +38,13 @@ class ActionModule(HostAction):
         refuse_delegation(self._task, task_vars)
         host = task_vars["inventory_hostname"]
         owner = f"{host} (role guard)"
-        common = {"owner": owner, "former_name": args["former_name"] or "", "backend": args["backend"]}
-        common["confirm_timeout"] = args["confirm_timeout"]
         if args["state"] == "absent":
-            return self.call_ruleset({**common, "state": "absent"}, task_vars)
+            return self.remove_rules(args, task_vars, owner=owner)
         plan = _plan(host, args, AnsibleInventory(task_vars["hostvars"]))
         refuse_conflicts(plan.conflicts, args["accept_conflicts"])
         for warning in plan.hosts[host].warnings:
             self.warn(sentence(warning))
-        more = {**common, **{key: args[key] for key in ("allow_shrink", "cut_live", "persist", "chains")}}
-        result = self.apply_port_set(plan.hosts[host], more, task_vars)
+        result = self.apply_port_set(plan.hosts[host], args, task_vars, owner=owner)
         if result.get("failed") or self._task.check_mode:
             return result
         verdicts = self.verdicts(plan.hosts[host], args["timeout"], task_vars, backend=args["backend"], owner=owner)

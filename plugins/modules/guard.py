@@ -52,13 +52,6 @@ options:
     description: Allow the host to lose a guarded port, or more than half of the addresses allowed on one.
     type: bool
     default: false
-  cut_live:
-    description:
-      - What to do when the new rules would cut established connections, see
-        O(dbports.firewall.ruleset#module:cut_live).
-    type: str
-    choices: [allow, warn, refuse]
-    default: warn
   former_name:
     description:
       - The owner whose rules are taken over, as the refusal names it. Set it to the name of the host to take over the
@@ -66,30 +59,6 @@ options:
     type: str
   accept_conflicts:
     description: The conflicts to accept, by the names that the refusal prints, such as V(db-1 tcp/5002).
-    type: list
-    elements: str
-    default: []
-  persist:
-    description: Whether the ruleset survives a reboot.
-    type: bool
-    default: true
-  confirm_timeout:
-    description:
-      - A change is kept only if Ansible reaches the host over a new connection afterwards. Before the change, the host
-        arms a rollback; after so many seconds without a confirmation, and after a restart in between, it restores its
-        old rules by itself, whatever has become of the connection, of Ansible or of the controller.
-      - V(0) turns this off.
-    type: int
-    default: 30
-  backend:
-    description: The firewall that carries the rules, see O(dbports.firewall.ruleset#module:backend).
-    type: str
-    choices: [auto, firewalld, ufw, nftables, iptables]
-    default: auto
-  chains:
-    description:
-      - Base chains of the host's own nftables table that are to call the rules, see
-        O(dbports.firewall.ruleset#module:chains).
     type: list
     elements: str
     default: []
@@ -103,7 +72,7 @@ options:
     type: list
     elements: str
     default: [fail]
-extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action]
+extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.host_rules]
 attributes:
   check_mode:
     support: full

@@ -54,6 +54,11 @@ options:
         just been started opens its ports later.
     type: float
     default: 2
+  backend:
+    description: The firewall that carries the rules, see O(dbports.firewall.ruleset#module:backend).
+    type: str
+    choices: [auto, firewalld, ufw, nftables, iptables]
+    default: auto
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action, dbports.firewall.plan_source]
 attributes:
   check_mode:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "plugins"
+SUBOPTIONS = {"options", "suboptions"}
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
 
 
@@ -33,13 +35,15 @@ def documentation(kind: str, name: str) -> dict[str, Any]:
     raise AssertionError(f"{kind}/{name} has no DOCUMENTATION")
 
 
-def whole(name: str) -> dict[str, Any]:
-    """Return a module's attributes with those of its fragments."""
+def whole(name: str, part: str = "attributes") -> dict[str, Any]:
+    """Return a module's attributes or options with those of its fragments, merged as ansible-doc does it."""
     own = documentation("modules", name)
+    fragments = [fragment.rpartition(".")[2] for fragment in own["extends_documentation_fragment"]]
     found: dict[str, Any] = {}
-    for fragment in own["extends_documentation_fragment"]:
-        found.update(documentation("doc_fragments", fragment.rpartition(".")[2]).get("attributes", {}))
-    return {**found, **own.get("attributes", {})}
+    for page in [*(documentation("doc_fragments", fragment) for fragment in fragments), own]:
+        for key, item in page.get(part, {}).items():
+            found[key] = {**found.get(key, {}), **item}
+    return found
 
 
 def role_entries(role: str) -> dict[str, Any]:
@@ -83,6 +87,27 @@ def test_the_action_group_is_documented_where_it_applies() -> None:
 
 def test_modules_say_whether_they_have_an_action_plugin() -> None:
     assert [name for name in names("modules") if "action" in whole(name)] == names("action")
+
+
+@pytest.mark.parametrize("name", names("action"))
+def test_actions_take_what_is_documented(name: str) -> None:
+    """Ansible compares only modules with their documentation."""
+    module = import_module(f"ansible_collections.dbports.firewall.plugins.action.{name}")
+    said = whole(name, "options")
+    assert shapes(said) == shapes(module.ActionModule.ARGUMENTS)
+
+
+def shapes(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what documentation and an argument spec both say of options."""
+    return {
+        name: {
+            "type": item.get("type", "str"),
+            "default": item.get("default"),
+            **{key: item[key] for key in ("choices", "elements", "required") if item.get(key)},
+            **({"options": shapes(item.get("suboptions") or item["options"])} if set(item) & SUBOPTIONS else {}),
+        }
+        for name, item in options.items()
+    }
 
 
 def test_the_role_plan_says_in_which_order_its_variables_matter() -> None:

@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import CUT_LIVE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import change_and_confirm
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import OBSERVATION_MODULE, call_module
@@ -41,6 +43,19 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.cut import Asked, CutConnection, cut_lines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import returned
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report import problem_lines
+
+RULES_OPTIONS: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "allow_shrink": {"type": "bool", "default": False},
+    "cut_live": {"type": "str", "choices": list(CUT_LIVE), "default": "warn"},
+    "former_name": {"type": "str"},
+    "accept_conflicts": {"type": "list", "elements": "str", "default": []},
+    "persist": {"type": "bool", "default": True},
+    "confirm_timeout": {"type": "int", "default": 30},
+    "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
+    "chains": {"type": "list", "elements": "str", "default": []},
+}
+"""What the actions that write a host's rules take."""
 
 
 class Verdicts(NamedTuple):
@@ -71,14 +86,21 @@ class Verdicts(NamedTuple):
 class HostAction(DbportsAction):
     """An action that calls the modules of one host."""
 
-    def apply_port_set(self, port_set: PortSet, more: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Give the host the ruleset of its port set.
+    def apply_port_set(
+        self, port_set: PortSet, args: dict[str, Any], task_vars: dict[str, Any], *, owner: str
+    ) -> dict[str, Any]:
+        """Give the host the ruleset of its port set, as ``RULES_OPTIONS`` say.
 
-        :param more: further arguments of the ruleset module; they win.
+        :param owner: whose rules they are.
         """
-        return self.call_ruleset({**ruleset_arguments(port_set), **more}, task_vars)
+        more = {key: args[key] for key in ("allow_shrink", "cut_live", "persist", "chains")}
+        return self._call_ruleset({**ruleset_arguments(port_set), **_common(args, owner), **more}, task_vars)
 
-    def call_ruleset(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def remove_rules(self, args: dict[str, Any], task_vars: dict[str, Any], *, owner: str) -> dict[str, Any]:
+        """Remove what was written to the host for an owner."""
+        return self._call_ruleset({**_common(args, owner), "state": "absent"}, task_vars)
+
+    def _call_ruleset(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Call the module that writes rulesets; a change is kept only if the host answers over a new connection."""
 
         def call(more: dict[str, Any]) -> dict[str, Any]:
@@ -177,3 +199,13 @@ class HostAction(DbportsAction):
 
     def _collect(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         return call_module(self, OBSERVATION_MODULE, arguments, task_vars)
+
+
+def _common(args: dict[str, Any], owner: str) -> dict[str, Any]:
+    """Return what the ruleset module is told whether rules are written or removed."""
+    return {
+        "owner": owner,
+        "former_name": args["former_name"] or "",
+        "backend": args["backend"],
+        "confirm_timeout": args["confirm_timeout"],
+    }

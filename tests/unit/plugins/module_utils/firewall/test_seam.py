@@ -49,10 +49,10 @@ REGISTERED = re.compile(
 
 
 def code_of(path: Path) -> str:
-    """Return a file's text; a module's documentation for users may name what it likes."""
+    """Return a file's text; what it documents for users may name what it likes."""
     text = path.read_text(encoding="utf-8")
-    if path.parent.name == "modules":
-        text = re.sub(r'^(DOCUMENTATION|EXAMPLES|RETURN) = r""".*?^"""$', "", text, flags=re.MULTILINE | re.DOTALL)
+    if path.parent.name in ("modules", "doc_fragments"):
+        text = re.sub(r'^ *(DOCUMENTATION|EXAMPLES|RETURN) = r""".*?^"""$', "", text, flags=re.MULTILINE | re.DOTALL)
     return text
 
 
