@@ -8,8 +8,9 @@ service. nftables.service flushes every table when it is started, reloaded or st
 and configurations), so a drop-in makes each of its commands load the own table in the same transaction. A configuration
 that includes a directory gets a file there, and does the same also when it is loaded by hand.
 
-Rules in a table of somebody else cannot be there without it: they come with each command that loads the host's ruleset,
-in one transaction, and not where that is refused. A configuration that flushes includes them, too.
+Rules in a foreign table need that table. So each command that loads the host's own ruleset loads them in the same
+transaction; where nft refuses that, it loads the ruleset without them. A configuration that flushes and then includes a
+directory gets a file there as well.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 UNIT = "dbports-firewall.service"
 RULESET_FILE = f"{DIRECTORY}/ruleset.nft"
 SCRIPT_FILE = f"{DIRECTORY}/ruleset.sh"
-"""What loads rules into a table of somebody else: a script, because it has to look what is there."""
+"""What loads rules into a foreign table: a script, because it has to look up what is there."""
 
 ASIDE_FILE = f"{DIRECTORY}/refused.nft"
-"""Where the included file is in the moment in which the host's own ruleset is tried without it."""
+"""Where the included file is kept while the host's own ruleset is loaded without it."""
 
 CONFIGURATIONS = ("/etc/nftables.conf", "/etc/nftables.nft", "/etc/sysconfig/nftables.conf")
 INCLUDED_NAME = "dbports.nft"
@@ -123,10 +124,7 @@ class BootPlace(NamedTuple):
         return f"{_NOT_LOADED}: {_LOST}"
 
     def wanted(self, text: Optional[str]) -> Kept:
-        """Return what keeps ``text``, what nft is to load at boot; None: nothing is kept.
-
-        Where nothing would load it that is nothing: see :attr:`reason`.
-        """
+        """Return what makes nft load ``text`` at boot; nothing for None, and where :attr:`reason` says why not."""
         if text is None or self.reason:
             return Kept()
         content = HEADER + text
@@ -138,23 +136,23 @@ class BootPlace(NamedTuple):
         return self.own.unit_kept(boot_unit("nft(8)", f"{self.nft} -f {RULESET_FILE}", before="sysinit.target"), *files)
 
     def together(self, table: str) -> str:
-        """Return the own file through which the host's ruleset includes rules in this table; else nothing.
+        """Return the own file that the host's ruleset includes and that can hold rules in this table; else nothing.
 
-        It is loaded after a flush, so that nothing of ours is there, and after the table with all that its owner says.
+        Such a file is loaded after a flush, which leaves nothing of ours, and after the table with its owner's rules.
         """
         return next((path for path, there in self.flushed if table in there), "")
 
     def placed_reason(self, table: str) -> Optional[str]:
-        """Say why nothing can be kept on this host of rules in this table of somebody else; None when it can."""
+        """Say why rules in this foreign table cannot be kept on this host; None when they can."""
         if self.systemd:
             return self.reason
         return None if self.together(table) else f"{_NOT_LOADED} after a flush and table {FAMILY} {table}: {_LOST}"
 
     def placed(self, table: str, script: str, text: str) -> Kept:
-        """Return what keeps rules in a table of somebody else; nothing where :meth:`placed_reason` says why.
+        """Return what keeps rules in a foreign table; nothing where :meth:`placed_reason` says why not.
 
-        :param script: what puts them there, whatever there is, together with a text of the host's owner if it gets one.
-        :param text: the same for the file that is included.
+        :param script: puts the rules there, whatever state they are in; given a text of the host's owner, with that.
+        :param text: the rules for the file that the host's ruleset includes.
         """
         if self.placed_reason(table):
             return Kept()
@@ -169,7 +167,7 @@ class BootPlace(NamedTuple):
         return self.own.unit_kept(unit, *files)
 
     def _placed_drop_in(self) -> str:
-        """Write what makes nftables.service load the script with what it loads itself; it stops as it does."""
+        """Write what makes nftables.service start and reload by the script, which loads its text as well."""
         if None in self.commands:
             return self._follow(f"-/bin/sh {SCRIPT_FILE}")
         lines = []
@@ -179,14 +177,14 @@ class BootPlace(NamedTuple):
 
     @staticmethod
     def _follow(command: str) -> str:
-        """Write what runs a command after those of nftables.service."""
+        """Write what runs a command after each command of nftables.service."""
         lines = [f"{moment}={command}" for moment in ("ExecStartPost", "ExecReload", "ExecStopPost")]
         return drop_in_text(lines)
 
     def _drop_in(self) -> str:
-        """Write what makes nftables.service load the own table with whatever it does, in the same transaction.
+        """Write what makes every command of nftables.service load the own table too, in the same transaction.
 
-        Where its commands are not understood the own table follows them.
+        Where a command is not understood, the own table is loaded after it.
         """
         if None in self.commands:
             return self._follow(f"-{self.nft} -f {RULESET_FILE}")
@@ -254,7 +252,7 @@ class Persistence:
         return tuple(_text_of(re.findall(rf"^{name}=(.+)$", text, re.MULTILINE)) for name in _COMMANDS)
 
     def _include_files(self, commands: Sequence[Optional[str]]) -> Iterator[tuple[str, list[str]]]:
-        """Yield the own file in each directory that is included, and which tables are there by then, after a flush.
+        """Yield the own file in each directory that is included, and the tables that are there then, after a flush.
 
         Inside a table, where fragments are included, our file would keep the whole configuration from loading; before
         a flush, or in a configuration that nftables.service does not load, it would be of no use.
@@ -279,7 +277,7 @@ class Persistence:
                     yield f"{path}/{INCLUDED_NAME}", self._tables(there, path) if flush else []
 
     def _tables(self, text: str, directory: str) -> list[str]:
-        """Return the tables in a text and in the files of others that are loaded before the own one."""
+        """Return the tables in a text and in the foreign files that are loaded before the own one."""
         files = [path for path in self._host.at(directory).glob("*.nft") if path.name < INCLUDED_NAME]
         texts = [text, *(path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file())]
         return sorted({name for one in texts for name in _TABLE.findall(one)})

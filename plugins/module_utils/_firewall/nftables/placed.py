@@ -1,11 +1,11 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Own chains in a table of somebody else, called by the first rule of a base chain that the user names.
+"""Own chains in a foreign table, called by the first rule of a base chain that the user names.
 
-An accept in the own table does not overrule a chain of somebody else that drops by policy; one in that chain does. The
-own chains and sets are those of the own table with a prefix. What is not their business returns to the rules of the
-owner: loopback, answers to the host's own connections, and those to connections that the targets of a router open.
+An accept in the own table does not overrule a foreign chain that drops by policy; an accept in that chain does. The own
+chains and sets are those of the own table with a prefix. What is not theirs to decide returns to the owner's rules:
+loopback, answers to the host's own connections, and answers to connections that the targets of a router open.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     Node,
     fields,
     items,
+    rule_text,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
     CHAINS,
@@ -33,7 +34,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
 
 PREFIX = f"{TABLE}_"
-"""Begins the names of own chains and sets in a table of somebody else."""
+"""Begins the names of own chains and sets in a foreign table."""
 
 PATH = "chains"
 _WANTED = "and only those of the type filter at the hooks input, output and forward can be named"
@@ -41,17 +42,17 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _END = "DBPORTS_END"
 _OWN = {chain.name: direction for direction, chain in CHAINS.items()}
 
-_TOLD = re.compile(r"\b(?:ct direction reply|ct state untracked|tcp flags rst,ack) ")
-"""What tells answers, in the text of a rule."""
+_TOLD = re.compile(r"\b(?:ct direction reply|tcp flags) ")
+"""What tells answers, in the text of a rule that is counted."""
 
 _SCRIPT = r"""# Written by the Ansible collection dbports.firewall; changes are lost.
-# sh THIS brings the rules below into force, sh THIS -c only asks whether they would be. sh THIS TEXT loads a TEXT of
-# somebody else, too, in one transaction; where that is refused, the TEXT as if these rules were not there.
+# sh THIS loads the rules below, and sh THIS -c only checks them. sh THIS TEXT loads a TEXT of the host's owner as well,
+# in one transaction; where nft refuses that, it loads the TEXT as if these rules were not there.
 set -eu
 PATH=/usr/sbin:/sbin:/usr/bin:/bin
 export PATH LC_ALL=C.UTF-8
 
-# taken TABLE: print what takes the own rules, chains and sets out of a table of somebody else.
+# taken TABLE: print what takes the own rules, chains and sets out of a foreign table.
 taken() {
   there=$(nft -a -t list table inet "$1" 2>/dev/null) || return 0
   printf '%s\n' "$there" | sed -n -e '/^[[:space:]]*chain /{s/^[[:space:]]*chain \([^ ]*\) .*/\1/;h;}' \
@@ -83,7 +84,7 @@ esac
 
 
 class Place(NamedTuple):
-    """A table of somebody else, and the base chain in it that calls the own one, by direction.
+    """A foreign table, and the base chain in it that calls the own one, by direction.
 
     :ivar hooks: how these chains are declared, without their policy.
     """
@@ -156,7 +157,7 @@ def read_place(listing: Listing, chains: Sequence[str]) -> Optional[Place]:
 
 
 def _direction(chain: Optional[Mapping[str, Node]]) -> Optional[Direction]:
-    """Return for which rules a chain can be named; None: for none."""
+    """Return the direction of the rules that a chain can call; None for a chain that cannot be named."""
     if chain is None or chain.get("type") != "filter":
         return None
     return next((direction for direction, own in CHAINS.items() if own.hook == chain.get("hook")), None)
@@ -181,7 +182,7 @@ def _suggestion(listing: Listing) -> str:
 
 
 def found_places(listing: Listing) -> list[Place]:
-    """Return the tables of others that have own chains, and which base chains call these."""
+    """Return the foreign tables that have own chains, and which base chains call these."""
     found = []
     for table in sorted({table for table, name in _own_chains(listing) if table != TABLE}):
         calls = {_called(body): str(body.get("chain")) for body in _rules(listing, table) if _called(body)}
@@ -190,7 +191,7 @@ def found_places(listing: Listing) -> list[Place]:
 
 
 def as_own_table(listing: Listing, place: Place) -> Listing:
-    """Return own chains and sets in a table of somebody else as if they were the own table."""
+    """Return own chains and sets in a foreign table as if they were the own table."""
     found: Listing = []
     for kind, body in listing:
         name = str(body.get("chain" if kind == "rule" else "name"))
@@ -219,7 +220,7 @@ def misplaced(listing: Listing, place: Place) -> Iterator[str]:
 
 
 def without_base(listing: Listing, place: Place) -> Listing:
-    """Return a listing in which the base chains that call own chains decide nothing: an accept there is final."""
+    """Return a listing without the rules and policies of base chains that call own chains: an accept there is final."""
     found: Listing = []
     for kind, body in listing:
         name = body.get("chain" if kind == "rule" else "name")
@@ -256,7 +257,7 @@ def placed_text(ruleset: Ruleset, place: Place) -> str:
 
 
 def back_text(nft: Nft, listing: Listing, place: Place) -> str:
-    """Return the text that brings own chains and sets in a table of somebody else back as they are now."""
+    """Return the text that restores own chains and sets in a foreign table as they are now."""
     names = [
         (kind, str(body.get("name")))
         for wanted in ("set", "chain")
@@ -273,21 +274,20 @@ def back_text(nft: Nft, listing: Listing, place: Place) -> str:
 
 
 def standing_text(place: Place, text: str) -> str:
-    """Return what :func:`placed_text` wrote for a file that the host's own ruleset includes, after a flush.
+    """Return what :func:`placed_text` wrote, for a file that the host's own ruleset includes after a flush.
 
-    The chains that call the own ones are declared there as well. If their owner has removed them, these rules are in
-    empty ones, and the rest of the ruleset loads.
+    It declares the chains that call the own ones as well. So the ruleset loads even if their owner has removed them.
     """
     lines = [f"table {FAMILY} {place.table} {{", *(f"\t{hook}" for hook in place.hooks), "}"]
     return "\n".join([*lines, text])
 
 
 def script(tables: Iterable[str], text: str, included: str = "", aside: str = "") -> str:
-    """Write the script that takes what is ours out of tables of others, removes the own table, and loads a text.
+    """Write the script that takes what is ours out of foreign tables, removes the own table, and loads a text.
 
     :param included: the file through which the host's own ruleset includes the text, if it does.
     :param aside: where that file is while the ruleset is loaded without it.
-    :raises DbportsError: when the text could end the script.
+    :raises DbportsError: when a line of the text would end the here-document that holds it.
     """
     if _END in text.split("\n"):
         raise DbportsError("a rule ends the text", code="cannot_encode", value=text)
@@ -309,7 +309,7 @@ def script(tables: Iterable[str], text: str, included: str = "", aside: str = ""
 
 
 def _moved(line: str, table: str) -> list[str]:
-    """Return a line of the own table as it is in a table of somebody else; no line for a hook."""
+    """Return a line of the own table as it is in a foreign table; no line for a hook."""
     if line == f"table {FAMILY} {TABLE} {{":
         return [f"table {FAMILY} {table} {{"]
     if line.startswith("\t\ttype filter hook "):
@@ -317,15 +317,14 @@ def _moved(line: str, table: str) -> list[str]:
     condition, comment, rest = line.partition(' comment "')
     condition = re.sub(r"^\t(set|chain) ", rf"\t\1 {PREFIX}", condition)
     condition = re.sub(r"\b(ip6? [sd]addr @)", rf"\1{PREFIX}", condition)
-    ours = " counter " in condition and (not _TOLD.search(condition) or " sport " in condition)
-    if condition.endswith(" accept") and not ours:
+    if condition.endswith(" accept") and not _is_ours(condition):
         condition = condition[: -len("accept")] + "return"
     return [condition + comment + rest]
 
 
 def _as_own(expressions: Sequence[Node]) -> list[Node]:
     """Return the expressions of a rule with the names and verdicts that they have in the own table."""
-    ours = _is_ours(expressions)
+    ours = _is_ours(rule_text({"expr": expressions}))
     found: list[Node] = []
     for item in expressions:
         body = fields(fields(item).get("match"))
@@ -338,13 +337,9 @@ def _as_own(expressions: Sequence[Node]) -> list[Node]:
     return found
 
 
-def _is_ours(expressions: Sequence[Node]) -> bool:
+def _is_ours(condition: str) -> bool:
     """Tell whether a rule decides: it is counted, and lets no answers pass but those from a declared port."""
-    matches = [fields(fields(item).get("match")) for item in expressions]
-    asked = [(fields(match.get("left")), match.get("right")) for match in matches]
-    names = [fields(left.get("payload")).get("field") for left, _right in asked]
-    told = "flags" in names or any("ct" in left and right == "reply" for left, right in asked)
-    return any("counter" in fields(item) for item in expressions) and (not told or "sport" in names)
+    return " counter " in condition and (not _TOLD.search(condition) or " sport " in condition)
 
 
 def _chains(listing: Listing, table: str) -> Iterator[tuple[str, Mapping[str, Node]]]:
@@ -354,7 +349,7 @@ def _chains(listing: Listing, table: str) -> Iterator[tuple[str, Mapping[str, No
 
 
 def _own_chains(listing: Listing) -> Iterator[tuple[str, str]]:
-    """Yield the table and the name without prefix of each own chain in a table of somebody else."""
+    """Yield the table and the name without prefix of each own chain in a foreign table."""
     for kind, body in listing:
         name = str(body.get("name"))
         if kind == "chain" and body.get("family") == FAMILY and name.startswith(PREFIX) and name[len(PREFIX) :] in _OWN:
