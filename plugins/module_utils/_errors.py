@@ -21,7 +21,7 @@ HOSTS = 3
 """So many hosts that have the same error are named."""
 
 ErrorCode = Literal[
-    # what somebody wrote
+    # what users write
     "wrong_type",
     "missing",
     "unknown_key",

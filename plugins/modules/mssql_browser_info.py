@@ -91,7 +91,7 @@ browser:
       sample: 2 instances
     consistent:
       description:
-        - Whether one answer came and names every instance once. If V(false), someone else answers as well, or the
+        - Whether one answer came and names every instance once. If V(false), another program answers as well, or the
           answer was forged.
       type: bool
       sample: true

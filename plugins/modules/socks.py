@@ -30,7 +30,9 @@ options:
     type: str
     default: dbports-socks
   take_over:
-    description: Replace a configuration of somebody else, see O(dbports.firewall.socks_config#module:take_over).
+    description:
+      - Replace a configuration that this collection did not write, see
+        O(dbports.firewall.socks_config#module:take_over).
     type: bool
     default: false
   allow_shrink:

@@ -86,8 +86,9 @@ options:
     default: dbports-socks
   take_over:
     description:
-      - Whether a file that somebody else wrote, and that serves somebody, is replaced. It is kept in C(/etc/dbports).
-      - A C(danted.conf) without C(internal), such as the one that the package brings, serves nobody and is replaced
+      - Whether a file that this collection did not write, and that serves clients, is replaced. It is kept in
+        C(/etc/dbports).
+      - A C(danted.conf) without C(internal), such as the one that the package brings, serves no client and is replaced
         anyway.
     type: bool
     default: false

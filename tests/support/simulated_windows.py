@@ -59,7 +59,7 @@ class SimulatedWindows:
 
     @staticmethod
     def fresh() -> dict[str, Any]:
-        """Return a host as it is after setup: a rule of somebody else, the firewall on, a public network."""
+        """Return a host as it is after setup: a foreign rule, the firewall on, a public network."""
         theirs = "v2.31|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort=1433|Name=SQLPort|Desc=by hand|"
         return {
             "local": {"{THEIRS-1}": theirs},

@@ -396,8 +396,8 @@ ROLES: dict[str, Spec] = {
             "dbports_socks_take_over": {
                 "type": "bool",
                 "default": False,
-                "description": "Replace a configuration that somebody else wrote and that serves somebody. It is kept, "
-                "and C(dbports_state=absent) brings it back.",
+                "description": "Replace a configuration that this collection did not write and that serves clients. It "
+                "is kept, and C(dbports_state=absent) brings it back.",
             },
             "dbports_allow_shrink": {
                 "type": "bool",

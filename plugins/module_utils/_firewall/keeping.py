@@ -84,7 +84,7 @@ def is_early(unit: str) -> bool:
 
 
 def drop_in_text(lines: Iterable[str]) -> str:
-    """Return the text of a drop-in that adds lines to the service of somebody else."""
+    """Return the text of a drop-in that adds lines to a foreign service."""
     return "\n".join([f"{HEADER}[Unit]", f"RequiresMountsFor={DIRECTORY}", "", "[Service]", *lines, ""])
 
 
@@ -173,7 +173,7 @@ class OwnFiles(NamedTuple):
 
 
 def drop_in(unit: str) -> str:
-    """Return the path of the own drop-in of a unit of somebody else."""
+    """Return the path of the own drop-in of a foreign unit."""
     return f"{UNITS}{unit}.d/dbports.conf"
 
 
@@ -215,7 +215,7 @@ class Host:
         return any(place.is_symlink() and place.readlink() == Path(os.devnull) for place in places)
 
     def unit_text(self, unit: str) -> Optional[str]:
-        """Return the text of a unit of somebody else; None where there is none, or a masked one."""
+        """Return the text of a foreign unit; None where there is none, or a masked one."""
         place = next((place for place in _UNIT_PLACES if self.at(f"{place}{unit}").exists()), None)
         if place is None or self.is_masked(unit):
             return None

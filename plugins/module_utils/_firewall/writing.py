@@ -92,7 +92,7 @@ def peer_sets(ruleset: Ruleset) -> list[PeerSet]:
 
 
 def refuse_unexpected(ruleset: Ruleset) -> None:
-    """Refuse a ruleset that was read from a host where somebody else wrote into our place.
+    """Refuse a ruleset that was read from a host where our chains hold what is not ours.
 
     :raises DbportsError: when it has unexpected parts.
     """

@@ -40,7 +40,7 @@ class DesiredRelay:
     """What a host's relay should be.
 
     :param rules: None to take away what is ours.
-    :param take_over: a file of somebody else is replaced, and kept.
+    :param take_over: a foreign file is replaced, and kept.
     :param allow_shrink: clients may lose whole servers.
     """
 
@@ -110,8 +110,8 @@ def apply(wish: DesiredRelay, *, check: bool = False, runner: Optional[Runner] =
     With ``check`` nothing is changed; the program's own dry run is made all the same.
 
     :returns: ``changed``, ``diff``, ``path``, ``started`` (whether the server was started) and ``warnings``.
-    :raises DbportsError: when something is missing, the file is somebody else's, its parser refuses the new one, too
-        much would be lost or the server does not come back; the host is then as before.
+    :raises DbportsError: when something is missing, the file is not ours, its parser refuses the new one, too much
+        would be lost or the server does not come back; the host is then as before.
     """
     runner = runner or Runner()
     if check:
@@ -210,11 +210,11 @@ def _commands(
 
 
 def _refuse_foreign(wish: DesiredRelay, before: _File) -> None:
-    """Refuse to replace what somebody else wrote for a purpose, unless the user says so."""
+    """Refuse to replace a foreign file that is in use, unless the user says so."""
     if before.text is None or wish.take_over or not wish.server.serves(before.text):
         return
     raise DbportsError(
-        "this file was not written by this collection, and the SOCKS host serves somebody with it",
+        "this file was not written by this collection, and the SOCKS host serves clients with it",
         code="not_ours",
         path=before.path,
         fix="Set take_over (dbports_socks_take_over) to replace it; it is kept, and state: absent brings it back",

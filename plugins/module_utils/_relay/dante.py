@@ -99,7 +99,7 @@ def serves(text: str) -> bool:
 def check(text: str, rules: RelayRules | None, runner: Run = run) -> None:
     """Let Dante itself read a configuration: on a SIGHUP, one that it refuses would end the running server.
 
-    :param rules: what it was written from; None for one of somebody else.
+    :param rules: what it was written from; None for a foreign one.
     :raises DbportsError: with its words when it refuses the text, when it is not installed, and when the host lacks an
         address: Dante only warns of a missing internal one.
     """

@@ -20,14 +20,14 @@ class Server:
 
     :param platform: what plans call it.
     :param path: the one file that is written.
-    :param mark: how that file begins; without it, it is somebody else's.
+    :param mark: how that file begins; without it, it is a foreign one.
     :param program: the name of its processes.
     :param service: the name of its service.
     :param starts: it is started where it does not run, and stopped where nothing is left to serve; False for a program
         that others need, which is only told to read its files anew.
     :param encode: writes the file.
     :param decode: reads back who may ask for what.
-    :param serves: whether a file of somebody else serves anyone.
+    :param serves: whether a foreign file serves any client.
     :param check: the program's own dry run; raises DbportsError.
     :param listens: whether it shows that it runs with these rules, beside having a process.
     :param prove: raises DbportsError where its configuration as a whole says something else than these rules.

@@ -73,7 +73,7 @@ def decode(text: str) -> Permits:
 
 
 def serves(_text: str) -> bool:
-    """Say that a file of this name that somebody else wrote is in use."""
+    """Say that a foreign file of this name is in use."""
     return True
 
 
@@ -112,7 +112,7 @@ def listens(_rules: RelayRules) -> bool:
 def prove(rules: RelayRules) -> None:
     """See that sshd lets the account do what the rules say, and nothing else, by the files as they are.
 
-    :raises DbportsError: when the blocks of somebody else win.
+    :raises DbportsError: when foreign blocks win.
     """
     _compare(_program(), MAIN, rules)
 
@@ -130,7 +130,7 @@ def included(main: str, path: str) -> bool:
 
 
 def _compare(program: str, main: str, rules: RelayRules) -> None:
-    """Compare what sshd allows the account with the rules, for a client of each block and for somebody else.
+    """Compare what sshd allows the account with the rules, for a client of each block and for another host.
 
     :raises DbportsError: where it allows something else.
     """

@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a port of a host is open, for whom, by which declaration and source; and why somebody is refused."""
+"""Why a port of a host is open, for whom, by which declaration and source; and why a peer is refused."""
 
 from __future__ import annotations
 

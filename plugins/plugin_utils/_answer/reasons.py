@@ -141,7 +141,7 @@ class Case:
         return "unguarded" if lenient else "refused", (*reasons, *self._warned(), *lenient)
 
     def _lenient(self) -> list[Reason]:
-        """Return why somebody whom no rule names is not refused either."""
+        """Return why a peer that no rule names is not refused either."""
         if self._question.port is None:
             return [Reason("icmp")]
         if not self._rules:
@@ -250,7 +250,7 @@ class Case:
         return [Reason("no_common_family", addresses=addresses)]
 
     def _forbidden(self) -> Iterator[Reason]:
-        """Yield what somebody forbade the peer; those sampled to prove a refusal are forbidden nothing."""
+        """Yield what was forbidden to the peer; those sampled to prove a refusal are forbidden nothing."""
         for check in self._own.forbidden:
             asked = self._question.asks_for(check.protocol, check.ports)
             if asked and check.host == self._question.host and not check.sampled:

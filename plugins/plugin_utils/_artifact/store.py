@@ -52,7 +52,7 @@ class _Change(NamedTuple):
 def diff_artifact(artifact: Artifact, directory: Path) -> list[dict[str, str]]:
     """Return what writing would change, as Ansible's diffs: one for each file, nothing for equal ones.
 
-    :raises DbportsError: when the directory, or a file in it, is somebody else's.
+    :raises DbportsError: when the directory, or a file in it, was not written by this collection.
     """
     return [
         {"before": before or "", "after": after or "", "before_header": name, "after_header": name}
@@ -178,7 +178,7 @@ def write_artifact(artifact: Artifact, directory: Path) -> None:
     The index comes last and every file is renamed into place: a reader sees the old plan, or the new one, or an
     index whose digests tell that something is missing.
 
-    :raises DbportsError: when the directory cannot be written, or is somebody else's.
+    :raises DbportsError: when the directory cannot be written, or was not written by this collection.
     """
     changes = _changes(artifact, directory)
     made: list[Path] = []

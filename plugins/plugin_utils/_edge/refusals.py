@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an action does not do although somebody asked for it: it would end green with nothing, or others, guarded."""
+"""What an action refuses although it was asked for: it would end green with nothing guarded, or the wrong hosts."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class Device:
         return Side(self.gateway.addresses[b], (self.source_ports,), self)
 
     def probe(self, probe: Probe, target: Side) -> Probe:
-        """Return what proves a flow to somebody who reaches this gateway in the server's place.
+        """Return what proves a flow to a client that reaches this gateway in the server's place.
 
         :param target: where it passes the flow on to.
         """

@@ -25,7 +25,7 @@ _Rule = tuple[RuleKey, tuple[RulePeer, ...]]
 def answer_data(answer: Answer) -> dict[str, Any]:
     """Return an answer as plain data.
 
-    :returns: ``host``, ``port``, ``peer``, ``policy``, ``open`` (somebody may reach it), ``rules`` (inbound, with
+    :returns: ``host``, ``port``, ``peer``, ``policy``, ``open`` (any host may reach it), ``rules`` (inbound, with
         their peers), ``outbound`` (what the host itself sends to this port elsewhere), ``verdict`` and ``reasons``
         about the peer (empty without one; a reason has ``code`` and ``text``), and ``lines`` for readers.
     """

@@ -15,7 +15,7 @@ State = Literal["fail", "unknown", "warn", "planned", "ok", "set", "forbidden", 
 """The one that needs attention most comes first."""
 STATES: tuple[State, ...] = get_args(State)
 URGENT: tuple[State, ...] = ("fail", "unknown", "warn")
-"""What somebody has to look at."""
+"""What a reader has to look at."""
 
 BARRED: tuple[State, ...] = ("forbidden", "refused")
 """Flows that end before their target."""

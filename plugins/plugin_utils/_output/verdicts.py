@@ -124,12 +124,12 @@ TEXTS: dict[Code, CodeText] = {
     "blocked": CodeText(
         "{rule}",
         "change that rule on {server}, which is not of this collection",
-        "A rule of someone else on the server drops what the own rules accept.",
+        "A foreign rule on the server drops what the own rules accept.",
     ),
     "maybe_blocked": CodeText(
         "no answer ({detail}), and {rule}",
         "look at that rule on {server}",
-        "A rule of someone else on the server may drop the flow; it depends on what rules do not tell.",
+        "A foreign rule on the server may drop the flow; it depends on what rules do not tell.",
     ),
     "closed": CodeText(
         "the rules in force on {server} keep {who} out ({rule})",
@@ -265,7 +265,7 @@ TEXTS: dict[Code, CodeText] = {
     "stranger": CodeText(
         "{who} {source} is connected, and the plan does not allow it{also}",
         "end the connection, or declare the client",
-        "Someone is connected to a server whom the plan does not let in.",
+        "A host is connected to a server although the plan does not let it in.",
     ),
     "dead_session": CodeText(
         "the session of {who} {source} is dead: the rules in force drop its packets{also}",

@@ -80,7 +80,7 @@ NOT_OPENING = "! --tcp-flags RST,ACK NONE"
 opens nothing."""
 
 UNTRACKED = f"-m conntrack --ctstate UNTRACKED -m tcp {NOT_OPENING}"
-"""Where a rule of somebody else says ``NOTRACK`` nothing else tells who opened a connection."""
+"""Where a foreign rule says ``NOTRACK``, nothing else tells who opened a connection."""
 
 PROGRAMS = {4: "iptables", 6: "ip6tables"}
 

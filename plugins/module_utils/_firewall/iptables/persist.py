@@ -43,7 +43,7 @@ def own_files(systemd: bool, masked: bool = False) -> OwnFiles:
 
 
 def followed(host: Host) -> Followed:
-    """Look for units of somebody else that take our rules away."""
+    """Look for foreign units that take our rules away."""
     texts = [(unit, host.unit_text(unit)) for unit in _FOLLOWED]
     return [(unit, "\nExecReload=" in text, is_early(text)) for unit, text in texts if text is not None]
 

@@ -96,8 +96,8 @@ class Connection(NamedTuple):
 def connections(sockets: Sequence[Socket]) -> list[Connection]:
     """Return the connections with other hosts among a host's sockets, in their order, each of them once.
 
-    A local port on which somebody waits for clients is one that a peer connected to; another one is the source port of
-    a connection that the host itself opened. The kernel tells no more than that.
+    A local port on which a program listens is one that a peer connected to; any other one is the source port of a
+    connection that the host itself opened. The kernel tells no more than that.
     """
     waiting = {(one.protocol, one.local_port) for one in sockets if one.is_listener}
     ends = {(one.local_address, one.local_port) for one in sockets}

@@ -49,7 +49,7 @@ def _conditions(line: Line) -> Iterator[str]:
         yield f"{ICMP[line.family]} type echo-request"
         return
     if line.published:
-        # nft 1.0.6 lists a set of these ports in words that nobody can read: one range a rule.
+        # nft 1.0.6 lists a set of these ports as invalid, which no reader understands: one range a rule.
         yield "ct status dnat ct direction original"
         yield f"meta l4proto {line.protocol} ct original proto-dst {_one_of(line.ports)}"
         return

@@ -22,7 +22,7 @@ DELETE = f"add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"
 
 
 UNTRACKED = "ct state untracked tcp flags rst,ack"
-"""Where a rule of somebody else says ``notrack`` nothing tells who opened a connection. All TCP segments but the first
+"""Where a foreign rule says ``notrack``, nothing tells who opened a connection. All TCP segments but the first
 one of a connection have the flag ACK, or RST (RFC 9293, 3.10): what has one of them opens nothing."""
 
 

@@ -228,7 +228,7 @@ def _unexpected(found: Ruleset, own: Iterable[WindowsRule]) -> Iterator[str]:
     """Yield each rule that differs from what was written, and each that is missing."""
     try:
         left = {rule.name: rule for rule in encode(found)}
-    except DbportsError:  # somebody edited a rule into what is never written
+    except DbportsError:  # a rule was edited into what is never written
         left = {}
     for rule in own:
         base = rule.name[: len(GROUP) + 17]

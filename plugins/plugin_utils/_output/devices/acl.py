@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Access lists of network devices: numbered lines with remarks, a block in somebody's list or a list of its own."""
+"""Access lists of network devices: numbered lines with remarks, a block in an existing list, or a list of its own."""
 
 from __future__ import annotations
 

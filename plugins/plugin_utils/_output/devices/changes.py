@@ -71,7 +71,7 @@ def changes(
     :param current: the lists as the vendor's module gathered or parsed them; others than ours are not looked at.
     :returns: ``changed``; ``add``, config to merge; ``remove``, the parents and lines of a config module; ``replace``,
         config of whole lists. ``kept`` entries are there already.
-    :raises DbportsError: for an entry of somebody else in the reserved block.
+    :raises DbportsError: for a foreign entry in the reserved block.
     """
     names = names_of(dialect.form.limits, name, ipv6_name)
     start, pace = number(first, "first", dialect.form.last), number(step, "step", dialect.form.last)

@@ -49,7 +49,7 @@ def terms(
     before: str | None = None,
     end: str | None = None,
 ) -> list[str]:
-    """Return set commands: terms for somebody's filter, moved before one of its own, or a whole filter."""
+    """Return set commands: terms for an existing filter, moved before one of its own, or a whole filter."""
     names = names_of(LIMITS, name, ipv6_name)
     check_mode(mode, end)
     mark = None if before is None else check_name(LIMITS, before, "before")
