@@ -11,6 +11,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,22 @@ import pytest
 LAB = Path(__file__).resolve().parent.parent / "lab"
 sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
-from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, apply, echo, guarded_lab, reaches, swept
+from guarded import (
+    CLIENT,
+    CLIENT6,
+    INTRUDER,
+    INTRUDER6,
+    SERVER,
+    SERVER6,
+    WAIT,
+    Session,
+    apply,
+    as_predicted,
+    echo,
+    guarded_lab,
+    reaches,
+    swept,
+)
 from lab import Lab, LabHost
 
 LISTENING = ["tcp/22", "tcp/445", "tcp/1433", "tcp/1500", "tcp/5002", "tcp/50123", "udp/53", "udp/1434", "udp/5001"]
@@ -117,29 +133,9 @@ def test_check_predicts_and_the_second_run_changes_nothing(lab: Lab) -> None:
         {"rules": RULES[:1], "policy": "open", "allow_shrink": True},
         {"state": "absent"},
     ):
-        untouched = host.run(["nft", "-s", "list", "ruleset"]).stdout
-        predicted = apply(host, check=True, **arguments)
-        assert host.run(["nft", "-s", "list", "ruleset"]).stdout == untouched
-        assert predicted["changed"] is True
-        assert apply(host, **arguments) == predicted
-        again = apply(host, **arguments)
-        assert (again["changed"], again["diff"], again["in_sync"]) == (False, [], True)
+        as_predicted(partial(apply, host, **arguments), lambda: host.run(["nft", "-s", "list", "ruleset"]).stdout)
         assert foreign_rules(host) == theirs
     assert host.run(["nft", "list", "ruleset"]).stdout == all_before
-
-
-WAIT = {"alive": "60", "cut": "2"}
-"""Seconds to wait for an answer: only one that never comes takes all of them."""
-
-HOLD = """
-import socket, sys
-peer = socket.create_connection((sys.argv[1], 1433), 60)
-peer.sendall(b"hello"); assert peer.recv(9) == b"hello"
-print("ready", flush=True); sys.stdin.readline()
-peer.settimeout(float(sys.argv[2]))
-try: peer.sendall(b"more"); print("alive" if peer.recv(9) == b"more" else "closed")
-except OSError: print("cut")
-"""
 
 
 @pytest.mark.parametrize(("kept", "expected"), [(True, "alive"), (False, "cut")])
@@ -147,14 +143,10 @@ def test_an_established_connection_follows_the_declaration(lab: Lab, kept: bool,
     """A client that stays declared keeps its connection through a new ruleset; one that is taken out loses it."""
     host, client = lab.hosts["erp-db"], lab.hosts["app-01"]
     apply(host, rules=RULES)
-    held = client.popen(
-        [sys.executable, "-c", HOLD, SERVER, WAIT[expected]], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert held.stdout is not None
-    assert held.stdout.readline() == "ready\n"
+    session = Session(client)
     peers = [CLIENT if kept else "192.0.2.22", "2001:db8::/64"]
     assert apply(host, rules=[{**RULES[0], "peers": peers}, *RULES[1:]])["changed"] is True
-    assert held.communicate("\n", timeout=120)[0].strip() == expected
+    assert session.becomes(expected) == expected
 
 
 PUSH = """

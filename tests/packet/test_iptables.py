@@ -10,7 +10,6 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -23,7 +22,20 @@ LAB = Path(__file__).resolve().parent.parent / "lab"
 sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
 import guarded
-from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, echo, guarded_lab, reaches, swept
+from guarded import (
+    CLIENT,
+    CLIENT6,
+    INTRUDER,
+    INTRUDER6,
+    SERVER,
+    SERVER6,
+    Session,
+    as_predicted,
+    echo,
+    guarded_lab,
+    reaches,
+    swept,
+)
 from lab import Lab, LabHost
 
 LISTENING = ["tcp/22", "tcp/1433", "tcp/1500", "tcp/5002", "tcp/50123", "tcp/8080", "udp/53", "udp/1434", "udp/5001"]
@@ -115,13 +127,7 @@ def test_check_predicts_and_absent_leaves_nothing(lab: Lab) -> None:
         {"rules": RULES[:1], "policy": "open", "allow_shrink": True},
         {"state": "absent"},
     ):
-        untouched = saved(host)
-        predicted = apply(host, check=True, **arguments)
-        assert saved(host) == untouched
-        assert predicted["changed"] is True
-        assert apply(host, **arguments) == predicted
-        again = apply(host, **arguments)
-        assert (again["changed"], again["diff"], again["in_sync"]) == (False, [], True)
+        as_predicted(partial(apply, host, **arguments), partial(saved, host))
         theirs = {name: [line for line in lines if "DBPORTS_" not in line] for name, lines in saved(host).items()}
         assert theirs == before
     assert saved(host) == before
@@ -158,33 +164,15 @@ def test_own_connections_from_a_guarded_dynamic_range(lab: Lab) -> None:
         assert not reaches(intruder, 50123, own)
 
 
-WAIT = {"alive": "60", "cut": "2"}
-"""Seconds to wait for an answer: only one that never comes takes all of them."""
-
-HOLD = """
-import socket, sys
-peer = socket.create_connection((sys.argv[1], 1433), 60)
-peer.sendall(b"hello"); assert peer.recv(9) == b"hello"
-print("ready", flush=True); sys.stdin.readline()
-peer.settimeout(float(sys.argv[2]))
-try: peer.sendall(b"more"); print("alive" if peer.recv(9) == b"more" else "cut")
-except OSError: print("cut")
-"""
-
-
 def test_an_established_connection_follows_the_declaration(lab: Lab) -> None:
     """A client that stays declared keeps its session; one that is taken out loses it, whatever the owner accepts."""
     host, client = lab.hosts["erp-db"], lab.hosts["app-01"]
     apply(host, rules=RULES)
     for kept, expected in ((True, "alive"), (False, "cut")):
-        held = client.popen(
-            [sys.executable, "-c", HOLD, SERVER, WAIT[expected]], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert held.stdout is not None
-        assert held.stdout.readline() == "ready\n"
+        session = Session(client)
         peers = [CLIENT if kept else "192.0.2.22", CLIENT6, "198.51.100.1" if kept else "198.51.100.2"]
         assert apply(host, rules=[{**RULES[0], "peers": peers}, *RULES[1:]], allow_shrink=True)["changed"] is True
-        assert held.communicate("\n", timeout=120)[0].strip() == expected
+        assert session.becomes(expected) == expected
 
 
 MEDDLINGS = [

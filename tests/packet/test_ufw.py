@@ -21,7 +21,7 @@ LAB = Path(__file__).resolve().parent.parent / "lab"
 sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
 import guarded
-from guarded import CLIENT, CLIENT6, INTRUDER, SERVER, SERVER6, echo, guarded_lab, reaches, swept
+from guarded import CLIENT, CLIENT6, INTRUDER, SERVER, SERVER6, Session, as_predicted, echo, guarded_lab, reaches, swept
 from lab import Lab, LabHost
 from ufw_host import INSTALL
 
@@ -100,13 +100,7 @@ def test_absent_leaves_nothing(lab: Lab) -> None:
         {"rules": RULES[:1], "policy": "open", "persist": False},
         {"state": "absent"},
     ):
-        untouched = shown(host)
-        predicted = apply(host, check=True, **arguments)
-        assert shown(host) == untouched
-        assert predicted["changed"] is True
-        assert apply(host, **arguments) == predicted
-        again = apply(host, **arguments)
-        assert (again["changed"], again["diff"], again["in_sync"]) == (False, [], True)
+        as_predicted(partial(apply, host, **arguments), partial(shown, host))
     assert shown(host) == before
 
 
@@ -202,46 +196,17 @@ def test_no_moment_is_open_or_shut(lab: Lab) -> None:
     assert (came, total > 0) == (0, True)
 
 
-HOLD = """
-import socket, sys
-peer = socket.create_connection((sys.argv[1], 1433), 60)
-peer.sendall(b"hello"); assert peer.recv(9) == b"hello"
-print("ready", flush=True)
-for seconds in sys.stdin:
-    peer.settimeout(float(seconds))
-    try:
-        peer.sendall(b"more")
-        print("alive" if peer.recv(9) == b"more" else "closed", flush=True)
-    except OSError: print("cut", flush=True)
-"""
-
-
 def test_sessions_follow_the_declaration(lab: Lab) -> None:
     """A declared client's session goes on through new rules and a reload; one that is taken out ends, both families."""
     host = lab.hosts["erp-db"]
-    held = {}
-    for name, address in {"app-01": SERVER, "intruder": SERVER, "app-01 again": SERVER6}.items():
-        program = [sys.executable, "-c", HOLD, address]
-        held[name] = lab.hosts[name.split()[0]].popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def ask(name: str, seconds: str) -> str:
-        """Let a session speak, and wait for the answer."""
-        end = held[name]
-        assert end.stdin is not None
-        assert end.stdout is not None
-        end.stdin.write(f"{seconds}\n")
-        end.stdin.flush()
-        return end.stdout.readline().strip()
-
-    for end in held.values():
-        assert end.stdout is not None
-        assert end.stdout.readline() == "ready\n"
+    app, intruder = (Session(lab.hosts[name]) for name in ("app-01", "intruder"))
+    again = Session(lab.hosts["app-01"], SERVER6)
     apply(host, rules=RULES)
-    assert [ask("app-01", "60"), ask("app-01 again", "60"), ask("intruder", "2")] == ["alive", "alive", "cut"]
+    assert [app.becomes("alive"), again.becomes("alive"), intruder.becomes("cut")] == ["alive", "alive", "cut"]
     shell(host, "ufw reload")
-    assert [ask("app-01", "60"), ask("app-01 again", "60")] == ["alive", "alive"]
+    assert [app.becomes("alive"), again.becomes("alive")] == ["alive", "alive"]
     apply(host, rules=[{**RULES[0], "peers": [CLIENT6]}, *RULES[1:]], allow_shrink=True)
-    assert [ask("app-01", "2"), ask("app-01 again", "60")] == ["cut", "alive"]
+    assert [app.becomes("cut"), again.becomes("alive")] == ["cut", "alive"]
 
 
 OWN = """

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from drawn_rules import FORWARD, PEERS, POLICY, PUBLISHED, RULE, RULES, namespace
+from drawn_rules import FORWARD, POLICY, PUBLISHED, RULE, RULES, namespace, rule_of
 from firewall_cases import ruleset
 
 MANY_PORTS = st.lists(
@@ -38,15 +38,7 @@ MANY_PORTS = st.lists(
     min_size=10,
     max_size=60,
 )
-MANY = st.fixed_dictionaries(
-    {
-        "direction": st.sampled_from(["in", "out"]),
-        "protocol": st.sampled_from(["tcp", "udp"]),
-        "ports": MANY_PORTS,
-        "peers": PEERS,
-        "purpose": st.sampled_from(["x", "y", ""]),
-    }
-)
+MANY = rule_of(MANY_PORTS, st.sampled_from(["x", "y", ""]))
 HOSTILE = st.one_of(
     st.text(max_size=150),
     st.sampled_from(["-t", "-j ACCEPT", "!", "--comment", "`id`", "$(id)", "\\", "'", '"', "x\nCOMMIT", "DBPORTS_END"]),

@@ -71,14 +71,7 @@ def test_what_is_loaded_is_what_is_read(nft: Nft, rules: list[dict[str, Any]], p
     """The dry run takes it, the load takes it over the one before, and the listing is the same ruleset."""
     wanted = ruleset(rules, policy=policy, outbound=outbound)
     nft.check(load_command(nft.path, encode(wanted)))
-    load(nft, encode(wanted))
-    assert decode(read_listing(nft.listing())) == wanted
-    if wanted:
-        # The text that a failed transaction goes back to brings the same ruleset.
-        text = nft.own_text(nft.listing())
-        load(nft, encode(Ruleset()))
-        load(nft, text)
-        assert decode(read_listing(nft.listing())) == wanted
+    assert_comes_back(nft, wanted)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -87,7 +80,11 @@ def test_what_a_router_forwards_is_read_as_it_is_loaded(
     nft: Nft, forward: list[dict[str, Any]], others: list[dict[str, Any]], policy: str
 ) -> None:
     """Also beside rules of the host itself, and from the text that a failed transaction goes back to."""
-    wanted = ruleset([*forward, *others], policy=policy)
+    assert_comes_back(nft, ruleset([*forward, *others], policy=policy))
+
+
+def assert_comes_back(nft: Nft, wanted: Ruleset) -> None:
+    """Load a ruleset: the same is read, also from the text that a failed transaction goes back to."""
     load(nft, encode(wanted))
     assert decode(read_listing(nft.listing())) == wanted
     if wanted:

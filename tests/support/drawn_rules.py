@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output, Run
@@ -28,15 +29,22 @@ PORTS = st.lists(
     min_size=1,
     max_size=4,
 )
-RULE = st.fixed_dictionaries(
-    {
-        "direction": st.sampled_from(["in", "out"]),
-        "protocol": st.sampled_from(["tcp", "udp"]),
-        "ports": PORTS,
-        "peers": PEERS,
-        "purpose": st.text(max_size=150),
-    }
-)
+
+
+def rule_of(ports: st.SearchStrategy[list[str]], purpose: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """Rules of a host for drawn ports and purposes."""
+    return st.fixed_dictionaries(
+        {
+            "direction": st.sampled_from(["in", "out"]),
+            "protocol": st.sampled_from(["tcp", "udp"]),
+            "ports": ports,
+            "peers": PEERS,
+            "purpose": purpose,
+        }
+    )
+
+
+RULE = rule_of(PORTS, st.text(max_size=150))
 PING = st.fixed_dictionaries(
     {"direction": st.sampled_from(["in", "out"]), "protocol": st.just("icmp"), "peers": PEERS, "purpose": st.text()}
 )

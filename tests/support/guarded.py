@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,67 @@ except DbportsError as error:
 json.dump(result, sys.stdout)
 """
 
+WAIT = {"alive": "60", "cut": "2"}
+"""Seconds to wait for an answer: only one that never comes takes all of them."""
+
+SESSION = """
+import socket, sys
+peer = socket.create_connection((sys.argv[1], 1433), 60)
+peer.sendall(b"hello"); assert peer.recv(9) == b"hello"
+print("ready", flush=True)
+for seconds in sys.stdin:
+    peer.settimeout(float(seconds))
+    try:
+        peer.sendall(b"more")
+        print("alive" if peer.recv(9) == b"more" else "closed", flush=True)
+    except OSError: print("cut", flush=True)
+"""
+
 
 def apply(host: LabHost, check: bool = False, **arguments: Any) -> dict[str, Any]:
     """Run the module's core on a host."""
     done = host.python(APPLY, input=json.dumps({"check": check, **arguments}))
     result: dict[str, Any] = json.loads(done.stdout)
     return result
+
+
+def as_predicted(run: Callable[..., dict[str, Any]], seen: Callable[[], Any]) -> None:
+    """Apply: a check before tells the same and does nothing, and a run after it has nothing to change.
+
+    :param run: what applies; with ``check`` it only tells.
+    :param seen: returns what a check must leave as it is.
+    """
+    untouched = seen()
+    predicted = run(check=True)
+    assert seen() == untouched
+    assert predicted["changed"] is True
+    assert run() == predicted
+    again = run()
+    assert (again["changed"], again["diff"], again["in_sync"]) == (False, [], True)
+
+
+class Session:
+    """A client's connection to port 1433 of a server that answers; it is held open."""
+
+    def __init__(self, client: LabHost, address: str = SERVER) -> None:
+        program = [sys.executable, "-c", SESSION, address]
+        self._end = client.popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._said() == "ready"
+
+    def becomes(self, expected: str) -> str:
+        """Let the client speak; return ``alive``, ``cut`` or ``closed``.
+
+        :param expected: the first or the second of these, see ``WAIT``.
+        """
+        assert self._end.stdin is not None
+        self._end.stdin.write(f"{WAIT[expected]}\n")
+        self._end.stdin.flush()
+        return self._said()
+
+    def _said(self) -> str:
+        assert self._end.stdout is not None
+        found: str = self._end.stdout.readline()
+        return found.strip()
 
 
 def swept(host: LabHost, protocol: str, address: str, ports: str = "1-65535") -> dict[str, str]:

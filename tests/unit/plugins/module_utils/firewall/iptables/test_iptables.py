@@ -151,12 +151,8 @@ MEDDLINGS = {
 @pytest.mark.parametrize("meddling", MEDDLINGS)
 @pytest.mark.parametrize("family", [4, 6])
 def test_whatever_is_not_ours_makes_a_difference(family: int, meddling: str) -> None:
-    """What somebody else changed in our place is never taken for the wanted ruleset, and is named in the diff."""
-    texts = saved("sql602")
-    pattern, other = MEDDLINGS[meddling]
-    texts[family], count = re.subn(pattern, other, texts[family], count=1, flags=re.MULTILINE)
-    assert count == 1
-    found = read(texts)
+    """What was changed in our place is never taken for the wanted ruleset, and is named in the diff."""
+    found = meddled("sql602", family, *MEDDLINGS[meddling])
     assert found != wanted("sql602")
     assert "unexpected" in found.render()
 
@@ -184,12 +180,16 @@ FORWARD_MEDDLINGS = {
 @pytest.mark.parametrize("meddling", FORWARD_MEDDLINGS)
 @pytest.mark.parametrize("family", [4, 6])
 def test_whatever_is_not_ours_makes_a_difference_to_a_router(family: int, meddling: str) -> None:
-    """The same for what is forwarded; where somebody's rules are another ruleset of ours, it is another one."""
-    texts = saved("router")
-    pattern, other = FORWARD_MEDDLINGS[meddling]
+    """The same for what is forwarded; where the changed rules are another ruleset of ours, it is another one."""
+    assert meddled("router", family, *FORWARD_MEDDLINGS[meddling]) != wanted("router")
+
+
+def meddled(name: str, family: int, pattern: str, other: str) -> Ruleset:
+    """Return what is read where the first match in the rules of one family is replaced."""
+    texts = saved(name)
     texts[family], count = re.subn(pattern, other, texts[family], count=1, flags=re.MULTILINE)
     assert count == 1
-    assert read(texts) != wanted("router")
+    return read(texts)
 
 
 ENDS = {
