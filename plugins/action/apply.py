@@ -14,6 +14,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals im
     refuse_conflicts,
     refuse_delegation,
     refuse_empty_plan,
+    refuse_run_once,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.drift import after_apply
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.rules import digest_of, wanted_ruleset
@@ -32,6 +33,7 @@ class ActionModule(HostAction):
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
+        refuse_run_once(self._task, task_vars)
         host = task_vars["inventory_hostname"]
         if args["state"] == "absent":
             return self.remove_rules(args, task_vars, owner=host)

@@ -11,7 +11,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import POLICIES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import RULES_OPTIONS, HostAction
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_conflicts, refuse_delegation
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import (
+    refuse_conflicts,
+    refuse_delegation,
+    refuse_run_once,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.one_host import OneHost
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
@@ -36,6 +40,7 @@ class ActionModule(HostAction):
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
+        refuse_run_once(self._task, task_vars)
         host = task_vars["inventory_hostname"]
         owner = f"{host} (role guard)"
         if args["state"] == "absent":

@@ -44,6 +44,7 @@ ErrorCode = Literal[
     "template",
     "not_in_inventory",
     "delegated",
+    "run_once",
     # what stands between
     "cannot_pass",
     "not_published",

@@ -18,7 +18,8 @@ description:
   - A host that the plan does not mention loses the rules of earlier plans.
   - Refuses rules that would drop the SSH connection through which the host is reached.
   - After a change, comes back over a new connection; else the host restores its old rules, see O(confirm_timeout).
-  - Refuses C(delegate_to) another host, which would get the rules of this one.
+  - Refuses C(delegate_to) another host, which would get the rules of this one, and C(run_once) with several hosts, of
+    which only the first would get its rules.
 options:
   state:
     description: V(present) applies the plan. V(absent) removes everything that this collection wrote to the host.

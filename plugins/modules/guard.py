@@ -17,8 +17,8 @@ description:
     not taken into account, and no client sends probes.
   - A host that a plan guards already is refused, and so is a plan for a host that this module guards. The rules on the
     host carry the name of their owner.
-  - Refuses rules that would drop the SSH connection through which the host is reached, and C(delegate_to) another
-    host.
+  - Refuses rules that would drop the SSH connection through which the host is reached, C(delegate_to) another
+    host, and C(run_once) with several hosts.
 options:
   servers:
     description:

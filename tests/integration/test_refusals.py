@@ -253,6 +253,36 @@ class TestDelegation:
             assert words in refused["result"]["msg"]
 
 
+class TestRunOnce:
+    """All hosts but the first would stay as they are, and end green."""
+
+    PLAY = """
+- hosts: {}
+  gather_facts: false
+  strategy: {}
+  tasks:
+    - name: apply
+      dbports.firewall.apply:
+      run_once: true
+    - name: guard
+      dbports.firewall.guard: {{servers: {}}}
+      run_once: true
+"""
+
+    def test_it_is_refused_where_it_leaves_hosts_out(self, run_playbook: Any) -> None:
+        play = self.PLAY.replace("run_once: true", "run_once: true\n      ignore_errors: true")
+        done = run_playbook(play.format("all", "linear", SERVERS), INVENTORY, "--check").tasks
+        first, other = [item["result"]["msg"] for item in done if item["status"] == "ignored"]
+        for said in (first, other):
+            assert "run_once: the task would run on this host only, and not on " in said
+
+    @pytest.mark.parametrize(("hosts", "strategy"), [("db-1", "linear"), ("all", "free")])
+    def test_one_host_or_every_host_is_no_loss(self, run_playbook: Any, hosts: str, strategy: str) -> None:
+        play = self.PLAY.partition("    - name: guard")[0].format(hosts, strategy)
+        result = run_playbook(play, INVENTORY, "--check")
+        assert result.rc == 0, result.text
+
+
 SERVERS = "[{engine: mssql, clients: [192.0.2.21]}]"
 
 

@@ -21,7 +21,11 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store i
     writable_by_others,
     write_artifact,
 )
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import is_empty, read_plan_id
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import (
+    is_empty,
+    keeps_in_step,
+    read_plan_id,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import (
     CurrentPlan,
     approved_plan,
@@ -119,7 +123,7 @@ class DbportsAction(ActionBase):
         Strategies that keep hosts in step honour run_once, and the one host that is asked speaks. Others (free,
         host_pinned) ask every host, and the last one speaks, because only then everything is known.
         """
-        if self._task.run_once and self._task.get_play().strategy.endswith(("linear", "debug")):
+        if self._task.run_once and keeps_in_step(self._task):
             return True
         return last_of_batch(self._task._uuid, task_vars["inventory_hostname"], task_vars["ansible_play_batch"])
 

@@ -57,6 +57,30 @@ def refuse_delegation(task: Any, task_vars: dict[str, Any]) -> None:
         )
 
 
+def refuse_run_once(task: Any, task_vars: dict[str, Any]) -> None:
+    """Refuse ``run_once`` in a batch of several hosts: all but the first one would stay as they are, and end green.
+
+    Strategies that do not keep hosts in step ignore it with a warning of Ansible, and every host gets its rules.
+
+    :raises DbportsError: when other hosts would be left out.
+    """
+    others = sorted({*task_vars["ansible_play_batch"]} - {task_vars["inventory_hostname"]})
+    if task.run_once and others and keeps_in_step(task):
+        raise DbportsError(
+            f"the task would run on this host only, and not on {listed(others)}",
+            code="run_once",
+            host=task_vars["inventory_hostname"],
+            path="run_once",
+            value=True,
+            fix="Remove run_once; to change some hosts only, use --limit (dbports_hosts)",
+        )
+
+
+def keeps_in_step(task: Any) -> bool:
+    """Tell whether the strategy of a task's play takes all hosts through a task together, and so honours run_once."""
+    return bool(task.get_play().strategy.endswith(("linear", "debug")))
+
+
 def is_empty(index: Index) -> bool:
     """Tell whether a plan has nothing to guard and nobody to let out."""
     return not index.counts["servers"] and not index.counts["flows"]
