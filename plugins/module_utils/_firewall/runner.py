@@ -262,15 +262,20 @@ class Runner:
         """Tell whether a change was not finished, or what belonged to it was not removed."""
         return self.at(STATE).is_dir()
 
-    def clear(self, reload: bool = True) -> None:
+    def clear(self, reload: bool = True) -> list[str]:
         """Finish a change: nobody undoes it any more, and all that was there for it goes.
 
         :param reload: whether systemd may know the unit for the next boot.
+        :returns: why the journal cannot be removed; then the change is not finished, and will be undone.
         """
-        steps: list[list[Any]] = [["RemoveFile", path, path == BOOT_WISH] for path in (JOURNAL, BOOT_WISH, BOOT_UNIT)]
+        failed = self.undo([["RemoveFile", JOURNAL, False]])
+        if failed:
+            return failed
+        steps: list[list[Any]] = [["RemoveFile", path, path == BOOT_WISH] for path in (BOOT_WISH, BOOT_UNIT)]
         if reload and self.at(BOOT_UNIT).exists():
             steps.append(["RunCommand", ["systemctl", "daemon-reload"], "", True])
         self.undo([*steps, ["RemoveFile", SOURCE, True]])
+        return []
 
     def go_back(self, journal: Journal, attempts: int = 1) -> list[str]:
         """Bring back the old state and finish; returns what failed, after which the journal stays."""
@@ -390,8 +395,7 @@ def confirm(runner: Runner, token: str) -> bool:
         journal = runner.journal() if got else None
         if journal is None or not journal.waits_for(token):
             return False
-        runner.clear(journal.reload)
-        return True
+        return not runner.clear(journal.reload)
 
 
 def boot(runner: Runner) -> None:

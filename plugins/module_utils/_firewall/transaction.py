@@ -164,9 +164,13 @@ def _confirm(
         journal = runner.journal()
         mine = journal if journal and journal.token == token else None
         waits = mine is not None and mine.waits_for(token)
+        if journal and not mine and not journal.expired:
+            raise DbportsError("the change of another run waits, and this one no longer does", code="not_confirmed")
         failed: list[str] = []
         if mine and waits:
-            runner.clear(mine.reload)
+            stays = runner.clear(mine.reload)
+            if stays:
+                raise DbportsError(f"the journal cannot be removed: {stays[0]}", code="not_written")
         elif mine:
             failed = runner.go_back(mine)
         choice = _choice(backend, wish)

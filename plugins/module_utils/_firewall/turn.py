@@ -71,14 +71,13 @@ def carry_out(
             if timeout:
                 runner.write_journal(journal._replace(phase=WAITING, deadline=now() + timeout))
             deafen()
+            if not timeout and (failed := runner.clear(journal.reload)):
+                raise StepError("; ".join(failed))
         except BaseException as error:
             deafen()
             _go_back(runner, journal, error)
             raise
-        if timeout:
-            return journal.token
-        runner.clear(journal.reload)
-        return ""
+        return journal.token if timeout else ""
 
 
 def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -274,6 +275,39 @@ class TestConfirmation:
         assert result["changed"] is True
         assert "interrupted" in result["warnings"][0]
         assert result["diff"][0]["before"] == case("sql602").render()
+
+    def test_one_does_not_confirm_the_change_of_another(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Although the same rules are in force: if the other one is not confirmed either, they go."""
+        late = host.bring("mssql", confirm_timeout=30)["confirm"]
+        later(monkeypatch)
+        monkeypatch.setattr(turn, "now", runner.now)
+        token = host.bring("mssql", confirm_timeout=30)["confirm"]
+        with pytest.raises(DbportsError, match="another run waits") as caught:
+            host.bring("mssql", confirm=late)
+        assert caught.value.code == "not_confirmed"
+        journal = host.journal()
+        assert journal is not None
+        assert journal.token == token
+
+    @pytest.mark.parametrize("how", ["command", "module", "at once"])
+    def test_a_journal_that_cannot_be_removed(self, host: Host, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+        """As on a disk that has become read-only: the change will be undone, and success would be a lie."""
+        token = "" if how == "at once" else host.bring("mssql", confirm_timeout=30)["confirm"]
+        remove = Runner._remove
+
+        def refuse(self: Runner, path: str, parent: bool) -> None:
+            if path == JOURNAL:
+                raise OSError(errno.EROFS, "Read-only file system", path)
+            remove(self, path, parent)
+
+        monkeypatch.setattr(Runner, "_remove", refuse)
+        if how == "command":
+            assert not confirm(host, token)
+        else:
+            with pytest.raises(DbportsError, match=r"journal.json: Read-only file system"):
+                host.bring("mssql", confirm=token)
+        assert host.journal() is not None
+        assert host.carried == (OLD if how == "at once" else NEW)
 
     def test_nothing_to_change_is_nothing_to_confirm(self, host: Host) -> None:
         """Nothing is armed either."""
