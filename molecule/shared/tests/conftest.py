@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -43,6 +44,12 @@ def intruder() -> Host:
 def variables(server: Host) -> dict[str, Any]:
     """What the scenario says of the server: its variables in the inventory."""
     return dict(server.ansible.get_variables())
+
+
+@pytest.fixture
+def passes(server: Host) -> dict[str, Any]:
+    """What the other firewall lets pass: its open ports by protocol, and whether the database's were open before."""
+    return dict(json.loads(server.file("/root/before/passes").content_string))
 
 
 @pytest.fixture

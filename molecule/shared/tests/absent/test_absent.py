@@ -23,8 +23,8 @@ def test_every_file_is_as_before(server: Host, variables: dict[str, Any]) -> Non
     assert (sorted(set(before) - set(after)), sorted(set(after) - set(before))) == ([], [])
 
 
-def test_the_firewall_kept_the_intruder_out(intruder: Host, addresses: list[str], variables: dict[str, Any]) -> None:
+def test_the_firewall_kept_the_intruder_out(intruder: Host, addresses: list[str], passes: dict[str, Any]) -> None:
     """The port is as open or closed to the intruder as before, which shows what kept it out."""
     target = f"tcp/{addresses[0]}/1433"
     met = run_script(intruder, "knock.py", target)[target]
-    assert (met == "answers") == variables["lab_was_open"]
+    assert (met == "answers") == passes["was_open"]

@@ -31,10 +31,10 @@ def sweep(sender: Host, database: Host, address: str, wanted: dict[str, set[int]
 
 @pytest.mark.parametrize("who", ["client", "intruder"])
 def test_every_port_is_as_planned(
-    who: str, database: Host, addresses: list[str], variables: dict[str, Any], request: pytest.FixtureRequest
+    who: str, database: Host, addresses: list[str], passes: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     """Of 65,535 TCP and UDP ports those pass that the other firewall lets pass, but for the guarded ones."""
-    opened = {name: set(numbers(text)) - GUARDED[name] for name, text in variables["lab_open"].items()}
+    opened = {name: set(numbers(text)) - GUARDED[name] for name, text in passes["open"].items()}
     wanted = {name: ports | GUARDED[name] for name, ports in opened.items()} if who == "client" else opened
     database.check_output(
         "systemctl is-active --quiet sweep || "
