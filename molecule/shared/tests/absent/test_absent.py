@@ -13,6 +13,7 @@ def test_the_rules_are_as_before(server: Host, variables: dict[str, Any]) -> Non
     """Every rule is as it was, to the byte."""
     for name in ("foreign", "rules"):
         before = server.file(f"/root/before/{name}").content_string
+        assert before.strip()
         assert server.check_output(f"( {variables[f'lab_{name}']} )") == before.strip()
 
 
