@@ -260,6 +260,20 @@ def test_published_ports_of_a_container(lab: Lab, program: str) -> None:
     assert reaches(neighbour, 1433, OUTSIDE)
 
 
+def test_what_is_opened_to_the_port_elsewhere_is_not_ended(lab: Lab) -> None:
+    """A container's connection through masquerading, and the host's own one, are none of a client of the published."""
+    host, client, neighbour, container = (lab.hosts[name] for name in ("fw-1", "app-01", "app-66", "db"))
+    host.run(["iptables-nft-restore"], input=DOCKER)
+    talks = [
+        talk((container, SERVER, 41000), (neighbour, NEIGHBOUR, 1433)),
+        talk((host, OUTSIDE, 41001), (client, CLIENT, 1433)),
+    ]
+    assert apply(host, rules=PUBLISHED[1:], backend="nftables", cut_live="refuse").get("cut") == []
+    for here, there in talks:
+        assert passes(there, here, "60") == "heard"
+        assert passes(here, there, "60") == "heard"
+
+
 def test_sessions_that_would_be_cut_are_named_first(lab: Lab) -> None:
     """As far as connection tracking knows them; an administrator's through the router goes on unless it is guarded."""
     router, neighbour, server = (lab.hosts[name] for name in ("fw-1", "app-66", "db"))

@@ -38,6 +38,7 @@ class Connection(NamedTuple):
     :ivar established: whether both sides may send.
     :ivar services: those of the process, where a host has them (Windows).
     :ivar through: the port that a client of what is forwarded connected to, before any translation; else None.
+    :ivar translated: whether it then came to another address or port.
     :ivar since: when it was established, in UTC, such as ``2026-01-31T23:59:59Z``, where the kernel tells.
     """
 
@@ -53,6 +54,7 @@ class Connection(NamedTuple):
     services: tuple[str, ...] = ()
     through: Optional[int] = None
     since: Optional[str] = None
+    translated: bool = False
 
     def __str__(self) -> str:
         """Say it: ``tcp 1433 from 192.0.2.66 port 51000 (sqlservr, pid 71)``."""
@@ -168,7 +170,8 @@ class Verdicts:
         Tracking may take the wrong side of an old one for its opener, so either side may be the guarded one.
         """
         server, client = (one.local, one.local_port), (one.peer, one.peer_port)
-        sides = [(server, client, (one.local,)), (client, server, (one.peer,)), ((one.local, asked), client, ())]
+        published = [((one.local, asked), client, ())] if one.translated else []
+        sides = [(server, client, (one.local,)), (client, server, (one.peer,)), *published]
         return any(
             _closed(view.rulesets[0], one.protocol, port, source)
             for (_address, port), source, targets in sides

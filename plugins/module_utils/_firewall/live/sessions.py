@@ -68,7 +68,8 @@ class Sessions:
         outbound = any(item.direction == "out" for item in ruleset.guards)
         ports = [port for item in ruleset.guards for port in item.ports]
         try:
-            found = _dated(connections(collect(ports=None if outbound else ports)[1]))
+            sockets = collect(ports=None if outbound else ports)[1]
+            found = _dated(connections(sockets))
         except DbportsError as error:
             return Live(unknown=error.reason)
         unknown = ""
@@ -76,7 +77,13 @@ class Sessions:
         if forwards:
             try:
                 # What is published for a container is always tracked, because its destination is translated.
-                found += tuple(_forwarded(routed=any(item.targets for item in forwards)))
+                here = {(AddressRange.of_socket(one.local_address), one.local_port) for one in sockets}
+                # What the tracking knows of this host's own connections passes no rule for what it forwards.
+                found += tuple(
+                    one
+                    for one in _forwarded(routed=any(item.targets for item in forwards))
+                    if not here & {(one.local, one.local_port), (one.peer, one.peer_port)}
+                )
             except DbportsError as error:
                 unknown = error.reason
         tracking = not told_by_direction(found, ruleset) or _can_remember()
@@ -252,7 +259,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _forwarded(*, routed: bool) -> Iterator[Connection]:
     """Yield what connection tracking knows, with both ends as seen behind here: of TCP the established connections.
 
-    Those of the host itself are among them; no rule for what is forwarded names them.
+    Those of the host itself are among them.
 
     :param routed: whether some may pass without being tracked.
     :raises DbportsError: when the kernel does not list them, or it seems that it does not track any.
@@ -285,8 +292,7 @@ def _through(entry: bytes) -> Optional[Connection]:
     settled = state == bytes([_ESTABLISHED])
     if not asked or not answered or not (settled or number == bytes([socket.IPPROTO_UDP])):
         return None
-    (peer, peer_port), (_published, through) = asked
-    one = forwarded(peer, peer_port, through, *answered[0])
+    one = forwarded(*asked, answered[0])
     return one if settled else one._replace(protocol="udp", established=False)
 
 

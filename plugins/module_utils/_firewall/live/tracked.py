@@ -18,15 +18,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import Connection
 
-_WORDS = ("src", "sport", "dport")
+_WORDS = ("src", "dst", "sport", "dport")
 
 
-def forwarded(peer: AddressRange, peer_port: int, asked: int, local: AddressRange, local_port: int) -> Connection:
+End = tuple[AddressRange, int]
+"""An address and a port."""
+
+
+def forwarded(peer: End, asked: End, local: End) -> Connection:
     """Return a connection as packets name its ends behind this host.
 
-    :param asked: the port that the peer connected to, before any translation.
+    :param asked: where the peer connected to, before any translation.
     """
-    return Connection("tcp", local, local_port, peer, peer_port, "peer", through=asked)
+    return Connection("tcp", *local, *peer, "peer", through=asked[1], translated=asked != local)
 
 
 def read_tracked(line: str) -> Optional[Connection]:
@@ -40,13 +44,15 @@ def read_tracked(line: str) -> Optional[Connection]:
         found.setdefault(name, []).append(value)
     if any(len(found.get(name, ())) != 2 for name in _WORDS):
         return None
-    (peer, local), (peer_port, local_port), asked = found["src"], found["sport"], found["dport"][0]
     try:
-        ends = [AddressRange.address(text) for text in (peer, local)]
-        ports = [_port(text) for text in (peer_port, asked, local_port)]
+        peer, local = (_end(found["src"][at], found["sport"][at]) for at in (0, 1))
+        return forwarded(peer, _end(found["dst"][0], found["dport"][0]), local)
     except (DbportsError, ValueError):
         return None
-    return forwarded(ends[0], ports[0], ports[1], ends[1], ports[2])
+
+
+def _end(address: str, port: str) -> End:
+    return AddressRange.address(address), _port(port)
 
 
 def _port(text: str) -> int:

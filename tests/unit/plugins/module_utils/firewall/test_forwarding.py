@@ -107,8 +107,11 @@ def test_a_session_through_a_published_port() -> None:
     """The container's port is another one than the client asked for."""
     container, client = AddressRange.parse("203.0.113.2"), AddressRange.parse("192.0.2.66")
     rules = Verdicts(ruleset(RULES[2:3]))
-    assert rules.cuts(Connection("tcp", container, 14330, client, 40000, "peer", through=1433))
-    assert not rules.cuts(Connection("tcp", container, 1433, client, 40000, "peer", through=8080))
+    came = Connection("tcp", container, 14330, client, 40000, "peer", through=1433, translated=True)
+    assert rules.cuts(came)
+    assert not rules.cuts(came._replace(local_port=1433, through=8080))
+    # What a container opens to the same port elsewhere came through no published port.
+    assert not rules.cuts(Connection("tcp", client, 1433, container, 40000, "peer", through=1433))
 
 
 class Other:

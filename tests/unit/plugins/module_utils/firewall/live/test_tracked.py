@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live import sessions
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.tracked import read_tracked
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import build_ruleset, read_rules
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 
 FOUR = (
     "ipv4     2 tcp      6 431999 ESTABLISHED src=192.0.2.66 dst=198.51.100.10 sport=42001 dport=1433 "
@@ -46,7 +47,8 @@ def test_a_line_of_the_kernel(line: str, said: str) -> None:
     """Ends are those that packets name behind this host."""
     found = read_tracked(line)
     assert str(found) == said
-    assert found is None or found.through == (21433 if line == TRANSLATED else 1433)
+    told = (21433, True) if line == TRANSLATED else (1433, False)
+    assert found is None or (found.through, found.translated) == told
 
 
 @pytest.fixture
@@ -78,6 +80,16 @@ def test_without_netlink_the_text_counts(kernel: Path, text: str | None, ports: 
     routed = build_ruleset(read_rules([{**FORWARD, "targets": ["198.51.100.10"]}]), policy="guard", outbound=False)
     live = sessions.Sessions().look(routed)
     assert ([one.through for one in live.connections], live.unknown) == (ports, unknown)
+
+
+def test_connections_of_the_host_itself_are_not_forwarded(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tracking knows them as well."""
+    kernel.write_text(f"{FOUR}\n{SIX}\n", encoding="ascii")
+    own = Socket("ipv4", "tcp", "ESTABLISHED", "192.0.2.66", 42001, "198.51.100.10", 1433)
+    monkeypatch.setattr(sessions, "collect", lambda ports: ("", [own]))
+    routed = build_ruleset(read_rules([{**FORWARD, "targets": ["198.51.100.10"]}]), policy="guard", outbound=False)
+    found = [str(one.peer) for one in sessions.Sessions().look(routed).connections if one.through is not None]
+    assert found == ["2001:db8::66"]
 
 
 def test_published_ports_are_always_tracked(kernel: Path) -> None:
