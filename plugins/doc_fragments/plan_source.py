@@ -22,6 +22,9 @@ options:
         plan that was changed, does not include this host or no longer matches the inventory is refused.
       - If omitted, the plan is computed from the inventory, once per run. An empty value is an error.
     type: str
+notes:
+  - An option that a task does not set is read from the variable of the host that the roles document for it, such as
+    C(dbports_plan_dir) for O(plan_dir).
 attributes:
   action_group:
     description: Use C(group/dbports.firewall.plan) in C(module_defaults) to set defaults for this module, such as

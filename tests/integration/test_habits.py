@@ -144,6 +144,29 @@ class TestPlan:
         assert sum(len(item["after"].splitlines()) for item in diff) < 2000
 
 
+class TestSettingsOfARun:
+    """A task of the user's own knows the variables that the roles do."""
+
+    TASK = "- hosts: db-1\n  gather_facts: false\n  tasks: [{dbports.firewall.plan: %s}]\n"
+
+    def test_variables_of_the_host_are_options(self, run_playbook: Any) -> None:
+        data = changed(dbports_plan_dir="{{ inventory_hostname }}-plan", dbports_backend="{{ omit }}")
+        result = run_playbook(self.TASK % "{}", data)
+        assert result.rc == 0, result.text
+        assert (run_playbook.place / "db-1-plan" / "index.json").is_file()
+
+    def test_an_option_of_the_task_wins(self, run_playbook: Any) -> None:
+        result = run_playbook(self.TASK % "{plan_dir: mine}", changed(dbports_plan_dir="theirs"))
+        assert result.rc == 0, result.text
+        assert [(run_playbook.place / name).exists() for name in ("mine", "theirs")] == [True, False]
+
+    def test_an_error_names_the_variable(self, run_playbook: Any) -> None:
+        result = run_playbook(self.TASK % "{}", changed(dbports_backend="pf"))
+        assert result.rc != 0
+        assert "got: pf" in result.text
+        assert "backend is the host's variable dbports_backend" in result.text
+
+
 REPORT = """
 - hosts: all
   gather_facts: false

@@ -121,6 +121,20 @@ def test_the_role_plan_says_in_which_order_its_variables_matter() -> None:
             assert listed == list(entry["options"]["dbports_servers"]["options"])
 
 
+def test_actions_have_the_defaults_that_the_roles_document() -> None:
+    """A role leaves most settings of a run to the action, which reads the same variables."""
+    compared = []
+    for role in ROLES:
+        main = role_entries(role)["main"]["options"]
+        tasks = (ROOT / "roles" / role / "tasks" / "main.yml").read_text(encoding="utf-8")
+        for option, spec in documentation("modules", role)["options"].items():
+            name = f"dbports_{option}"
+            if role != "guard" and name in main and f"{role}_{name}" not in tasks:
+                compared.append((role, option))
+                assert (main[name].get("default") or None) == (spec.get("default") or None), (role, option)
+    assert ("apply", "confirm_timeout") in compared
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_shows_a_playbook(role: str) -> None:
     plays = yaml.safe_load(role_entries(role)["main"]["examples"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
@@ -35,6 +35,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan im
     once,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import AnsibleInventory
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.variables import RUN_VARIABLES
 
 PLAN_OPTIONS: dict[str, Any] = {"plan_dir": {"type": "path"}, "plan_id": {"type": "str"}}
 
@@ -48,7 +49,7 @@ class DbportsAction(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Validate the arguments, act, and turn a DbportsError into a failed task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        args = self.arguments()
+        args = self.arguments(task_vars or {})
         try:
             result.update(visible_data(self.act(args, task_vars or {})))
         except DbportsError as error:
@@ -69,10 +70,32 @@ class DbportsAction(ActionBase):
                 Display().display(text, color=constants.COLOR_ERROR)
         return error.short()
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the task's arguments, validated and with their defaults."""
-        args: dict[str, Any] = self.validate_argument_spec(argument_spec=self.ARGUMENTS)[1]
+    def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the task's arguments, validated and with their defaults.
+
+        An action that takes a plan has the settings of a run from the host's variables where the task does not give
+        them. It reads them itself: a task that passes all of them on costs a template each, and those that read
+        another one two, which is more than the rest of what a run with nothing to change costs the controller.
+        """
+        given = self._of_variables(task_vars) if PLAN_OPTIONS.keys() <= self.ARGUMENTS.keys() else {}
+        self._task.args = {**given, **self._task.args}
+        try:
+            args: dict[str, Any] = self.validate_argument_spec(argument_spec=self.ARGUMENTS)[1]
+        except AnsibleError as error:
+            read = [f"{option} is the host's variable dbports_{option}" for option in given if option in str(error)]
+            if not read:
+                raise
+            raise AnsibleActionFail("; ".join([str(error), *read])) from None
         return args
+
+    def _of_variables(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the options that are variables of this host, such as ``dbports_backend``; omit is not a value."""
+        names = {option: f"dbports_{option}" for option in self.ARGUMENTS if option not in self._task.args}
+        given = {
+            option: task_vars[name] for option, name in names.items() if name in RUN_VARIABLES and name in task_vars
+        }
+        templated = self._templar.template(given).items()
+        return {option: value for option, value in templated if value != task_vars.get("omit")}
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do the work; returns the task's result."""

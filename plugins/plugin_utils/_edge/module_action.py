@@ -20,7 +20,7 @@ class ModuleAction(DbportsAction):
     MODULE: ClassVar[str]
     _supports_async = True
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the task's arguments as they are: the module validates them."""
         return dict(self._task.args)
 
