@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from functools import partial
 from typing import Optional
 
@@ -21,42 +19,32 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
     Listing,
     is_own,
+    is_placed,
     own_objects,
     read_listing,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE, FAMILY, TABLE
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import (
-    ASIDE_FILE,
-    BootPlace,
-    Persistence,
-)
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.placed import (
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
+    BOOT,
+    DELETE,
+    FAMILY,
+    KEPT,
+    LISTING,
+    NOWHERE,
+    OWN_TABLE,
+    PLACED,
     PREFIX,
-    Place,
-    as_own_table,
-    back_text,
-    found_places,
-    misplaced,
-    named_table,
-    placed_text,
-    read_place,
-    script,
-    standing_text,
-    without_base,
+    PROGRAM,
+    TABLE,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import BootPlace, Persistence
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft, load_command
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
     ForeignFinding,
-    Kept,
     Observed,
     Script,
     State,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step
-
-PROGRAM, LISTING, OWN_TABLE, PLACED, KEPT, BOOT = "program", "listing", "own table", "placed", "kept", "boot"
-"""What is observed: the path of nft or nothing, its JSON, the text that brings the own table back, those that bring own
-chains in tables of others back, the own files, and how the host boots."""
 
 LEGACY, XT = "legacy", "xt"
 """What is observed for each family: what iptables-legacy-save prints, whose rules nft does not list, and what
@@ -68,7 +56,7 @@ class Nftables:
 
     :param nft: the program; None looks for it.
     :param persistence: the files; None takes those of the host.
-    :param chains: base chains of somebody else's table that are to call the own ones, see :mod:`placed`; none: the own
+    :param chains: base chains of a foreign table that are to call the own ones, see :mod:`placed`; none: the own
         table; None: wherever the rules are.
     """
 
@@ -105,14 +93,19 @@ class Nftables:
         """Read the ruleset and the own files; where nft is missing there may still be files."""
         nft = self._nft()
         texts = {KEPT: kept_to_text(self._persistence.current()), OWN_TABLE: DELETE, LISTING: "", PROGRAM: ""}
-        texts[PLACED] = "{}"
+        texts[PLACED] = NOWHERE
         if nft:
             texts[PROGRAM] = nft.path
             texts[LISTING] = nft.listing()
             listing = read_listing(texts[LISTING])
             if any(own_objects(listing)):
                 texts[OWN_TABLE] = nft.own_text(texts[LISTING])
-            texts[PLACED] = json.dumps({place.table: back_text(nft, listing, place) for place in found_places(listing)})
+            if any(is_placed(kind, body) for kind, body in listing):
+                from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.elsewhere import (
+                    back_texts,
+                )
+
+                texts[PLACED] = back_texts(nft, listing)
             texts.update(_of_iptables(texts[LISTING]))
         texts[BOOT] = self._persistence.place(nft.path if nft else None).to_text()
         return texts
@@ -120,23 +113,30 @@ class Nftables:
     def decode(self, observed: Observed) -> State:
         """Read the own table and the own files."""
         listing = read_listing(observed[LISTING])
-        place = self._place(listing)
-        foreign = without_base(listing, place) if place else listing
+        ruleset, foreign, place = decode(listing), listing, f"table {FAMILY} {TABLE}"
+        if self._is_elsewhere(observed):
+            from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.elsewhere import (
+                decode_elsewhere,
+            )
+
+            ruleset, foreign, place = decode_elsewhere(listing, self._chains)
         return State(
-            ruleset=_read(listing, place, anywhere=self._chains is None),
+            ruleset=ruleset,
             kept=kept_from_text(observed[KEPT]),
             foreign=partial(_judge, foreign, observed),
-            place=f"chains {PREFIX}* of table {FAMILY} {place.table}" if place else f"table {FAMILY} {TABLE}",
+            place=place,
             unseen="" if observed[PROGRAM] else "the program nft is missing",
         )
 
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
         """Write the table and the files that load it at boot."""
-        place = BootPlace.from_text(observed[BOOT])
-        tables = self._tables(observed)
-        if tables:
-            return self._encode_placed(wanted, observed, tables, persist=persist)
-        text = encode(wanted)
+        if self._is_elsewhere(observed):
+            from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.elsewhere import (
+                encode_elsewhere,
+            )
+
+            return encode_elsewhere(wanted, observed, self._chains, persist=persist)
+        text, place = encode(wanted), BootPlace.from_text(observed[BOOT])
         keep = persist and bool(wanted)
         kept = place.wanted(text if keep else None)
         return Script(
@@ -155,38 +155,15 @@ class Nftables:
     def undo(self, observed: Observed) -> tuple[Step, ...]:
         """Load the old table, then bring back the files."""
         table = _load(observed, observed[OWN_TABLE]) if observed[PROGRAM] else ()
-        tables = self._tables(observed)
-        if tables and observed[PROGRAM]:
-            there = "\n".join(json.loads(observed[PLACED]).values())
-            table = (_run(script(tables, there)), *(table if observed[OWN_TABLE] != DELETE else ()))
+        if self._is_elsewhere(observed) and observed[PROGRAM]:
+            from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.elsewhere import back_step
+
+            table = (back_step(observed, self._chains), *(table if observed[OWN_TABLE] != DELETE else ()))
         return (*table, *BootPlace.from_text(observed[BOOT]).own.undo_steps(kept_from_text(observed[KEPT])))
 
-    def _encode_placed(self, wanted: Ruleset, observed: Observed, tables: set[str], *, persist: bool) -> Script:
-        """Write what :meth:`encode` does where own chains are in tables of others, or are to be."""
-        boot, place = BootPlace.from_text(observed[BOOT]), self._place(read_listing(observed[LISTING]))
-        text = placed_text(wanted, place) if place else encode(wanted)
-        keep = persist and bool(wanted)
-        if place:
-            not_kept = boot.placed_reason(place.table)
-            again = script([place.table], text, boot.together(place.table), ASIDE_FILE)
-            kept = boot.placed(place.table, again, standing_text(place, text)) if keep else Kept()
-        else:
-            kept, not_kept = boot.wanted(text if keep else None), boot.reason
-        return Script(
-            load=(_run(script(tables, text)),) if observed[PROGRAM] else (),
-            keep=boot.own.keep_steps(kept_from_text(observed[KEPT]), kept),
-            kept=kept,
-            not_kept=not_kept if keep else None,
-        )
-
-    def _place(self, listing: Listing) -> Optional[Place]:
-        """Return where the own chains are to be; None is the own table."""
-        found = found_places(listing)
-        return (found[0] if found else None) if self._chains is None else read_place(listing, self._chains)
-
-    def _tables(self, observed: Observed) -> set[str]:
-        """Return the tables of others that have own chains, or are to have them."""
-        return {*json.loads(observed[PLACED]), *([named_table(self._chains)] if self._chains else [])}
+    def _is_elsewhere(self, observed: Observed) -> bool:
+        """Tell that own chains are in tables of others, or are to be; most hosts need no code for that."""
+        return bool(self._chains) or observed[PLACED] != NOWHERE
 
     def _nft(self) -> Optional[Nft]:
         return self._given or Nft.locate()
@@ -198,25 +175,6 @@ class Nftables:
                 "the program nft is missing", code="program_missing", fix="Install the package nftables on the host"
             )
         return nft
-
-
-def _read(listing: Listing, place: Optional[Place], *, anywhere: bool) -> Ruleset:
-    """Read the own rules, in the own table or in those of others; what is in the wrong place is unexpected.
-
-    :param anywhere: whether every place is right.
-    """
-    found = {TABLE: decode(listing)} if any(own_objects(listing)) else {}
-    for there in found_places(listing):
-        read = decode(as_own_table(listing, there))
-        wrong = misplaced(listing, place if place and place.table == there.table else there)
-        found[there.table] = replace(read, unexpected=(*read.unexpected, *wrong))
-    right = place.table if place else TABLE
-    if not found:
-        return Ruleset()
-    main = found.get(right) or next(iter(found.values()))
-    wrong_tables = [table for table in found if table != right] if not anywhere or len(found) > 1 else []
-    strays = tuple(f"rules in table {FAMILY} {table}" for table in wrong_tables)
-    return replace(main, unexpected=(*main.unexpected, *strays))
 
 
 def _of_iptables(listing: str) -> dict[str, str]:
@@ -255,11 +213,6 @@ def _judge_iptables(listing: Listing, observed: Observed, ruleset: Ruleset) -> t
         found += judge_saved(saved, family, ruleset, other_program("legacy", family))
         found += judge_saved(legacy, family, ruleset, other_program("nf_tables", family))
     return listing, found
-
-
-def _run(text: str) -> RunCommand:
-    """Return the step that runs a script."""
-    return RunCommand(("sh", "-s"), text)
 
 
 def _load(observed: Observed, text: str) -> tuple[Step, ...]:

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional, Union
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import lines_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
     Accept,
@@ -18,7 +17,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     Guard,
     Ruleset,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.forward import text_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
     CHAINS,
     DELETE,
@@ -50,16 +48,16 @@ def encode(ruleset: Ruleset) -> str:
     if not ruleset:
         return DELETE
     refuse_unexpected(ruleset)
-    forwarded = lines_of(ruleset)
-    pairs = dict.fromkeys([*peer_sets(ruleset), *(pair for line in forwarded for pair in line.sets)])
+    forwards = any(item.forward for item in ruleset.parts)
+    pairs = dict.fromkeys([*peer_sets(ruleset), *(_forward_sets(ruleset) if forwards else ())])
     names = {pair: f"peers{number}_v{pair[0]}" for number, pair in enumerate(pairs, 1)}
     lines = [f"table {FAMILY} {TABLE} {{"]
     for (family, peers), name in names.items():
         lines += _encode_set(name, family, peers)
     for direction in DIRECTIONS:
         if any(item.direction == direction for item in ruleset.parts):
-            own = [text_of(line, names) for line in forwarded] if direction == "forward" else None
-            lines += _encode_chain(ruleset, direction, own or _encode_rules(ruleset, direction, names))
+            write = _encode_forward if direction == "forward" and forwards else _encode_rules
+            lines += _encode_chain(ruleset, direction, write(ruleset, direction, names))
     return DELETE + "\n".join([*lines, "}", ""])
 
 
@@ -97,6 +95,19 @@ def _encode_rules(ruleset: Ruleset, direction: Direction, names: Mapping[PeerSet
         if guard.direction == direction:
             lines.append(f'{_dport(guard)} counter drop comment "{REFUSAL}"')
     return lines
+
+
+def _forward_sets(ruleset: Ruleset) -> Iterable[PeerSet]:
+    # Only routers need it.
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.forward import forward_sets
+
+    return forward_sets(ruleset)
+
+
+def _encode_forward(ruleset: Ruleset, _direction: Direction, names: Mapping[PeerSet, str]) -> list[str]:
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.forward import forward_rules
+
+    return forward_rules(ruleset, names)
 
 
 def _encode_answers(ruleset: Ruleset, direction: Direction) -> list[str]:

@@ -8,20 +8,22 @@ What a rule says is compared by value, since nft prints some of it in other word
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import Line
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import Line, lines_of, rules_of
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Guard, Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
     Node,
     UnknownError,
     fields,
     items,
     read_ports,
+    rule_text,
     single,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import ICMP, IP, NFPROTO
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import CHAINS, ICMP, IP, NFPROTO
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import PeerSet, checked_comment
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 
@@ -31,7 +33,37 @@ _FLAGS = frozenset(["ack", "rst"])
 _PORT_PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp")
 
 
-def text_of(line: Line, names: Mapping[PeerSet, str]) -> str:
+def forward_sets(ruleset: Ruleset) -> list[PeerSet]:
+    """Return the sets of addresses that the rules of the chain name, each as often as it is named."""
+    return [pair for line in lines_of(ruleset) for pair in line.sets]
+
+
+def forward_rules(ruleset: Ruleset, names: Mapping[PeerSet, str]) -> list[str]:
+    """Write the rules of the chain, below its head; ``names`` are those of the sets of addresses."""
+    return [_text_of(line, names) for line in lines_of(ruleset)]
+
+
+def read_forward(
+    rules: Iterable[Mapping[str, Node]], sets: Mapping[str, PeerSet], unexpected: list[str]
+) -> tuple[list[Accept], list[Guard], set[PeerSet]]:
+    """Read the rules of the chain: as a whole, since a rule may belong to the one before.
+
+    :param unexpected: gets what :func:`forward_rules` would not have written.
+    :returns: accepts, guards, and the sets that they name.
+    """
+    lines = []
+    for rule in rules:
+        try:
+            lines.append(_read_line(rule, sets))
+        except UnknownError:
+            unexpected.append(f"rule in chain {rule.get('chain')}: {rule_text(rule)}")
+    accepts, guards = rules_of(lines) or ([], [])
+    if lines_of(Ruleset(tuple(sorted(accepts)), tuple(guards))) != lines:
+        unexpected.append(f"the order of chain {CHAINS['forward'].name}")
+    return accepts, guards, {pair for line in lines for pair in line.sets}
+
+
+def _text_of(line: Line, names: Mapping[PeerSet, str]) -> str:
     """Write a rule of the chain; ``names`` are those of the sets of addresses."""
     words = [
         f"{IP[line.family]} {side} @{names[line.family, ranges]}"
@@ -66,11 +98,11 @@ def _one_of(ports: _Ports) -> str:
     return str(ports[0]) if len(ports) == 1 else "{ " + ", ".join(map(str, ports)) + " }"
 
 
-def read_line(rule: Mapping[str, Node], sets: Mapping[str, PeerSet]) -> Line:
+def _read_line(rule: Mapping[str, Node], sets: Mapping[str, PeerSet]) -> Line:
     """Read a rule of the chain from nft's listing.
 
     :param sets: by name.
-    :raises UnknownError: when it has another shape than :func:`text_of` writes.
+    :raises UnknownError: when it has another shape than :func:`_text_of` writes.
     """
     expressions = items(rule.get("expr"))
     kind, counted = single(expressions[-2]) if len(expressions) > 2 else ("", None)

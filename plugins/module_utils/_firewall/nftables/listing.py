@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import plain_comment
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, PREFIX, TABLE
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, merge_ports
 
 Node = object
@@ -59,6 +59,12 @@ def own_objects(listing: Listing) -> Iterator[tuple[str, Mapping[str, Node]]]:
 def is_own(kind: str, body: Mapping[str, Node]) -> bool:
     """Tell whether an object is the own table, or in it."""
     return body.get("family") == FAMILY and body.get("name" if kind == "table" else "table") == TABLE
+
+
+def is_placed(kind: str, body: Mapping[str, Node]) -> bool:
+    """Tell whether an object is an own chain in a foreign table, by its name."""
+    elsewhere = body.get("family") == FAMILY and body.get("table") != TABLE
+    return kind == "chain" and elsewhere and str(body.get("name")).startswith(PREFIX)
 
 
 def fields(node: Node) -> Mapping[str, Node]:

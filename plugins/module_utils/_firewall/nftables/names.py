@@ -14,6 +14,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 
 FAMILY = "inet"
 TABLE = "dbports"
+PREFIX = f"{TABLE}_"
+"""Begins the names of own chains and sets in a foreign table."""
+
 PRIORITY = -10
 """Ten before ``filter``, so that the counters see what a later chain drops."""
 
@@ -43,3 +46,10 @@ CHAINS: dict[Direction, ChainNames] = {
 IP = {4: "ip", 6: "ip6"}
 NFPROTO = {4: "ipv4", 6: "ipv6"}
 ICMP = {4: "icmp", 6: "icmpv6"}
+
+PROGRAM, LISTING, OWN_TABLE, PLACED, KEPT, BOOT = "program", "listing", "own table", "placed", "kept", "boot"
+"""What is observed: the path of nft or nothing, its JSON, the text that brings the own table back, those that bring own
+chains in tables of others back, the own files, and how the host boots."""
+
+NOWHERE = "{}"
+"""What is observed as ``PLACED`` where no table of others has own chains."""

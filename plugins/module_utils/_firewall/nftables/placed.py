@@ -28,13 +28,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     CHAINS,
     DELETE,
     FAMILY,
+    PREFIX,
     PRIORITY,
     TABLE,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
-
-PREFIX = f"{TABLE}_"
-"""Begins the names of own chains and sets in a foreign table."""
 
 PATH = "chains"
 _WANTED = "and only those of the type filter at the hooks input, output and forward can be named"
