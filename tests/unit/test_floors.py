@@ -157,6 +157,25 @@ def test_only_the_edges_know_ansible_and_libraries_have_their_place(path: Path) 
             assert top in sys.stdlib_module_names, f"{name} imports {item}"
 
 
+def loaded_with(name: str, found: set[str]) -> set[str]:
+    """Return a module and all that its import loads, without what is imported in functions or for types only."""
+    if name not in found:
+        found.add(name)
+        for node in ast.parse((PLUGINS / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
+                loaded_with(str(node.module)[len(PREFIX) :], found)
+    return found
+
+
+def test_a_run_with_nothing_to_change_loads_little() -> None:
+    """A host compiles what it loads: only what most runs need may be imported at the top of a file."""
+    loaded = loaded_with("modules.ruleset", set()) | loaded_with("module_utils._firewall.nftables.backend", set())
+    rare = ("forward", "forward_lines", "elsewhere", "placed", "foreign", "losses", "arming", "changing", "way_in")
+    assert "module_utils._firewall.transaction" in loaded
+    assert sorted(name for name in loaded if name.rpartition(".")[2] in rare or ".live." in name) == []
+    assert sorted(name for name in loaded if {"ufw", "firewalld", "windows"} & set(name.split("."))) == []
+
+
 def test_no_folder_hides_a_module() -> None:
     """Ansible's importer takes ``page/`` for the package ``page`` and never looks at ``page.py``."""
     assert not [path for path in PLUGINS.rglob("*.py") if path.with_suffix("").is_dir()]
