@@ -368,8 +368,8 @@ class TestOutsideTheInventory:
         assert result.rc == 0, result.text
 
     def test_settings_of_a_run_may_stand_anywhere(self, run_playbook: Any) -> None:
-        variables = ", ".join(f"{name}: x" for name in RUN_VARIABLES)
-        extra = [argument for name in RUN_VARIABLES[::2] for argument in ("-e", f"{name}=y")]
+        variables = ", ".join(f'{name}: "{{{{ omit }}}}"' for name in RUN_VARIABLES)
+        extra = [argument for name in RUN_VARIABLES[::2] for argument in ("-e", f"{name}='{{{{ omit }}}}'")]
         result = run_playbook(self.play(keyword=f"vars: {{{variables}}}"), INVENTORY, "--limit", "db-1", *extra)
         assert result.rc == 0, result.text
 

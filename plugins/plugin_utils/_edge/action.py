@@ -89,13 +89,13 @@ class DbportsAction(ActionBase):
         return args
 
     def _of_variables(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Return the options that are variables of this host, such as ``dbports_backend``; omit is not a value."""
+        """Return the options that are variables of this host, such as ``dbports_backend``; ``omit`` is no value, null is one."""
         names = {option: f"dbports_{option}" for option in self.ARGUMENTS if option not in self._task.args}
         given = {
             option: task_vars[name] for option, name in names.items() if name in RUN_VARIABLES and name in task_vars
         }
         templated = self._templar.template(given).items()
-        return {option: value for option, value in templated if value != task_vars.get("omit")}
+        return {option: value for option, value in templated if value is None or value != task_vars.get("omit")}
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do the work; returns the task's result."""
