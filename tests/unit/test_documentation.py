@@ -127,7 +127,7 @@ def test_actions_have_the_defaults_that_the_roles_document() -> None:
     for role in ROLES:
         main = role_entries(role)["main"]["options"]
         tasks = (ROOT / "roles" / role / "tasks" / "main.yml").read_text(encoding="utf-8")
-        for option, spec in documentation("modules", role)["options"].items():
+        for option, spec in whole(role, "options").items():
             name = f"dbports_{option}"
             if role != "guard" and name in main and f"{role}_{name}" not in tasks:
                 compared.append((role, option))

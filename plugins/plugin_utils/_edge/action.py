@@ -89,7 +89,7 @@ class DbportsAction(ActionBase):
         return args
 
     def _of_variables(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Return the options that are variables of this host, such as ``dbports_backend``; ``omit`` is no value, null is one."""
+        """Return the options that are variables of this host, such as ``dbports_backend``; null is a value."""
         names = {option: f"dbports_{option}" for option in self.ARGUMENTS if option not in self._task.args}
         given = {
             option: task_vars[name] for option, name in names.items() if name in RUN_VARIABLES and name in task_vars
