@@ -51,8 +51,9 @@ RUNNING, WAITING, FAILED = "running", "waiting", "failed"
 POLL = 0.1
 """Seconds between two looks at a lock or a journal."""
 
-ATTEMPTS = 3
-"""How often a process that is alone with a change tries to undo it."""
+ATTEMPTS = 30
+"""How often a process that is alone with a change tries to undo it: the firewall may be about to start again, or
+another program hold its lock."""
 
 AT_BOOT = ("enable", "disable", "daemon-reload")
 """What systemctl is told at boot too, because it changes files; every other command is about a running firewall."""
@@ -278,15 +279,18 @@ class Runner:
         return []
 
     def go_back(self, journal: Journal, attempts: int = 1) -> list[str]:
-        """Bring back the old state and finish; returns what failed, after which the journal stays."""
+        """Bring back the old state and finish; returns what failed, after which the journal stays.
+
+        :param attempts: how often; a process that tries only once leaves it to the one that watches to go on.
+        """
         failed = self.undo(journal.undo)
         for _attempt in range(attempts - 1):
             if failed:
                 time.sleep(1)
                 failed = self.undo(journal.undo)
-        if failed:
+        if failed and attempts > 1:
             self.undo([["WriteFile", JOURNAL, 0o600, json.dumps(journal._replace(phase=FAILED)._asdict())]])
-        else:
+        elif not failed:
             self.clear()
         return failed
 

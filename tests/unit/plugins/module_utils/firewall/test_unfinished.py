@@ -386,6 +386,26 @@ class TestKilled:
         assert "could not be brought back: no" in result["warnings"][0]
         assert (host.carried, host.left()) == (NEW, [])
 
+    def test_what_the_module_cannot_undo_is_tried_again(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By the process that watches, for as long as a firewall may take to start, or another to let go of its lock."""
+        left = [12]
+
+        def later_works(argv: Sequence[str], text: str) -> tuple[int, str, str]:
+            if argv[0] == "load" and left[0]:
+                left[0] -= 1
+                host.force = "half"
+                return 1, "", "the lock is held"
+            return host.command(argv, text)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(host, "_run", later_works)
+            with pytest.raises(DbportsError, match="could not be brought back: load failed: the lock is held"):
+                host.bring("mssql")
+            journal = host.journal()
+            assert journal is not None
+            watch(host, journal.token)
+        assert (host.carried, host.left(), left) == (OLD, [], [0])
+
     def test_in_another_network_namespace(self, host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """Its old state is nothing for this one."""
         kill(host, monkeypatch)
