@@ -387,7 +387,7 @@ class TestKilled:
         assert (host.carried, host.left()) == (NEW, [])
 
     def test_what_the_module_cannot_undo_is_tried_again(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-        """By the process that watches, for as long as a firewall may take to start, or another to let go of its lock."""
+        """By the process that watches, for as long as a firewall may take to start, or others to let go of its lock."""
         left = [12]
 
         def later_works(argv: Sequence[str], text: str) -> tuple[int, str, str]:
