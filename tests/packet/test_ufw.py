@@ -144,7 +144,7 @@ MEDDLING = [
     "iptables -F ufw-dbports-IN; ip6tables -D ufw6-before-input -j ufw-dbports-IN",
     "iptables -I ufw-before-input -p tcp --dport 99 -j ACCEPT",
     "iptables -I ufw-user-input -j ufw-dbports-IN",
-    "iptables -N ufw-dbports-MORE",
+    "iptables -N ufw-dbports-FROM99",
     "sed -i /dbports-FROM1/d /etc/ufw/before.rules",
     "sed -i '/^# BEGIN dbports/,/^# END dbports/d' /etc/ufw/before6.rules && ufw reload",
 ]

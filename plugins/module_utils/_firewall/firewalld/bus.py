@@ -21,7 +21,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     OWNED,
     PATH,
     POLICIES,
-    PREFIX,
+    is_own,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
 
@@ -62,8 +62,8 @@ class Firewalld:
         :raises DbportsError: when firewalld does not answer.
         """
         return {
-            "policies": self._each("policy", "getPolicies", "getPolicySettings", _is_own),
-            "ipsets": self._each("ipset", "getIPSets", "getIPSetSettings", _is_own) if ipsets else {},
+            "policies": self._each("policy", "getPolicies", "getPolicySettings", is_own),
+            "ipsets": self._each("ipset", "getIPSets", "getIPSetSettings", is_own) if ipsets else {},
         }
 
     def others(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Firewalld:
 
     def has_own(self) -> bool:
         """Tell whether an own policy is in force; where firewalld does not run there is none."""
-        return self.running() and any(map(_is_own, self._call("policy", "getPolicies")))
+        return self.running() and any(map(is_own, self._call("policy", "getPolicies")))
 
     def has_left(self) -> bool:
         """Tell whether a firewalld that does not run has left chains of own policies, such as filter_IN_policy_NAME."""
@@ -146,12 +146,8 @@ def _parallel(ask: Callable[[str], _Found], names: Sequence[str]) -> list[_Found
         return list(pool.map(ask, names))
 
 
-def _is_own(name: str) -> bool:
-    return name.startswith(PREFIX)
-
-
 def _is_others(name: str) -> bool:
-    return not _is_own(name)
+    return not is_own(name)
 
 
 def _hint(said: str) -> Optional[str]:

@@ -25,7 +25,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import (
     IPSET_TYPE,
     POLICIES,
-    PREFIX,
     PRIORITY,
     REFUSED,
     TARGET,
@@ -33,6 +32,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     OwnObjects,
     PolicyPlace,
     RichRule,
+    is_own,
     read_description,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
@@ -65,8 +65,8 @@ class Ipset(NamedTuple):
 
 def decode(policies: Mapping[str, Settings], ipsets: Mapping[str, Ipset]) -> Ruleset:
     """Read the own policies and ipsets out of those of a host; others are passed over."""
-    policies = {name: item for name, item in policies.items() if name.startswith(PREFIX)}
-    ipsets = {name: item for name, item in ipsets.items() if name.startswith(PREFIX)}
+    policies = {name: item for name, item in policies.items() if is_own(name)}
+    ipsets = {name: item for name, item in ipsets.items() if is_own(name)}
     reader = _Reader(ipsets)
     for direction, place in POLICIES.items():
         if place.name in policies:
@@ -85,7 +85,7 @@ def kernel_ipsets(listing: Listing) -> dict[str, Ipset]:
     found = {}
     for kind, body in listing:
         name = str(body.get("name"))
-        if kind == "set" and body.get("table") == "firewalld" and name.startswith(PREFIX):
+        if kind == "set" and body.get("table") == "firewalld" and is_own(name):
             pair = read_peer_set(body)
             entries = [entry for peer in pair[1] for entry in networks(peer)] if pair else []
             options = ipset_options(pair[0], len(entries)) if pair else {}

@@ -11,7 +11,11 @@ from pathlib import Path
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, run, run_checked
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import CONFIGURATION
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import PREFIX
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import (
+    POLICIES,
+    PREFIX,
+    is_own,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import Host
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import KeptFile
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RemoveFiles, Step, WriteFile
@@ -37,7 +41,8 @@ class OwnConfiguration:
         """
         found = []
         for folder in FOLDERS:
-            for path in sorted(self._host.at(f"{CONFIGURATION}/{folder}").glob(f"{PREFIX}*")):
+            paths = self._host.at(f"{CONFIGURATION}/{folder}").glob(f"{PREFIX}*")
+            for path in sorted(path for path in paths if is_own(path.name.partition(".")[0])):
                 stored = self._host.read(f"{CONFIGURATION}/{folder}/{path.name}")
                 found += [stored] if stored else []
         return tuple(sorted(found))
@@ -69,4 +74,5 @@ class OwnConfiguration:
 
     def clear_steps(self) -> tuple[Step, ...]:
         """Return what removes every own file, also those that were not there when it was written."""
-        return tuple(RemoveFiles(f"{CONFIGURATION}/{folder}", PREFIX) for folder in FOLDERS)
+        policies = [RemoveFiles(f"{CONFIGURATION}/policies", f"{place.name}.") for place in POLICIES.values()]
+        return (*policies, *(RemoveFiles(f"{CONFIGURATION}/ipsets", f"{PREFIX}{digit}") for digit in range(1, 10)))

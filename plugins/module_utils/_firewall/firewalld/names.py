@@ -26,6 +26,14 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing
 PREFIX = "dbports-"
 """Begins the names of all own objects."""
 
+_OWN = re.compile(rf"{PREFIX}(?:in|out|forward|[1-9][0-9]*-v[46])")
+
+
+def is_own(name: str) -> bool:
+    """Tell whether a policy or an ipset is ours by its name; another one that begins alike is somebody else's."""
+    return _OWN.fullmatch(name) is not None
+
+
 PRIORITY = -32768
 """The lowest that a policy may have."""
 

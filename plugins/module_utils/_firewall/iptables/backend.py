@@ -80,7 +80,7 @@ class IptablesBackend:
         if self._host.current(self._own()).files:
             return True
         programs = self._programs()
-        return programs is not None and any(f"\n:{LAYOUT.prefix}" in programs.saved(family) for family in PROGRAMS)
+        return programs is not None and any(LAYOUT.carries(programs.saved(family)) for family in PROGRAMS)
 
     def observe(self) -> Observed:
         """Read all rules and the own files; where iptables is missing there may still be files."""
@@ -169,7 +169,7 @@ def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
     for family, tables in _tables(observed, SAVED).items():
         found += judge_saved(tables, family, ruleset, PROGRAMS[family], skip=("filter",))
         if "filter" in tables:
-            found += judge_answers(tables["filter"], family, ruleset, LAYOUT.prefix)
+            found += judge_answers(tables["filter"], family, ruleset, LAYOUT)
     for family, tables in _tables(observed, OTHER).items():
         found += judge_saved(tables, family, ruleset, other_program(observed[VARIANT], family))
     listing = [item for item in read_listing(observed[NFT]) if not _is_variant(item[1])]

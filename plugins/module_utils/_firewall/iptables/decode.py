@@ -150,11 +150,11 @@ def _peers(rules: Sequence[Rule], direction: Direction) -> list[AddressRange]:
 
 def own_rules(table: Table, layout: Layout) -> dict[str, list[Rule]]:
     """Return what is ours in a table: the own chains, and by chain the rules of others that lead into them."""
-    found = {name: rules for name, rules in table.rules.items() if name.startswith(layout.prefix)}
+    found = {name: rules for name, rules in table.rules.items() if layout.is_own(name)}
     if found.get(layout.made) == []:
         del found[layout.made]
     for name, rules in table.rules.items():
-        leading = [rule for rule in rules if rule.target.startswith(layout.prefix)]
+        leading = [rule for rule in rules if layout.is_own(rule.target)]
         if leading and name not in found:
             found[name] = leading
     return found
@@ -178,7 +178,7 @@ def _differences(table: Table, ruleset: Ruleset, family: int, layout: Layout) ->
         yield from (f"no rule in chain {name}: {_text(key)}" for key in Counter(meant) - Counter(seen))
         if Counter(seen) == Counter(meant) and seen != meant:
             yield f"the order in chain {name}"
-        if not name.startswith(layout.prefix) and table.rules[name][0] not in there[name]:
+        if not layout.is_own(name) and table.rules[name][0] not in there[name]:
             yield f"chain {name} does not begin with the own chain"
 
 

@@ -23,7 +23,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     Table,
     Tables,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import OPTIONS, PROGRAMS, SIDES
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
+    OPTIONS,
+    PROGRAMS,
+    SIDES,
+    Layout,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.words import address_condition
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction, Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
@@ -80,15 +85,15 @@ def judge_saved(
     return [replace(item, text=f"{program}: {item.text}", fix=_fix(item, family, program)) for item in found]
 
 
-def judge_answers(table: Table, family: int, ruleset: Ruleset, own: str) -> list[ForeignFinding]:
+def judge_answers(table: Table, family: int, ruleset: Ruleset, own: Layout) -> list[ForeignFinding]:
     """Judge what the table of the own chains does to answers, which pass the other one of its chains.
 
-    :param own: begins the names of the own chains, which let answers pass.
+    :param own: tells which chains are the own ones, which let answers pass.
     """
     found: list[ForeignFinding] = []
     for direction, hook in _BACK.items():
         policies = {name: policy for name, policy in table.policies.items() if name not in _HOOKS or name == hook}
-        rules = {name: [one for one in of if not one.target.startswith(own)] for name, of in table.rules.items()}
+        rules = {name: [one for one in of if not own.is_own(one.target)] for name, of in table.rules.items()}
         asked = Ruleset(tuple(accept for accept in ruleset.accepts if accept.direction == direction))
         found += judge_saved({"filter": Table(policies, rules)}, family, asked, PROGRAMS[family])
     return found

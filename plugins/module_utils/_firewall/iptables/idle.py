@@ -18,4 +18,4 @@ def is_idle(saved: SavedRules) -> bool:
     own = own_files(True)
     if find("nft") is None or any(Path(path).exists() for path in (own.unit_file, *own.paths)):
         return False
-    return f":{LAYOUT.prefix}" not in saved()
+    return not LAYOUT.carries(saved())

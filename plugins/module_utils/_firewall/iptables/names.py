@@ -9,6 +9,7 @@ through the table, whatever its owner wrote behind. What is none of our business
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ _CHAINS: dict[Direction, tuple[str, str]] = {"in": ("IN", "FROM"), "out": ("OUT"
 class Layout(NamedTuple):
     """Where the own chains are in the table ``filter``.
 
-    :ivar prefix: begins the names of all own chains, and of no other.
+    :ivar prefix: begins the names of all own chains.
     :ivar hooks: the chains that call them, by family and direction.
     :ivar needs: by family, a chain without which nothing is to call them.
     """
@@ -52,6 +53,21 @@ class Layout(NamedTuple):
     prefix: str
     hooks: Mapping[tuple[int, Direction], str]
     needs: Mapping[int, str] = {}
+
+    @property
+    def own(self) -> str:
+        """What the names of the own chains look like, as an extended regular expression; no other chain is ours."""
+        ways = [way for way, _ends in _CHAINS.values()]
+        ends = [end for _way, end in _CHAINS.values()]
+        return f"{self.prefix}({'|'.join([*ways, 'MADE'])}|({'|'.join(ends)})[0-9]+)"
+
+    def is_own(self, chain: str) -> bool:
+        """Tell whether a chain is ours by its name."""
+        return chain.startswith(self.prefix) and re.fullmatch(self.own, chain) is not None
+
+    def carries(self, saved: str) -> bool:
+        """Tell whether there is an own chain in what ``iptables-save`` printed."""
+        return f":{self.prefix}" in saved and re.search(f"^:{self.own} ", saved, re.MULTILINE) is not None
 
     @property
     def made(self) -> str:

@@ -40,9 +40,9 @@ replace() {
   case "$there" in '' | *":@PREFIX@MADE "*) made=yes ;; *) made= ;; esac
   {
     echo '*filter'
-    printf '%s\n' "$there" | sed -n '/^-A @PREFIX@/!s/^-A \(.* -[jg] @PREFIX@[A-Z0-9]*\)$/-D \1/p'
-    printf '%s\n' "$there" | sed -n 's/^\(:@PREFIX@[^ ]*\) .*/\1 - [0:0]/p'
-    printf '%s\n' "$there" | sed -n 's/^:\(@PREFIX@[^ ]*\) .*/-X \1/p'
+    printf '%s\n' "$there" | sed -nE '/^-A @OWN@ /!s/^-A (.* -[jg] @OWN@)$/-D \1/p'
+    printf '%s\n' "$there" | sed -nE 's/^(:@OWN@) .*/\1 - [0:0]/p'
+    printf '%s\n' "$there" | sed -nE 's/^:(@OWN@) .*/-X \1/p'
     [ -z "$made" ] || [ -z "$rules" ] || echo ':@PREFIX@MADE - [0:0]'
     printf '%s\n' "$rules"
     echo COMMIT
@@ -65,7 +65,7 @@ def script(families: Mapping[int, Sequence[str]], layout: Layout = LAYOUT) -> st
 
     :raises DbportsError: when a line could end the text for iptables-restore.
     """
-    parts = [_HEAD.replace("@PREFIX@", layout.prefix)]
+    parts = [_HEAD.replace("@PREFIX@", layout.prefix).replace("@OWN@", layout.own)]
     for family, lines in families.items():
         if any("\n" in line or line == _END for line in lines):
             raise DbportsError("a rule has more than one line", code="cannot_encode", value=lines)
@@ -77,11 +77,11 @@ def script(families: Mapping[int, Sequence[str]], layout: Layout = LAYOUT) -> st
 def lines_of(tables: Tables, layout: Layout = LAYOUT) -> list[str]:
     """Return the lines that bring back what is ours in the table ``filter``, as it was printed."""
     table = tables.get("filter", Table())
-    own = [name for name in table.rules if name.startswith(layout.prefix) and name != layout.made]
+    own = [name for name in table.rules if layout.is_own(name) and name != layout.made]
     lines = [f":{name} - [0:0]" for name in own]
     lines += [f"-A {name} {rule.text}" for name in own for rule in table.rules[name]]
     for name, rules in table.rules.items():
-        if not name.startswith(layout.prefix):
-            found = [(number, rule) for number, rule in enumerate(rules, 1) if rule.target.startswith(layout.prefix)]
+        if not layout.is_own(name):
+            found = [(number, rule) for number, rule in enumerate(rules, 1) if layout.is_own(rule.target)]
             lines += [f"-I {name} {number} {rule.text}" for number, rule in found]
     return lines

@@ -86,7 +86,7 @@ class Ufw:
         if any(block_of(file.content) for file in files):
             return True
         programs = Iptables.locate() if files else None
-        return programs is not None and any(f"\n:{LAYOUT.prefix}" in programs.saved(family) for family in PROGRAMS)
+        return programs is not None and any(LAYOUT.carries(programs.saved(family)) for family in PROGRAMS)
 
     def observe(self) -> Observed:
         """Read both families' rules, ufw's files, and the rules of others."""

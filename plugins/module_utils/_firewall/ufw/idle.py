@@ -25,7 +25,7 @@ def is_idle(saved: SavedRules) -> bool:
     """Tell that it is not enabled, and that nothing of ours is in its files or in force."""
     if is_enabled(_text(CONFIGURATION)) or any("dbports" in _text(path) for path in FILES.values()):
         return False
-    return f":{LAYOUT.prefix}" not in saved()
+    return not LAYOUT.carries(saved())
 
 
 def _text(path: str) -> str:

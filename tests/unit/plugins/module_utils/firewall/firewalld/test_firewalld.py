@@ -172,7 +172,7 @@ def drop_ipset(settings: dict[str, Any]) -> None:
 
 def add_policy(settings: dict[str, Any]) -> None:
     """Add a policy under our name."""
-    settings["policies"]["dbports-else"] = settings["policies"]["dbports-in"]
+    settings["policies"]["dbports-out"] = settings["policies"]["dbports-in"]
 
 
 def rename_comment(settings: dict[str, Any]) -> None:
@@ -222,11 +222,28 @@ def test_drift_of_the_files_shows() -> None:
 
 
 def test_objects_of_others_are_passed_over() -> None:
-    """Their names do not begin as ours do."""
+    """Their names are not among ours, even if they begin alike."""
     settings = in_force(files(objects(case("sql602"))))
     settings["policies"]["their-policy"] = settings["policies"]["dbports-in"]
     settings["ipsets"]["their-ipset"] = settings["ipsets"]["dbports-1-v4"]
+    settings["policies"]["dbports-inner"] = settings["policies"]["dbports-in"]
+    settings["ipsets"]["dbports-admins"] = settings["ipsets"]["dbports-1-v4"]
     assert FirewalldBackend().decode(observed(settings)).ruleset == case("sql602")
+
+
+def test_files_of_others_that_are_named_alike_are_not_ours(tmp_path: Path) -> None:
+    """An administrator's ipset that a zone needs stays, whatever is removed."""
+    ours = ["ipsets/dbports-12-v6.xml", "policies/dbports-in.xml", "policies/dbports-in.xml.old"]
+    theirs = ["ipsets/dbports-admins.xml", "policies/dbports-inner.xml", "policies/dbports-own.xml.old"]
+    for name in (*ours, *theirs):
+        path = tmp_path / "etc/firewalld" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    own = OwnConfiguration(str(tmp_path))
+    assert [item.path for item in own.files()] == [f"/etc/firewalld/{name}" for name in ours]
+    removed = tuple(f"{step.directory}/{step.prefix}" for step in own.clear_steps() if isinstance(step, RemoveFiles))
+    assert all(f"/etc/firewalld/{name}".startswith(removed) for name in ours)
+    assert not any(f"/etc/firewalld/{name}".startswith(removed) for name in theirs)
 
 
 def test_what_is_not_ours_to_write() -> None:
@@ -277,15 +294,16 @@ def test_where_firewalld_does_not_run() -> None:
         FirewalldBackend().encode(case("sql602"), shown, persist=True)
     assert error.value.code == "program_missing"
     back = FirewalldBackend().undo(shown)
-    assert [type(step) for step in back] == [*[RemoveFiles] * 2, *[WriteFile] * 5]
+    assert [type(step) for step in back] == [*[RemoveFiles] * 12, *[WriteFile] * 5]
 
 
 def test_the_way_back() -> None:
     """Own files away, the old ones back, then a reload."""
     shown = loaded("sql602")
     back = FirewalldBackend().undo(shown)
-    assert back[:2] == OwnConfiguration().clear_steps()
-    assert [type(step) for step in back[2:]] == [*[WriteFile] * 5, RunCommand]
+    clear = OwnConfiguration().clear_steps()
+    assert back[: len(clear)] == clear
+    assert [type(step) for step in back[len(clear) :]] == [*[WriteFile] * 5, RunCommand]
     assert "reload" in script_of(back)
 
 
@@ -294,8 +312,8 @@ def test_the_way_back_to_rules_that_are_not_kept() -> None:
     settings = in_force(files(objects(case("sql602"))))
     back = FirewalldBackend().undo(observed(settings))
     clear = OwnConfiguration().clear_steps()
-    assert [type(step) for step in back[2:-2]] == [*[WriteFile] * 5, RunCommand]
-    assert (back[:2], back[-2:]) == (clear, clear)
+    assert [type(step) for step in back[len(clear) : -len(clear)]] == [*[WriteFile] * 5, RunCommand]
+    assert (back[: len(clear)], back[-len(clear) :]) == (clear, clear)
 
 
 def test_the_way_back_at_boot(tmp_path: Path) -> None:

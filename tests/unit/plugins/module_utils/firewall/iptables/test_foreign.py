@@ -15,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     judge_saved,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
@@ -155,5 +156,5 @@ def test_every_client_and_port_counts() -> None:
 def test_answers_have_to_pass_the_table_of_the_own_chains(direction: str, text: str, fix: str) -> None:
     """There nothing of ours accepts them: a client whose answer does not get out is not let in."""
     flows = ruleset([{**RULE, "direction": direction, "peers": ["192.0.2.21"]}], outbound=True)
-    found = judge_answers(read_tables(f"*filter\n{text}\n")["filter"], 4, flows, "DBPORTS_")
+    found = judge_answers(read_tables(f"*filter\n{text}\n")["filter"], 4, flows, LAYOUT)
     assert [(item.verdict, item.fix) for item in found] == ([("drops", fix)] if fix else [])

@@ -10,6 +10,7 @@ and ip6tables-save 1.8.9 (nf_tables) then printed, without the lines that begin 
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Rule, read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.script import lines_of, script
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset
 
@@ -143,7 +145,7 @@ MEDDLINGS = {
     "a way in twice": (r"^(-A INPUT .*)$", r"\1\n\1"),
     "a way in with a condition": (r"^-A INPUT -j", "-A INPUT -i eth0 -j"),
     "a way in from elsewhere": (r"^COMMIT", "-A FORWARD -j DBPORTS_IN\nCOMMIT"),
-    "one more chain": (r"^COMMIT", ":DBPORTS_MORE - [0:0]\nCOMMIT"),
+    "one more chain": (r"^COMMIT", ":DBPORTS_FROM9 - [0:0]\nCOMMIT"),
     "no such chain": (r"^-A DBPORTS_FROM1 .*\n", ""),
 }
 
@@ -155,6 +157,35 @@ def test_whatever_is_not_ours_makes_a_difference(family: int, meddling: str) -> 
     found = meddled("sql602", family, *MEDDLINGS[meddling])
     assert found != wanted("sql602")
     assert "unexpected" in found.render()
+
+
+THEIRS = r"""
+:DBPORTS_ADMIN - [0:0]
+:DBPORTS_IN_2 - [0:0]
+-A INPUT -j DBPORTS_ADMIN
+-A DBPORTS_ADMIN -s 203.0.113.5/32 -j DROP
+COMMIT"""
+
+
+def test_a_chain_that_is_only_named_alike_is_not_ours(tmp_path: Path) -> None:
+    """Its owner's rules are neither a difference nor a reason to choose this firewall, and no script touches them."""
+    texts = {family: text.replace("\nCOMMIT", THEIRS) for family, text in saved("sql602").items()}
+    assert read(texts) == wanted("sql602")
+    assert LAYOUT.carries(texts[4])
+    assert not LAYOUT.carries(f"*filter{THEIRS}\n")
+    assert lines_of(read_tables(f"*filter{THEIRS}\n")) == []
+    (tmp_path / "saved").write_text(texts[4], encoding="utf-8")
+    for name, text in (("iptables-save", f"cat {tmp_path}/saved"), ("iptables-restore", f"cat >{tmp_path}/loaded")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    path = f"PATH={tmp_path}:/usr/bin:/bin"
+    program = script({4: []}).replace("PATH=/usr/sbin:/sbin:/usr/bin:/bin", path)
+    subprocess.run(["sh", "-s"], input=program, text=True, check=True)
+    loaded = (tmp_path / "loaded").read_text(encoding="utf-8")
+    assert "-X DBPORTS_IN\n" in loaded
+    assert "-D INPUT -j DBPORTS_IN\n" in loaded
+    assert "DBPORTS_ADMIN" not in loaded
+    assert "DBPORTS_IN_2" not in loaded
 
 
 FORWARD_MEDDLINGS = {

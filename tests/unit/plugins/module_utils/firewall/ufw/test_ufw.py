@@ -194,7 +194,7 @@ MEDDLING = {
     "a rule before ours": ("-A ufw-before-input -j ufw-dbports-IN", "-A ufw-before-input -s 192.0.2.1/32 -j DROP\n{}"),
     "no way to our chain": ("-A ufw-before-input -j ufw-dbports-IN\n", ""),
     "another way to our chain": ("-A INPUT", "-A INPUT -j ufw-dbports-IN\n-A INPUT"),
-    "a chain more": (":ufw-dbports-IN - [0:0]", ":ufw-dbports-IN - [0:0]\n:ufw-dbports-MORE - [0:0]"),
+    "a chain more": (":ufw-dbports-IN - [0:0]", ":ufw-dbports-IN - [0:0]\n:ufw-dbports-FROM9 - [0:0]"),
     "a peer more": ("-A ufw-dbports-FROM1", "-A ufw-dbports-FROM1 -s 203.0.113.9/32 -j ACCEPT\n-A ufw-dbports-FROM1"),
 }
 
