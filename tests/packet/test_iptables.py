@@ -89,7 +89,7 @@ def saved(host: LabHost) -> dict[str, list[str]]:
 
 def use(host: LabHost, variant: str) -> None:
     """Let a variant of iptables govern a host."""
-    script = ["rm /etc/alternatives && cp -a /run/etc-below/alternatives /etc/"]
+    script = ["if [ -L /etc/alternatives ]; then rm /etc/alternatives && cp -a /run/etc-below/alternatives /etc/; fi"]
     for name in ("iptables", "ip6tables"):
         for part in ("", "-save", "-restore"):
             script.append(f"ln -sf /usr/sbin/{name}-{variant}{part} /etc/alternatives/{name}{part}")
@@ -219,6 +219,23 @@ def test_what_still_drops_is_named_and_the_fix_is_right(lab: Lab, request: pytes
         host.run(["sh", "-c", item["fix"]])
     assert reaches(client, 1433)
     assert not [item for item in apply(host, rules=RULES[:1])["foreign"] if item["verdict"] == "drops"]
+
+
+def test_rules_that_a_switch_left_behind_are_refused(lab: Lab, request: pytest.FixtureRequest) -> None:
+    """When another variant becomes iptables, ours stay in force in the first one: nothing says that they are gone."""
+    host, client = lab.hosts["erp-db"], lab.hosts["app-01"]
+    first, second = ("legacy", "nft") if "legacy" in request.node.name else ("nft", "legacy")
+    assert apply(host, rules=RULES[:1])["backend"] == "iptables"
+    use(host, second)
+    for arguments in ({"rules": RULES[:1]}, {"state": "absent"}):
+        said = apply(host, **arguments)["error"]
+        assert f"still in force in iptables-{first}" in said
+        assert f"Let update-alternatives choose iptables-{first} again" in said
+    use(host, first)
+    assert reaches(client, 1433)
+    assert apply(host, state="absent")["changed"] is True
+    use(host, second)
+    assert apply(host, state="absent")["changed"] is False
 
 
 def test_a_failed_load_leaves_everything(lab: Lab) -> None:

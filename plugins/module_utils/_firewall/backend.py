@@ -277,7 +277,7 @@ def _dead(backend: Backend) -> DbportsError:
         f"rules of this collection are kept in {backend.name}, which does not govern this host",
         code="wrong_backend",
         path="backend",
-        fix=f"Start {backend.name} again; to move to another firewall, first {_remove(backend)}",
+        fix=f"Install or start {backend.name} again; to move to another firewall, then {_remove(backend)}",
     )
 
 

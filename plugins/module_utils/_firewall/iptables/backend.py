@@ -29,7 +29,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     own_files,
     wanted,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables, other_program
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import (
+    Iptables,
+    other_program,
+    refuse_left_behind,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.script import lines_of, script
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import (
     Host,
@@ -80,7 +84,11 @@ class IptablesBackend:
         if self._host.current(self._own()).files:
             return True
         programs = self._programs()
-        return programs is not None and any(LAYOUT.carries(programs.saved(family)) for family in PROGRAMS)
+        if programs is None:
+            return False
+        variant = programs.variant()
+        texts = (text for one in PROGRAMS for text in (programs.saved(one), programs.saved_other(one, variant)))
+        return any(map(LAYOUT.carries, texts))
 
     def observe(self) -> Observed:
         """Read all rules and the own files; where iptables is missing there may still be files."""
@@ -96,6 +104,7 @@ class IptablesBackend:
         for family in PROGRAMS:
             texts[f"{SAVED} {family}"] = programs.saved(family) if programs else ""
             texts[f"{OTHER} {family}"] = programs.saved_other(family, variant) if programs else ""
+            refuse_left_behind(LAYOUT, texts[f"{OTHER} {family}"], other_program(variant, family))
         nft = Nft.locate() if programs else None
         return {**texts, VARIANT: variant, NFT: nft.listing() if nft else ""}
 

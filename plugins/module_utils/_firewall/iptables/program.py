@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS, Layout
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.saved import has_legacy_tables
 
 _OTHER = {"nf_tables": "legacy", "legacy": "nft"}
 """What the programs of the other variant have in their names, by what ``iptables --version`` says of the one."""
-
-_LEGACY_TABLES = {4: Path("/proc/net/ip_tables_names"), 6: Path("/proc/net/ip6_tables_names")}
-"""The tables of the legacy variant that the kernel has; without any nothing needs to be asked."""
 
 
 class Iptables:
@@ -60,7 +57,7 @@ class Iptables:
         :param variant: the one that governs.
         """
         other = f"{other_program(variant, family)}-save"
-        if not find(other) or (_OTHER[variant] == "legacy" and not _has_legacy_tables(family)):
+        if not find(other) or (_OTHER[variant] == "legacy" and not has_legacy_tables(family)):
             return ""
         return run_checked([other], runner=self._run)
 
@@ -74,11 +71,19 @@ def other_program(variant: str, family: int) -> str:
     return f"{PROGRAMS[family]}-{_OTHER.get(variant, 'legacy')}"
 
 
-def _has_legacy_tables(family: int) -> bool:
-    try:
-        return bool(_LEGACY_TABLES[family].read_text(encoding="ascii").strip())
-    except OSError:
-        return False
+def refuse_left_behind(layout: Layout, saved: str, program: str) -> None:
+    """Refuse to go on where own chains are in force in the variant that does not govern any more.
+
+    :param saved: what ``iptables-save`` of that variant printed.
+    :param program: its program.
+    :raises DbportsError: when there are such chains: nothing that is done now would change them.
+    """
+    if layout.carries(saved):
+        raise DbportsError(
+            f"rules of this collection are still in force in {program}, which is not what iptables is on this host now",
+            code="wrong_backend",
+            fix=f"Let update-alternatives choose {program} again and run apply with dbports_state=absent; then switch",
+        )
 
 
 def _hint(said: str) -> Optional[str]:

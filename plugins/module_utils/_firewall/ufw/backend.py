@@ -20,7 +20,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Tables, read_tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables, other_program
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import (
+    Iptables,
+    other_program,
+    refuse_left_behind,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.script import lines_of, script
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import Host
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
@@ -96,6 +100,7 @@ class Ufw:
         for family in PROGRAMS:
             texts[f"{SAVED} {family}"] = programs.saved(family) if programs else ""
             texts[f"{OTHER} {family}"] = programs.saved_other(family, variant) if programs else ""
+            refuse_left_behind(LAYOUT, texts[f"{OTHER} {family}"], other_program(variant, family))
             texts[f"{FILE} {family}"] = file_to_text(self._file(family))
         return texts
 
