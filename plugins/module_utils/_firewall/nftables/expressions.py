@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import enum
 import operator
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Optional, Union
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, merge_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
     Node,
@@ -18,6 +20,33 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     items,
     single,
 )
+
+
+class Elements(list[Node]):
+    """The elements of a named set, in which an address is found without a look at each of them."""
+
+    @cached_property
+    def ranges(self) -> Optional[tuple[AddressRange, ...]]:
+        """The merged addresses, when it has nothing else."""
+        try:
+            return merge_addresses(map(_addresses_of, self))
+        except DbportsError:
+            return None
+
+    def has(self, value: AddressRange) -> bool:
+        """Tell whether an address, or one of a range, is among :attr:`ranges`."""
+        ranges = self.ranges or ()
+        place = bisect_left(ranges, (value.family, value.last + 1)) - 1
+        return place >= 0 and value.overlaps(ranges[place])
+
+
+def _addresses_of(node: Node) -> AddressRange:
+    kind, body = single(node)
+    if kind == "elem":
+        return _addresses_of(fields(body).get("val"))
+    if kind == "prefix":
+        return AddressRange.parse(f"{fields(body).get('addr')}/{fields(body).get('len')}")
+    return AddressRange.parse("-".join(map(str, items(body))) if kind == "range" else node)
 
 
 class Special(enum.Enum):
@@ -133,6 +162,8 @@ def equal(value: Value, right: Node, sets: Sets) -> Optional[bool]:
         return None if wanted is None else value == wanted
     if isinstance(right, str) and right.startswith("@"):
         elements = sets.get(right[1:])
+        if isinstance(value, AddressRange) and isinstance(elements, Elements) and elements.ranges is not None:
+            return elements.has(value)
         # No element of a set is the name of a set.
         return None if elements is None else either(equal(value, item, {}) for item in elements)
     if isinstance(right, list):

@@ -18,6 +18,7 @@ from typing import Literal, Optional
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.expressions import (
+    Elements,
     Known,
     Special,
     equal,
@@ -44,6 +45,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     Cells,
     Key,
     Packet,
+    most_packets,
     samples,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
@@ -82,7 +84,10 @@ def judge_foreign(listing: Listing, ruleset: Ruleset) -> list[ForeignFinding]:
     theirs = [(kind, body) for kind, body in listing if kind in _KINDS and not is_own(kind, body)]
     tables, cells = _read_tables(theirs), Cells(theirs)
     tracked = not any(table.hides_connections() for table in tables.values())
-    flows = [[(packet, cells.key(packet)) for packet in samples(accept, cells, tracked)] for accept in ruleset.accepts]
+    most = most_packets(sum(kind == "rule" for kind, _body in theirs), len(ruleset.accepts))
+    flows = [
+        [(packet, cells.key(packet)) for packet in samples(accept, cells, tracked, most)] for accept in ruleset.accepts
+    ]
     found: list[ForeignFinding] = []
     for _key, table in sorted(tables.items()):
         for chain in table.base_chains():
@@ -121,7 +126,7 @@ class _Table:
             # A set that packets fill is not the same a moment later; one that is too large was not read.
             flags = items(body.get("flags"))
             changing = "timeout" in flags or "dynamic" in flags or body.get("unread") is True
-            self.sets[str(body.get("name"))] = None if changing else items(body.get("elem"))
+            self.sets[str(body.get("name"))] = None if changing else Elements(items(body.get("elem")))
 
     def base_chains(self) -> list[Mapping[str, Node]]:
         """Return the chains that the kernel calls and that may filter, by name."""

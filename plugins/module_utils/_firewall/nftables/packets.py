@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
+from math import prod
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
@@ -44,8 +45,11 @@ _DYNAMIC = 50000
 _FEW = 16
 """Addresses in a row that are taken to be hosts; of a longer range the first and the last address are nobody's."""
 
-_MOST = 256
-"""Packets that are taken for one accept."""
+_MOST, _LEAST = 256, 2
+"""Packets that are taken for one accept, and where rules and accepts are very many."""
+
+_WORK = 100_000
+"""Rules that packets meet before fewer packets are taken; a host takes about a second for them."""
 
 _PORTS = 0
 """Stands for ports where 4 and 6 stand for the addresses of a family."""
@@ -212,17 +216,25 @@ def _addresses(text: str) -> Sequence[AddressRange]:
         return ()
 
 
-def samples(accept: Accept, cells: Cells, tracked: bool) -> list[Packet]:
+def most_packets(rules: int, accepts: int) -> int:
+    """Return how many packets are taken for each accept where each meets so many rules."""
+    return max(_LEAST, min(_MOST, _WORK // max(1, rules * accepts)))
+
+
+def samples(accept: Accept, cells: Cells, tracked: bool, most: int = _MOST) -> list[Packet]:
     """Return a packet for each port and address of an accept that the cells tell apart, and the answers to them.
 
     :param tracked: whether no packet passes by connection tracking; else that is not known of what has to be tracked.
+    :param most: how many packets to take at most; of more, they are taken evenly.
     """
     ports: list[Optional[int]] = [*cells.ports(accept.ports)]
     forward = accept.forward
     targets: list[Optional[AddressRange]] = [*cells.addresses(forward.targets)] if forward else []
-    ends = product(ports or [None], cells.addresses(accept.peers), targets or [None])
+    parts = (ports or [None], cells.addresses(accept.peers), targets or [None])
+    step = -(-prod(len(part) for part in parts) // most)
     found = [
-        Packet(accept, port, peer, target, tracked=tracked or not forward) for port, peer, target in islice(ends, _MOST)
+        Packet(accept, port, peer, target, tracked=tracked or not forward)
+        for port, peer, target in islice(product(*parts), 0, None, max(1, step))
     ]
     answered = accept.ports and not (forward and (forward.unanswered or not targets))
     return found + [replace(packet, answer=True, tracked=tracked) for packet in found if answered]

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import foreign
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import foreign, packets
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.expressions import Elements, equal
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import listing_of
 
@@ -285,6 +287,46 @@ def test_what_no_rule_tells_apart_is_walked_once(monkeypatch: pytest.MonkeyPatch
     found = judge(ruleset([match(DPORT, 2500), match(SADDR, "198.51.1.198"), DROP]), build_ruleset(wanted))
     assert [(item["ports"], item["peer"]) for item in found] == [("2500", "198.51.1.198")]
     assert len(walked) == 6
+
+
+def test_a_host_with_a_rule_for_each_client_is_judged_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules that tell all of a hundred clients of a hundred ports apart: fewer packets are taken, and evenly."""
+    met = []
+
+    class Counting(foreign._Walk):
+        def _rule(self, rule: Mapping[str, object], depth: int) -> Any:
+            met.append(rule)
+            return super()._rule(rule, depth)
+
+    monkeypatch.setattr(foreign, "_Walk", Counting)
+    peers = [f"198.51.100.{number}" for number in range(1, 201, 2)]
+    ports = [str(port) for port in range(2400, 2600, 2)]
+    wanted = [{"direction": "in", "protocol": "tcp", "ports": [port], "peers": peers} for port in ports]
+    rules = [[match(SADDR, peer), match(DPORT, int(port)), ACCEPT] for peer, port in zip(peers, ports)]
+    found = judge(ruleset(*rules, policy="drop"), build_ruleset(wanted))
+    assert [item["ports"] for item in found] == ports
+    assert 10_000 < len(met) <= 2 * packets._WORK
+
+
+SETS = [
+    (["192.0.2.21"], True),
+    ([prefix("192.0.2.24", 29), "2001:db8::21"], False),
+    ([prefix("192.0.2.20", 30), "203.0.113.1"], True),
+    ([{"range": ["192.0.2.1", "192.0.2.20"]}, {"range": ["192.0.2.22", "192.0.2.30"]}], False),
+    ([{"range": ["192.0.2.1", "192.0.2.21"]}], True),
+    ([{"elem": {"val": "192.0.2.21", "counter": {"packets": 0, "bytes": 0}}}], True),
+    ([], False),
+    (["192.0.2.22", "2001:db8::21"], False),
+    (["192.0.2.22", {"newer": "words"}], None),
+]
+
+
+@pytest.mark.parametrize(("elements", "found"), SETS)
+def test_an_address_is_found_in_a_set(elements: list[Any], found: bool | None) -> None:
+    """By halves and by a look at each element alike."""
+    peer = AddressRange.parse("192.0.2.21")
+    for read in (Elements(elements), elements):
+        assert equal(peer, "@them", {"them": read}) is found
 
 
 @pytest.mark.parametrize(
