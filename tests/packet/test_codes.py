@@ -94,14 +94,8 @@ table ip nat {{
   }}
 }}
 """
-ON_THE_WAY = f"""
-table ip way {{
-  chain answers {{ type filter hook prerouting priority -300; policy accept;
-    tcp sport {SERVERS["between"]} drop
-  }}
-}}
-"""
-"""Stands for what is between client and server; it is on the client's host because the lab has no router there."""
+ON_THE_WAY = ["ip", "rule", "add", "ipproto", "tcp", "sport", str(SERVERS["between"]), "blackhole"]
+"""Stands for what is between client and server: answers of this port have no route. No firewall of a host does it."""
 
 LISTEN = """
 import json, os, socket, sys, time
@@ -186,7 +180,7 @@ def seen(scene: Judged) -> dict[str, Any]:
     on(outward["rules"], "held")["peers"] = [INTRUDER]
     scene.apply("app", outward)
     scene.lab.hosts["db"].run(["nft", "-f", "-"], input=FOREIGN)
-    scene.lab.hosts["app"].run(["nft", "-f", "-"], input=ON_THE_WAY)
+    scene.lab.hosts["db"].run(ON_THE_WAY)
     connected(scene.lab.hosts["evil"], SERVERS["open"])
     found.update(scene.observe_all(["db", "app", "evil"]))
     scene.lab.hosts["db"].run(["nft", "add", "rule", "inet", "dbports", "inbound", "tcp", "dport", "9", "accept"])

@@ -68,6 +68,14 @@ def swept(host: LabHost, protocol: str, ports: str) -> tuple[str, str]:
     return found["answers"], found["silent"]
 
 
+def wait_for_way(host: LabHost) -> None:
+    """Wait until packets come to the server: the addresses of new links are tried for duplicates first."""
+    for _attempt in range(30):
+        if swept(host, "tcp", "1435") == ("1435", ""):
+            return
+    raise AssertionError(f"{host.name} has no way to the server")
+
+
 @pytest.mark.parametrize("stateful", [True, False])
 def test_packets_and_errors_that_pass(lab: Lab, stateful: bool) -> None:
     """Guarded ports are for the client, and what tells the server of a narrow link reaches it."""
@@ -77,6 +85,8 @@ def test_packets_and_errors_that_pass(lab: Lab, stateful: bool) -> None:
     assert push.stdout.readline() == "ready\n"
     server.popen([sys.executable, str(SWEEP), "echo", "tcp/1435", "udp/1434", "udp/1435"], stdout=subprocess.DEVNULL)
     server.wait_for("tcp/1435", "udp/1434", "udp/1435")
+    wait_for_way(client)
+    wait_for_way(neighbour)
     common = {"direction": "forward", "stateful": stateful, "peers": [CLIENT], "targets": [SERVER], "purpose": "SQL"}
     common["source_ports"] = [] if stateful else ["32768-60999"]
     rules = [{**common, "protocol": "tcp", "ports": ["1433"]}, {**common, "protocol": "udp", "ports": ["1434"]}]
