@@ -9,7 +9,6 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
-from math import prod
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
@@ -230,11 +229,12 @@ def samples(accept: Accept, cells: Cells, tracked: bool, most: int = _MOST) -> l
     ports: list[Optional[int]] = [*cells.ports(accept.ports)]
     forward = accept.forward
     targets: list[Optional[AddressRange]] = [*cells.addresses(forward.targets)] if forward else []
-    parts = (ports or [None], cells.addresses(accept.peers), targets or [None])
-    step = -(-prod(len(part) for part in parts) // most)
+    peers = cells.addresses(accept.peers)
+    ends = product(ports or [None], peers, targets or [None])
+    step = -(-len(peers) * (len(ports) or 1) * (len(targets) or 1) // most)
     found = [
         Packet(accept, port, peer, target, tracked=tracked or not forward)
-        for port, peer, target in islice(product(*parts), 0, None, max(1, step))
+        for port, peer, target in islice(ends, 0, None, max(1, step))
     ]
     answered = accept.ports and not (forward and (forward.unanswered or not targets))
     return found + [replace(packet, answer=True, tracked=tracked) for packet in found if answered]
