@@ -52,8 +52,8 @@ POLL = 0.1
 """Seconds between two looks at a lock or a journal."""
 
 ATTEMPTS = 30
-"""How often a process that is alone with a change tries to undo it: the firewall may be about to start again, or
-another program hold its lock."""
+"""How often the process that undoes a change tries it: the firewall may be about to start, or another program may hold
+its lock."""
 
 AT_BOOT = ("enable", "disable", "daemon-reload")
 """What systemctl is told at boot too, because it changes files; every other command is about a running firewall."""

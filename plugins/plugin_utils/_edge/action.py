@@ -73,9 +73,9 @@ class DbportsAction(ActionBase):
     def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the task's arguments, validated and with their defaults.
 
-        An action that takes a plan has the settings of a run from the host's variables where the task does not give
-        them. It reads them itself: a task that passes all of them on costs a template each, and those that read
-        another one two, which is more than the rest of what a run with nothing to change costs the controller.
+        Where the task of an action that takes a plan does not give a setting of the run, the host's variable counts.
+        The action reads it itself, since templates for all of them in a task cost the controller more than the rest
+        of a run with nothing to change.
         """
         given = self._of_variables(task_vars) if PLAN_OPTIONS.keys() <= self.ARGUMENTS.keys() else {}
         self._task.args = {**given, **self._task.args}

@@ -202,7 +202,7 @@ class HostAction(DbportsAction):
 
 
 def _common(args: dict[str, Any], owner: str) -> dict[str, Any]:
-    """Return what the ruleset module is told whether rules are written or removed."""
+    """Return the arguments of the ruleset module that writing and removing rules have in common."""
     return {
         "owner": owner,
         "former_name": args["former_name"] or "",

@@ -30,7 +30,7 @@ _OWN = re.compile(rf"{PREFIX}(?:in|out|forward|[1-9][0-9]*-v[46])")
 
 
 def is_own(name: str) -> bool:
-    """Tell whether a policy or an ipset is ours by its name; another one that begins alike is somebody else's."""
+    """Tell whether a policy or an ipset is ours by its name; others may begin in the same way."""
     return _OWN.fullmatch(name) is not None
 
 

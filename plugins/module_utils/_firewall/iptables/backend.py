@@ -86,9 +86,10 @@ class IptablesBackend:
         programs = self._programs()
         if programs is None:
             return False
+        if any(LAYOUT.carries(programs.saved(one)) for one in PROGRAMS):
+            return True
         variant = programs.variant()
-        texts = (text for one in PROGRAMS for text in (programs.saved(one), programs.saved_other(one, variant)))
-        return any(map(LAYOUT.carries, texts))
+        return any(LAYOUT.carries(programs.saved_other(one, variant)) for one in PROGRAMS)
 
     def observe(self) -> Observed:
         """Read all rules and the own files; where iptables is missing there may still be files."""

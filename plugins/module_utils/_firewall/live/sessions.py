@@ -176,9 +176,9 @@ def _remember(kernel: _Netlink, one: Connection) -> bool:
 def _end_sockets(kernel: _Netlink, live: Sequence[Connection]) -> list[Connection]:
     """End connections; return those that the kernel would not end.
 
-    Each is named as the kernel lists it, with its interface and its cookie. By its addresses alone a connection is not
-    found whose socket is bound to an interface, and in the place of one that has ended by itself the kernel finds, and
-    ends, the listener that it came to.
+    Each is named as the kernel lists it, with its interface and its cookie. When the kernel gets only addresses, it
+    does not find a socket that is bound to an interface; and where a connection has ended by itself, it finds the
+    listener of the same port and ends that.
     """
     wanted: dict[tuple[bytes, bytes], Connection] = {}
     for one in live:

@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     fields,
     items,
     own_objects,
+    read_addresses,
     read_ports,
     rule_text,
     single,
@@ -225,22 +226,10 @@ def _peer_set(body: Mapping[str, Node]) -> PeerSet:
         raise UnknownError
     if items(body.get("flags")) != ["interval"]:
         raise UnknownError
-    ranges = merge_addresses(_element(item) for item in items(body.get("elem")))
+    ranges = merge_addresses(read_addresses(item) for item in items(body.get("elem")))
     if any(item.family != _SET_FAMILIES[kind] for item in ranges):
         raise UnknownError
     return _SET_FAMILIES[kind], ranges
-
-
-def _element(node: Node) -> AddressRange:
-    """Read an element of an address set: an address, ``{"prefix": ..}`` or ``{"range": [..]}``."""
-    kind, body = single(node)
-    if kind == "prefix":
-        return AddressRange.parse(f"{fields(body).get('addr')}/{fields(body).get('len')}")
-    if kind == "range":
-        return AddressRange.parse("-".join(str(part) for part in items(body)))
-    if kind:
-        raise UnknownError
-    return AddressRange.parse(node)
 
 
 def _refusals(direction: Direction, rules: Sequence[Mapping[str, Node]]) -> list[Guard]:

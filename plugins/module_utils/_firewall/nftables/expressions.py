@@ -18,6 +18,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     Node,
     fields,
     items,
+    read_addresses,
     single,
 )
 
@@ -40,13 +41,9 @@ class Elements(list[Node]):
         return place >= 0 and value.overlaps(ranges[place])
 
 
-def _addresses_of(node: Node) -> AddressRange:
-    kind, body = single(node)
-    if kind == "elem":
-        return _addresses_of(fields(body).get("val"))
-    if kind == "prefix":
-        return AddressRange.parse(f"{fields(body).get('addr')}/{fields(body).get('len')}")
-    return AddressRange.parse("-".join(map(str, items(body))) if kind == "range" else node)
+def _addresses_of(element: Node) -> AddressRange:
+    kind, body = single(element)
+    return _addresses_of(fields(body).get("val")) if kind == "elem" else read_addresses(element)
 
 
 class Special(enum.Enum):
@@ -178,42 +175,31 @@ def equal(value: Value, right: Node, sets: Sets) -> Optional[bool]:
         if kind != "concat" or len(parts) != len(value):
             return None
         return both(equal(part, item, sets) for part, item in zip(value, parts))
-    return _within(value, kind, body) if kind else _plain(value, right)
+    return _is_among(value, right) if isinstance(value, AddressRange) else _plain(value, right)
 
 
-def _within(value: Plain, kind: str, body: Node) -> Optional[bool]:
-    if kind == "prefix" and isinstance(value, AddressRange):
-        return _overlaps(value, f"{fields(body).get('addr')}/{fields(body).get('len')}")
-    ends = items(body)
-    if kind != "range" or len(ends) != 2:
+def _is_among(value: AddressRange, right: Node) -> Optional[bool]:
+    try:
+        return value.overlaps(read_addresses(right))
+    except DbportsError:
         return None
-    first, last = ends
-    if isinstance(value, AddressRange):
-        return _overlaps(value, f"{first}-{last}")
-    if isinstance(value, int) and isinstance(first, int) and isinstance(last, int):
-        return first <= value <= last
-    return None
 
 
 def _plain(value: Plain, right: Node) -> Optional[bool]:
+    kind, body = single(right)
+    ends = items(body)
+    if kind == "range" and isinstance(value, int) and len(ends) == 2:
+        first, last = ends
+        return first <= value <= last if isinstance(first, int) and isinstance(last, int) else None
     if not isinstance(right, (str, int)):
         return None
     if value is Special.NOT_LOOPBACK:
         return False if right == "lo" else None
-    if isinstance(value, AddressRange):
-        return _overlaps(value, right)
     if isinstance(value, int):
         return value == right if isinstance(right, int) else None
     if isinstance(value, str):
         return value == _SAME.get(str(right), str(right))
     return None
-
-
-def _overlaps(value: AddressRange, right: Node) -> Optional[bool]:
-    try:
-        return value.overlaps(AddressRange.parse(right))
-    except DbportsError:
-        return None
 
 
 def _flags(node: Node) -> Optional[frozenset[str]]:

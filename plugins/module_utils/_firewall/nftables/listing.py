@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import plain_comment
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, PREFIX, TABLE
@@ -88,6 +89,17 @@ def single(node: Node) -> tuple[str, Node]:
         ((kind, body),) = node.items()
         return kind, body
     return "", None
+
+
+def read_addresses(node: Node) -> AddressRange:
+    """Read an address, ``{"prefix": ..}`` or ``{"range": [..]}``.
+
+    :raises DbportsError: for anything else.
+    """
+    kind, body = single(node)
+    if kind == "prefix":
+        return AddressRange.parse(f"{fields(body).get('addr')}/{fields(body).get('len')}")
+    return AddressRange.parse("-".join(map(str, items(body))) if kind == "range" else node)
 
 
 def read_ports(node: Node) -> tuple[PortRange, ...]:

@@ -42,7 +42,8 @@ _DYNAMIC = 50000
 """A port that clients send from: it is in the dynamic ranges of Linux and of Windows."""
 
 _FEW = 16
-"""Addresses in a row that are taken to be hosts; of a longer range the first and the last address are nobody's."""
+"""A range of up to so many addresses is taken to be hosts; in a longer one, a network, the first and the last address
+belong to no host."""
 
 _MOST, _LEAST = 256, 2
 """Packets that are taken for one accept, and where rules and accepts are very many."""
