@@ -17,7 +17,6 @@ def in_force(files: Iterable[tuple[str, int, str]]) -> dict[str, Any]:
         "policies": {},
         "ipsets": {},
         "direct": {"Chains": [], "Rules": [], "Passthroughs": []},
-        "same": {"zones": [], "policies": []},
     }
     for path, _mode, text in files:
         name = path.rsplit("/", 1)[1][: -len(".xml")]

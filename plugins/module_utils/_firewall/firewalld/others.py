@@ -6,8 +6,7 @@
 New policies and ipsets come into force only by a reload. A reload forgets what was changed only at run time, and puts
 into force what was changed only permanently: zones, policies, ipsets and direct rules. Before 2.0, and later when there
 are direct rules, it also empties all tables of iptables, ip6tables and ebtables, those of Docker and fail2ban included
-(flush_direct_backends in firewall/core/fw.py). So what was in force is set again, as it was observed, but for zones and
-policies that are in the permanent configuration as they were in force.
+(flush_direct_backends in firewall/core/fw.py). So what was in force is set again, as it was observed.
 
 The script does nothing on a host where firewalld does not run, so that it can be a way back at boot.
 """
@@ -70,17 +69,13 @@ def has_rules(saved: str) -> bool:
 
 
 def _settings(settings: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    zones, policies = (
-        {name: found for name, found in settings[kind].items() if name not in settings["same"][kind]}
-        for kind in ("zones", "policies")
-    )
-    for zone, found in zones.items():
+    for zone, found in settings["zones"].items():
         for key, method in (("interfaces", "changeZoneOfInterface"), ("sources", "changeZoneOfSource")):
             # First to its zone, which fails when another one still has it.
             yield from (_call("zone", method, "ss", zone, item) for item in _data(found, key, []))
-    for zone, found in zones.items():
+    for zone, found in settings["zones"].items():
         yield _call("zone", "setZoneSettings2", "sa{sv}", zone, *_typed(found, _ZONE_LISTS, _ZONE_FLAGS))
-    for name, found in policies.items():
+    for name, found in settings["policies"].items():
         yield _call("policy", "setPolicySettings", "sa{sv}", name, *_typed(found, _POLICY_LISTS, _POLICY_FLAGS))
     for name, found in settings["ipsets"].items():
         if "timeout" not in found[4]:

@@ -392,37 +392,40 @@ def test_what_drops_behind_firewalld_is_named() -> None:
 
 
 class Bus:
-    """The system bus of a host, with what firewalld answers on it, and the programs of the host."""
+    """A busctl that knows what firewalld answers."""
 
     def __init__(self, settings: dict[str, Any], *, running: bool = True) -> None:
         self.settings = settings
         self.running = running
-        self.permanent: dict[str, Any] = {"zones": {}, "policies": {}, "ipsets": {}}
         self.asked: list[str] = []
 
-    def firewalld(self) -> Firewalld:
-        """Return the firewalld on this bus."""
-        return Firewalld(lambda _argv, _text: Output(0, "# the time\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", ""), self)
-
-    def __call__(self, name: str, place: str, interface: str, method: str, *words: str) -> list[Any]:
+    def __call__(self, argv: Sequence[str], text: str) -> Output:
         """Answer one call."""
-        if method == "NameHasOwner":
-            return [self.running]
-        assert name == "org.fedoraproject.FirewallD1"
-        self.asked.append(method)
-        if words[1:] == ("FirewallBackend",):
-            return [{"type": "s", "data": "nftables"}]
-        room = {"zone": "zones", "policy": "policies", "ipset": "ipsets"}.get(interface.rsplit(".", 1)[1], "")
-        if method.endswith("ByName"):
-            kind = {"Zone": "zones", "Policy": "policies", "IPSet": "ipsets"}[method[len("get") : -len("ByName")]]
-            if words[0] not in self.permanent[kind]:
-                raise DbportsError("INVALID_NAME", code="command_failed")
-            return [f"/{kind}/{words[0]}"]
-        if place.startswith(f"/{room}/"):
-            return [self.permanent[room][place.rsplit("/", 1)[1]]]
-        if method.startswith("getAll"):
-            return [self.settings["direct"][method[len("getAll") :]]]
-        return [list(self.settings[room]) if not words else self.settings[room][words[0]]]
+        if argv[0] == "firewall-cmd":
+            return Output(0 if self.running else 252, "", "")
+        if argv[0] != "busctl":
+            return Output(0, "# the time\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", "")
+        assert list(argv[:3]) == ["busctl", "--system", "--auto-start=no"]
+        if "NameHasOwner" in argv:
+            return Output(0, f"b {str(self.running).lower()}\n", "")
+        words = list(argv[argv.index("org.fedoraproject.FirewallD1") + 2 :])
+        self.asked.append(words[1])
+        return Output(0, json.dumps(self.answer(words)), "")
+
+    def answer(self, words: list[str]) -> dict[str, Any]:
+        """Return what a method gives."""
+        room = {"zone": "zones", "policy": "policies", "ipset": "ipsets"}.get(words[0].rsplit(".", 1)[1], "")
+        if words[1] == "FirewallBackend":
+            return {"type": "s", "data": "nftables"}
+        if words[1] == "getIPSetByName":
+            return {"type": "o", "data": ["/place"]}
+        if words[1] == "getSettings":
+            return {"type": "(ssssa{ss}as)", "data": [["", "", "", "hash:net", {}, ["192.0.2.1"]]]}
+        if words[1].startswith("getAll"):
+            return {"type": "as", "data": [self.settings["direct"][words[1][len("getAll") :]]]}
+        if words[1] in ("getZones", "getPolicies", "getIPSets"):
+            return {"type": "as", "data": [list(self.settings[room])]}
+        return {"type": "a{sv}", "data": [self.settings[room][words[3]]]}
 
 
 @pytest.fixture
@@ -447,12 +450,8 @@ def test_a_host_is_observed(programs: set[str], tmp_path: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(item.content, encoding="utf-8")
         place.chmod(0o644)
-    opened = {"services": {"type": "as", "data": ["ssh"]}}
-    settings["zones"] = {"public": opened, "work": opened, "gone": opened}
     asked = Bus(settings)
-    asked.permanent["ipsets"] = dict.fromkeys(("same", "other"), settings["ipsets"]["same"])
-    asked.permanent["zones"] = {"public": opened, "work": {}}
-    backend = FirewalldBackend(asked.firewalld(), OwnConfiguration(str(tmp_path)))
+    backend = FirewalldBackend(Firewalld(asked), OwnConfiguration(str(tmp_path)))
     assert backend.governs() == "firewalld is running"
     assert backend.carries()
     shown = backend.observe()
@@ -466,19 +465,19 @@ def test_a_host_is_observed(programs: set[str], tmp_path: Path) -> None:
     assert {**json.loads(shown["settings"])["ipsets"], **json.loads(shown["others"])["ipsets"]}.keys() == set(
         settings["ipsets"]
     ) - {"same"}
-    assert json.loads(shown["others"])["same"] == {"zones": ["public"], "policies": []}
     assert (json.loads(shown["saved"]), shown["uses"]) == ({}, "nftables")
 
 
 def test_a_host_without_busctl(programs: set[str], tmp_path: Path) -> None:
-    """No other firewall takes the place of a firewalld that cannot be told to reload."""
+    """No other firewall takes the place of a firewalld that cannot be asked."""
     programs.discard("busctl")
-    backend = FirewalldBackend(Bus(NOTHING).firewalld(), OwnConfiguration(str(tmp_path)))
+    backend = FirewalldBackend(Firewalld(Bus(NOTHING)), OwnConfiguration(str(tmp_path)))
     assert backend.governs() == "firewalld is running"
     with pytest.raises(DbportsError, match="busctl") as error:
         backend.carries()
     assert error.value.code == "program_missing"
-    assert FirewalldBackend(Bus(NOTHING, running=False).firewalld()).governs() is None
+    stopped = FirewalldBackend(Firewalld(Bus(NOTHING, running=False)), OwnConfiguration(str(tmp_path)))
+    assert stopped.governs() is None
 
 
 @pytest.mark.parametrize("missing", ["firewall-cmd", "a running one"])
@@ -486,7 +485,7 @@ def test_a_host_without_firewalld(missing: str, programs: set[str], tmp_path: Pa
     """It governs nothing, and nothing is asked but whether it runs."""
     programs.discard(missing)
     asked = Bus(NOTHING, running=missing != "a running one")
-    backend = FirewalldBackend(asked.firewalld(), OwnConfiguration(str(tmp_path)))
+    backend = FirewalldBackend(Firewalld(asked), OwnConfiguration(str(tmp_path)))
     assert (backend.governs(), backend.carries()) == (None, False)
     assert backend.observe()["settings"] == ""
     assert asked.asked == []
@@ -499,10 +498,11 @@ def test_rules_that_a_dead_firewalld_left_are_not_said_to_be_gone(
     """It was killed, or has CleanupOnExit=no: only a running one could take them away."""
     assert programs
 
-    def run(_argv: Sequence[str], _text: str) -> Output:
-        return Output(0, f"*filter\n:{left} - [0:0]\nCOMMIT\n", "")
+    def run(argv: Sequence[str], text: str) -> Output:
+        return Output(0, f"*filter\n:{left} - [0:0]\nCOMMIT\n", "") if argv[0] == "iptables-save" else dead(argv, text)
 
-    backend = FirewalldBackend(Firewalld(run, Bus(NOTHING, running=False)), OwnConfiguration(str(tmp_path)))
+    dead = Bus(NOTHING, running=False)
+    backend = FirewalldBackend(Firewalld(run), OwnConfiguration(str(tmp_path)))
     shown = backend.observe()
     assert backend.decode(shown).unseen == unseen
     change = plan_change(backend, shown, DesiredState.from_arguments({"state": "absent"}))
@@ -513,33 +513,30 @@ def test_rules_in_force_without_a_file_are_carried(programs: set[str], tmp_path:
     """After persist false there is no file."""
     assert programs
     settings = in_force(files(objects(case("sql602"))))
-    assert FirewalldBackend(Bus(settings).firewalld(), OwnConfiguration(str(tmp_path))).carries()
-    assert not FirewalldBackend(Bus(NOTHING).firewalld(), OwnConfiguration(str(tmp_path))).carries()
+    assert FirewalldBackend(Firewalld(Bus(settings)), OwnConfiguration(str(tmp_path))).carries()
+    assert not FirewalldBackend(Firewalld(Bus(NOTHING)), OwnConfiguration(str(tmp_path))).carries()
 
 
 def test_another_user_may_not_look(programs: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """firewalld would ask for a password."""
     assert programs
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    backend = FirewalldBackend(Bus(NOTHING).firewalld(), OwnConfiguration(str(tmp_path)))
+    backend = FirewalldBackend(Firewalld(Bus(NOTHING)), OwnConfiguration(str(tmp_path)))
     assert backend.governs() == "firewalld is running"
     with pytest.raises(DbportsError) as error:
         backend.carries()
     assert error.value.code == "not_permitted"
 
 
-def test_a_bus_that_breaks(programs: set[str]) -> None:
-    """The next call is on a new connection, and a host without a bus has no running firewalld."""
+def test_an_answer_that_is_no_json(programs: set[str]) -> None:
+    """And a busctl that cannot print any says how to get one."""
     assert programs
-    broken = Firewalld(ask=_broken)
-    with pytest.raises(DbportsError, match="firewalld does not answer: it is gone") as error:
-        broken.backend()
-    assert error.value.code == "command_failed"
-    assert not Firewalld(ask=_broken).running()
-
-
-def _broken(*_words: str) -> list[Any]:
-    raise OSError("it is gone")
+    with pytest.raises(DbportsError) as error:
+        Firewalld(lambda _argv, _text: Output(0, "b true", "")).backend()
+    assert error.value.code == "malformed_answer"
+    with pytest.raises(DbportsError) as error:
+        Firewalld(lambda _argv, _text: Output(1, "", "unrecognized option '--json=short'")).backend()
+    assert "systemd" in str(error.value.fix)
 
 
 def test_the_dry_run_is_in_a_copy() -> None:

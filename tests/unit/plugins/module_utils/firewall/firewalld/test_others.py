@@ -46,7 +46,6 @@ SETTINGS: dict[str, Any] = {
         "Rules": [["ipv4", "filter", "INPUT", -1, ["-p", "tcp", "--dport", "666", "-j", "DROP"]]],
         "Passthroughs": [["ipv4", ["-A", "INPUT"]]],
     },
-    "same": {"zones": [], "policies": []},
 }
 
 NOTE = """#!{python}
@@ -134,15 +133,6 @@ def test_what_others_had_is_set_again(world: World) -> None:
     ]
     assert world.asked("addPassthrough") == [["ipv4", "2", "-A", "INPUT"]]
     assert world.calls()[-1] == ("iptables-restore", [], RULES)
-
-
-def test_what_a_reload_brings_as_it_was_stays_alone(world: World) -> None:
-    """A call for each of firewalld's nine zones takes as long as the reload."""
-    same = {"zones": ["public"], "policies": ["theirs"]}
-    assert world.run(reload_script({**SETTINGS, "same": same}, {})) == 0
-    for method in ("changeZoneOfInterface", "setZoneSettings2", "setPolicySettings"):
-        assert world.asked(method) == []
-    assert world.asked("setEntries")
 
 
 def test_tables_that_a_reload_left_alone_stay_alone(world: World) -> None:
