@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Literal, TypeVar
 
-from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted, visible
 
 T = TypeVar("T")
 SHOWN = 120
@@ -220,7 +220,7 @@ class CombinedError(DbportsError):
 
 def _some(hosts: list[str]) -> str:
     left = len(hosts) - HOSTS
-    more = f" and {left} more host{'s' if left > 1 else ''}" if left > 0 else ""
+    more = f" and {counted(left, 'more host')}" if left > 0 else ""
     return ", ".join(hosts[:HOSTS]) + more
 
 

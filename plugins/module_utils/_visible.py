@@ -29,6 +29,11 @@ def is_seen(char: str) -> bool:
     return char.isprintable() and not _BLANK.match(char)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with what it counts, such as ``1 host`` and ``3,000 hosts``; the plural ends in s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def visible(text: str) -> str:
     """Return text in which every character that :func:`is_seen` does not vouch for is its code point."""
     if text.isprintable() and (text.isascii() or not _BLANK.search(text)):

@@ -62,7 +62,7 @@ def test_requests_are_written_once_and_then_their_difference(run_playbook: Calla
     assert (checked.rc, checked.stats["erp-db"]["changed"], files(run_playbook.place)) == (0, 1, {}), checked.text
     assert "+edge" in checked.text or "edge,network team,permit" in checked.text
     first = run_playbook(RULES, INVENTORY)
-    assert "gateway edge: 1 statements, requests: 1 new, see gateways/changes/edge.md" in first.text
+    assert "gateway edge: 1 statement, requests: 1 new, see gateways/changes/edge.md" in first.text
     written = files(run_playbook.place)
     assert set(written) == {
         f"{folder}/{name}.{kind}"
@@ -72,7 +72,7 @@ def test_requests_are_written_once_and_then_their_difference(run_playbook: Calla
     }
     again = run_playbook(RULES, INVENTORY)
     assert again.stats["erp-db"]["changed"] == 0
-    assert "gateway edge: 1 statements, requested before" in again.text
+    assert "gateway edge: 1 statement, requested before" in again.text
     assert files(run_playbook.place) == written
     more = run_playbook(RULES, of_both())
     (task,) = more.of("rules")

@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import ssrp, ssrp_dac
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import Deadline, Target, printable
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.run import check_timeout
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted
 
 QUIET = 0.25
 """Seconds after an answer in which another one may follow: a Browser gives one."""
@@ -101,7 +102,7 @@ def _detail(told: list[_Told]) -> str:
     if first.dac_port is not None:
         text = f"the administrator connection is on tcp port {first.dac_port}"
     else:
-        text = f"{len(first.instances)} instance{'s' if len(first.instances) > 1 else ''}"
+        text = counted(len(first.instances), "instance")
     if len(told) > 1:
         text += f"; {len(told)} different answers came, and only one can be that of SQL Server Browser"
     elif not _is_consistent(told):

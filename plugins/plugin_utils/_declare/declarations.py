@@ -14,6 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve 
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import CombinedError, DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engines import read_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.gateways import read_gateways
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, read_networks
@@ -126,7 +127,7 @@ class _Reader:
         elif int(expected) > self._inventory.size():
             self._errors.keep(
                 DbportsError(
-                    f"the inventory has only {self._inventory.size()} hosts: a part of it is missing",
+                    f"the inventory has only {counted(self._inventory.size(), 'host')}: a part of it is missing",
                     code="incomplete_inventory",
                     path=path,
                     value=expected,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted
+
 COLUMNS = ("host", "connection", "opened by", "process", "since")
 
 
@@ -31,7 +33,7 @@ def cut_lines(asked: Mapping[str, Asked]) -> list[str]:
     """Return a title, a line for each connection, and one for each host that could not be asked."""
     rows = [(name, *(text or "-" for text in one)) for name, found in asked.items() for one in found.cut]
     answered = sum(not found.failed for found in asked.values())
-    hosts = f"{answered} host{'' if answered == 1 else 's'}"
+    hosts = counted(answered, "host")
     lines = [f"Established connections that this plan would cut on {hosts} that answered: {len(rows)}"]
     if rows:
         lines += _aligned([COLUMNS, *rows])

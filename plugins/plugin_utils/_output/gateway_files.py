@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platforms import APPLIED
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
@@ -67,7 +68,7 @@ class GatewayFiles(NamedTuple):
 
         :param directory: the directory of the files, as its user wrote it.
         """
-        start = f"gateway {self.name}: {self.statements} statements"
+        start = f"gateway {self.name}: {counted(self.statements, 'statement')}"
         if self.task == "apply":
             return f"{start}, applied to {self.host} ({self.platform})"
         if None in self.texts.values():

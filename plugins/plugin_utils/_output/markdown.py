@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
-from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted, visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     Plan,
@@ -57,8 +57,8 @@ def plan_markdown(plan: Plan, plan_id: str, inputs_id: str) -> str:
         "",
         f"plan_id `{plan_id}`, inputs_id `{inputs_id}`",
         "",
-        f"{counts['servers']} servers, {counts['hosts']} hosts, {counts['flows']} flows, "
-        f"{counts['warnings']} warnings, {counts['conflicts']} conflicts.",
+        ", ".join(counted(counts[f"{noun}s"], noun) for noun in ("server", "host", "flow", "warning", "conflict"))
+        + ".",
         "",
     ]
     conflicts = list(map(conflict_sentence, plan.conflicts))
@@ -156,9 +156,7 @@ def _end(addresses: Ranges, ports: Ports) -> str:
 def plan_summary(plan: Plan, plan_id: str) -> list[str]:
     """Return what a run prints: one line an inbound rule, then what needs attention."""
     counts = plan.counts()
-    lines = [
-        f"Plan {plan_id}: {counts['servers']} servers, {counts['hosts']} hosts, {counts['flows']} flows",
-    ]
+    lines = [f"Plan {plan_id}: " + ", ".join(counted(counts[f"{noun}s"], noun) for noun in ("server", "host", "flow"))]
     rows = [
         (name, shown_ports(head.protocol, head.ports), _names(peers.values()), head.purpose)
         for name in sorted(plan.hosts)
@@ -169,9 +167,9 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
     widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
     lines += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0])).rstrip() for row in shown]
     if len(rows) > len(shown):
-        lines.append(f"  and {len(rows) - len(shown)} more rules, see plan.md")
+        lines.append(f"  and {counted(len(rows) - len(shown), 'more rule')}, see plan.md")
     for texts in (
-        [f"gateway {item.name}: {len(item.statements)} statements" for item in plan.gateways],
+        [f"gateway {item.name}: {counted(len(item.statements), 'statement')}" for item in plan.gateways],
         [f"CONFLICT {conflict_sentence(item)}" for item in plan.conflicts],
         [f"WARNING  {text}" for text in sentences(plan.warnings, NAMES)],
     ):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted, visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import Index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.codes import failing
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import (
@@ -97,11 +97,11 @@ class Report:
     def summary(self) -> str:
         """Return the last line of a run."""
         words = ", ".join(f"{self.counts[verdict]} {verdict}" for verdict in _COUNTED)
-        text = f"{len(self.findings)} findings: {words}"
+        text = f"{counted(len(self.findings), 'finding')}: {words}"
         old = sum(finding.host in self.earlier for finding in self.findings)
         text += f"; {old} of an earlier run" if old else ""
         text += "; nothing was verified in this run" if not self.verified_now else ""
-        return text + (f"; {len(self.unverified)} hosts not verified" if self.unverified else "")
+        return text + (f"; {counted(len(self.unverified), 'host')} not verified" if self.unverified else "")
 
     def hosts_of_old(self) -> list[str]:
         """Return the hosts whose findings are of an earlier run, with its time."""

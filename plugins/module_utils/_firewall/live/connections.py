@@ -20,6 +20,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import answered_guards, wide_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted
 
 Opener = Literal["here", "peer"]
 
@@ -239,8 +240,4 @@ def told_by_direction(live: Iterable[Connection], ruleset: Ruleset) -> list[Conn
 def sentence(cut: Sequence[Connection]) -> str:
     """Name connections, the first ones of many."""
     more = f" and {len(cut) - NAMED} more" if len(cut) > NAMED else ""
-    return (
-        f"{len(cut)} established connection{'s' if len(cut) > 1 else ''}: "
-        + "; ".join(str(one) for one in cut[:NAMED])
-        + more
-    )
+    return f"{counted(len(cut), 'established connection')}: {'; '.join(map(str, cut[:NAMED]))}{more}"

@@ -9,7 +9,12 @@ import sys
 import unicodedata
 
 import pytest
-from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible, visible_data, visible_lines
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import (
+    counted,
+    visible,
+    visible_data,
+    visible_lines,
+)
 
 UNSEEN = [
     *map(chr, (*range(32), *range(0x7F, 0xA0))),  # C0, DEL and C1
@@ -39,3 +44,8 @@ def test_lines_and_data_keep_their_form() -> None:
     assert visible_lines("a\tb\n\n\u202ec\r\n") == "a\tb\n\n<U+202E>c<U+000D>\n"
     data = {"a\x1b": ["b\u2066", ("c", 1, None, True)], "diff": "x\ny"}
     assert visible_data(data) == {"a<U+001B>": ["b<U+2066>", ["c", 1, None, True]], "diff": "x\ny"}
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 hosts"), (1, "1 host"), (2, "2 hosts"), (3000, "3,000 hosts")])
+def test_a_number_says_what_it_counts(number: int, text: str) -> None:
+    assert counted(number, "host") == text

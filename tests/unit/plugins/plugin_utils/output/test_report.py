@@ -76,7 +76,7 @@ def test_one_row_an_endpoint_with_the_worst_verdict(tmp_path: Path) -> None:
 
 
 def test_hosts_without_findings_are_counted(tmp_path: Path) -> None:
-    assert report(tmp_path, WORKS).summary() == "1 findings: 1 ok, 0 fail, 0 warn, 0 unknown; 1 hosts not verified"
+    assert report(tmp_path, WORKS).summary() == "1 finding: 1 ok, 0 fail, 0 warn, 0 unknown; 1 host not verified"
 
 
 def test_problems_come_worst_first_with_their_reasons(tmp_path: Path) -> None:

@@ -80,3 +80,11 @@ def test_an_error_that_was_printed_is_named_in_short() -> None:
 def test_an_error_without_the_host_that_it_is_printed_for() -> None:
     error = CombinedError([DbportsError("bad", host=name, path="dbports_os") for name in ("db-1", "db-2", "db-1")])
     assert error.without("db-1") == "dbports_os: bad.\ndb-2: dbports_os: bad."
+
+
+def test_one_is_singular() -> None:
+    plan = build_plan(
+        PlainInventory({"hosts": {"db": {"dbports_addresses": ["192.0.2.1"], "dbports_servers": [TWO[0]]}}})
+    )
+    assert plan_summary(plan, "p")[0] == "Plan p: 1 server, 1 host, 1 flow"
+    assert "1 server, 1 host, 1 flow, 0 warnings, 0 conflicts." in plan_markdown(plan, "p", "i").splitlines()
