@@ -52,14 +52,6 @@ class Line(NamedTuple):
     meaning: Meaning | None
 
 
-class AccessList(NamedTuple):
-    """A list of one family, or the block of lines that is ours in one."""
-
-    family: Family
-    name: str
-    lines: tuple[Line, ...]
-
-
 APART: dict[Family, int] = {"ipv4": 2, "ipv6": 2}
 """A remark has a sequence number of its own."""
 

@@ -31,6 +31,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.l
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import (
     TRANSLATORS,
     accept,
+    for_platform,
     translator,
 )
 
@@ -218,3 +219,8 @@ def test_a_file_that_no_plan_writes(data: Any, code: str, path: str | None) -> N
 )
 def test_masks(network: str, expected: tuple[str, str, str]) -> None:
     assert masks(AddressRange.parse(network)) == expected
+
+
+def test_every_platform_has_its_own_translator() -> None:
+    assert [for_platform(item.platform) for item in TRANSLATORS] == list(TRANSLATORS)
+    assert for_platform("linux") is None
