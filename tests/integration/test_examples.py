@@ -54,10 +54,8 @@ EXTRA = {
     "dbports_persist": False,
     "guard_persist": False,
     "dbports_probe_timeout": 2,
-    "dbports_explain_host": "erp-db",
-    "dbports_explain_port": "1433/tcp",
 }
-"""What a lab host needs beside what the example says, and what the role explain is asked."""
+"""What a lab host needs beside what the example says."""
 
 EXAMPLES_OF = re.compile(r'^EXAMPLES = r"""\n(.*?)^"""', re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^ *```ya?ml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)

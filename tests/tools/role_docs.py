@@ -699,19 +699,31 @@ def readme(role: str, engines: Mapping[str, Engine]) -> str:
 
 
 def _example(role: str, title: str) -> list[str]:
-    """Return a playbook with a role."""
-    play = ["  hosts: all", "  gather_facts: false", "  roles:"]
-    if role != "guard":
-        return [f"- name: {title}", *play, f"    - dbports.firewall.{role}"]
-    play[0] = "  hosts: reports-01"
-    start = [*play, "    - role: dbports.firewall.guard", "      vars:"]
-    servers = ["        guard_servers:", "          - {engine: mssql, clients: [app-01, 198.51.100.0/24]}"]
-    return [
-        f"- name: {title}",
-        *start,
-        *servers,
-        "",
-        "- name: Take it away again",
-        *start,
-        "        guard_state: absent",
-    ]
+    """Return the plays that show a role."""
+    hosts, plays = _EXAMPLES.get(role, ("all", [[]]))
+    lines = []
+    for name, variables in zip((title, "Take it away again"), plays):
+        become = ["  become: true"] if role in _BECOME else []
+        lines += [f"- name: {name}", f"  hosts: {hosts}", *become, "  gather_facts: false", "  roles:"]
+        if variables:
+            lines += [f"    - role: dbports.firewall.{role}", "      vars:", *(f"        {line}" for line in variables)]
+        else:
+            lines.append(f"    - dbports.firewall.{role}")
+        lines.append("")
+    return lines[:-1]
+
+
+_BECOME = ("apply", "gateways", "guard", "learn", "mssql_static_port", "socks", "verify")
+"""The roles that need root on hosts."""
+
+_EXAMPLES: dict[str, tuple[str, list[list[str]]]] = {
+    "explain": ("erp-db", [["dbports_explain_host: erp-db", "dbports_explain_port: 1433/tcp"]]),
+    "guard": (
+        "reports-01",
+        [
+            ["guard_servers:", "  - {engine: mssql, clients: [app-01, 198.51.100.0/24]}"],
+            ["guard_state: absent"],
+        ],
+    ),
+}
+"""The hosts of a role's example, and the lines of its variables in each play; the others run on all, without any."""
