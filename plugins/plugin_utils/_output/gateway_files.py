@@ -95,10 +95,10 @@ def files_of(
 
 def _files(plan: GatewayPlan, rules: Sequence[Arguments], directory: Path) -> GatewayFiles:
     item = GatewayFiles(plan.name, plan.platform, plan.host, "apply", len(plan.statements), _NONE, {})
-    if plan.platform in APPLIED:
-        return item
     if rules:
         return item._replace(task="render", texts={_rules(plan.name): _rendered(plan, rules)})
+    if plan.platform in APPLIED:
+        return item
     requests = requests_of(plan)
     changes = changes_between(_last(plan.name, directory), requests)
     texts = {_list(plan.name): csv_of(requests), f"{REQUESTS}/{plan.name}.md": markdown_of(plan, requests)}
@@ -110,7 +110,7 @@ def _rendered(plan: GatewayPlan, rules: Sequence[Arguments]) -> str:
     found = for_platform(plan.platform)
     path = f"rules.{plan.name}"
     if found is None:
-        reason, fix = "rules can only be rendered for a gateway with a platform", "Declare its platform, or remove this"
+        reason, fix = "rules are only rendered for a platform with a filter", "Declare such a platform, or remove this"
         raise DbportsError(reason, code="contradiction", path=path, value=plan.platform, fix=fix)
     data = []
     for number, item in enumerate(rules):
