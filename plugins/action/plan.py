@@ -103,10 +103,12 @@ class ActionModule(HostAction):
 
 
 def _command(plan_dir: str, plan_id: str) -> str:
-    """Return the command line that applies a plan with the inventories of this run."""
+    """Return the command line that applies a plan with the inventories of this run, and its ``-b``."""
     words = ["ansible-playbook"]
     for source in context.CLIARGS.get("inventory") or ():
         words += ["-i", source]
+    if context.CLIARGS.get("become"):
+        words.append("-b")
     words += ["dbports.firewall.apply", "--limit", f"@{plan_dir}/{LIMIT}", "-e", f"dbports_plan_id={plan_id}"]
     if plan_dir != DEFAULT_PLAN_DIR:
         words += ["-e", json.dumps({"dbports_plan_dir": plan_dir})]

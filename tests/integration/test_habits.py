@@ -88,6 +88,11 @@ class TestPlan:
         assert applied.rc == 0, applied.text
         assert "hosts (41)" in applied.stdout
 
+    def test_become_is_in_the_command(self, run_playbook: Any) -> None:
+        result = run_playbook(PLAN, INVENTORY, "--become")
+        printed = next(line for line in result.stdout.splitlines() if "dbports.firewall.apply" in line)
+        assert "/inventory.yml -b dbports.firewall.apply" in printed
+
     def test_another_directory_is_in_the_command(self, run_playbook: Any) -> None:
         result = run_playbook(PLAN, INVENTORY, "-e", "dbports_plan_dir='other plan'")
         printed = next(line for line in result.stdout.splitlines() if "dbports.firewall.apply" in line)
