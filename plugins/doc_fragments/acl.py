@@ -23,10 +23,10 @@ options:
     type: str
     default: ''
 notes:
-  - Remarks name the host, the endpoint and the reason. Everything but letters, digits and C(._:/,()=+-) is left out,
-    and what is longer than the device takes is cut off. A list, name or number that the device does not take is an
-    error that names the limit.
-  - Only the vendor's classes have seen these data, no device.
+  - Remarks name the host, the endpoint and the reason. Everything but letters, digits, parentheses and C(._:/,=+-) is
+    left out, and what is longer than the device takes is cut off. A list, name or number that the device does not take
+    is an error that names the limit.
+  - The data are tested with the vendor's own classes, not with a device.
 """
 
     LIST = r"""
@@ -73,7 +73,7 @@ options:
     default: 50000
   step:
     description:
-      - The distance of sequence numbers.
+      - The distance between sequence numbers.
     type: int
     default: 10
 """

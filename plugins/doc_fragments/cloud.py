@@ -18,9 +18,9 @@ options:
     type: str
     required: true
 notes:
-  - Limits are counted before anything is returned. What is above one is an error with both numbers.
+  - Limits are counted before anything is returned. Exceeding one is an error with both numbers.
   - The data are validated against the argument spec of the vendor's module and compared with the plan for every packet.
-    No cloud has seen them. C(docs/clouds.md) has a play for each platform.
+    No cloud was used. C(docs/clouds.md) has a play for each platform.
 """
 
     MEMBERS = r"""

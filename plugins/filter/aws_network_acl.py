@@ -38,13 +38,13 @@ options:
     default: 20000
   step:
     description:
-      - The distance of numbers.
+      - The distance between numbers.
     type: int
     default: 10
   quota:
     description:
-      - So many entries does the account permit in each direction, at most 40. The entries that refuse the rest count
-        as well, one for each family.
+      - The number of entries that the account permits in each direction, at most 40. The entries that refuse the
+        rest count as well, one for each family.
     type: int
     default: 20
 seealso:

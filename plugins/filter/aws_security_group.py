@@ -21,7 +21,7 @@ positional: protects, members, mode, quota
 options:
   quota:
     description:
-      - So many inbound, and so many outbound, rules does the account permit in a group, for IPv4 and IPv6 each.
+      - The number of rules that the account permits in a group, in each direction and for IPv4 and IPv6 each.
     type: int
     default: 60
 seealso:

@@ -29,7 +29,7 @@ options:
     required: true
   quota:
     description:
-      - So many rules does the project permit.
+      - The number of rules that the project permits.
     type: int
     default: 100
 seealso:

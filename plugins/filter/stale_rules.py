@@ -35,7 +35,7 @@ options:
     required: true
     choices: [aws_security_group, azure, openstack]
 notes:
-  - The data are validated against the argument specs of the vendors' modules. No cloud has seen them.
+  - The data are validated against the argument specs of the vendors' modules. No cloud was used.
     C(docs/clouds.md) has a play.
 seealso:
   - plugin: dbports.firewall.openstack_rules

@@ -63,6 +63,8 @@ attributes:
       - The prediction includes a dry run of the firewall itself.
   diff_mode:
     support: full
+  platform:
+    platforms: linux, windows
 seealso:
   - module: dbports.firewall.plan
   - module: dbports.firewall.guard

@@ -80,6 +80,8 @@ attributes:
       - The ruleset is computed and tested in a dry run of the firewall, and nothing is loaded or compared.
   diff_mode:
     support: full
+  platform:
+    platforms: linux, windows
 seealso:
   - module: dbports.firewall.apply
   - module: dbports.firewall.ruleset

@@ -32,6 +32,8 @@ attributes:
       - The host is looked at, and nothing is written.
   diff_mode:
     support: none
+  platform:
+    platforms: linux, windows
 seealso:
   - module: dbports.firewall.learn_info
   - module: dbports.firewall.plan

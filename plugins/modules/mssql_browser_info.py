@@ -69,7 +69,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 browser:
-  description: What SQL Server Browser told.
+  description: The answer of SQL Server Browser.
   returned: success
   type: dict
   contains:
@@ -113,15 +113,15 @@ browser:
           type: str
           sample: 16.0.4150.0
         tcp_port:
-          description: Its TCP port; null where the Browser does not tell one.
+          description: Its TCP port; null where the answer has none.
           type: int
           sample: 14330
         protocols:
-          description: What the Browser tells of each protocol.
+          description: What the answer says of each protocol.
           type: dict
           sample: {tcp: "14330"}
     dac_port:
-      description: The TCP port of the administrator connection; null where it was not asked for or not told.
+      description: The TCP port of the administrator connection; null where it was not asked for or the answer has none.
       type: int
       sample: 14340
 """

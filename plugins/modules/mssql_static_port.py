@@ -75,7 +75,7 @@ browser_unneeded:
   returned: always
   type: bool
 msg:
-  description: Where the services of RV(not_listening) listen, and where they are to.
+  description: Where the services of RV(not_listening) listen, and where they should.
   returned: always
   type: str
 """

@@ -49,6 +49,8 @@ attributes:
     support: none
     details:
       - The module changes nothing.
+  platform:
+    platforms: linux, windows
 seealso:
   - plugin: dbports.firewall.parse_netstat
     plugin_type: filter

@@ -146,7 +146,7 @@ observation:
           type: str
           returned: when it could not be read
         permitted:
-          description: Whether that is for another reason than that the task was not run as root.
+          description: False where that is because the task was not run as root.
           type: bool
           returned: when it could not be read
     probes:

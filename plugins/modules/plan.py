@@ -16,8 +16,8 @@ description:
   - The plan depends only on the inventory, not on the play, so it is the same with and without C(--limit), with every
     strategy and with C(serial). Where a play, role or task sets one of its variables, it fails.
   - The plan is computed once per run. Later calls reuse it.
-  - Prints what the plan opens and closes against the one that O(plan_dir) holds, and the command that applies exactly
-    this plan. The ids and counts are also set as the custom statistic C(dbports_plan), as M(ansible.builtin.set_stats)
+  - Prints what the plan opens and closes compared with the one that O(plan_dir) holds, and the command that applies
+    exactly this plan. The ids and counts are also set as the custom statistic C(dbports_plan), as M(ansible.builtin.set_stats)
     does, for later jobs of a workflow.
 options:
   plan_dir:
@@ -31,7 +31,7 @@ options:
     type: path
   plan_id:
     description:
-      - The C(plan_id) of an approved plan in O(plan_dir). Nothing is planned anew, and the directory stays as it is.
+      - The C(plan_id) of an approved plan in O(plan_dir). No new plan is computed, and the directory stays as it is.
       - The plan is checked as M(dbports.firewall.apply) does.
     type: str
   ask_hosts:

@@ -87,6 +87,8 @@ attributes:
     support: none
     details:
       - It changes nothing.
+  platform:
+    platforms: linux, windows
 seealso:
   - module: dbports.firewall.mssql_browser_info
   - module: dbports.firewall.sql602_server_info

@@ -205,6 +205,8 @@ attributes:
     details: Also makes the firewall's own dry run.
   diff_mode:
     support: full
+  platform:
+    platforms: linux, windows
 seealso:
   - module: dbports.firewall.apply
   - module: dbports.firewall.guard

@@ -64,7 +64,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 server:
-  description: What the server told.
+  description: The answers of the server.
   returned: success
   type: dict
   contains:
@@ -89,11 +89,12 @@ server:
       type: dict
       sample: {port: 5001, verdict: answers, detail: 602SQL server ERP announced itself}
     connect:
-      description: The same of the connection. V(refused) is also that the server's own IP filter refused the target.
+      description:
+        - The same for the connection. V(refused) can also mean that the server's own IP filter refused the target.
       type: dict
       sample: {port: 5002, verdict: answers, detail: 602SQL accepted the connection}
     tunnel:
-      description: The same of the HTTP tunnel. V(silent) is also that only the web interface listens there.
+      description: The same for the HTTP tunnel. V(silent) can also mean that only the web interface listens there.
       type: dict
       returned: when O(http_tunnel_port) is set
       sample: {port: 8090, verdict: answers, detail: the 602SQL HTTP tunnel answered}

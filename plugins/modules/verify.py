@@ -20,7 +20,7 @@ description:
   - Findings do not fail the task, unless O(conclude) is set. Check RV(passed), or use the role
     P(dbports.firewall.verify#role), which prints a table and fails.
   - If O(plan_dir) is set and M(dbports.firewall.apply) was given the same one, findings are marked that are new since
-    the last apply, and rules that were edited by hand are told from a plan that has changed.
+    the last apply, and rules that were edited by hand are distinguished from a plan that has changed.
 options:
   plan_dir:
     description:
@@ -67,6 +67,8 @@ attributes:
       - The module never changes the host. Probes are sent in check mode as well.
   diff_mode:
     support: none
+  platform:
+    platforms: linux, windows
 seealso:
   - module: dbports.firewall.apply
   - module: dbports.firewall.plan

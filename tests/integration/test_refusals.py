@@ -136,7 +136,7 @@ class TestPlanId:
         before = runs.written()
         result = runs.ok(PLAN, INVENTORY, "-e", f"dbports_plan_id={approved}")
         assert all(item["changed"] == 0 for item in result.stats.values())
-        assert f"Plan {approved} was approved: nothing is planned anew" in result.stdout
+        assert f"Plan {approved} was approved: no new plan is computed" in result.stdout
         assert runs.written() == before
 
 

@@ -235,7 +235,7 @@ _PLAN_DIR: Spec = {
 }
 _PLAN_ID: Spec = {
     "type": "str",
-    "description": "The C(plan_id) of an approved plan, 64 hexadecimal digits. Nothing is planned anew. If not set, "
+    "description": "The C(plan_id) of an approved plan, 64 hexadecimal digits. No new plan is computed. If not set, "
     "the plan is computed from the inventory. An empty value is an error.",
 }
 

@@ -132,7 +132,7 @@ def approved_plan(directory: Path, plan_id: str, hostvars: Any) -> CurrentPlan:
                 value=plan_id,
                 fix="Plan and review again",
             )
-    summary = (f"Plan {plan_id} was approved: nothing is planned anew",)
+    summary = (f"Plan {plan_id} was approved: no new plan is computed",)
     return CurrentPlan(directory, index, summary, approved=True)
 
 

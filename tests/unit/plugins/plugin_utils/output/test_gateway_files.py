@@ -18,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from gateway_plans import example_plan
 
-
 PLAN = example_plan("ios")
 
 
