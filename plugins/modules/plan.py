@@ -17,8 +17,9 @@ description:
     strategy and with C(serial). Where a play, role or task sets one of its variables, it fails.
   - The plan is computed once per run. Later calls reuse it.
   - Prints what the plan opens and closes compared with the one that O(plan_dir) holds, and the command that applies
-    exactly this plan. The ids and counts are also set as the custom statistic C(dbports_plan), as M(ansible.builtin.set_stats)
-    does, for later jobs of a workflow.
+    exactly this plan.
+  - The ids and counts are also set as the custom statistic C(dbports_plan), as M(ansible.builtin.set_stats) does, for
+    later jobs of a workflow.
 options:
   plan_dir:
     description:

@@ -44,3 +44,11 @@ def test_rules_of_a_platform_are_one_file() -> None:
     (found,) = files_of([PLAN], {PLAN.name: [{"name": "IN"}]}, Path("/nowhere"))
     assert (found.task, list(found.texts)) == ("render", ["rules/acl-1.json"])
     assert json.loads(found.texts["rules/acl-1.json"] or "")["filter"] == "dbports.firewall.ios_aces"
+
+
+@pytest.mark.parametrize(
+    ("platform", "task"), [("", "request"), ("ios", "request"), ("linux", "apply"), ("dante", "apply")]
+)
+def test_without_rules_only_what_no_host_applies_is_requested(platform: str, task: str, tmp_path: Path) -> None:
+    (found,) = files_of([PLAN._replace(platform=platform)], {}, tmp_path)
+    assert (found.task, bool(found.texts)) == (task, task == "request")
