@@ -1,7 +1,7 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Access lists of Cisco IOS, NX-OS and IOS XR, and of Arista EOS, as the config of their acls modules.
+"""Access lists of Cisco IOS, NX-OS and IOS XR, as the config of their acls modules.
 
 Where a module writes something else than it was told, another form is used, and where there is none it is an error:
 
@@ -10,7 +10,6 @@ Where a module writes something else than it was told, another form is used, and
   of an IPv6 list has a sequence of its own; before 11.4.2 its keyword was missing (issue 1336).
 - cisco.nxos takes 12, 13 and 14 for exec, login and cmd, which are 512, 513 and 514, and writes names of TCP for UDP
   too, in ranges as well (config/acls/acls.py, convert_values).
-- arista.eos asks the controller for the name of a source port (issue 431); a range of one port is no number for it.
 """
 
 from __future__ import annotations

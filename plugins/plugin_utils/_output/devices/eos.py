@@ -4,7 +4,7 @@
 """Access lists of Arista EOS, as the config of arista.eos.eos_acls.
 
 The module asks the controller's /etc/services for the name of a source port that is a number (issue 431); a range of
-one port is none. It reads hyphens in remarks back as underscores, and would write such a remark anew in every run. It
+one port is none. It reads hyphens in remarks back as underscores, and would write such a remark again in every run. It
 takes a list for a standard one, or for one of IPv6, whose name says so.
 """
 
