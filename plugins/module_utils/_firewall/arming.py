@@ -17,7 +17,6 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import runner as runner_module
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
     BOOT_UNIT,
     BOOT_WISH,
@@ -32,6 +31,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner 
     call,
     network,
     now,
+    source_command,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
     RunCommand,
@@ -74,16 +74,13 @@ def arm(runner: Runner, undo: Sequence[Step], script: Sequence[Step], timeout: f
     reload = RunCommand(("systemctl", "daemon-reload")) in script
     token = secrets.token_hex(8)
     journal = Journal(token, RUNNING, now() + timeout, boot_marker(), network(), reload, to_json(undo))
-    files: list[Step] = [WriteFile(SOURCE, 0o600, inspect.getsource(runner_module))]
-    if systemd:
-        text = _BOOT_UNIT_TEXT.format(state=STATE, python=sys.executable, source=SOURCE)
-        files += [WriteFile(BOOT_UNIT, 0o644, text), WriteFile(BOOT_WISH, 0o644, _BOOT_WISH_TEXT)]
     try:
-        runner.do(to_json(files[:1]))
+        runner.do(to_json([WriteFile(SOURCE, 0o600, inspect.getsource(runner_module))]))
         runner.write_journal(journal)
-        runner.do(to_json(files[1:]))
+        if systemd:
+            _prepare_boot(runner, needed=any(map(_outlasts_a_boot, script)))
         if runner.at("/") == Path("/"):
-            _start(token, systemd)
+            _start(runner, token, systemd)
     except BaseException as error:
         runner.clear()
         if isinstance(error, StepError):
@@ -96,6 +93,26 @@ def arm(runner: Runner, undo: Sequence[Step], script: Sequence[Step], timeout: f
     return journal
 
 
+def _prepare_boot(runner: Runner, needed: bool) -> None:
+    """Write the unit that undoes the change at the next boot.
+
+    :param needed: whether anything of the change is still there then; else a read-only /etc is no reason to refuse it.
+    :raises StepError: when it is needed and cannot be written.
+    """
+    text = _BOOT_UNIT_TEXT.format(state=STATE, python=sys.executable, source=SOURCE)
+    steps = (WriteFile(BOOT_UNIT, 0o644, text), WriteFile(BOOT_WISH, 0o644, _BOOT_WISH_TEXT))
+    try:
+        runner.do(to_json(steps))
+    except StepError:
+        if needed:
+            raise
+
+
+def _outlasts_a_boot(step: Step) -> bool:
+    """Tell whether a step changes files; what other commands do is in force until the next boot."""
+    return not isinstance(step, RunCommand) or step.argv[0] == "systemctl"
+
+
 def _systemd(runner: Runner) -> bool:
     """Tell whether systemd runs here and its processes have the network of this one."""
     try:
@@ -106,22 +123,14 @@ def _systemd(runner: Runner) -> bool:
 
 def confirm_command(token: str) -> list[str]:
     """Return the command that confirms a change on the host: the fewest bytes and imports that can do it."""
-    return _source_command("confirm", token)
+    return source_command("confirm", token)
 
 
-def _source_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-IBS", SOURCE, *arguments]
-
-
-def _start(token: str, systemd: bool) -> None:
+def _start(runner: Runner, token: str, systemd: bool) -> None:
     """Start the process that watches, outside of everything that ends with a session."""
-    watch = _source_command("watch", token)
-    program = find("systemd-run") if systemd else None
-    if program:
-        unit = f"--unit=dbports-firewall-undo-{token}"
-        if call([program, "--quiet", "--collect", "--service-type=forking", unit, *watch])[0] == 0:
-            return
-    status, _stdout, stderr = call(watch)
+    if systemd and runner.start_watching(token):
+        return
+    status, _stdout, stderr = call(source_command("watch", token))
     if status:
         raise StepError(f"the process that undoes the change does not start: {stderr[:600]}")
 

@@ -51,7 +51,9 @@ def exclusive() -> Iterator[None]:
     """
     with Lock.taken(TIMEOUT) as got:
         if not got:
-            raise DbportsError("another run on this host holds its firewall", code="busy", fix="Wait for it")
+            from ansible_collections.dbports.firewall.plugins.module_utils._firewall.busy import held
+
+            raise held(TIMEOUT)
         yield
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -241,12 +242,18 @@ class Host:
         """
         place = self.at(path)
         try:
-            content = place.read_bytes().decode("utf-8", "surrogateescape")
-            return KeptFile(path, place.stat().st_mode & 0o7777, content)
+            there = place.stat()
+            if not stat.S_ISREG(there.st_mode):  # a pipe would be waited for, and a device may have no end
+                raise OSError(None, "it is no regular file")
+            return KeptFile(path, there.st_mode & 0o7777, place.read_bytes().decode("utf-8", "surrogateescape"))
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise DbportsError(f"cannot read {place}: {error}", code="unreadable") from None
+            raise DbportsError(
+                f"cannot read {place}: {error.strerror}",
+                code="unreadable",
+                fix=f"Look at what made it, and remove it on the host: rm -r {place}",
+            ) from None
 
     def at(self, path: str) -> Path:
         """Return a path below the root."""

@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -51,12 +52,18 @@ RUNNING, WAITING, FAILED = "running", "waiting", "failed"
 POLL = 0.1
 """Seconds between two looks at a lock or a journal."""
 
+HUNG = 2 * TIMEOUT
+"""Seconds after the deadline of a change from which on whoever still holds the lock is ended, so that it is undone."""
+
 ATTEMPTS = 30
 """How often the process that undoes a change tries it: the firewall may be about to start, or another program may hold
 its lock."""
 
 AT_BOOT = ("enable", "disable", "daemon-reload")
 """What systemctl is told at boot too, because it changes files; every other command is about a running firewall."""
+
+WATCHED = ("--property=Restart=on-failure", "--property=IgnoreOnIsolate=yes")
+"""What keeps the process that watches: it is started again when it was killed, and goes on in the rescue mode."""
 
 Call = Callable[[Sequence[str], str], tuple[int, str, str]]
 """Runs a command with a text on its standard input; returns exit status, standard output and standard error."""
@@ -82,20 +89,27 @@ def call(
     """
     path = os.pathsep.join(filter(None, (os.environ.get("PATH", ""), PATH)))
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             list(argv),
-            input=text.encode("utf-8", "surrogateescape"),
-            capture_output=True,
-            check=False,
-            timeout=timeout,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             pass_fds=inherited,
             env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": path},
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired as error:
-        raise LateError(f"cannot run {argv[0]}: {error}") from None
     except OSError as error:
         raise StepError(f"cannot run {argv[0]}: {error}") from None
-    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    with process:
+        try:
+            stdout, stderr = process.communicate(text.encode("utf-8", "surrogateescape"), timeout)
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and what a script has started: it would do its work later
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            raise LateError(f"{' '.join(argv)[:600]} did not end within {timeout:g} s, and was ended") from None
+    return process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
 
 
 def failure(argv: Sequence[str], stdout: str, stderr: str) -> str:
@@ -127,6 +141,18 @@ class Lock:
                     stack.callback(setattr, cls, "held", ())
                     break
             yield got
+
+    @staticmethod
+    def holders() -> Iterator[int]:
+        """Yield the processes that hold the lock: the run that took it, and its commands."""
+        places = [place.stat() for place in (LOCK, NETWORK) if place.exists()]
+        for link in Path("/proc").glob("[0-9]*/fd/*"):
+            with contextlib.suppress(OSError):  # it has ended
+                if not str(link.readlink()).endswith((LOCK.name, "]")):
+                    continue  # a look at another file may take forever
+                info = link.parents[1] / "fdinfo" / link.name
+                if any(os.path.samestat(link.stat(), place) for place in places) and "FLOCK" in info.read_text():
+                    yield int(link.parts[2])
 
     @staticmethod
     def _wait(handle: int, seconds: float) -> bool:
@@ -209,7 +235,7 @@ class Runner:
 
     def __init__(self, root: str = "/", run: Optional[Call] = None) -> None:
         self._root = Path(root)
-        self._run = run or (lambda argv, text: call(argv, text, Lock.held))
+        self._run = run or (lambda argv, text: call(argv, text, Lock.held, TIMEOUT))
 
     def do(self, steps: Iterable[Sequence[Any]]) -> None:
         """Run steps in their order.
@@ -294,6 +320,16 @@ class Runner:
             self.clear()
         return failed
 
+    def start_watching(self, token: str, *options: str) -> bool:
+        """Have systemd start the process that watches, if it does not run, and start it again when it is killed.
+
+        :param options: more of them for systemd-run.
+        :returns: whether it was started.
+        """
+        settings = ("--quiet", "--collect", "--service-type=forking", f"--unit=dbports-firewall-undo-{token}")
+        command = ["systemd-run", *settings, *WATCHED, *options, *source_command("watch", token)]
+        return not self.undo([["RunCommand", command, "", False]])
+
     def at(self, path: str) -> Path:
         """Return a path below the root."""
         return self._root / path.lstrip("/")
@@ -367,6 +403,11 @@ def _sync(directory: Path) -> None:
         os.close(handle)
 
 
+def source_command(*arguments: str) -> list[str]:
+    """Return the command that runs this file where it lies on the host."""
+    return [sys.executable, "-IBS", SOURCE, *arguments]
+
+
 def watch(runner: Runner, token: str) -> None:
     """Wait until a change is finished, and undo it at its deadline, or when the module that makes it has died."""
     while runner.leftovers():
@@ -378,7 +419,16 @@ def watch(runner: Runner, token: str) -> None:
                 with Lock.taken(0) as got:
                     if got and _finish(runner, token):
                         return
+                    if not got and journal and now() >= journal.deadline + HUNG:
+                        _end_holders()
         time.sleep(POLL)
+
+
+def _end_holders() -> None:
+    """End who was stopped or hangs, and so keeps a change from being undone."""
+    for pid in Lock.holders():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _finish(runner: Runner, token: str) -> bool:
@@ -406,8 +456,9 @@ def boot(runner: Runner) -> None:
     """Bring back the files of the old state before any firewall reads them; nothing is in force yet at boot."""
     journal = runner.journal()
     if journal and not journal.interrupted:
-        return  # the unit was started by hand while a module is at work
-    if journal:
+        # Started by hand, with any other unit, or by a restart of everything but the kernel, which ends who watches.
+        runner.start_watching(journal.token, "--no-block")
+    elif journal:
         steps = [
             step
             for step in journal.undo

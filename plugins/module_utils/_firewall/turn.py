@@ -36,15 +36,17 @@ def taking_turn(runner: Runner) -> Iterator[tuple[str, ...]]:
     :returns: warnings about that.
     :raises DbportsError: when it takes longer than :data:`TIMEOUT` seconds.
     """
+    left = 0.0
     for _attempt in range(round(TIMEOUT / POLL)):
         with exclusive():
             journal = runner.journal()
             if journal is None or journal.expired:
                 yield _repair(runner, journal)
                 return
+            left = max(0, journal.deadline - now())
         time.sleep(POLL)
     raise DbportsError(
-        "a change of another run waits to be confirmed",
+        f"a change of another run waits to be confirmed, for {left:.0f} s more at most",
         code="busy",
         fix="Run again when it has ended: a change that is not confirmed is undone at its time-out",
     )

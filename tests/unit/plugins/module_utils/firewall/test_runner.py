@@ -9,6 +9,7 @@ import ast
 import errno
 import json
 import os
+import select
 import stat
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import runner
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Lock, Runner, StepError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
     RemoveFile,
     RunCommand,
@@ -103,8 +104,20 @@ def test_commands(tmp_path: Path) -> None:
 
 def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "TIMEOUT", 0.01)
-    with pytest.raises(StepError, match="timed out"):
+    with pytest.raises(StepError, match="sleep 600 did not end within"):
         do(tmp_path, RunCommand(("sleep", "600")))
+
+
+def test_what_a_script_has_started_is_given_up_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would change the host later, when the old state is back, and hold the lock until then."""
+    monkeypatch.setattr(runner, "TIMEOUT", 1)
+    reading, writing = os.pipe()
+    monkeypatch.setattr(Lock, "held", (writing,))
+    with pytest.raises(StepError, match="did not end"):
+        do(tmp_path, RunCommand(("sh", "-c", "sleep 600; true")))
+    os.close(writing)
+    assert select.select([reading], [], [], 60)[0], "something still holds the other end"
+    os.close(reading)
 
 
 def test_undoing_goes_to_its_end(tmp_path: Path) -> None:

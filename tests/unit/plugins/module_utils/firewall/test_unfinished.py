@@ -5,26 +5,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall import arming, runner, turn
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import arming, command, runner, turn
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
     BOOT_UNIT,
     BOOT_WISH,
     FAILED,
+    HUNG,
     JOURNAL,
     RUNNING,
     SOURCE,
@@ -62,6 +65,7 @@ class Host(Runner):
     """A host and its firewall, which has one command: ``load`` takes the name of a case from its standard input.
 
     :ivar dies: what happens instead of the command of this number.
+    :ivar keeps: whether a change is kept for the next boot.
     """
 
     name = "memory"
@@ -72,6 +76,7 @@ class Host(Runner):
         self.force = "nothing"
         self.commands: list[str] = []
         self.dies: dict[int, Any] = {}
+        self.keeps = True
 
     def command(self, argv: Sequence[str], text: str) -> tuple[int, str, str]:
         self.commands.append(" ".join(argv))
@@ -93,6 +98,8 @@ class Host(Runner):
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
         name = next(name for name in CASES if case(name) == wanted)
         keep = (file_step(name), RunCommand(("systemctl", "enable", "it")), RunCommand(("systemctl", "daemon-reload")))
+        if not self.keeps:
+            return Script((RunCommand(("load",), name),), (), kept(observed["file"]))
         return Script((RunCommand(("load",), name),), keep, kept(name))
 
     def check(self, script: Script) -> None:
@@ -189,6 +196,20 @@ def kill(host: Host, monkeypatch: pytest.MonkeyPatch, load: int = 1, name: str =
         with pytest.raises(KilledError):
             host.bring(name)
     assert host.journal() is not None
+
+
+@contextlib.contextmanager
+def holding(place: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process that takes the lock on a file, and stop it."""
+    code = "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); input()"
+    command = [sys.executable, "-c", code, str(place)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        yield process
+        process.kill()
 
 
 class TestConfirmation:
@@ -428,6 +449,51 @@ class TestKilled:
         with Lock.taken(0) as got:
             assert got
 
+    def test_who_hangs_is_ended_so_that_it_is_undone(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A module that was stopped, or a command that never returns, long after the time-out. Others go on."""
+        host.bring("mssql", confirm_timeout=30)
+        journal = host.journal()
+        assert journal is not None
+        moments, seen = [1030.0, 1030.0 + HUNG - 1, 1030.0 + HUNG], []
+        other_file = host.root.with_name(f"{host.root.name}-other")
+        other_file.touch()
+        with holding(runner.LOCK) as stopped, holding(other_file) as other:
+
+            def wait(_seconds: float) -> None:
+                if moments:
+                    seen.append(stopped.poll())
+                    moment = moments.pop(0)
+                    monkeypatch.setattr(runner, "now", lambda: moment)
+                else:
+                    stopped.wait(60)
+
+            monkeypatch.setattr(runner.time, "sleep", wait)
+            watch(host, journal.token)
+            assert (seen, stopped.poll(), other.poll()) == ([None] * 3, -signal.SIGKILL, None)
+        assert (host.carried, host.left()) == (OLD, [])
+
+    def test_who_holds_the_lock_is_named(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With what it is, since when it runs, that it is stopped, and what to do."""
+        monkeypatch.setattr(command, "TIMEOUT", 0)
+        with holding(runner.LOCK) as stopped, pytest.raises(DbportsError) as caught:
+            host.bring("mssql")
+        assert caught.value.code == "busy"
+        assert re.search(
+            rf"process {stopped.pid} \(\S*python\S* -c .*\), started -?\d+ s ago, it is stopped", caught.value.reason
+        )
+        assert f"kill -9 {stopped.pid}" in str(caught.value)
+        assert host.carried == OLD
+
+    def test_who_cannot_be_seen_holds_the_lock(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In a container of its own with the network of this one."""
+        monkeypatch.setattr(command, "TIMEOUT", 0)
+        with runner.LOCK.open("rb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            monkeypatch.setattr(Lock, "holders", lambda: iter(()))
+            with pytest.raises(DbportsError, match="cannot be seen from here") as caught:
+                host.bring("mssql")
+        assert caught.value.code == "busy"
+
 
 class TestBoot:
     """A reboot in the middle."""
@@ -441,9 +507,16 @@ class TestBoot:
             host.bring("mssql", confirm_timeout=timeout)
         else:
             kill(host, monkeypatch)
+        journal = host.journal()
+        assert journal is not None
         host.commands.clear()
         boot(host)
-        assert host.journal() is not None, "it was started by hand"
+        assert host.journal() is not None, "it was started by hand, or by a restart of everything but the kernel"
+        (started,) = host.commands
+        assert started.startswith("systemd-run ")
+        assert f"--unit=dbports-firewall-undo-{journal.token} " in started
+        assert started.endswith(f" --no-block {sys.executable} -IBS {SOURCE} watch {journal.token}")
+        host.commands.clear()
         restart(monkeypatch)
         boot(host)
         assert host.carried[1] == OLD[1]
@@ -507,6 +580,22 @@ class TestInterrupted:
             host.bring("mssql")
         assert host.carried == OLD
         assert "load" not in host.commands
+
+    @pytest.mark.parametrize("persist", [False, True])
+    def test_a_boot_unit_that_cannot_be_written(self, host: Host, persist: bool) -> None:
+        """Where nothing of a change outlasts a boot it is not needed, as on a read-only /etc."""
+        host.at(BOOT_UNIT).parent.parent.mkdir(parents=True, exist_ok=True)
+        host.at(BOOT_UNIT).parent.rename(host.root / "aside")
+        host.at(BOOT_UNIT).parent.touch()
+        host.keeps = persist
+        if persist:
+            with pytest.raises(DbportsError, match="cannot prepare the way back"):
+                host.bring("mssql")
+            assert (host.force, host.at(STATE).exists()) == ("sql602", False)
+            return
+        token = host.bring("mssql", confirm_timeout=30)["confirm"]
+        host.bring("mssql", confirm=token)
+        assert (host.force, host.at(STATE).exists()) == ("mssql", False)
 
     def test_a_journal_that_cannot_be_read(self, host: Host) -> None:
         """Of another version, perhaps: it is removed, because it says nothing."""

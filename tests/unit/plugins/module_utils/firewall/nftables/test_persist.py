@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -408,6 +409,21 @@ def test_a_directory_in_the_way(root: Path) -> None:
     with pytest.raises(DbportsError, match=UNIT):
         store.write(store.place().wanted("x"))
     assert not list(root.rglob(".dbports-*"))
+
+
+@pytest.mark.parametrize("strange", ["pipe", "endless", "loop"])
+def test_no_regular_file_in_the_way(root: Path, strange: str) -> None:
+    """It is not waited for, and said what to do."""
+    file = root / RULESET_FILE.lstrip("/")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if strange == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to("/dev/zero" if strange == "endless" else file)
+    with pytest.raises(DbportsError, match=f"cannot read {file}") as caught:
+        Store(root).current()
+    assert caught.value.code == "unreadable"
+    assert f"rm -r {file}" in str(caught.value)
 
 
 def test_an_observation_holds_all_of_it(root: Path) -> None:
