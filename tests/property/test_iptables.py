@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.backend import IptablesBackend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import WRITTEN
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Rule, read_tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT, Layout
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables
@@ -197,7 +197,12 @@ def test_what_a_router_forwards_is_read_as_it_is_loaded(
 def test_encode_and_decode(rules: list[dict[str, Any]], policy: str, outbound: bool, layout: Layout) -> None:
     """Without a firewall in between, too."""
     wanted = ruleset(rules, policy=policy, outbound=outbound)
-    texts = {family: "\n".join(["*filter", *encode(wanted, family, layout)]) for family in (4, 6)}
+    texts = {
+        family: "\n".join(
+            text for name in layout.tables for text in (f"*{name}", *WRITTEN[name](wanted, family, layout))
+        )
+        for family in (4, 6)
+    }
     assert decode({family: read_tables(text) for family, text in texts.items()}, layout) == wanted
 
 

@@ -13,14 +13,19 @@ from typing import Optional
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import find
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import WRITTEN
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import (
     FAMILIES,
     PRIORITIES,
     judge_answers,
     judge_saved,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Tables, read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
+    Table,
+    Tables,
+    read_tables,
+    without,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT, PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import (
     UNIT,
@@ -122,7 +127,12 @@ class IptablesBackend:
     def encode(self, wanted_ruleset: Ruleset, observed: Observed, *, persist: bool) -> Script:
         """Write the script, which is also the file that loads the rules at boot."""
         own = _own(observed)
-        text = script({family: encode(wanted_ruleset, family) for family in PROGRAMS})
+        text = script(
+            {
+                name: {family: WRITTEN[name](wanted_ruleset, family, LAYOUT) for family in PROGRAMS}
+                for name in LAYOUT.tables
+            }
+        )
         keep = persist and bool(wanted_ruleset)
         kept = wanted(own, text if keep else None, json.loads(observed[FOLLOWED]))
         return Script(
@@ -141,7 +151,10 @@ class IptablesBackend:
     def undo(self, observed: Observed) -> tuple[Step, ...]:
         """Load the old rules, then bring back the files."""
         tables = _tables(observed, SAVED)
-        load = _load(script({family: lines_of(tables[family]) for family in PROGRAMS})) if observed[VARIANT] else ()
+        old = {
+            name: {family: lines_of(tables[family].get(name, Table())) for family in PROGRAMS} for name in LAYOUT.tables
+        }
+        load = _load(script(old)) if observed[VARIANT] else ()
         return (*load, *_own(observed).undo_steps(kept_from_text(observed[KEPT])))
 
     def _own(self) -> OwnFiles:
@@ -177,7 +190,8 @@ def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
     """Judge the tables around that of the own chains, and those of the other variant."""
     found: list[ForeignFinding] = []
     for family, tables in _tables(observed, SAVED).items():
-        found += judge_saved(tables, family, ruleset, PROGRAMS[family], skip=("filter",))
+        others = {name: without(table, LAYOUT.is_own) for name, table in tables.items()}
+        found += judge_saved(others, family, ruleset, PROGRAMS[family], skip=("filter",))
         if "filter" in tables:
             found += judge_answers(tables["filter"], family, ruleset, LAYOUT)
     for family, tables in _tables(observed, OTHER).items():

@@ -14,7 +14,7 @@ from typing import Optional
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, merge_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import rules_of
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import WRITTEN
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.forward import read_lines
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
     Rule,
@@ -62,9 +62,10 @@ def decode(families: Mapping[int, Tables], layout: Layout = LAYOUT) -> Ruleset:
         reader.read_forwarded(family, table, layout)
     found = reader.ruleset()
     unexpected = [
-        f"{PROGRAMS[family]}: {text}"
+        f"{PROGRAMS[family]}{'' if name == 'filter' else f' -t {name}'}: {text}"
         for family, tables in families.items()
-        for text in _differences(tables.get("filter", Table()), found, family, layout)
+        for name in layout.tables
+        for text in _differences(name, tables.get(name, Table()), found, family, layout)
     ]
     if len(reader.owners) > 1:
         unexpected.append(f"rules of {' and '.join(sorted(reader.owners))}")
@@ -160,14 +161,14 @@ def own_rules(table: Table, layout: Layout) -> dict[str, list[Rule]]:
     return found
 
 
-def _differences(table: Table, ruleset: Ruleset, family: int, layout: Layout) -> Iterator[str]:
+def _differences(kind: str, table: Table, ruleset: Ruleset, family: int, layout: Layout) -> Iterator[str]:
     """Say what is in our place and was not written for this ruleset, and the other way round."""
     try:
-        text = "\n".join(["*filter", *encode(ruleset, family, layout)])
+        lines = WRITTEN[kind](ruleset, family, layout)
     except DbportsError as error:
         yield error.reason
         return
-    written = read_tables(text).get("filter", Table())
+    written = read_tables("\n".join([f"*{kind}", *lines]))[kind]
     wanted, there = own_rules(written, layout), own_rules(table, layout)
     for name in sorted(there.keys() | wanted.keys()):
         if name not in wanted or name not in there:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Union
 
@@ -13,6 +13,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import lines_of
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.forward import (
     AddressChains,
+    flat_rules,
     rules_of_line,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
@@ -86,6 +87,29 @@ def _forwarded(ruleset: Ruleset, family: int, layout: Layout) -> tuple[list[str]
         return [], []
     rules = [f"-A {chain} {text}" for text in [_head("forward", ruleset), *own]]
     return [chain, *addresses.names], [*addresses.rules, *rules, f"-I {layout.hooks[family, 'forward']} -j {chain}"]
+
+
+def encode_mangle(ruleset: Ruleset, family: int, layout: Layout = LAYOUT) -> list[str]:
+    """Write what refuses connections to published ports once more, in the table ``mangle``, before all of ``filter``.
+
+    Docker and podman put rules that accept before all others in ``FORWARD`` of ``filter``, whenever they start or make
+    a network. What is declared returns here, so that the rules of the owner that follow are asked as well.
+
+    :returns: lines of the table ``mangle``; none when nothing of this family is published.
+    """
+    published = [line for line in lines_of(ruleset) if line.published and line.family in (0, family)]
+    if not published:
+        return []
+    chain = layout.chain("forward")
+    texts = [_head("forward", ruleset)]
+    for line in published:
+        texts += flat_rules(line, family, "DROP" if line.verdict == "drop" else "RETURN")
+    rules = [f"-A {chain} {text}" for text in texts]
+    return [f":{chain} - [0:0]", *rules, f"-I {layout.hooks[family, 'forward']} -j {chain}"]
+
+
+WRITTEN: dict[str, Callable[[Ruleset, int, Layout], list[str]]] = {"filter": encode, "mangle": encode_mangle}
+"""What writes the lines of a table."""
 
 
 def _matters(item: Union[Accept, Guard], family: int) -> bool:

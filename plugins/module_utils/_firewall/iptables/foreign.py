@@ -22,6 +22,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     Rule,
     Table,
     Tables,
+    without,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
     OPTIONS,
@@ -93,9 +94,10 @@ def judge_answers(table: Table, family: int, ruleset: Ruleset, own: Layout) -> l
     found: list[ForeignFinding] = []
     for direction, hook in _BACK.items():
         policies = {name: policy for name, policy in table.policies.items() if name not in _HOOKS or name == hook}
-        rules = {name: [one for one in of if not own.is_own(one.target)] for name, of in table.rules.items()}
         asked = Ruleset(tuple(accept for accept in ruleset.accepts if accept.direction == direction))
-        found += judge_saved({"filter": Table(policies, rules)}, family, asked, PROGRAMS[family])
+        found += judge_saved(
+            {"filter": Table(policies, without(table, own.is_own).rules)}, family, asked, PROGRAMS[family]
+        )
     return found
 
 

@@ -75,7 +75,9 @@ def rules_of_line(line: Line, family: int, chains: AddressChains) -> Iterator[st
 
     :param chains: gets what the addresses need.
     """
-    target = "DROP" if line.verdict == "drop" else "RETURN" if line.of_others else "ACCEPT"
+    if line.of_others:
+        return flat_rules(line, family, "RETURN")  # one in a chain of its own would come back to the refusals
+    target = "DROP" if line.verdict == "drop" else "ACCEPT"
     addresses = []
     for side, ranges in (("target", line.target), ("source", line.source)):
         if len(ranges) == 1:
@@ -83,6 +85,17 @@ def rules_of_line(line: Line, family: int, chains: AddressChains) -> Iterator[st
         elif ranges:
             target = chains.leading(side, ranges, target)
     conditions = (" ".join([*addresses, condition]) for condition in line_conditions(line, family))
+    return commented_rules(conditions, line.comment, target)
+
+
+def flat_rules(line: Line, family: int, target: str) -> Iterator[str]:
+    """Write a rule of the chain as one for each address, which needs no other chain; those after the first have no
+    comment."""
+    sides = [
+        [address_condition(side, item) for item in ranges] or [""]
+        for side, ranges in (("target", line.target), ("source", line.source))
+    ]
+    conditions = (" ".join(filter(None, words)) for words in product(*sides, line_conditions(line, family)))
     return commented_rules(conditions, line.comment, target)
 
 
@@ -117,6 +130,8 @@ def read_lines(table: Table, layout: Layout, family: int) -> list[Line]:
         elif line and found:
             last = found[-1]
             found[-1] = last._replace(
+                source=merge_addresses(last.source + line.source),
+                target=merge_addresses(last.target + line.target),
                 source_ports=merge_ports(last.source_ports + line.source_ports),
                 ports=merge_ports(last.ports + line.ports),
             )

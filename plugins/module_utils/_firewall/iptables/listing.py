@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -119,6 +119,12 @@ class Table:
 
 
 Tables = Mapping[str, Table]
+
+
+def without(table: Table, own: Callable[[str], bool]) -> Table:
+    """Return a table without the rules that lead to some of its chains."""
+    rules = {name: [rule for rule in rules if not own(rule.target)] for name, rules in table.rules.items()}
+    return Table(table.policies, rules)
 
 
 def read_tables(text: str) -> Tables:

@@ -1,10 +1,11 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The names of the own chains in the table ``filter``, and the words that encoder and decoder share.
+"""The names of the own chains, most of them in the table ``filter``, and the words that encoder and decoder share.
 
 ``INPUT``, ``OUTPUT`` and ``FORWARD`` jump to an own chain in their first rule, so that an accept there ends the way
 through the table, whatever its owner wrote behind. What is none of our business returns to the rules of the owner.
+Published ports are refused in ``mangle`` as well, which comes first.
 """
 
 from __future__ import annotations
@@ -43,16 +44,18 @@ _CHAINS: dict[Direction, tuple[str, str]] = {"in": ("IN", "FROM"), "out": ("OUT"
 
 
 class Layout(NamedTuple):
-    """Where the own chains are in the table ``filter``.
+    """Where the own chains are.
 
     :ivar prefix: begins the names of all own chains.
     :ivar hooks: the chains that call them, by family and direction.
     :ivar needs: by family, a chain without which nothing is to call them.
+    :ivar tables: the tables that they are in.
     """
 
     prefix: str
     hooks: Mapping[tuple[int, Direction], str]
     needs: Mapping[int, str] = {}
+    tables: tuple[str, ...] = ("filter",)
 
     @property
     def own(self) -> str:
@@ -84,7 +87,11 @@ class Layout(NamedTuple):
 
 
 _HOOKS: dict[Direction, str] = {"in": "INPUT", "out": "OUTPUT", "forward": "FORWARD"}
-LAYOUT = Layout("DBPORTS_", {(family, direction): hook for family in (4, 6) for direction, hook in _HOOKS.items()})
+LAYOUT = Layout(
+    "DBPORTS_",
+    {(family, direction): hook for family in (4, 6) for direction, hook in _HOOKS.items()},
+    tables=("filter", "mangle"),
+)
 """Of a host on which no other firewall owns the tables."""
 
 ECHO = {4: ("icmp", "-m icmp --icmp-type 8"), 6: ("ipv6-icmp", "-m icmp6 --icmpv6-type 128")}

@@ -4,8 +4,8 @@
 """The shell script that puts rules into the place of ours, whatever is there: for loading, undoing and the next boot.
 
 It is one text for all three, so that what was tested runs at boot. Rules reach iptables-restore on its standard
-input and never through the shell. Each family is one commit, which takes away the own chains that are there and makes
-the new ones.
+input and never through the shell. Each table of a family is one commit, which takes away the own chains that are there
+and makes the new ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Table, Tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Table
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import (
     LAYOUT,
     PROGRAMS,
@@ -29,17 +29,17 @@ PATH=/usr/sbin:/sbin:/usr/bin:/bin
 export PATH LC_ALL=C.UTF-8
 option=${1:-}
 
-# replace IPTABLES [CHAIN]: put the rules on the standard input into the place of the own chains.
+# replace IPTABLES TABLE [CHAIN]: put the rules on the standard input into the place of the own chains of a table.
 # Where a CHAIN that they need is not there, the own chains are only taken away.
 replace() {
   there=$("$1-save")
-  there=$(printf '%s\n' "$there" | sed -n '/^\*filter$/,/^COMMIT$/p')
+  there=$(printf '%s\n' "$there" | sed -n "/^\*$2\$/,/^COMMIT\$/p")
   rules=$(cat)
-  [ -z "${2:-}" ] || case "$there" in *":$2 "*) ;; *) rules= ;; esac
-  [ -n "$there$rules" ] || return 0
+  [ -z "${3:-}" ] || case "$there" in *":$3 "*) ;; *) rules= ;; esac
+  case "$there" in *":@PREFIX@"*) ;; *) [ -n "$rules" ] || return 0 ;; esac
   case "$there" in '' | *":@PREFIX@MADE "*) made=yes ;; *) made= ;; esac
   {
-    echo '*filter'
+    echo "*$2"
     printf '%s\n' "$there" | sed -nE '/^-A @OWN@ /!s/^-A (.* -[jg] @OWN@)$/-D \1/p'
     printf '%s\n' "$there" | sed -nE 's/^(:@OWN@) .*/\1 - [0:0]/p'
     printf '%s\n' "$there" | sed -nE 's/^:(@OWN@) .*/-X \1/p'
@@ -47,36 +47,37 @@ replace() {
     printf '%s\n' "$rules"
     echo COMMIT
   } | "$1-restore" -w --noflush $option
-  [ -z "$made" ] || [ -n "$rules" ] || unmake "$1"
+  [ -z "$made" ] || [ -n "$rules" ] || unmake "$1" "$2"
 }
 
-# unmake IPTABLES: remove the table filter that was made for the own chains, unless somebody uses it by now.
+# unmake IPTABLES TABLE: remove a table that was made for the own chains, unless somebody uses it by now.
 unmake() {
   [ -z "$option" ] && command -v nft >/dev/null && "$1" --version | grep -q nf_tables || return 0
-  left=$("$1-save" | sed -n '/^\*filter$/,/^COMMIT$/p' | grep -v -e '^[*C]' -e '^:[A-Z]* ACCEPT ' || :)
+  left=$("$1-save" | sed -n "/^\*$2\$/,/^COMMIT\$/p" | grep -v -e '^[*C]' -e '^:[A-Z]* ACCEPT ' || :)
   [ -z "$left" ] || return 0
-  case "$1" in ip6*) nft delete table ip6 filter ;; *) nft delete table ip filter ;; esac
+  case "$1" in ip6*) nft delete table ip6 "$2" ;; *) nft delete table ip "$2" ;; esac
 }
 """
 
 
-def script(families: Mapping[int, Sequence[str]], layout: Layout = LAYOUT) -> str:
-    """Write the script that puts lines of the table ``filter`` into the place of ours, by family.
+def script(tables: Mapping[str, Mapping[int, Sequence[str]]], layout: Layout = LAYOUT) -> str:
+    """Write the script that puts lines into the place of ours, by table and family.
 
     :raises DbportsError: when a line could end the text for iptables-restore.
     """
     parts = [_HEAD.replace("@PREFIX@", layout.prefix).replace("@OWN@", layout.own)]
-    for family, lines in families.items():
-        if any("\n" in line or line == _END for line in lines):
-            raise DbportsError("a rule has more than one line", code="cannot_encode", value=lines)
-        call = " ".join(["\nreplace", PROGRAMS[family], *filter(None, [layout.needs.get(family)]), f"<<'{_END}'"])
-        parts.append("".join(f"{line}\n" for line in [call, *lines, _END]))
+    for table, families in tables.items():
+        for family, lines in families.items():
+            if any("\n" in line or line == _END for line in lines):
+                raise DbportsError("a rule has more than one line", code="cannot_encode", value=lines)
+            words = ["\nreplace", PROGRAMS[family], table, layout.needs.get(family), f"<<'{_END}'"]
+            call = " ".join(filter(None, words))
+            parts.append("".join(f"{line}\n" for line in [call, *lines, _END]))
     return "".join(parts)
 
 
-def lines_of(tables: Tables, layout: Layout = LAYOUT) -> list[str]:
-    """Return the lines that bring back what is ours in the table ``filter``, as it was printed."""
-    table = tables.get("filter", Table())
+def lines_of(table: Table, layout: Layout = LAYOUT) -> list[str]:
+    """Return the lines that bring back what is ours in a table, as it was printed."""
     own = [name for name in table.rules if layout.is_own(name) and name != layout.made]
     lines = [f":{name} - [0:0]" for name in own]
     lines += [f"-A {name} {rule.text}" for name in own for rule in table.rules[name]]

@@ -18,7 +18,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import judge_saved
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Tables, read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
+    Table,
+    Tables,
+    read_tables,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import (
     Iptables,
@@ -138,7 +142,7 @@ class Ufw:
                 kept.append(after)
             keep += [WriteFile(*after)] if after != before else []
         not_kept = observed[SERVICE] if wanted and persist else ""
-        return Script(_load(script(families, LAYOUT)), tuple(keep), Kept(tuple(kept)), not_kept or None)
+        return Script(_load(script({"filter": families}, LAYOUT)), tuple(keep), Kept(tuple(kept)), not_kept or None)
 
     def check(self, script: Script) -> None:
         """Let iptables-restore read the rules without loading them."""
@@ -148,8 +152,8 @@ class Ufw:
 
     def undo(self, observed: Observed) -> tuple[Step, ...]:
         """Bring back the own chains as they were, and both files."""
-        tables = {family: read_tables(observed[f"{SAVED} {family}"]) for family in PROGRAMS}
-        text = script({family: lines_of(tables[family], LAYOUT) for family in PROGRAMS}, LAYOUT)
+        tables = {family: read_tables(observed[f"{SAVED} {family}"]).get("filter", Table()) for family in PROGRAMS}
+        text = script({"filter": {family: lines_of(tables[family], LAYOUT) for family in PROGRAMS}}, LAYOUT)
         files = [WriteFile(*file) for family in FILES if (file := _file(observed, family))]
         return (*(_load(text) if observed[VARIANT] else ()), *files)
 

@@ -17,8 +17,12 @@ from pathlib import Path
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Rule, read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import WRITTEN, encode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
+    Rule,
+    Table,
+    read_tables,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.script import lines_of, script
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset
@@ -42,6 +46,16 @@ def saved(name: str) -> dict[int, str]:
     return {family: (GOLDEN / f"{name}.{family}.save").read_text(encoding="utf-8") for family in (4, 6)}
 
 
+def printed(rules: Ruleset) -> dict[int, str]:
+    """Return what would be printed of rules, by family."""
+    return {
+        family: "\n".join(
+            text for table, write in WRITTEN.items() for text in (f"*{table}", *write(rules, family, LAYOUT))
+        )
+        for family in (4, 6)
+    }
+
+
 def read(texts: dict[int, str]) -> Ruleset:
     """Decode what was printed."""
     return decode({family: read_tables(text) for family, text in texts.items()})
@@ -50,7 +64,9 @@ def read(texts: dict[int, str]) -> Ruleset:
 @pytest.mark.parametrize("name", [*CASES, *FORWARDED])
 def test_script(name: str) -> None:
     """The script is the one that was loaded and packet-tested; a wanted change replaces the golden file by .actual."""
-    text = script({family: encode(wanted(name), family) for family in (4, 6)})
+    text = script(
+        {table: {family: write(wanted(name), family, LAYOUT) for family in (4, 6)} for table, write in WRITTEN.items()}
+    )
     golden = GOLDEN / f"{name}.script"
     if text != golden.read_text(encoding="utf-8"):
         golden.with_suffix(".actual").write_text(text, encoding="utf-8")
@@ -67,7 +83,7 @@ def test_what_is_printed_is_the_ruleset(name: str) -> None:
 def test_what_is_printed_can_be_loaded_again(name: str) -> None:
     """The lines that bring the old rules back are those that were printed, and only ours."""
     for family, text in saved(name).items():
-        lines = lines_of(read_tables(text))
+        lines = lines_of(read_tables(text).get("filter", Table()))
         again = "\n".join(["*filter", *lines]).replace(" 1 -j", " -j")  # the first rule it is without the number
         assert decode({family: read_tables(again)}) == decode({family: read_tables(text)})
         assert all("DBPORTS_" in line for line in lines)
@@ -76,7 +92,7 @@ def test_what_is_printed_can_be_loaded_again(name: str) -> None:
 def test_undoing_finds_the_old_place() -> None:
     """A rule of somebody else that came before ours comes before it again."""
     tables = read_tables("*filter\n:INPUT DROP [0:0]\n:DBPORTS_IN - [0:0]\n-A INPUT -j LOG\n-A INPUT -j DBPORTS_IN\n")
-    assert lines_of(tables) == [":DBPORTS_IN - [0:0]", "-I INPUT 2 -j DBPORTS_IN"]
+    assert lines_of(tables["filter"]) == [":DBPORTS_IN - [0:0]", "-I INPUT 2 -j DBPORTS_IN"]
 
 
 @pytest.mark.parametrize("comment", ['x" -j ACCEPT', "x\ny", "", "x" * 129, "back\\slash"])
@@ -92,7 +108,7 @@ def test_the_encoder_pastes_nothing(comment: str) -> None:
 def test_no_rule_ends_the_text(line: str) -> None:
     """Not even one that was read from the host."""
     with pytest.raises(DbportsError, match="more than one line"):
-        script({4: [line]})
+        script({"filter": {4: [line]}})
 
 
 def test_what_somebody_else_wrote_is_not_written() -> None:
@@ -108,7 +124,7 @@ def test_many_ports_are_one_accept() -> None:
     accepts = [line for line in lines if line.endswith("-j DBPORTS_FROM1")]
     assert [line.count(",") + 1 + line.count(":") for line in accepts] == [15, 9]
     assert ["--comment" in line for line in accepts] == [True, False]
-    assert decode({family: read_tables("\n".join(["*filter", *encode(rules, family)])) for family in (4, 6)}) == rules
+    assert read(printed(rules)) == rules
 
 
 def test_two_accepts_with_the_same_words_stay_two() -> None:
@@ -117,7 +133,7 @@ def test_two_accepts_with_the_same_words_stay_two() -> None:
     full = [str(port) for port in range(1001, 1031, 2)]
     rules = ruleset([{**one, "ports": full}, {**one, "ports": ["5000"]}, {**one, "ports": ["6000"]}])
     assert len(rules.accepts) == 3
-    assert decode({family: read_tables("\n".join(["*filter", *encode(rules, family)])) for family in (4, 6)}) == rules
+    assert read(printed(rules)) == rules
 
 
 def test_quotes_are_read() -> None:
@@ -173,13 +189,13 @@ def test_a_chain_that_is_only_named_alike_is_not_ours(tmp_path: Path) -> None:
     assert read(texts) == wanted("sql602")
     assert LAYOUT.carries(texts[4])
     assert not LAYOUT.carries(f"*filter{THEIRS}\n")
-    assert lines_of(read_tables(f"*filter{THEIRS}\n")) == []
+    assert lines_of(read_tables(f"*filter{THEIRS}\n")["filter"]) == []
     (tmp_path / "saved").write_text(texts[4], encoding="utf-8")
     for name, text in (("iptables-save", f"cat {tmp_path}/saved"), ("iptables-restore", f"cat >{tmp_path}/loaded")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
     path = f"PATH={tmp_path}:/usr/bin:/bin"
-    program = script({4: []}).replace("PATH=/usr/sbin:/sbin:/usr/bin:/bin", path)
+    program = script({"filter": {4: []}}).replace("PATH=/usr/sbin:/sbin:/usr/bin:/bin", path)
     subprocess.run(["sh", "-s"], input=program, text=True, check=True)
     loaded = (tmp_path / "loaded").read_text(encoding="utf-8")
     assert "-X DBPORTS_IN\n" in loaded
@@ -237,21 +253,22 @@ def test_many_addresses_on_both_sides_have_chains_that_lead_on() -> None:
     rules = ruleset([ENDS])
     lines = encode(rules, 4)
     assert [line for line in lines if line.startswith(":")] == [
-        f":DBPORTS_{name} - [0:0]" for name in ("FORWARD", *(f"ENDS{number}" for number in range(1, 7)))
+        f":DBPORTS_{name} - [0:0]" for name in ("FORWARD", *(f"ENDS{number}" for number in range(1, 6)))
     ]
     assert "-A DBPORTS_ENDS1 -m iprange --dst-range 198.51.100.20-198.51.100.22 -j ACCEPT" in lines
     assert "-A DBPORTS_ENDS2 -s 192.0.2.32/27 -j DBPORTS_ENDS1" in lines
     assert encode(rules, 6) == []
-    assert read({family: "\n".join(["*filter", *encode(rules, family)]) for family in (4, 6)}) == rules
+    assert read(printed(rules)) == rules
 
 
 def test_what_is_declared_comes_before_what_returns() -> None:
-    """An accept ends the way through the table; a session into a wide range must not return to the owner before it."""
-    lines = [line for line in encode(ruleset([ENDS]), 4) if line.startswith("-A DBPORTS_FORWARD -p") or "ENDS" in line]
-    chain = [line for line in lines if line.startswith("-A DBPORTS_FORWARD")]
-    assert [line.rpartition(" ")[2] for line in chain] == [f"DBPORTS_ENDS{number}" for number in (2, 4, 5, 6)]
+    """An accept ends the way through the table, and what returns goes back to the owner and not to refusals."""
+    lines = encode(ruleset([ENDS]), 4)
+    chain = [line for line in lines if re.match("-A DBPORTS_FORWARD -[dpm]", line)]
+    ends_of = ["DBPORTS_ENDS2", "DBPORTS_ENDS4", "RETURN", "RETURN", "DBPORTS_ENDS5"]
+    assert [line.rpartition(" ")[2] for line in chain] == ends_of
     ends = {line.split()[1]: line.rpartition(" ")[2] for line in lines if line.startswith("-A DBPORTS_ENDS")}
-    assert [ends[f"DBPORTS_ENDS{number}"] for number in (1, 3, 5, 6)] == ["ACCEPT", "ACCEPT", "RETURN", "DROP"]
+    assert [ends[f"DBPORTS_ENDS{number}"] for number in (1, 3, 5)] == ["ACCEPT", "ACCEPT", "DROP"]
 
 
 def test_a_published_port_in_both_families() -> None:
@@ -261,7 +278,7 @@ def test_a_published_port_in_both_families() -> None:
         drops = [line for line in encode(rules, family) if line.endswith("DROP")]
         assert [re.findall(r"--ctorigdstport (\S+)", line) for line in drops] == [["1433"], ["50000:50100"]]
         assert all("--ctstate DNAT --ctdir ORIGINAL" in line for line in drops)
-    assert read({family: "\n".join(["*filter", *encode(rules, family)]) for family in (4, 6)}) == rules
+    assert read(printed(rules)) == rules
 
 
 def test_a_peer_more_is_a_peer_more() -> None:
