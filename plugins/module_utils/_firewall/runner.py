@@ -22,6 +22,7 @@ import syslog
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -244,6 +245,7 @@ class Runner:
         """
         kinds: dict[str, Callable[..., None]] = {
             "WriteFile": self._write,
+            "EditFile": partial(self._write, edited=True),
             "RemoveFile": self._remove,
             "RemoveFiles": self._remove_all,
             "RunCommand": self._command,
@@ -334,18 +336,22 @@ class Runner:
         """Return a path below the root."""
         return self._root / path.lstrip("/")
 
-    def _write(self, path: str, mode: int, content: str) -> None:
+    def _write(self, path: str, mode: int, content: str, edited: bool = False) -> None:
         place, data = self.at(path), content.encode("utf-8", "surrogateescape")
         temporary = _temporary(place)
         if os.path.lexists(temporary):
             temporary.unlink()
-        if _holds(place, mode, data):  # going back needs neither room nor a writable disk for what was not changed
+        if _holds(
+            place, mode, data, edited
+        ):  # going back needs neither room nor a writable disk for what was not changed
             return
         place.parent.mkdir(mode=0o755 if mode & 0o044 else 0o700, parents=True, exist_ok=True)
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
+                if edited:
+                    _take_after(place, stream.fileno())
                 os.fchmod(stream.fileno(), mode)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -380,13 +386,24 @@ class Runner:
             raise StepError(failure(argv, stdout, stderr))
 
 
-def _holds(place: Path, mode: int, data: bytes) -> bool:
-    """Tell whether a file is there with these bytes and this mode, of this user and no link."""
+def _holds(place: Path, mode: int, data: bytes, anyone: bool) -> bool:
+    """Tell whether a file is there with these bytes and this mode, of this user or anyone and no link."""
     with contextlib.suppress(OSError):
         there = place.lstat()
-        if (there.st_mode, there.st_uid) == (stat.S_IFREG | mode, os.geteuid()):
+        if there.st_mode == stat.S_IFREG | mode and (anyone or there.st_uid == os.geteuid()):
             return place.read_bytes() == data
     return False
+
+
+def _take_after(place: Path, handle: int) -> None:
+    """Give an open file the owner, the group and the extended attributes of a file, if there is one."""
+    with contextlib.suppress(OSError):  # a kernel may forbid some; the mode is set in any case
+        there = place.lstat()
+        if stat.S_ISREG(there.st_mode):
+            os.fchown(handle, there.st_uid, there.st_gid)
+            for name in os.listxattr(place):
+                with contextlib.suppress(OSError):
+                    os.setxattr(handle, name, os.getxattr(place, name))
 
 
 def _temporary(place: Path) -> Path:

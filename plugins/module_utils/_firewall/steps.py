@@ -25,6 +25,18 @@ class WriteFile(NamedTuple):
     content: str
 
 
+class EditFile(NamedTuple):
+    """A file of others is there with these bytes and this mode, as :class:`WriteFile` says.
+
+    The one that it replaces leaves it its owner, its group and its extended attributes, such as access lists and
+    labels.
+    """
+
+    path: str
+    mode: int
+    content: str
+
+
 class RemoveFile(NamedTuple):
     """A file is not there; with ``parent`` its directory is not there either, unless something else is in it."""
 
@@ -51,7 +63,7 @@ class RunCommand(NamedTuple):
     may_fail: bool = False
 
 
-Step = Union[WriteFile, RemoveFile, RemoveFiles, RunCommand]
+Step = Union[WriteFile, EditFile, RemoveFile, RemoveFiles, RunCommand]
 
 
 def to_json(steps: Iterable[Step]) -> list[list[Any]]:

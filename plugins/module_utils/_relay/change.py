@@ -14,6 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
+    EditFile,
     RemoveFile,
     RunCommand,
     Step,
@@ -81,7 +82,7 @@ class _File:
 
     def back(self) -> Step:
         """Return the step that brings it back."""
-        return RemoveFile(self.path) if self.text is None else WriteFile(self.path, self.mode, self.text)
+        return RemoveFile(self.path) if self.text is None else EditFile(self.path, self.mode, self.text)
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def prepare(wish: DesiredRelay, runner: Runner) -> Change:
     running = main_processes(server.program)
     if after == before.text and (running or not server.starts):
         return Change(before, after, (), ())
-    script: list[Step] = [WriteFile(server.path, 0o644, after)]
+    script: list[Step] = [EditFile(server.path, 0o644, after)]
     undo: list[Step] = [before.back()]
     if not ours and before.text is not None:
         script.insert(0, WriteFile(kept.path, before.mode, before.text))
@@ -177,7 +178,7 @@ def _removal(server: Server, before: _File, kept: _File, runner: Runner) -> Chan
     if kept.text is not None:
         if serving:
             server.check(kept.text, None)
-        script: list[Step] = [WriteFile(server.path, kept.mode, kept.text), RemoveFile(kept.path, parent=True)]
+        script: list[Step] = [EditFile(server.path, kept.mode, kept.text), RemoveFile(kept.path, parent=True)]
     else:
         script = [RemoveFile(server.path)]
     more, back = _commands(server, main_processes(server.program), runner, serving=serving)

@@ -42,7 +42,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
     Script,
     State,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step, WriteFile
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import EditFile, RunCommand, Step
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.files import (
     block_of,
     file_from_text,
@@ -140,7 +140,7 @@ class Ufw:
             if lines and (persist or not _is_loaded(family, observed[f"{SAVED} {family}"])):
                 after = with_block(after, lines, family)
                 kept.append(after)
-            keep += [WriteFile(*after)] if after != before else []
+            keep += [EditFile(*after)] if after != before else []
         not_kept = observed[SERVICE] if wanted and persist else ""
         return Script(_load(script({"filter": families}, LAYOUT)), tuple(keep), Kept(tuple(kept)), not_kept or None)
 
@@ -154,7 +154,7 @@ class Ufw:
         """Bring back the own chains as they were, and both files."""
         tables = {family: read_tables(observed[f"{SAVED} {family}"]).get("filter", Table()) for family in PROGRAMS}
         text = script({"filter": {family: lines_of(tables[family], LAYOUT) for family in PROGRAMS}}, LAYOUT)
-        files = [WriteFile(*file) for family in FILES if (file := _file(observed, family))]
+        files = [EditFile(*file) for family in FILES if (file := _file(observed, family))]
         return (*(_load(text) if observed[VARIANT] else ()), *files)
 
     def _not_started(self) -> str:

@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Lock, Runner, StepError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
+    EditFile,
     RemoveFile,
     RunCommand,
     Step,
@@ -54,6 +55,24 @@ def test_files_come_and_go(tmp_path: Path, times: int) -> None:
 def test_a_directory_in_use_stays(tmp_path: Path) -> None:
     do(tmp_path, WriteFile("/own/a", 0o600, ""), WriteFile("/own/b", 0o600, ""), RemoveFile("/own/a", parent=True))
     assert tree(tmp_path) == ["own", "own/b"]
+
+
+def test_a_file_of_others_stays_theirs(tmp_path: Path) -> None:
+    """Its group and its extended attributes, which hold access lists and labels; a file of ours gets none of them."""
+    for name, step in (("theirs", EditFile), ("ours", WriteFile)):
+        file = tmp_path / name
+        file.write_text("x", encoding="utf-8")
+        os.setxattr(file, "user.note", b"theirs")
+        group = max(os.getgroups(), default=os.getgid()) if os.geteuid() else 4
+        os.chown(file, -1, group)
+        for content in ("y", "x", "x"):
+            do(tmp_path, step(f"/{name}", 0o640, content))
+            there = file.stat()
+            assert (file.read_text(encoding="utf-8"), stat.S_IMODE(there.st_mode)) == (content, 0o640)
+            assert os.listxattr(file) == (["user.note"] if step is EditFile else [])
+            assert (there.st_gid == group) or step is WriteFile
+    do(tmp_path, EditFile("/new", 0o600, ""))
+    assert (tmp_path / "new").stat().st_uid == os.geteuid()
 
 
 def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:

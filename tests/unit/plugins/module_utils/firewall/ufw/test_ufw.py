@@ -16,7 +16,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import KeptFile
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, WriteFile
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import EditFile, RunCommand
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw import backend as ufw_backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.backend import Ufw
@@ -164,7 +164,7 @@ def test_what_is_written_is_what_is_read(name: str) -> None:
         assert state.ruleset == wanted
         script = Ufw().encode(wanted, observed(), persist=True)
         assert state.kept == script.kept
-        assert [step.path for step in script.keep if isinstance(step, WriteFile)] == state.kept.paths
+        assert [step.path for step in script.keep if isinstance(step, EditFile)] == state.kept.paths
         assert state.kept.paths == (sorted(FILES.values()) if wanted else [])
         assert Ufw().encode(wanted, observed(wanted, wanted), persist=True).keep == ()
 
@@ -174,8 +174,8 @@ def test_nothing_is_kept_unless_it_is_to_be() -> None:
     wanted = case("mssql")
     script = Ufw().encode(wanted, observed(wanted, wanted), persist=False)
     assert script.kept.files == ()
-    assert [step for step in script.keep if isinstance(step, WriteFile)] == [
-        WriteFile(FILES[family], 0o640, BEFORE.format(six="6" if family == 6 else "")) for family in (4, 6)
+    assert [step for step in script.keep if isinstance(step, EditFile)] == [
+        EditFile(FILES[family], 0o640, BEFORE.format(six="6" if family == 6 else "")) for family in (4, 6)
     ]
 
 
@@ -220,8 +220,8 @@ def test_undo_brings_back_what_was_there() -> None:
         if line.startswith(("-A ufw-dbports", ":ufw-dbports")):
             assert f"{line}\n" in text
     assert "-I ufw-before-input 1 -j ufw-dbports-IN\n" in text
-    assert [step for step in steps if isinstance(step, WriteFile)] == [
-        WriteFile(*item) for item in Ufw().decode(there).kept.files
+    assert [step for step in steps if isinstance(step, EditFile)] == [
+        EditFile(*item) for item in Ufw().decode(there).kept.files
     ]
 
 
