@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -89,10 +90,16 @@ class Real:
         return self.backend.decode(self.backend.observe()).ruleset
 
     def theirs(self) -> list[str]:
-        """Return what is there and not ours."""
+        """Return what is there and not ours; a table that only has the chains of the kernel says nothing."""
         observed = self.backend.observe()
-        lines = "".join(observed[f"saved {family}"] for family in (4, 6)).splitlines()
-        return [line for line in lines if not line.startswith("#") and "DBPORTS_" not in line]
+        saved = "".join(observed[f"saved {family}"] for family in (4, 6))
+        tables = [
+            [line for line in table.splitlines() if "DBPORTS_" not in line]
+            for table in re.findall(r"^\*.*?^COMMIT$", saved, re.MULTILINE | re.DOTALL)
+        ]
+        return [
+            line for lines in tables if any(not re.match(r"[*C]|:\w+ ACCEPT ", one) for one in lines) for line in lines
+        ]
 
 
 @contextmanager
