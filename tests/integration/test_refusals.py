@@ -396,7 +396,7 @@ class TestOutsideTheInventory:
         """An extra variable gives every host these servers; of one host that may be meant."""
         extra = ("-e", '{"dbports_servers": [{"engine": "mssql", "clients": ["192.0.2.21"]}]}')
         result = run_playbook(self.play(), self.BARE, *extra, "--limit", "db-1")
-        assert "dbports_servers: an extra variable is every host's" in said_by(result)
+        assert "dbports_servers: an extra variable applies to every host" in said_by(result)
         alone = {"all": {"hosts": {"db-1": {"ansible_connection": "local", "dbports_addresses": ["192.0.2.10"]}}}}
         assert run_playbook(self.play(), alone, *extra).rc == 0
 

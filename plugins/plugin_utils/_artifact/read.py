@@ -187,7 +187,8 @@ def _read(source: Source, name: str, missing: str, code: ErrorCode, host: str | 
     try:
         return source.read(name) if isinstance(source, TextStore) else (source / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise DbportsError(missing, code=code, host=host, path="plan_dir", value=str(source)) from None
+        fix = "Run dbports.firewall.plan with this plan_dir first" if code == "no_plan" else "Plan and review again"
+        raise DbportsError(missing, code=code, host=host, path="plan_dir", value=str(source), fix=fix) from None
 
 
 def _load(text: str, schema: str, name: str, read: Callable[[_Data], T]) -> T:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.ports import check_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import read_server
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import read_clients
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
     ClientRef,
     Declarations,
@@ -167,6 +169,14 @@ class _Reader:
             if server is not None:
                 taken.append(server.name)
                 yield self._server(peer, server)
+            elif isinstance(item, Mapping):
+                self._check_names(name, item, path)
+
+    def _check_names(self, host: str, raw: Mapping[str, Any], path: str) -> None:
+        """Look up who is named by a server that cannot be read, so that its user is told everything at once."""
+        for key in ("clients", "forbidden_clients"):
+            with contextlib.suppress(DbportsError):  # a list of another form has its error already
+                self._peer_set(host, read_clients(raw.get(key) or (), f"{path}.{key}"))
 
     def _server(self, host: Peer, server: Server) -> ServerDeclaration:
         self._check_clients(host, server)

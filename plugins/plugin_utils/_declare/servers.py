@@ -47,7 +47,7 @@ def read_server(
             value=raw,
             fix="Write for example {engine: mssql, clients: [app_servers]}",
         )
-    engine = _engine(raw.get("engine", ...), f"{path}.engine", engines)
+    engine = _engine(raw, f"{path}.engine", engines)
     errors = ErrorList()
     attempt = errors.collecting_errors
     attempt(None, _check_keys, raw, engine, _keys(engine), path)
@@ -98,10 +98,13 @@ def _written(raw: Mapping[str, Any], path: str) -> Any:
     return found if path else dict(raw)
 
 
-def _engine(name: Any, path: str, engines: Mapping[str, Engine]) -> Engine:
+def _engine(raw: Mapping[str, Any], path: str, engines: Mapping[str, Engine]) -> Engine:
     listed = ", ".join(sorted(engines))
-    if name is ...:
-        raise DbportsError("no engine is named", code="missing", path=path, fix=f"Name one of {listed}")
+    if "engine" not in raw:
+        near = difflib.get_close_matches("engine", map(str, raw), 1)
+        fix = f"Write engine in place of {near[0]}" if near else f"Name one of {listed}"
+        raise DbportsError("no engine is named", code="missing", path=path, fix=fix)
+    name = raw["engine"]
     if not isinstance(name, str) or name not in engines:
         meant = _meant(str(name), engines)
         fix = f"Did you mean {meant}?" if meant else f"Use one of {listed}"

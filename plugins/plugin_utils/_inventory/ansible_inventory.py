@@ -269,7 +269,11 @@ class AnsibleInventory:
         if len(self._manager.hosts) > 1:
             for name in _OF_ONE_HOST & self._extra.keys():
                 error = DbportsError(
-                    "an extra variable is every host's", code="not_in_inventory", host=ALL, path=name, fix=IN_INVENTORY
+                    "an extra variable applies to every host",
+                    code="not_in_inventory",
+                    host=ALL,
+                    path=name,
+                    fix=IN_INVENTORY,
                 )
                 yield _with_value(error, self._extra[name])
         for name in {**self._variables._vars_cache, **self._variables._nonpersistent_fact_cache}:

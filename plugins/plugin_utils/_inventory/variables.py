@@ -104,7 +104,7 @@ def misspelt(where: str, name: str) -> DbportsError:
     """Return the error for a name that nobody reads."""
     near = meant(name)
     return DbportsError(
-        "no variable of this collection has this name, so nobody reads it",
+        "no variable of this collection has this name, so it is not read",
         code="unknown_key",
         host=where,
         path=name,

@@ -431,6 +431,7 @@ class TestRefused:
             with pytest.raises(DbportsError, match="no plan in this directory") as caught:
                 read_index(directory, None)
             assert caught.value.code == "no_plan"
+            assert "dbports.firewall.plan" in (caught.value.fix or "")
 
     @pytest.mark.parametrize("text", ["", "[]", "{", '{"schema":"dbports.plan-index/2"}', "null", "[" * 100000])
     def test_a_file_that_is_no_index(self, text: str, plan_dir: Path) -> None:

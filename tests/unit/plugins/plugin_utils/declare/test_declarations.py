@@ -1050,7 +1050,7 @@ def test_all_errors_of_all_hosts_are_told_at_once() -> None:
 
 
 def test_no_error_of_a_host_hides_another() -> None:
-    """A bad address hides neither bad keys nor bad engines, and each bad value of a server is told."""
+    """A bad address hides neither bad keys nor bad engines, and each bad value and client of a server is named."""
     server = {
         "engine": "sql602",
         "clients": ["nowhere", "app-01", "192.0.2.300"],
@@ -1074,9 +1074,13 @@ def test_no_error_of_a_host_hides_another() -> None:
         ("all", "dbports_networks.9"),
         ("all", "dbports_networks.office[0]"),
         ("all", "dbports_networks.office[1]"),
+        ("app-01", "dbports_addresses[0]"),
+        ("app-01", "dbports_addresses[1]"),
         ("db", "ansible_host"),
         ("db", "dbports_os"),
         ("db", "dbports_policy"),
+        ("db", "dbports_servers[0].clients[0]"),
+        ("db", "dbports_servers[0].clients[2]"),
         ("db", "dbports_servers[0].forbidden_clients"),
         ("db", "dbports_servers[0].ping"),
         ("db", "dbports_servers[0].port_base"),
@@ -1288,3 +1292,22 @@ def test_a_list_of_clients_that_lets_in_everyone(clients: list[str], wide: list[
         for server, option in enumerate(("clients", "replication_partners"))
         for index in wide
     ]
+
+
+def test_clients_of_a_server_with_errors_are_looked_up_too() -> None:
+    inventory = copy.deepcopy(GOOD)
+    wrong = {"engine": "mssql", "browser": "maybe", "clients": ["app-1"], "forbidden_clients": ["empty"]}
+    inventory["hosts"]["db"]["dbports_servers"] = [wrong, {"engine": "nothing", "clients": ["nobody-1"]}]
+    assert [(error.path, error.value) for error in errors_of(inventory)] == [
+        (f"{SERVER}.browser", "maybe"),
+        (f"{SERVER}.clients[0]", "app-1"),
+        (f"{SERVER}.forbidden_clients[0]", "empty"),
+        ("dbports_servers[1].engine", "nothing"),
+        ("dbports_servers[1].clients[0]", "nobody-1"),
+    ]
+
+
+def test_a_misspelt_engine_key_is_named() -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engin": "mssql", "clients": ["app-01"]}]
+    assert "in place of engin" in (one_error(inventory).fix or "")
