@@ -154,22 +154,12 @@ _FOREIGN = ("replication_snapshot_hosts", "log_shipping_share")
 """Their ports serve others as well, so that they are never guarded there."""
 
 
-def _away(
-    name: str,
-    initiator: str,
-    responder: str,
-    port: str,
-    purpose: str,
-    citation: str,
-    *when: str,
-    protocol: Protocol = "tcp",
-    need: Need = "required",
-) -> FlowSpec:
+def _away(name: str, initiator: str, responder: str, port: str, purpose: str, citation: str, *when: str) -> FlowSpec:
     """Return a flow to another host than this server."""
     sides = tuple(side for side in (initiator, responder) if side != "server")
     return FlowSpec(
         name,
-        protocol,
+        "tcp",
         port,
         purpose,
         citation,
@@ -177,7 +167,6 @@ def _away(
         responder=responder,
         when=(*sides, *when),
         each="instance",
-        need=need,
         foreign=responder in _FOREIGN,
     )
 
