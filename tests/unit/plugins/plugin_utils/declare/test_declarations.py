@@ -1011,7 +1011,8 @@ def test_expected_hosts_that_are_no_number(expected: Any) -> None:
 def test_expected_hosts_that_are_there(expected: Any) -> None:
     inventory = copy.deepcopy(GOOD)
     inventory["vars"]["dbports_expected_hosts"] = expected
-    build_plan(PlainInventory(inventory))
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "mssql", "clients": ["app-01"]}]
+    assert set(build_plan(PlainInventory(inventory)).hosts) == {"app-01", "db"}
 
 
 def test_all_errors_of_all_hosts_are_told_at_once() -> None:
@@ -1257,7 +1258,7 @@ def test_what_only_looks_wrong(server: str) -> None:
         "dbports_addresses": ["192.0.2.10", "2001:db8::10"],
         "dbports_servers": [{"clients": ["app-01"], **yaml.safe_load(server)}],
     }
-    build_plan(PlainInventory(inventory))
+    assert build_plan(PlainInventory(inventory)).hosts["db"].rules
 
 
 @pytest.mark.parametrize("clients", [["db"], ["192.0.2.10"], ["db", "2001:db8::10"], ["everybody"]])
