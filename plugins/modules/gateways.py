@@ -48,7 +48,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Write rules for an access list, and requests for gateways that nobody automates
+- name: Write rules for an access list, and requests for all other gateways
   dbports.firewall.gateways:
     gateways_dir: dbports-gateways
     rules:
@@ -57,7 +57,7 @@ EXAMPLES = r"""
         - {name: DC-IN, origin: dc, target: office}
   run_once: true
 
-- name: Write requests for the gateways that nobody automates
+- name: Write requests for the gateways without a platform
   dbports.firewall.gateways:
     gateways_dir: dbports-gateways
   run_once: true

@@ -87,7 +87,7 @@ options:
       peers:
         description:
           - Addresses and networks, IPv4 and IPv6.
-          - A rule without peers accepts nobody, but its ports are guarded.
+          - A rule without peers accepts no host, but its ports are guarded.
         type: list
         elements: str
         default: []
@@ -218,7 +218,7 @@ requirements:
 """
 
 EXAMPLES = r"""
-- name: Let two application servers reach SQL Server, and nobody else
+- name: Let only two application servers reach SQL Server
   dbports.firewall.ruleset:
     rules:
       - direction: in

@@ -221,7 +221,7 @@ class TestErrorsOfManyHosts:
         "a conflict": (
             {"dbports_servers": [*INVENTORY["all"]["hosts"]["db-1"]["dbports_servers"], SAME_PORT]},
             (),
-            "both want tcp 1433",
+            "both need tcp 1433",
         ),
         "no server": ({"dbports_servers": []}, (), "if you mean it, set dbports_allow_empty_plan"),
         "a declaration": ({"dbports_servers": [{"engine": "mssqll", "clients": []}]}, (), "Did you mean mssql?"),

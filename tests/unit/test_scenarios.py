@@ -189,7 +189,7 @@ class TestTheTest:
             ({"guarded": []}, "+db udp 5001 unused_udp"),
             ({"statements": ["fw request tcp a:1 -> b:2"]}, "-fw request tcp a:1 -> b:2"),
             ({"warnings": ["beware"]}, "nothing says: beware"),
-            ({"conflicts": ["both want"]}, "nothing says: both want"),
+            ({"conflicts": ["both need"]}, "nothing says: both need"),
         ],
     )
     def test_a_wrong_one(self, change: dict[str, Any], told: str) -> None:

@@ -152,7 +152,7 @@ class Router:
         if len(set(forward)) > 1 and any(device.rewrites for device in route):
             other = route[forward.index(not forward[0])].gateway
             raise DbportsError(
-                f"{route[0].gateway.name} names {a} and {b} in the other order, so that nobody can tell which one "
+                f"{route[0].gateway.name} names {a} and {b} in the other order, so that it is not known which one "
                 "comes first",
                 code="ambiguous_route",
                 path=f"{other.path}.between",

@@ -66,7 +66,7 @@ class Conflict(NamedTuple):
     """Ports of one host that two programs want.
 
     :param owners: the endpoints, or flows of the host as a client, that want them.
-    :param address: the one address on which both want them, or None for all.
+    :param address: the one address on which both need them, or None for all.
     :param declared: where each of them is declared.
     """
 

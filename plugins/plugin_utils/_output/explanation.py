@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
-from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted, visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.explain import Answer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.question import AskedPeer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.reasons import Reason, ReasonCode, Verdict
@@ -79,10 +79,10 @@ def _heading(answer: Answer) -> str:
     if not answer.inbound:
         return f"{where}: no server of the plan uses it, so nothing is opened or closed there"
     count = len({peer.name for _key, peers in answer.inbound for peer in peers})
-    to = f"{count or 'no'} peer{'' if count == 1 else 's'}"
+    to = counted(count, "peer") if count else "no peer"
     guarded = answer.policy == "guard" and answer.question.port is not None
     guarded = guarded and any(key.guarded for key, _peers in answer.inbound)
-    return f"{where}: open to {to}, refused to {'everyone else' if guarded else 'nobody by this collection'}"
+    return f"{where}: open to {to}, {'refused to everyone else' if guarded else 'this collection refuses no host'}"
 
 
 def _rule_lines(rule: _Rule, word: str) -> Iterator[str]:
@@ -96,7 +96,7 @@ def _rule_lines(rule: _Rule, word: str) -> Iterator[str]:
     for declared, names in groups.items():
         yield f"    {word} {listed(names, _SHOWN)}, declared by {declared}"
     if not groups:
-        yield f"    {word} nobody: no client is declared"
+        yield f"    {word} no host: no client is declared"
 
 
 def _shown(peer: AskedPeer) -> str:
@@ -154,9 +154,9 @@ _SENTENCES: dict[ReasonCode, str] = {
     "partly_in_networks": "only a part of {shown} is allowed",
     "nothing_planned": "no server of the plan uses {port} on {host}; this collection neither opens nor closes it",
     "outbound": "{peer} guards its own traffic to {port} and may not send it to {host} (dbports_filter_outbound)",
-    "shared_with_others": "others use this port of {host} as well: nobody is refused, the host's other rules decide",
-    "open_policy": "{host} has the policy open: nobody is refused here, the host's other rules decide",
-    "icmp": "echo requests are accepted from clients and refused to nobody",
+    "shared_with_others": "others use this port of {host} as well: no host is refused, the host's other rules decide",
+    "open_policy": "{host} has the policy open: no host is refused here, the host's other rules decide",
+    "icmp": "echo requests are accepted from clients and never refused",
     "itself": "the collection does not guard the traffic of {peer} to itself",
     "unknown_host": "{peer} is neither an inventory host nor an IP address or network",
     "group": "{peer} is a group; ask for one of its hosts",

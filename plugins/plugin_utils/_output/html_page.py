@@ -273,7 +273,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "ports": shown_ports(key.protocol, key.ports),
         "inbound": key.direction == "in",
         "peers": [named(peer.name, peer.addresses) for peer in rule.peers],
-        "nobody": "nobody: refused to everyone" if guarded else "nobody",
+        "nobody": "none: refused to everyone" if guarded else "none",
         "declared": list(map(str, rule.declared)),
     }
 

@@ -82,7 +82,7 @@ def _host_section(host: PortSet) -> list[str]:
     rows = []
     for key, peers in host.ordered():
         names = sorted([named(peer.name, peer.addresses) for peer in peers.values()])
-        rows.append(_row(key) % (", ".join(map(escape, names)) or "nobody"))
+        rows.append(_row(key) % (", ".join(map(escape, names)) or "none"))
     if rows:
         lines += [*_head(("", "port", "peers", "need", "purpose", "source")), *rows, ""]
     if host.forbidden:
@@ -179,4 +179,4 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
 
 def _names(peers: Iterable[RulePeer]) -> str:
     names = sorted(peer.name for peer in peers)
-    return f"from {listed(names)}" if names else "from nobody"
+    return f"from {listed(names)}" if names else "from no host"

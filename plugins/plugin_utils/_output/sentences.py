@@ -64,7 +64,7 @@ def conflict_sentence(conflict: Conflict) -> str:
         for owner, declared in zip(conflict.owners, conflict.declared)
     )
     where = f" on {conflict.address}" if conflict.address else ""
-    return f"{conflict_name(conflict)}: {first} and {second} both want {conflict.protocol} {conflict.ports}{where}"
+    return f"{conflict_name(conflict)}: {first} and {second} both need {conflict.protocol} {conflict.ports}{where}"
 
 
 def listed(names: Iterable[str], shown: int = NAMES, separator: str = ", ") -> str:
@@ -141,7 +141,7 @@ def _lost(warning: PlanWarning) -> str:
 def _not_published(warning: PlanWarning) -> str:
     flows = ", ".join(map(_named, warning.flows))
     return (
-        f"{flows} of {listed(warning.peers)} is not published by {warning.gateway}, so that nobody outside reaches it"
+        f"{flows} of {listed(warning.peers)} is not published by {warning.gateway}, so that no host outside reaches it"
     )
 
 
@@ -161,7 +161,9 @@ _SENTENCES: dict[WarningCode, Callable[[PlanWarning], str]] = {
     "engine": lambda warning: warning.text,
     "fixed_port_in_dynamic_range": _dynamic,
     "closed_instance": _closed,
-    "nobody_admitted": lambda warning: "no other host may connect to this server: its ports are guarded for nobody",
+    "nobody_admitted": lambda warning: (
+        "no other host may connect to this server: its ports are guarded and admit no host"
+    ),
     "open_to_everyone": lambda warning: f"{warning.peers[0]} lets in nearly everyone; name the networks of the clients",
     "no_common_family": _families,
     "behind_translation": _hidden,

@@ -55,7 +55,7 @@ def _words(finding: Finding) -> defaultdict[str, str]:
     for word, pattern in _OPTIONAL.items():
         words[word] = pattern.format_map(words) if words[word] else ""
     if words["count"]:
-        words["count"] = {"0": "nobody is", "1": "1 peer is"}.get(words["count"], f"{words['count']} peers are")
+        words["count"] = {"0": "no peer is", "1": "1 peer is"}.get(words["count"], f"{words['count']} peers are")
     return words
 
 
@@ -197,7 +197,7 @@ TEXTS: dict[Code, CodeText] = {
     "ready": CodeText(
         "{program} (pid {pid}) listens on {bound} port {now}, {count} let in ({rule})",
         "",
-        "The server listens, and the rules in force let in whom the plan lets in, and nobody else.",
+        "The server listens, and the rules in force let in exactly the peers that the plan lets in.",
     ),
     "configured": CodeText(
         "{count} let in ({rule})", "", "The rules in force are right; there is no socket of a program to look at."
@@ -206,10 +206,10 @@ TEXTS: dict[Code, CodeText] = {
     "unguarded": CodeText(
         "no rule guards {port}, so that everyone gets in",
         _APPLY,
-        "The server listens, and the rules in force refuse nobody.",
+        "The server listens, and the rules in force refuse no one.",
     ),
     "rules_unknown": CodeText(
-        "{listener}, and whom the rules let in is not known",
+        "{listener}, and which peers the rules let in is not known",
         "verify with become",
         "The server's socket was seen, and its rules could not be read.",
     ),

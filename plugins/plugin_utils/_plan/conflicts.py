@@ -45,7 +45,7 @@ class _Claim(NamedTuple):
 
 
 def find_conflicts(host: PortSet, servers: Mapping[str, Declared]) -> list[Conflict]:
-    """Return what two servers of a host, or a server and the host as a client, both want.
+    """Return what two servers of a host, or a server and the host as a client, both need.
 
     :param servers: where the host's servers are declared, by name.
     """

@@ -55,10 +55,10 @@ def test_a_host_is_named_once_and_other_texts_are_kept_apart() -> None:
 def test_conflicts_are_cut() -> None:
     plan = fleet(*TWO)
     assert len(plan.conflicts) == 100
-    lines = [line for line in plan_summary(plan, "p") if "both want" in line or "more" in line]
+    lines = [line for line in plan_summary(plan, "p") if "both need" in line or "more" in line]
     assert len([line for line in lines if "CONFLICT" in line]) == 40
     assert "  and 60 more, see plan.md" in lines
-    assert plan_markdown(plan, "p", "i").count("both want tcp 1433") == 100
+    assert plan_markdown(plan, "p", "i").count("both need tcp 1433") == 100
 
 
 def test_a_refusal_of_many_conflicts_is_short() -> None:

@@ -190,7 +190,7 @@ class TestConflictsByAddress:
     def test_on_one_address(self) -> None:
         (conflict,) = self.conflicts("192.0.2.10", "192.0.2.10")
         assert conflict.address == AddressRange.parse("192.0.2.10")
-        assert conflict_sentence(conflict).endswith("both want tcp 1433 on 192.0.2.10")
+        assert conflict_sentence(conflict).endswith("both need tcp 1433 on 192.0.2.10")
 
     def test_all_addresses_hold_each(self) -> None:
         (conflict,) = self.conflicts("192.0.2.10", None)
