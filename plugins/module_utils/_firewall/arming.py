@@ -53,7 +53,8 @@ Conflicts=shutdown.target
 
 [Service]
 Type=oneshot
-ExecStart={python} -IBS {source} boot
+ExecStart=-{python} -IBS {source} boot
+ExecStart=/bin/sh -c '[ ! -e {source} ] || exec python3 -IBS {source} boot'
 TimeoutStartSec=180
 """
 
@@ -99,13 +100,19 @@ def _prepare_boot(runner: Runner, needed: bool) -> None:
     :param needed: whether anything of the change is still there then; else a read-only /etc is no reason to refuse it.
     :raises StepError: when it is needed and cannot be written.
     """
-    text = _BOOT_UNIT_TEXT.format(state=STATE, python=sys.executable, source=SOURCE)
+    text = _BOOT_UNIT_TEXT.format(state=STATE, python=_quoted(sys.executable), source=SOURCE)
     steps = (WriteFile(BOOT_UNIT, 0o644, text), WriteFile(BOOT_WISH, 0o644, _BOOT_WISH_TEXT))
     try:
         runner.do(to_json(steps))
     except StepError:
         if needed:
             raise
+
+
+def _quoted(path: str) -> str:
+    """Return a path as a word of a command in a unit, systemd.syntax(7), for a Python that may be anywhere."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + escaped.replace("%", "%%").replace("$", "$$") + '"'
 
 
 def _outlasts_a_boot(step: Step) -> bool:

@@ -427,6 +427,7 @@ def source_command(*arguments: str) -> list[str]:
 
 def watch(runner: Runner, token: str) -> None:
     """Wait until a change is finished, and undo it at its deadline, or when the module that makes it has died."""
+    ended = 0.0
     while runner.leftovers():
         with contextlib.suppress(OSError):  # too many open files, or no memory: later there is some
             journal = runner.journal()
@@ -436,8 +437,9 @@ def watch(runner: Runner, token: str) -> None:
                 with Lock.taken(0) as got:
                     if got and _finish(runner, token):
                         return
-                    if not got and journal and now() >= journal.deadline + HUNG:
+                    if not got and journal and now() >= max(journal.deadline, ended) + HUNG:
                         _end_holders()
+                        ended = now()  # whoever waited for the lock may have it next
         time.sleep(POLL)
 
 

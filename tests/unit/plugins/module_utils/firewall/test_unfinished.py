@@ -224,7 +224,7 @@ class TestConfirmation:
         journal = host.journal()
         assert journal is not None
         assert (journal.token, journal.deadline) == (token, 1030.0)
-        assert f"{sys.executable} -IBS {SOURCE} boot" in host.at(BOOT_UNIT).read_text()
+        assert f'ExecStart=-"{sys.executable}" -IBS {SOURCE} boot\n' in host.at(BOOT_UNIT).read_text()
 
     def test_it_is_confirmed(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         """Then nothing undoes it, and a confirmation whose answer was lost may come again."""
@@ -454,22 +454,27 @@ class TestKilled:
         host.bring("mssql", confirm_timeout=30)
         journal = host.journal()
         assert journal is not None
-        moments, seen = [1030.0, 1030.0 + HUNG - 1, 1030.0 + HUNG], []
-        other_file = host.root.with_name(f"{host.root.name}-other")
-        other_file.touch()
-        with holding(runner.LOCK) as stopped, holding(other_file) as other:
+        moments = [1030.0, 1030.0 + HUNG - 1, 1030.0 + HUNG]
+        elsewhere = host.root.with_name(f"{host.root.name}-other")
+        elsewhere.touch()
+        with holding(runner.LOCK) as stopped, holding(elsewhere) as other, contextlib.ExitStack() as later_on:
+            waiting: list[subprocess.Popen[bytes]] = []
 
             def wait(_seconds: float) -> None:
                 if moments:
-                    seen.append(stopped.poll())
+                    assert stopped.poll() is None
                     moment = moments.pop(0)
                     monkeypatch.setattr(runner, "now", lambda: moment)
+                elif not waiting:
+                    assert stopped.wait(60) == -signal.SIGKILL
+                    waiting.append(later_on.enter_context(holding(runner.LOCK)))
                 else:
-                    stopped.wait(60)
+                    assert waiting[0].poll() is None, "who has waited for the lock is at work now"
+                    later_on.close()
 
             monkeypatch.setattr(runner.time, "sleep", wait)
             watch(host, journal.token)
-            assert (seen, stopped.poll(), other.poll()) == ([None] * 3, -signal.SIGKILL, None)
+            assert other.poll() is None
         assert (host.carried, host.left()) == (OLD, [])
 
     def test_who_holds_the_lock_is_named(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -535,6 +540,16 @@ class TestBoot:
         else:
             assert "interrupted" in host.bring("sql602", check=False)["warnings"][0]
         assert (host.carried, host.left()) == (OLD, [])
+
+    def test_the_unit_finds_a_python(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Wherever the one of the run is; and where it is gone, the one on the path."""
+        monkeypatch.setattr(sys, "executable", '/opt/my "50%" $env/bin/python3')
+        host.bring("mssql", confirm_timeout=30)
+        commands = [line for line in host.at(BOOT_UNIT).read_text().splitlines() if line.startswith("ExecStart=")]
+        assert commands == [
+            rf'ExecStart=-"/opt/my \"50%%\" $$env/bin/python3" -IBS {SOURCE} boot',
+            f"ExecStart=/bin/sh -c '[ ! -e {SOURCE} ] || exec python3 -IBS {SOURCE} boot'",
+        ]
 
     def test_a_boot_with_nothing_to_undo(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         """Only what was left is removed."""
