@@ -160,10 +160,14 @@ CHOICES = (AUTO, "firewalld", "ufw", "nftables", "iptables")
 
 
 class Choice(NamedTuple):
-    """A firewall and why it was chosen."""
+    """A firewall and why it was chosen.
+
+    :ivar warning: names another firewall that governs the host beside it, and how to move to that one; else empty.
+    """
 
     backend: Backend
     reason: str
+    warning: str = ""
 
 
 @runtime_checkable
@@ -218,10 +222,23 @@ def choose_backend(name: str = AUTO, *, absent: bool = False, backends: Optional
     if asked:
         return Choice(_allowed(asked, carrying, backends), "it was asked for")
     if carrying and (absent or carrying[0].governs() is not None):
-        return Choice(carrying[0], "rules of this collection are already in it")
+        warning = "" if absent else _beside(carrying[0], backends)
+        return Choice(carrying[0], "rules of this collection are already in it", warning)
     if carrying:
         raise _dead(carrying[0])
     return _first(backends)
+
+
+def _beside(carrying: Backend, backends: Sequence[Backend]) -> str:
+    """Return a warning where a firewall that wants to be the only one was started after our rules came into another."""
+    for other in backends:
+        reason = other.governs() if other.exclusive and other is not carrying else None
+        if reason is not None:
+            return (
+                f"{reason}, and the rules of this collection are in {carrying.name} beside it, so that it may still "
+                f"refuse declared clients; to move them, {_remove(carrying)}, then run apply again without the two"
+            )
+    return ""
 
 
 def _first(backends: Sequence[Backend]) -> Choice:

@@ -221,7 +221,7 @@ def _result(change: Change, choice: Choice) -> dict[str, Any]:
         "guarded": {protocol: format_ports(ruleset.guarded("in", protocol)) for protocol in ("tcp", "udp")},
         "foreign": [item.as_dict() for item in change.foreign],
         "cut": [item.as_dict() for item in change.cut],
-        "warnings": list(change.warnings),
+        "warnings": [*([choice.warning] if choice.warning else []), *change.warnings],
         "confirm": "",
         "confirm_command": [],
     }

@@ -45,12 +45,19 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
 )
 
 FILES, SETTINGS, OTHERS, SAVED, TABLES = "files", "settings", "others", "saved", "tables"
-USES, UNSEEN, ROUTED = "uses", "unseen", "routed"
+USES, UNSEEN, ROUTED, PANIC = "uses", "unseen", "routed", "panic"
 """What is observed: the own files; what is in force of ours, and what else is, as JSON, or nothing where firewalld does
 not run; the other rules of iptables and the like, by program; nft's JSON; whether firewalld itself uses nftables or
-iptables; why what is in force cannot be read, if it cannot; and the interfaces that the host has routes through."""
+iptables; why what is in force cannot be read, if it cannot; the interfaces that the host has routes through; and
+whether firewalld is in panic mode, as any text."""
 
 _TABLES = {*("raw", "mangle", "nat", "filter", "security", "broute")}
+_PANIC_TABLE = "firewalld_policy_drop"
+_OWN_TABLES = {"firewalld", _PANIC_TABLE}
+"""Those of firewalld in nftables; the latter is there in panic mode, and while it starts or reloads."""
+
+_PANIC = "firewalld is in panic mode and drops everything until its owner runs firewall-cmd --panic-off"
+
 _OWN_CHAIN = re.compile(
     r"RFC3964_IPv4$|(?:INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING|BROUTING|IN|OUT|FWD[IO]?|PRE|POST)(?:_.*)?$"
 )
@@ -99,7 +106,7 @@ class FirewalldBackend:
     def observe(self) -> Observed:
         """Read what is in force and the own files; where firewalld does not run there may still be files."""
         texts = {FILES: kept_to_text(Kept(self._own.files())), UNSEEN: ""}
-        texts.update({SETTINGS: "", SAVED: "{}", TABLES: "", USES: "", ROUTED: ""})
+        texts.update({SETTINGS: "", SAVED: "{}", TABLES: "", USES: "", ROUTED: "", PANIC: ""})
         if not self._firewalld.running():
             # One that was killed, or has CleanupOnExit=no, leaves its rules in force.
             return {**texts, UNSEEN: "firewalld does not run" if self._firewalld.has_left() else ""}
@@ -108,6 +115,8 @@ class FirewalldBackend:
         texts[SETTINGS] = json.dumps(self._firewalld.own(ipsets=not tables))
         texts[SAVED] = json.dumps({program: text for program, text in saved.items() if has_rules(text)})
         texts.update({TABLES: tables, USES: uses, ROUTED: " ".join(self._own.routed())})
+        may_panic = uses != "nftables" or f'"{_PANIC_TABLE}"' in tables
+        texts[PANIC] = "panic" if may_panic and self._firewalld.panics() else ""
         return _Seen(texts, lambda: json.dumps(self._firewalld.others()))
 
     def decode(self, observed: Observed) -> State:
@@ -212,12 +221,18 @@ def _refuse_foreign_chains(observed: Observed) -> None:
 
 def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
     """Judge the tables beside those of firewalld; those of iptables as iptables-save prints them."""
+    if observed[PANIC]:
+        return [
+            ForeignFinding({"table": "firewalld", "chain": "panic mode"}, accept, accept.peers[0], "drops", _PANIC)
+            for accept in ruleset.accepts
+            if accept.peers
+        ]
     if not observed[SETTINGS] or observed[USES] != "nftables":
         return []
     listing = [
         (kind, body)
         for kind, body in read_listing(observed[TABLES])
-        if body.get("table") != "firewalld"
+        if body.get("table") not in _OWN_TABLES
         and not (body.get("family") in ("ip", "ip6", "bridge") and body.get("table") in _TABLES)
     ]
     saved = json.loads(observed[SAVED])

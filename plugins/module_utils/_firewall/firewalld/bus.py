@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional, TypeVar
 
@@ -24,10 +25,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     is_own,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import POLL, TIMEOUT
 
 SAVED = ("iptables", "ip6tables", "ebtables")
 """The programs whose tables a reload may empty; each has a -save and a -restore."""
 
+_IN_BETWEEN = ("activating", "deactivating", "reloading")
 _CALLERS = 8
 _Found = TypeVar("_Found")
 
@@ -42,18 +45,47 @@ class Firewalld:
         self._run = runner
 
     def running(self) -> bool:
-        """Tell whether firewalld runs."""
+        """Tell whether firewalld runs; while systemd starts or stops it, wait for what becomes of that.
+
+        :raises DbportsError: when that takes longer than :data:`TIMEOUT` seconds.
+        """
         if not find("firewall-cmd"):
             return False
+        for attempt in range(round(TIMEOUT / POLL)):
+            if attempt:
+                time.sleep(POLL)
+            if self._answers():
+                return True
+            if not self._in_between():
+                return self._answers()  # it may have started in the meantime
+        raise DbportsError(
+            "systemd has been starting or stopping firewalld for a minute",
+            code="busy",
+            fix="See why on the host: systemctl status firewalld",
+        )
+
+    def _answers(self) -> bool:
         if not find("busctl"):
             return self._run(("firewall-cmd", "--state"), "")[0] == 0
         status, stdout, _stderr = self._run(OWNED, "")
         return status == 0 and stdout.strip() == "b true"
 
+    def _in_between(self) -> bool:
+        """Tell whether systemd is about to start or stop firewalld; between the two parts of a restart a job waits."""
+        if not find("systemctl"):
+            return False
+        text = self._run(("systemctl", "show", "--property=ActiveState,Job", "firewalld.service"), "").stdout
+        shown = dict(line.partition("=")[::2] for line in text.splitlines())
+        return shown.get("ActiveState") in _IN_BETWEEN or shown.get("Job", "") not in ("", "0")
+
     def backend(self) -> str:
         """Return ``nftables`` or ``iptables``: what firewalld itself is set to use."""
         prefix = ("get-property", NAME, f"{PATH}/config", f"{NAME}.config", "FirewallBackend")
         return str(self._json(*prefix).get("data"))
+
+    def panics(self) -> bool:
+        """Tell whether firewalld is in panic mode, in which it drops everything."""
+        return bool(self._json("call", NAME, PATH, NAME, "queryPanicMode")["data"][0])
 
     def own(self, ipsets: bool) -> dict[str, Any]:
         """Read the own policies, and ipsets, that are in force, by name, as JSON of busctl.

@@ -71,6 +71,9 @@ _VERDICTS: dict[str, set[_End]] = {
 _SILENT = {"counter", "log", "mangle", "notrack", "ct helper", "ct timeout", "flow", "dup", "last"}
 """Statements that neither match nor decide."""
 
+_FIREWALLD = {"firewalld", "firewalld_policy_drop"}
+"""The tables of firewalld; what somebody adds to them is gone at its next reload."""
+
 _DEPTH = 16
 """How deep jumps go in the kernel (NFT_JUMP_STACK_SIZE)."""
 
@@ -165,6 +168,9 @@ class _Table:
         certain = ends == {"drop"} and self.family != "netdev"
         name, hook, priority = str(chain.get("name")), str(chain.get("hook")), chain.get("prio")
         where, does = f"{self.family} {self.name} {name}", "drops" if certain else "may drop"
+        theirs = self.name in _FIREWALLD
+        if theirs:
+            why += "; firewalld governs this host, so these rules belong into it"
         found = ForeignFinding(
             place={
                 "family": self.family,
@@ -177,7 +183,7 @@ class _Table:
             peer=packet.peer,
             verdict="drops" if certain else "unknown",
             text=f"{where} {does} {packet.title}: {why}",
-            fix=_fix(packet, self.family, f"{self.family} {self.name} {name}"),
+            fix="" if theirs else _fix(packet, self.family, where),
         )
         return [found]
 

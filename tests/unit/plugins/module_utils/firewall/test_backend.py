@@ -15,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall import 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import (
     BACKENDS,
     CHOICES,
+    Choice,
     Known,
     backends_of_host,
     choose_backend,
@@ -47,10 +48,10 @@ class Firewall:
         return self.ours
 
 
-def choose(
+def chosen(
     name: str = "auto", *, running: str = "", active: str = "", ours: str = "", absent: bool = False, nft: str = "yes"
-) -> tuple[str, str]:
-    """Choose on a host with nft and iptables; return the name and the reason, or the code and the whole error.
+) -> Choice:
+    """Choose on a host with nft and iptables.
 
     :param running: whether firewalld is running, :param active: whether ufw is active, each by any text.
     :param ours: the names of the firewalls that carry rules of ours.
@@ -61,8 +62,13 @@ def choose(
         Firewall("nftables", "nft is installed" if nft else "", "nftables" in ours),
         Firewall("iptables", "iptables is installed", "iptables" in ours),
     ]
+    return choose_backend(name, absent=absent, backends=cast(Any, backends))
+
+
+def choose(name: str = "auto", **host: Any) -> tuple[str, str]:
+    """Choose as :func:`chosen` does; return the name and the reason, or the code and the whole error."""
     try:
-        choice = choose_backend(name, absent=absent, backends=cast(Any, backends))
+        choice = chosen(name, **host)
     except DbportsError as error:
         return error.code, str(error)
     return choice.backend.name, choice.reason
@@ -88,6 +94,25 @@ def test_auto_keeps_to_the_one_with_our_rules(state: dict[str, Any]) -> None:
     reason = "rules of this collection are already in it"
     assert choose(ours="iptables", **state) == ("iptables", reason)
     assert choose(ours="nftables", running="yes", **state) == ("nftables", reason)
+
+
+@pytest.mark.parametrize(
+    ("governing", "state", "said"),
+    [
+        ({"running": "yes"}, {}, "firewalld is running"),
+        ({"active": "yes"}, {}, "ufw is active"),
+        ({}, {}, ""),
+        ({"running": "yes"}, {"absent": True}, ""),
+    ],
+)
+def test_the_way_to_a_firewall_that_came_later_is_named(
+    governing: dict[str, str], state: dict[str, Any], said: str
+) -> None:
+    """A host without firewalld gets one: what its owner adds there for our clients is gone at the next reload."""
+    warning = chosen(ours="nftables", **governing, **state).warning
+    assert warning.startswith(said)
+    assert ("dbports_state=absent and dbports_backend=nftables, then run apply again" in warning) is bool(said)
+    assert not chosen(running="yes", ours="firewalld").warning
 
 
 def test_a_second_firewall_is_refused() -> None:

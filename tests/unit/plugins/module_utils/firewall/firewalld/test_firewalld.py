@@ -69,6 +69,7 @@ def observed(
         "uses": uses,
         "unseen": "",
         "routed": "",
+        "panic": "",
     }
 
 
@@ -391,12 +392,40 @@ def test_what_drops_behind_firewalld_is_named() -> None:
     assert FirewalldBackend().decode(observed(None)).foreign(case("sql602")) == []
 
 
+def test_panic_mode_is_named_and_not_its_rules(
+    programs: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule in the table that firewalld has for it would last until the next reload."""
+    assert programs
+    table = {"table": {"family": "inet", "name": "firewalld_policy_drop"}}
+    monkeypatch.setattr(bus.Firewalld, "tables", lambda _self: json.dumps({"nftables": [table]}))
+    asked = Bus(in_force(files(objects(case("sql602")))))
+    asked.panics = True
+    backend = FirewalldBackend(Firewalld(asked), OwnConfiguration(str(tmp_path)))
+    found = backend.decode(backend.observe()).foreign(case("sql602"))
+    assert len(found) == len(case("sql602").accepts)
+    assert {(item.verdict, item.fix) for item in found} == {("drops", "")}
+    assert "firewall-cmd --panic-off" in found[0].sentence("erp-db")
+
+
+def test_what_firewalld_drops_while_it_reloads_is_not_foreign() -> None:
+    """In a table of its own, as long as that takes."""
+    shown = observed(NOTHING)
+    place = {"family": "inet", "table": "firewalld_policy_drop"}
+    chain = {**place, "name": "filter_input", "type": "filter", "hook": "input", "prio": 9, "policy": "drop"}
+    shown["tables"] = json.dumps(
+        {"nftables": [{"table": {"family": "inet", "name": place["table"]}}, {"chain": chain}]}
+    )
+    assert FirewalldBackend().decode(shown).foreign(case("sql602")) == []
+
+
 class Bus:
     """A busctl that knows what firewalld answers."""
 
     def __init__(self, settings: dict[str, Any], *, running: bool = True) -> None:
         self.settings = settings
         self.running = running
+        self.panics = False
         self.asked: list[str] = []
 
     def __call__(self, argv: Sequence[str], text: str) -> Output:
@@ -417,6 +446,8 @@ class Bus:
         room = {"zone": "zones", "policy": "policies", "ipset": "ipsets"}.get(words[0].rsplit(".", 1)[1], "")
         if words[1] == "FirewallBackend":
             return {"type": "s", "data": "nftables"}
+        if words[1] == "queryPanicMode":
+            return {"type": "b", "data": [self.panics]}
         if words[1] == "getIPSetByName":
             return {"type": "o", "data": ["/place"]}
         if words[1] == "getSettings":
@@ -478,6 +509,43 @@ def test_a_host_without_busctl(programs: set[str], tmp_path: Path) -> None:
     assert error.value.code == "program_missing"
     stopped = FirewalldBackend(Firewalld(Bus(NOTHING, running=False)), OwnConfiguration(str(tmp_path)))
     assert stopped.governs() is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "runs"),
+    [
+        (["Job=7\nActiveState=deactivating\n", "Job=7\nActiveState=inactive\n", "ActiveState=activating\n"], True),
+        (["Job=8\nActiveState=deactivating\n", "Job=\nActiveState=inactive\n"], False),
+        (["Job=\nActiveState=active\n"], True),
+        (["Job=0\nActiveState=inactive\n"], False),
+    ],
+)
+def test_a_restart_is_waited_for(
+    shown: list[str], runs: bool, programs: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or another firewall would get the rules, as on a host whose firewalld its owner stopped."""
+    programs.add("systemctl")
+    monkeypatch.setattr(bus.time, "sleep", lambda _seconds: None)
+    left = list(shown)
+
+    def run(argv: Sequence[str], _text: str) -> Output:
+        if argv[0] == "busctl":
+            return Output(0, f"b {str(runs and not left).lower()}\n", "")
+        assert argv[:2] == ("systemctl", "show")
+        return Output(0, left.pop(0), "")
+
+    assert Firewalld(run).running() is runs
+    assert left == []
+
+
+def test_a_start_that_does_not_end(programs: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and no other firewall takes its place."""
+    programs.add("systemctl")
+    monkeypatch.setattr(bus.time, "sleep", lambda _seconds: None)
+    starting = Firewalld(lambda argv, _text: Output(0, "b false" if argv[0] == "busctl" else "Job=7\n", ""))
+    with pytest.raises(DbportsError) as error:
+        starting.running()
+    assert error.value.code == "busy"
 
 
 @pytest.mark.parametrize("missing", ["firewall-cmd", "a running one"])

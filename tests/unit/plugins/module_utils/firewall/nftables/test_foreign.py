@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -389,6 +390,14 @@ def test_a_chain_like_firewallds_is_judged() -> None:
         [{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}],
     ]
     assert verdict(*like) == "drops"
+
+
+def test_no_rule_is_advised_in_a_table_of_firewalld() -> None:
+    """It would be gone at the next reload."""
+    text = json.dumps(ruleset(policy="drop")).replace('"theirs"', '"firewalld"')
+    (found,) = judge(json.loads(text), FLOWS)
+    assert (found["verdict"], found["fix"]) == ("drops", "")
+    assert found["text"].endswith("policy drop; firewalld governs this host, so these rules belong into it")
 
 
 def test_the_command_for_the_owner_names_all_peers_and_both_families() -> None:
