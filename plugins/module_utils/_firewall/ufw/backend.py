@@ -52,6 +52,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.fil
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.foreign import (
     ENABLE_IPV6,
+    ask_first,
     before_ufw,
     judge_iptables,
     judge_nft,
@@ -197,17 +198,20 @@ def _refuse_inactive(observed: Observed) -> None:
         )
 
 
-def _before_ufw(observed: Observed, ruleset: Ruleset) -> list[str]:
-    """Return the rules of others that may accept what is forwarded before ours are asked; none without any of ours."""
+def _before_ufw(observed: Observed, ruleset: Ruleset) -> dict[str, str]:
+    """Return the rules of others that may accept what is forwarded before ours are asked; none without any of ours.
+
+    :returns: by rule, what its owner can do.
+    """
     if not any(item.forward for item in ruleset.parts):
-        return []
+        return {}
     saved = {family: observed[f"{SAVED} {family}"] for family in PROGRAMS}
-    return [
-        f"{PROGRAMS[family]}: {text}"
-        for family in PROGRAMS
-        if _is_loaded(family, saved[family])
-        for text in before_ufw(read_tables(saved[family])["filter"], family)
-    ]
+    tables = {family: read_tables(text)["filter"] for family, text in saved.items() if _is_loaded(family, text)}
+    return {
+        f"{PROGRAMS[family]}: {text}": ask_first(table, family)
+        for family, table in tables.items()
+        for text in before_ufw(table, family)
+    }
 
 
 def _refuse_late(observed: Observed, wanted: Ruleset) -> None:
@@ -218,9 +222,8 @@ def _refuse_late(observed: Observed, wanted: Ruleset) -> None:
             "other rules may accept what this host forwards before ufw is asked",
             code="cannot_encode",
             path="rules",
-            value=late,
-            fix="Let ufw be asked first: iptables -I FORWARD -j ufw-before-forward, "
-            "and the same in /etc/ufw/after.init, which ufw runs when it starts",
+            value=list(late),
+            fix="; ".join(dict.fromkeys(late.values())),
         )
 
 

@@ -29,6 +29,9 @@ ENABLE_IPV6 = "Set IPV6=yes in /etc/default/ufw, then run ufw disable and ufw en
 
 _TABLES = ("filter", "nat", "mangle", "raw", "security")
 _ACCEPT = Rule.parse("-j ACCEPT")
+_OF_DOCKER = "DOCKER-USER"
+"""The chain for rules of the host's owner, which Docker asks before its own rules and never empties (Docker's manual,
+"Packet filtering and firewalls")."""
 
 
 def judge_iptables(tables: Tables, family: int, ruleset: Ruleset) -> list[ForeignFinding]:
@@ -47,11 +50,34 @@ def before_ufw(table: Table, family: int) -> list[str]:
     """Return the rules of ``FORWARD`` that may accept something before it comes to the own chain, such as Docker's."""
     found = []
     for rule in table.rules.get("FORWARD", []):
-        if rule.target == LAYOUT.hooks[family, "forward"]:
+        if _leads_to(LAYOUT.hooks[family, "forward"], rule, table):
             break
         if _may_accept(rule, table):
             found.append(f"rule in chain FORWARD before ufw's: {rule.text}")
     return found
+
+
+def ask_first(table: Table, family: int) -> str:
+    """Return the sentence that says how its owner lets ufw be asked first; Docker has a chain for that."""
+    docker = _OF_DOCKER in table.rules
+    program, chain = PROGRAMS[family], _OF_DOCKER if docker else "FORWARD"
+    later = f", there after {program} -N {chain}, because Docker starts later and keeps that chain" if docker else ""
+    return (
+        f"Let ufw be asked first: {program} -I {chain} -j {LAYOUT.hooks[family, 'forward']}, "
+        f"and the same in /etc/ufw/after.init, which ufw runs when it starts{later}"
+    )
+
+
+def _leads_to(chain: str, rule: Rule, table: Table, depth: int = 16) -> bool:
+    """Tell whether a rule leads whatever comes to it to a chain, before anything else may accept it."""
+    if rule.text != f"-j {rule.target}" or not depth:
+        return False
+    for item in table.rules.get(rule.target, []) if rule.target != chain else ():
+        if _leads_to(chain, item, table, depth - 1):
+            return True
+        if item.target == "RETURN" or _may_accept(item, table):
+            return False
+    return rule.target == chain
 
 
 def _may_accept(rule: Rule, table: Table, depth: int = 16) -> bool:

@@ -385,6 +385,28 @@ def test_what_is_accepted_before_ufw_is_asked(rule: str) -> None:
     assert Ufw().encode(NOTHING, forwarding(rule), persist=True)
 
 
+OF_DOCKER = {
+    "-A DOCKER-USER -j ufw-before-forward": True,
+    "-A DOCKER-USER -j LOG\n-A DOCKER-USER -j ufw-before-forward": True,
+    "-A DOCKER-USER -i eth0 -j ufw-before-forward": False,
+    "-A DOCKER-USER -i eth0 -j RETURN\n-A DOCKER-USER -j ufw-before-forward": False,
+    "-A DOCKER-USER -j DOCKER\n-A DOCKER-USER -j ufw-before-forward": False,
+    "-A DOCKER-USER -j RETURN": False,
+}
+
+
+@pytest.mark.parametrize("rules", OF_DOCKER)
+def test_the_chain_that_docker_asks_first_may_ask_ufw(rules: str) -> None:
+    """Docker puts it before its own rules whenever it starts; what is printed is what has to be added there."""
+    texts = forwarding("-j DOCKER-USER\n-A FORWARD -j DOCKER")
+    texts["saved 4"] = texts["saved 4"].replace(":OUTPUT", f":DOCKER-USER - [0:0]\n{rules}\n:OUTPUT", 1)
+    assert (Ufw().decode(texts).ruleset == ROUTER) == OF_DOCKER[rules]
+    if not OF_DOCKER[rules]:
+        with pytest.raises(DbportsError, match="before ufw is asked") as caught:
+            Ufw().encode(ROUTER, texts, persist=True)
+        assert "iptables -I DOCKER-USER -j ufw-before-forward" in str(caught.value.fix)
+
+
 def test_what_comes_behind_ufw_does_not_matter() -> None:
     """And rules of the host itself do not pass FORWARD."""
     at = "-A ufw-before-input -i lo -j ACCEPT"
