@@ -48,7 +48,7 @@ DefaultDependencies=no
 RequiresMountsFor={state} /etc
 After=systemd-remount-fs.service local-fs.target
 Before=nftables.service iptables.service ip6tables.service netfilter-persistent.service ufw.service firewalld.service
-Before=dbports-firewall.service network-pre.target shutdown.target
+Before=dbports-firewall.service dbports-iptables.service sysinit.target network-pre.target shutdown.target
 Conflicts=shutdown.target
 
 [Service]

@@ -141,21 +141,27 @@ class OwnFiles(NamedTuple):
         steps += [_remove(path) for path in sorted(set(before.paths) - set(wanted.paths))]
         if _of_systemd(before) != _of_systemd(wanted):
             steps.append(_systemctl("daemon-reload"))
+        if before.services and not wanted.services:
+            steps.append(self._forget())
         if new.enabled and not old.enabled:
             steps.append(_systemctl("enable", self.unit))
         if new.active and not old.active:
             steps.append(_systemctl("start", self.unit))
         return tuple(steps)
 
-    def undo_steps(self, old: Kept) -> tuple[Step, ...]:
-        """Return what brings a host to what it kept, from wherever it is."""
+    def undo_steps(self, old: Kept, load: Sequence[Step] = ()) -> tuple[Step, ...]:
+        """Return what brings a host to what it kept, from wherever it is.
+
+        :param load: what brings back the rules that were in force, which is done first.
+        """
         unit = self._service(old)
-        steps: list[Step] = []
+        steps: list[Step] = [*load]
         systemd = self.systemd and not self.masked
         if systemd and not unit.enabled:
             steps.append(_systemctl("disable", self.unit, may_fail=True))
         if systemd and not unit.active:
-            steps.append(_systemctl("stop", self.unit, may_fail=True))
+            # A killed run may have told systemd to start it, and that goes on until it is stopped.
+            steps += [_systemctl("stop", self.unit, may_fail=True), *load, self._forget()]
         there = {item.path: item for item in old.files}
         for path in self.files():
             steps.append(WriteFile(*there[path]) if path in there else _remove(path))
@@ -168,6 +174,10 @@ class OwnFiles(NamedTuple):
     def files(self) -> tuple[str, ...]:
         """Return the paths of all files that may be kept."""
         return self.paths if self.masked else (*self.paths, self.unit_file)
+
+    def _forget(self) -> Step:
+        """Return what takes a unit that failed from systemd's list, where it stays although its file is gone."""
+        return _systemctl("reset-failed", self.unit, may_fail=True)
 
     def _service(self, kept: Kept) -> Service:
         return kept.services[0] if kept.services else Service(self.unit, enabled=False, active=False)

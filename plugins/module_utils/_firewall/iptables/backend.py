@@ -155,7 +155,7 @@ class IptablesBackend:
             name: {family: lines_of(tables[family].get(name, Table())) for family in PROGRAMS} for name in LAYOUT.tables
         }
         load = _load(script(old)) if observed[VARIANT] else ()
-        return (*load, *_own(observed).undo_steps(kept_from_text(observed[KEPT])))
+        return _own(observed).undo_steps(kept_from_text(observed[KEPT]), load)
 
     def _own(self) -> OwnFiles:
         return own_files(self._host.has_systemd(), self._host.is_masked(UNIT))

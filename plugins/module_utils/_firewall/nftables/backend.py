@@ -159,7 +159,7 @@ class Nftables:
             from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.elsewhere import back_step
 
             table = (back_step(observed, self._chains), *(table if observed[OWN_TABLE] != DELETE else ()))
-        return (*table, *BootPlace.from_text(observed[BOOT]).own.undo_steps(kept_from_text(observed[KEPT])))
+        return BootPlace.from_text(observed[BOOT]).own.undo_steps(kept_from_text(observed[KEPT]), table)
 
     def _is_elsewhere(self, observed: Observed) -> bool:
         """Tell that own chains are in tables of others, or are to be; most hosts need no code for that."""

@@ -107,7 +107,7 @@ def test_a_host_with_systemd(root: Path) -> None:
     assert systemctl.said == [], "the kernel has the new ruleset already and the unit reads the file at boot"
 
     store.write(Kept())
-    assert systemctl.said == ["disable", "stop", "daemon-reload"]
+    assert systemctl.said == ["disable", "stop", "daemon-reload", "reset-failed"]
     assert tree(root) == before
 
 

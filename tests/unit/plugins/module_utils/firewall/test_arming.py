@@ -1,0 +1,32 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on a host, and runs there, while a change is not finished."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import arming
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import UNIT as IPTABLES_UNIT
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import UNIT as NFTABLES_UNIT
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import BOOT_UNIT, Runner
+
+
+@pytest.fixture
+def on_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """Return a host on which systemd runs."""
+    monkeypatch.setattr(arming, "_systemd", lambda _runner: True)
+    return Runner(str(tmp_path), lambda _argv, _text: (0, "", ""))
+
+
+@pytest.mark.parametrize("reader", [IPTABLES_UNIT, NFTABLES_UNIT, "ufw.service", "firewalld.service", "sysinit.target"])
+def test_files_are_back_before_they_are_read_at_boot(on_systemd: Runner, reader: str) -> None:
+    """Else rules of a change that was not finished are in force, and its files are not there.
+
+    Ordinary services, such as a SOCKS server, come after sysinit.target.
+    """
+    arming.arm(on_systemd, [], [], 0)
+    lines = on_systemd.at(BOOT_UNIT).read_text(encoding="utf-8").splitlines()
+    assert reader in [unit for line in lines if line.startswith("Before=") for unit in line.partition("=")[2].split()]
