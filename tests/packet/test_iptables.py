@@ -10,6 +10,7 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.script import script
 
 LAB = Path(__file__).resolve().parent.parent / "lab"
 sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
@@ -248,6 +250,20 @@ def test_a_failed_load_leaves_everything(lab: Lab) -> None:
     before = saved(host)
     assert "failed" in apply(host, rules=RULES[:1], allow_shrink=True)["error"]
     assert saved(host) == before
+
+
+def test_a_table_that_was_made_goes_also_after_a_kill() -> None:
+    """Between the commit without our rules and the removal of the empty table; the script is run again after that."""
+    with Lab() as bare:
+        host = bare.host("erp-db", [f"{SERVER}/24"])
+        use(host, "nft")
+        apply(host, rules=RULES)
+        absent = script({"filter": {4: [], 6: []}})
+        killed = absent.replace("unmake() {", "unmake() {\n  kill -KILL $$", 1)
+        assert host.run(["sh", "-s"], input=killed, check=False).returncode == -signal.SIGKILL
+        assert "table ip filter" in host.run(["nft", "list", "tables"]).stdout
+        host.run(["sh", "-s"], input=absent)
+        assert host.run(["nft", "list", "tables"]).stdout == ""
 
 
 def test_another_firewall_beside_it_is_refused(lab: Lab) -> None:

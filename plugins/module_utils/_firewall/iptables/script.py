@@ -41,8 +41,8 @@ replace() {
   {
     echo "*$2"
     printf '%s\n' "$there" | sed -nE '/^-A @OWN@ /!s/^-A (.* -[jg] @OWN@)$/-D \1/p'
-    printf '%s\n' "$there" | sed -nE 's/^(:@OWN@) .*/\1 - [0:0]/p'
-    printf '%s\n' "$there" | sed -nE 's/^:(@OWN@) .*/-X \1/p'
+    printf '%s\n' "$there" | sed -nE '/^:@PREFIX@MADE /!s/^(:@OWN@) .*/\1 - [0:0]/p'
+    printf '%s\n' "$there" | sed -nE '/^:@PREFIX@MADE /!s/^:(@OWN@) .*/-X \1/p'
     [ -z "$made" ] || [ -z "$rules" ] || echo ':@PREFIX@MADE - [0:0]'
     printf '%s\n' "$rules"
     echo COMMIT
@@ -50,11 +50,16 @@ replace() {
   [ -z "$made" ] || [ -n "$rules" ] || unmake "$1" "$2"
 }
 
-# unmake IPTABLES TABLE: remove a table that was made for the own chains, unless somebody uses it by now.
+# unmake IPTABLES TABLE: remove a table that was made for the own chains, unless somebody uses it by now. What says that
+# it was made goes with it, so that this can be done again after it was killed.
 unmake() {
-  [ -z "$option" ] && command -v nft >/dev/null && "$1" --version | grep -q nf_tables || return 0
-  left=$("$1-save" | sed -n "/^\*$2\$/,/^COMMIT\$/p" | grep -v -e '^[*C]' -e '^:[A-Z]* ACCEPT ' || :)
-  [ -z "$left" ] || return 0
+  [ -z "$option" ] || return 0
+  left=$("$1-save" | sed -n "/^\*$2\$/,/^COMMIT\$/p")
+  left=$(printf '%s\n' "$left" | grep -v -e '^[*C]' -e '^:[A-Z]* ACCEPT ' -e '^:@PREFIX@MADE ' || :)
+  if [ -n "$left" ] || ! command -v nft >/dev/null || ! "$1" --version | grep -q nf_tables; then
+    "$1" -w -t "$2" -X @PREFIX@MADE
+    return
+  fi
   case "$1" in ip6*) nft delete table ip6 "$2" ;; *) nft delete table ip "$2" ;; esac
 }
 """

@@ -191,7 +191,8 @@ def test_a_chain_that_is_only_named_alike_is_not_ours(tmp_path: Path) -> None:
     assert not LAYOUT.carries(f"*filter{THEIRS}\n")
     assert lines_of(read_tables(f"*filter{THEIRS}\n")["filter"]) == []
     (tmp_path / "saved").write_text(texts[4], encoding="utf-8")
-    for name, text in (("iptables-save", f"cat {tmp_path}/saved"), ("iptables-restore", f"cat >{tmp_path}/loaded")):
+    save, restore = f"cat {tmp_path}/saved", f"cat >{tmp_path}/loaded"
+    for name, text in (("iptables-save", save), ("iptables-restore", restore), ("iptables", "")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
     path = f"PATH={tmp_path}:/usr/bin:/bin"
