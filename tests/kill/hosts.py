@@ -194,11 +194,15 @@ class UfwSide(LabSide):
         self._host.run(["/lib/ufw/ufw-init", "start"], env=self.environ)
 
 
-class FirewalldSide(Host):
-    """A container with systemd and a running firewalld; without a network, so that no packet leaves it."""
+class SystemdSide(Host):
+    """A container with systemd and a firewall that it starts; without a network, so that no packet leaves it.
+
+    :ivar prepare: the command that turns the firewall on.
+    """
 
     python = "/usr/bin/python3"
     on_host = "/src/ansible_collections/dbports/firewall/tests/kill/on_host.py"
+    prepare: tuple[str, ...] = ("systemctl", "enable", "--now", "nftables")
 
     def __init__(self, pid: int = 0) -> None:
         """Start a container on entering, or be the one whose first process is ``pid``."""
@@ -207,7 +211,7 @@ class FirewalldSide(Host):
         self._name = f"dbports-kill-{uuid.uuid4().hex[:8]}"
         self._pid = pid
 
-    def __enter__(self) -> FirewalldSide:
+    def __enter__(self) -> SystemdSide:
         image = _said([str(HERE.parent / "tools/image.sh"), "bookworm"])
         options = [
             *("--detach", f"--name={self._name}", "--network=none", "--systemd=always", "--cgroups=enabled"),
@@ -217,7 +221,8 @@ class FirewalldSide(Host):
         ]
         _said(["podman", "run", *options, image, "/sbin/init"])
         self._wait()
-        self._run("systemctl", "enable", "--now", "firewalld")
+        self._run(*self.prepare)
+        self.restart()
         return self
 
     def __exit__(
@@ -260,6 +265,24 @@ class FirewalldSide(Host):
         return process.communicate(timeout=BOOT)[0].strip()
 
 
+class FirewalldSide(SystemdSide):
+    """Such a container with a running firewalld."""
+
+    prepare = ("systemctl", "enable", "--now", "firewalld")
+
+
+class IptablesSide(SystemdSide):
+    """Such a container in which nothing but our own unit loads rules."""
+
+    prepare = ("true",)
+
+
+class ActiveUfwSide(SystemdSide):
+    """Such a container with an active ufw."""
+
+    prepare = ("sh", "-c", "systemctl enable ufw && ufw --force enable")
+
+
 def _said(argv: list[str]) -> str:
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip()
@@ -271,16 +294,19 @@ KINDS: dict[str, type[Host]] = {
     "iptables": LabSide,
     "ufw": UfwSide,
     "firewalld": FirewalldSide,
+    "nftables-systemd": SystemdSide,
+    "iptables-systemd": IptablesSide,
+    "ufw-systemd": ActiveUfwSide,
 }
 
 
 def enter(backend: str) -> None:
     """Go on where a host of this kind can be made: in a private world, or where podman may run systemd."""
-    if backend != "firewalld":
+    if not issubclass(KINDS[backend], SystemdSide):
         world.enter()
         return
     if os.geteuid() != 0:
-        raise SystemExit("kill: a container with systemd and firewalld needs root here")
+        raise SystemExit("kill: a container with systemd needs root here")
     if os.environ.get("DBPORTS_KILL") != "inside":
         os.environ["DBPORTS_KILL"] = "inside"
         os.execvp("unshare", ["unshare", "--mount", "--", sys.executable, *sys.argv])

@@ -5,10 +5,11 @@
 
     python tests/kill/kill.py --backend nftables --kills 250 --boundaries 0 --pairs 200
 
-A host (see hosts.py) goes to and fro between two rulesets that are kept for the next boot. Runs are killed at random
-moments (the module, its process group, by SIGKILL and by signals that it may handle) and, with strace, at system calls
-of the swap. Then either nobody does anything, or the host is restarted. Afterwards what is in force and what is kept
-are both the old state or both the new one; the next run succeeds, and nothing is left on the host.
+A host (see hosts.py) goes round between two rulesets that are kept for the next boot, and none. Runs are killed at
+random moments (the module, its process group, by SIGKILL and by signals that it may handle) and, with strace, at system
+calls of the swap. Then either nobody does anything, or the host is restarted. Afterwards what is in force and what is
+kept are both the old state or both the new one, and everything else is as it was; the next run succeeds, and nothing
+is left on the host.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,11 +35,17 @@ from hosts import KINDS as HOSTS
 from hosts import STATE, enter
 from hosts import Host as Place
 
+ROUND = {"a": "b", "b": "absent", "absent": "a"}
+"""The states of a host, and which one comes after which."""
+
 PATIENCE = 60
 """Seconds after which a host that does not come to rest has failed."""
 
 CALLS = "rename,renameat,renameat2,unlink,unlinkat,fsync,mkdir,rmdir,vfork,clone,clone3,flock,execve,openat,write,close"
 """System calls of the swap at which a run is killed."""
+
+PAIRS = tuple(permutations(ROUND, 2))
+"""What two runs that are started at once lead to."""
 
 KINDS = (
     ("module, SIGKILL", False, signal.SIGKILL),
@@ -71,19 +79,27 @@ def read_answer(status: int, output: str) -> Told:
 
 
 class Host:
-    """A host with one backend and two rulesets."""
+    """A host with one backend, two rulesets and none."""
 
     def __init__(self, place: Place, backend: str) -> None:
         self.place = place
         self.backend = backend
         self.whole: dict[str, list[str]] = {}
         self.serve()
-        for name in ("b", "a"):
+        self.name, untouched = "absent", self.look()
+        for name in ("b", "absent", "a"):
             told = self.finish(self.start(name))
             if not told.changed:
                 raise HalfStateError(f"the first run of {name} did not change anything: {told}")
             self.whole[name] = self.look()
+        if self.whole["absent"] != untouched:
+            raise HalfStateError(f"a trace is left: {difference(untouched, self.whole['absent'])}")
         self.name = "a"
+
+    @property
+    def target(self) -> str:
+        """The state to which the next run goes."""
+        return ROUND[self.name]
 
     def serve(self) -> None:
         """Start what runs and looks on the host."""
@@ -103,7 +119,9 @@ class Host:
         return json.loads(self.server.stdout.readline())
 
     def arguments(self, name: str) -> dict[str, Any]:
-        """Return the rules of one of the two states."""
+        """Return the arguments that lead to a state."""
+        if name == "absent":
+            return {"state": "absent", "backend": self.backend}
         peers = ["192.0.2.21", "198.51.100.0/24", "2001:db8::/64"] if name == "a" else ["192.0.2.22"]
         ports = [["1433"], ["5022"], ["49152-65535"]] if name == "a" else [["1433"], ["1434"]]
         rules = [
@@ -128,9 +146,19 @@ class Host:
         return read_answer(process.returncode, output)
 
     def look(self) -> list[str]:
-        """Return the rules in force and what is kept."""
+        """Return the rules in force, what is kept, and everything else that a run could change."""
         found: list[str] = self.ask(look=self.backend)
         return found
+
+    def found(self) -> str:
+        """Return the state that the host is in; empty when that is none."""
+        seen = self.look()
+        return next((name for name, whole in self.whole.items() if whole == seen), "")
+
+    def strange(self) -> list[str]:
+        """Return what keeps the host from being in the state that is the nearest."""
+        seen = self.look()
+        return min((difference(whole, seen) for whole in self.whole.values()), key=len)
 
     def kill(self, pid: int, group: bool, kind: int) -> None:
         """Send a signal to a run that was started; one that has ended is still there for its parent."""
@@ -154,11 +182,7 @@ class Host:
 
     def left(self) -> list[str]:
         """Return what no finished change leaves."""
-        found = [
-            name for _place, _folders, files in os.walk(self.root / "etc") for name in files if ".dbports-" in name
-        ]
-        if (self.root / STATE[1:]).exists():
-            found.append(STATE)
+        found: list[str] = self.ask(left=True)
         return found
 
     def clean(self) -> bool:
@@ -188,34 +212,34 @@ class Host:
         if restart:
             self.restart()
         self.come_to_rest()
-        found = next((name for name, whole in self.whole.items() if whole == self.look()), "")
-        if not found:
-            raise HalfStateError(f"neither {self.name} nor {target}: {self.look()}")
+        found = self.found()
+        if found not in (self.name, target):
+            raise HalfStateError(f"neither {self.name} nor {target}: {found or self.strange()}")
         kept = not told.failed and not confirm_timeout
         if found != (target if kept else self.name) and (kept or told.failed != "killed"):
             raise HalfStateError(f"the run said {told}, and the host is in state {found}")
         again = self.finish(self.start(target))
-        if again.failed or self.look() != self.whole[target] or not self.clean():
-            raise HalfStateError(f"the next run: {again}, {self.look()}, {self.left()}")
+        if again.failed or self.found() != target or not self.clean():
+            raise HalfStateError(f"the next run: {again}, {self.found() or self.strange()}, {self.left()}")
         self.name = target
         return "new" if found == target else "old"
 
 
-def other(name: str) -> str:
-    """Return the other of the two states."""
-    return "b" if name == "a" else "a"
+def difference(wanted: list[str], seen: list[str]) -> list[str]:
+    """Return what is on one side only."""
+    return [f"- {item}" for item in wanted if item not in seen] + [f"+ {item}" for item in seen if item not in wanted]
 
 
 def kill_at_random(host: Host, runs: int, chance: random.Random) -> Counter[str]:
     """Kill runs at random moments, half of them from the moment at which something is on the host."""
     began = time.monotonic()
-    told = host.finish(host.start(other(host.name)))
+    told = host.finish(host.start(host.target))
     length = time.monotonic() - began
-    host.settle(other(host.name), told, 0, False)
+    host.settle(host.target, told, 0, False)
     seen: Counter[str] = Counter()
     for number in range(runs):
         name, group, kind = KINDS[number % len(KINDS)]
-        target, timeout, restart = other(host.name), chance.choice((0, 1)), chance.random() < 0.25
+        target, timeout, restart = host.target, chance.choice((0, 1)), chance.random() < 0.25
         pid = host.start(target, timeout)
         if number % 2:
             while host.is_running(pid) and not (host.root / STATE[1:]).exists():
@@ -232,12 +256,15 @@ def kill_at_random(host: Host, runs: int, chance: random.Random) -> Counter[str]
     return seen
 
 
-def boundaries(host: Host) -> list[tuple[str, int]]:
-    """Return the system calls of a run from the first one about the journal's directory on, each with its number."""
+def boundaries(host: Host) -> tuple[str, list[tuple[str, int]]]:
+    """Make a run; returns where it went, and its system calls from the first one about the journal's directory on.
+
+    Each call has its number among those of its name.
+    """
     log = host.root / "run/dbports-strace"
-    told = host.trace(other(host.name), "-o", "/run/dbports-strace", "-e", f"trace=?{CALLS.replace(',', ',?')}")
+    told = host.trace(host.target, "-o", "/run/dbports-strace", "-e", f"trace=?{CALLS.replace(',', ',?')}")
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    host.settle(other(host.name), told, 0, False)
+    host.settle(host.target, told, 0, False)
     counts: Counter[str] = Counter()
     found: list[tuple[str, int]] = []
     for line in lines:
@@ -246,20 +273,20 @@ def boundaries(host: Host) -> list[tuple[str, int]]:
             counts[call] += 1
             if found or STATE in line:
                 found.append((call, counts[call]))
-    return found
+    return host.name, found
 
 
 def kill_at_boundaries(host: Host, most: int, chance: random.Random) -> Counter[str]:
-    """Kill runs there and back at system calls of the swap; 0 for ``most`` means at every one of both ways."""
+    """Kill runs from each state to the next at system calls of the swap; 0 for ``most`` means at every one."""
     seen: Counter[str] = Counter()
     if not host.place.strace():
         print("kill: strace is missing, no system call is a boundary")
         return seen
-    ways = {other(host.name): boundaries(host) for _way in range(2)}
-    for turn in range(most or 2 * max(map(len, ways.values()))):
-        target, restart = other(host.name), chance.random() < 0.25
+    ways = dict(boundaries(host) for _way in ROUND)
+    for turn in range(most or len(ROUND) * max(map(len, ways.values()))):
+        target, restart = host.target, chance.random() < 0.25
         way = ways[target]
-        call, number = chance.choice(way) if most else way[turn // 2 % len(way)]
+        call, number = chance.choice(way) if most else way[turn // len(ROUND) % len(way)]
         inject = f"inject={call}:signal=KILL:when={number}"
         told = host.trace(target, "-o", os.devnull, "-e", f"trace={call}", "-e", inject)
         try:
@@ -274,12 +301,12 @@ def run_pairs(host: Host, pairs: int) -> Counter[str]:
     """Let two runs with different wishes start at once; the end is one of them, and both tell the truth."""
     seen: Counter[str] = Counter()
     for number in range(pairs):
-        pids = {name: host.start(name) for name in (("a", "b") if number % 2 else ("b", "a"))}
+        pids = {name: host.start(name) for name in PAIRS[number % len(PAIRS)]}
         told = {name: host.finish(pid) for name, pid in pids.items()}
-        found = next((name for name, whole in host.whole.items() if whole == host.look()), "")
+        found = host.found()
         failed = {item.failed for item in told.values()} - {""}
-        if not found or told[found].failed or failed - {"busy"} or not host.clean():
-            raise HalfStateError(f"pair {number}: {told}, {host.look()}, {host.left()}")
+        if found not in told or told[found].failed or failed - {"busy"} or not host.clean():
+            raise HalfStateError(f"pair {number}: {told}, {found or host.strange()}, {host.left()}")
         if not any(item.changed for item in told.values()):
             raise HalfStateError(f"pair {number}: nobody changed anything: {told}")
         host.name = found

@@ -5,22 +5,38 @@
 
 The server reads a line of JSON for each request and answers with one: ``{"run": [arguments, options]}`` starts a run as
 a session of its own and returns its process id, ``{"wait": PID}`` waits for it and returns its status and what it said,
-``{"kill": [PID, whether its group, SIGNAL]}`` sends a signal, and ``{"look": BACKEND}`` returns
-the rules in force and what is kept.
+``{"kill": [PID, whether its group, SIGNAL]}`` sends a signal, ``{"look": BACKEND}`` returns
+the rules in force, what is kept, and whatever else a run could change: every table and file, and ``{"left": true}``
+what is there only while a change is not finished.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import changing, way_in
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import BACKENDS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import STATE
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
+
+PLACES = ("dbports", "nftables*", "iptables*", "ufw", "firewalld", "systemd/system", "units-enabled")
+"""Where a run writes in /etc, and where it should not."""
+
+OWN = r"^table inet dbports \{\n(?:\t.*\n)*|^\t\w+ \S*(?i:dbports)\S+ \{\n(?:\t\t.*\n)*\t\}\n"
+"""Our table and chains, which are compared as rules: one program lists the parts of a rule in another order."""
+
+UNFINISHED = (".dbports-", "dbports-firewall-undo", "sysinit.target.d")
+"""What the names hold of the files and folders in /etc that are there while a change is not finished."""
 
 IMPORTED = (changing, way_in, *(known.load() for known in BACKENDS))
 """What a run imports only when it needs it, so that the system calls of a run here are those of what it does."""
@@ -33,6 +49,40 @@ def run(arguments: dict[str, Any], options: dict[str, Any]) -> str:
     except DbportsError as error:
         return json.dumps({"failed": error.code, "msg": str(error)})
     return json.dumps({key: result[key] for key in ("changed", "confirm", "warnings")})
+
+
+def tables() -> list[str]:
+    """Return the text of every foreign chain and set, without counters and in an order that is not that of making."""
+    listing = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    plain = re.sub(r"counter packets \d+ bytes \d+|^[\n}]+", "", listing, flags=re.MULTILINE)
+    parts = re.split(r"^(?=table |\t\w+ \S+ \{)", re.sub(OWN, "", plain, flags=re.MULTILINE), flags=re.MULTILINE)
+    return sorted(parts)
+
+
+def places() -> Iterator[Path]:
+    """Yield the files, links and folders in those places of /etc that a firewall has."""
+    for place in PLACES:
+        yield from sorted(Path("/etc").glob(f"{place}/**/*"))
+
+
+def left() -> list[str]:
+    """Return what no finished change leaves."""
+    return [str(path) for path in (*places(), Path(STATE)) if is_unfinished(path) and os.path.lexists(path)]
+
+
+def is_unfinished(path: Path) -> bool:
+    """Tell whether something is there only while a change is not finished."""
+    return str(path) == STATE or any(word in path.name for word in UNFINISHED)
+
+
+def files() -> list[str]:
+    """Return the files of the host's state with a digest of each."""
+    found = []
+    for path in places():
+        if not is_unfinished(path):
+            what = str(path.readlink()) if path.is_symlink() else path.is_file() and crc32(path.read_bytes())
+            found.append(f"{path} {path.lstat().st_mode:o} {what}")
+    return found
 
 
 class Server:
@@ -52,9 +102,11 @@ class Server:
         if "kill" in request:
             pid, group, kind = request["kill"]
             return (os.killpg if group else os.kill)(pid, kind)
+        if "left" in request:
+            return left()
         backend = next(item.load() for item in BACKENDS if item.name == request["look"])
         state = backend.decode(backend.observe())
-        return [state.ruleset.render(), state.kept.render()]
+        return [state.ruleset.render(), state.kept.render(), *tables(), *files()]
 
     def start(self, arguments: dict[str, Any], options: dict[str, Any]) -> int:
         """Start a run as a session of its own; returns its process id."""

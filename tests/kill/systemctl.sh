@@ -19,6 +19,6 @@ case $1 in
   boot)
     rm -f /run/units/*
     for file in /etc/units-enabled/*; do
-      [ -e "$file" ] && "$0" start "${file##*/}"
+      [ ! -e "$file" ] || "$0" start "${file##*/}"
     done ;;
 esac
