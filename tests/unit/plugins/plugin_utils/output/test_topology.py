@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,17 @@ def test_every_line_begins_and_ends_at_its_boxes() -> None:
         for (x, y), box in ((numbers[:2], boxes[edge.source]), (numbers[-2:], boxes[edge.target])):
             assert x in (box.x, box.x + box.width)
             assert box.y < y < box.y + box.height
+
+
+def test_signs_of_lines_that_cross_keep_clear_of_each_other() -> None:
+    servers = {"dbports_servers": [{"engine": "mssql", "clients": ["app-01", "app-02"]}]}
+    hosts = {
+        **{f"db-0{number}": {"ansible_host": f"192.0.2.1{number}", **servers} for number in (1, 2)},
+        **{f"app-0{number}": {"ansible_host": f"192.0.2.2{number}"} for number in (1, 2)},
+    }
+    places = [edge.at for edge in picture({"hosts": hosts, "groups": {}, "vars": {}}).edges if edge.at]
+    assert len(places) == 4
+    assert all(abs(a - x) + abs(b - y) > 20 for (a, b), (x, y) in combinations(places, 2))
 
 
 def test_a_box_lists_its_ports_and_says_how_many_it_leaves_out() -> None:
