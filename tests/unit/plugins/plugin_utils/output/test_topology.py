@@ -149,6 +149,15 @@ def test_boxes_lie_within_the_picture_and_not_on_each_other(most: int) -> None:
         assert not any(overlap(box, other) for other in drawn.boxes[number + 1 :])
 
 
+def test_columns_have_the_same_middle() -> None:
+    columns: dict[str, list[Box]] = {}
+    for box in picture(fleet(0.05)).boxes:
+        columns.setdefault(box.cluster.place, []).append(box)
+    middles = [min(box.y for box in column) + max(box.y + box.height for box in column) for column in columns.values()]
+    assert len(middles) > 1
+    assert max(middles) - min(middles) <= 2, "twice the middles, each rounded"
+
+
 def test_every_line_begins_and_ends_at_its_boxes() -> None:
     drawn = picture(fleet(0.05))
     boxes = {box.cluster.number: box for box in drawn.boxes}
