@@ -32,7 +32,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     NOWHERE,
     OWN_TABLE,
     PLACED,
-    PREFIX,
     PROGRAM,
     TABLE,
 )
@@ -87,7 +86,7 @@ class Nftables:
         if self._persistence.current().files:
             return True
         nft = self._nft()
-        return nft is not None and (nft.has_own_table() or nft.has_chain(PREFIX))
+        return nft is not None and nft.has_own()
 
     def observe(self) -> Observed:
         """Read the ruleset and the own files; where nft is missing there may still be files."""

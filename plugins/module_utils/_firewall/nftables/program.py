@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar, Optional
+from typing import Any, ClassVar, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import (
@@ -19,7 +20,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command
     run,
     run_checked,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE, FAMILY, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import is_own
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
+    DELETE,
+    FAMILY,
+    PREFIX,
+    TABLE,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand
 
 PATIENCE = 2
@@ -31,6 +38,9 @@ LOAD = ("-f", "-")
 MOST_LATE = 2
 """After so many sets that are too large the others of the host are not tried."""
 
+_NAMED = re.compile(r'\{\s*"(?:set|map)":\s*\{')
+"""Begins a named set or map in the JSON of nft; also what has none may have it."""
+
 
 class Nft:
     """The program, with the words that this collection says to it.
@@ -39,10 +49,8 @@ class Nft:
     :param runner: what runs it.
     """
 
-    _slow: ClassVar[bool] = False
     _late: ClassVar[set[tuple[str, ...]]] = set()
-    """What this process has seen of its host, at which it looks more than once: whether a whole listing takes too long,
-    and which sets do."""
+    """The sets that took too long: a process looks at its host more than once."""
 
     def __init__(self, path: str, runner: Run = run) -> None:
         self.path = path
@@ -65,33 +73,40 @@ class Nft:
         return cls(path)
 
     def listing(self) -> str:
-        """Return the host's whole ruleset as JSON.
+        """Return the host's whole ruleset as JSON, with the elements of the named sets and maps that a rule asks.
 
-        A named set that the kernel does not list in time, because it has some hundred thousand elements, has none and
-        is ``unread``. Nothing tells its size beforehand.
+        Those that the kernel does not list in time, because they have some hundred thousand elements, and those that
+        no rule asks have none and are ``unread``. Nothing tells their size beforehand.
         """
-        found = None if Nft._slow else self._in_time("list", "ruleset")
-        Nft._slow = found is None
-        return self._in_parts() if found is None else found
+        text = self._checked("-j", "-t", "list", "ruleset")
+        objects = json.loads(text)["nftables"] if _NAMED.search(text) else []
+        named = [(kind, item[kind]) for item in objects for kind in ("set", "map") if kind in item]
+        hidden = [(kind, body) for kind, body in named if "elem" not in body]
+        if not hidden:
+            return text
+        if any(is_own(kind, body) for kind, body in hidden):
+            own = json.loads(self._checked("-j", "list", "table", FAMILY, TABLE))["nftables"]
+            objects = [item for item in objects if not _is_own(item)] + [item for item in own if _is_own(item)]
+        # Our own first, where they are in a table of others.
+        for kind, body in sorted(hidden, key=lambda one: not str(one[1]["name"]).startswith(PREFIX)):
+            if not is_own(kind, body):
+                self._read(kind, body, text)
+        return json.dumps({"nftables": objects})
 
     def terse(self) -> str:
         """Return the host's whole ruleset as text, without the elements of sets."""
         return self._checked("-t", "list", "ruleset")
 
-    def _in_parts(self) -> str:
-        """List everything but the elements of named sets, and then these set by set, our own first."""
-        objects = json.loads(self._checked("-j", "-t", "list", "ruleset"))["nftables"]
-        named = [(kind, item[kind]) for item in objects for kind in ("set", "map") if kind in item]
-        for kind, body in sorted(named, key=lambda one: TABLE not in f"{one[1]['table']} {one[1]['name']}"):
-            place = (kind, *(str(body[key]) for key in ("family", "table", "name")))
-            tried = place not in Nft._late and len(Nft._late) < MOST_LATE
-            found = self._in_time("list", *place) if tried else None
-            if found is None:
-                body["unread"] = True
-                Nft._late.update([place] if tried else [])
-            else:
-                body.update(next(item[kind] for item in json.loads(found)["nftables"] if kind in item))
-        return json.dumps({"nftables": objects})
+    def _read(self, kind: str, body: dict[str, Any], text: str) -> None:
+        """Add the elements of a set or map to what is known of it."""
+        place = (kind, *(str(body[key]) for key in ("family", "table", "name")))
+        tried = f'"@{body["name"]}"' in text and place not in Nft._late and len(Nft._late) < MOST_LATE
+        found = self._in_time("list", *place) if tried else None
+        if found is None:
+            body["unread"] = True
+            Nft._late.update([place] if tried else [])
+        else:
+            body.update(next(item[kind] for item in json.loads(found)["nftables"] if kind in item))
 
     def _in_time(self, *arguments: str) -> Optional[str]:
         """Return what nft lists as JSON, or None when that takes longer than :data:`PATIENCE`."""
@@ -101,13 +116,13 @@ class Nft:
             return None
         return run_checked(argv, runner=lambda _argv, _text: output, hint=_hint)
 
-    def has_own_table(self) -> bool:
-        """Tell whether the own table is there, without reading what any table holds."""
-        return f"table {FAMILY} {TABLE}" in self._checked("list", "tables", FAMILY).splitlines()
+    def has_own(self) -> bool:
+        """Tell whether the own table is there, or a chain of ours in another one, without reading rules or sets.
 
-    def has_chain(self, prefix: str) -> bool:
-        """Tell whether a chain whose name begins so is in any table, without reading rules or sets."""
-        return f"\n\tchain {prefix}" in self._checked("list", "chains", FAMILY)
+        ``list tables`` would say less, and reads every set of the host for it (seen with nft 1.0.6).
+        """
+        lines = self._checked("list", "chains", FAMILY).splitlines()
+        return any(line == f"table {FAMILY} {TABLE} {{" or line.startswith(f"\tchain {PREFIX}") for line in lines)
 
     def objects(self, table: str, names: Sequence[tuple[str, str]]) -> str:
         """Return the text that brings sets and chains of a table back, which are named by kind and name."""
@@ -139,6 +154,10 @@ class Nft:
 
     def _checked(self, *arguments: str, text: str = "") -> str:
         return run_checked([self.path, *arguments], text, runner=self._run, hint=_hint)
+
+
+def _is_own(item: dict[str, Any]) -> bool:
+    return any(is_own(kind, body) for kind, body in item.items() if isinstance(body, dict))
 
 
 def _is_ambiguous(listing: str) -> bool:

@@ -33,7 +33,7 @@ from firewall_cases import CASES, case, listing
 
 OTHERS = [{"table": {"family": "inet", "name": "theirs"}}]
 KEPT = "etc/nftables.d/dbports.nft"
-LIST, LIST_OWN, CHECK, LOAD = "-j list ruleset", "-s list table inet dbports", "-c -f -", "-f -"
+LIST, LIST_OWN, CHECK, LOAD = "-j -t list ruleset", "-s list table inet dbports", "-c -f -", "-f -"
 
 
 class FakeNft:
