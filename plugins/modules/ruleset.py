@@ -92,7 +92,12 @@ options:
         elements: str
         default: []
       purpose:
-        description: What the rule is for; it becomes the comment in the firewall.
+        description:
+          - What the rule is for, in one line of printable characters of up to 120 bytes in UTF-8.
+          - It is the comment in the firewall as it is, with one exception. Where a language cannot hold a character,
+            the comment has a backslash and another one, C(\') for a double quote in nftables and firewalld, and
+            C(\/) for a vertical bar in Windows Defender Firewall.
+          - Rules for the same ports share a comment, of which the words that fit are left.
         type: str
         default: ""
       need:

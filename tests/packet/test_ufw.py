@@ -22,6 +22,7 @@ sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
 import guarded
 from guarded import CLIENT, CLIENT6, INTRUDER, SERVER, SERVER6, Session, as_predicted, echo, guarded_lab, reaches, swept
+from hostile import INTACT
 from lab import Lab, LabHost
 from ufw_host import INSTALL
 
@@ -271,29 +272,18 @@ def test_what_drops_before_ufw_is_named_with_what_lets_in(lab: Lab) -> None:
     assert (reaches(client, 1433), reaches(intruder, 1433)) == (True, False)
 
 
-HOSTILE = [
-    '"; iptables -F; #',
-    "$(touch {0}/a)`touch {0}/b`",
-    "line\nCOMMIT\n*nat\n-A INPUT -j ACCEPT",
-    "DBPORTS_END",
-    "-j ACCEPT",
-    "Größe 漢字 \u202e ' \\",
-    "x" * 300,
-    "# END dbports.firewall",
-]
-
-
 def test_names_do_nothing(lab: Lab, tmp_path: Path) -> None:
     """Whatever a purpose or an inventory name says, it arrives as a comment, also through ufw's own reload."""
     host = lab.hosts["erp-db"]
     shell(host, "ufw reload")
     before = shown(host)
-    hostile = [name.replace("{0}", str(tmp_path)) for name in HOSTILE]
+    hostile = [name.replace("{0}", str(tmp_path / "a")) for name in INTACT]
     rules = [{**RULES[0], "ports": [str(port)], "purpose": name} for port, name in enumerate(hostile, 5000)]
-    for former, owner in zip(["", *hostile], hostile):
+    owners = ["line\nCOMMIT\n*nat\n-A INPUT -j ACCEPT", *hostile[:6]]
+    for former, owner in zip(["", *owners], owners):
         assert apply(host, rules=rules, owner=owner, former_name=former)["changed"] is True
     shell(host, "ufw reload")
-    assert apply(host, rules=rules, owner=hostile[-1])["changed"] is False
+    assert apply(host, rules=rules, owner=owners[-1])["changed"] is False
     apply(host, state="absent")
     # Had a shell or iptables-restore understood a name, a rule would be gone or a file be there.
     assert shown(host) == before

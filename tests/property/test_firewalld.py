@@ -10,9 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import owner_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.backend import FirewalldBackend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import files, objects
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import owner_text, plain_comment
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import (
+    read_description,
+    read_text,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import OWNER
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from drawn_rules import FORWARD, POLICY, RULES
 from firewall_cases import ruleset
 from firewalld_reads import in_force
+from hostile import COMMENTS
 
 ROUTED = st.lists(FORWARD.map(lambda rule: {**rule, "stateful": True, "source_ports": []}), max_size=3)
 """Rules of a router, as far as firewalld has them."""
@@ -50,13 +56,12 @@ def test_what_is_written_is_what_is_read(rules: list[dict[str, Any]], policy: st
     assert state.kept.files == kept
 
 
-@given(st.text())
-def test_no_text_leaves_its_place(text: str) -> None:
-    """A comment is never XML, whatever it holds."""
-    rule = {"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.1"], "purpose": text}
-    wanted = ruleset([rule])
-    settings = in_force(files(objects(wanted)))
+@given(comment=COMMENTS.filter(bool), owner=st.text(min_size=1))
+def test_no_text_leaves_its_place(comment: str, owner: str) -> None:
+    """A comment is never XML, nor another part of the description, whatever it holds."""
+    rule = {"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["192.0.2.1"], "purpose": comment}
+    settings = in_force(files(objects(ruleset([rule]).of(owner_text(owner)))))
     assert set(settings["policies"]) == {"dbports-in"}
     assert len(settings["policies"]["dbports-in"]["rich_rules"]["data"]) == 2
-    said = settings["policies"]["dbports-in"]["description"]["data"]
-    assert said.split('"')[1::2] == ["", plain_comment(text) or "dbports"]
+    said = read_description(settings["policies"]["dbports-in"]["description"]["data"])
+    assert [read_text(text) for text in said] == [(OWNER + owner_text(owner), False), (comment, False)]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import owner_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.backend import IptablesBackend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import WRITTEN
@@ -22,7 +23,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT, Layout
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import Host
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset, owner_text
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import to_json
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw import names as ufw_names
@@ -33,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from drawn_rules import FORWARD, POLICY, PUBLISHED, RULE, RULES, namespace, rule_of
 from firewall_cases import ruleset
+from hostile import COMMENTS
 
 MANY_PORTS = st.lists(
     st.tuples(st.integers(1, 65000), st.sampled_from([0, 0, 0, 7])).map(lambda pair: f"{pair[0]}-{sum(pair)}"),
@@ -40,12 +42,8 @@ MANY_PORTS = st.lists(
     max_size=60,
 )
 MANY = rule_of(MANY_PORTS, st.sampled_from(["x", "y", ""]))
-HOSTILE = st.one_of(
-    st.text(max_size=150),
-    st.sampled_from(["-t", "-j ACCEPT", "!", "--comment", "`id`", "$(id)", "\\", "'", '"', "x\nCOMMIT", "DBPORTS_END"]),
-)
-SPOKEN = RULE.flatmap(lambda rule: HOSTILE.map(lambda text: {**rule, "purpose": text}))
-ALL_RULES = st.one_of(RULES, st.lists(st.one_of(MANY, SPOKEN), max_size=4))
+HOSTILE = st.one_of(st.text(max_size=150), COMMENTS)
+ALL_RULES = st.one_of(RULES, st.lists(st.one_of(MANY, RULE), max_size=4))
 ROUTED = st.lists(
     st.one_of(
         FORWARD,

@@ -15,11 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.losses import losses
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
-    MAX_COMMENT,
-    Ruleset,
-    plain_comment,
-)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
@@ -178,15 +174,6 @@ def test_whatever_an_administrator_writes_into_the_table_comes_back(nft: Nft, co
 def without_handles(listing: str) -> list[Any]:
     """Return the objects of a listing without the numbers that the kernel gives them."""
     return [{**body, "handle": 0} for _kind, body in read_listing(listing)]
-
-
-@given(st.text())
-def test_any_text_becomes_a_comment(text: str) -> None:
-    """It is short, plain, and the same when it comes again."""
-    plain = plain_comment(text)
-    assert len(plain.encode()) <= MAX_COMMENT
-    assert plain == plain_comment(plain)
-    assert not set(plain) & set('"\\\n\r\0')
 
 
 @given(rules=RULES, more=RULE)

@@ -12,7 +12,7 @@ from typing import Any
 import netaddr
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, parse_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import owner_text
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import owner_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.encode import (
     decode,
     encode,
@@ -35,6 +35,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
 from firewall_cases import ruleset
+from hostile import COMMENTS
 
 PORTS = [1, 445, 1433, 1434, 1435, 5002, 49152, 50000, 65535]
 PEERS = [
@@ -65,7 +66,7 @@ rules = st.lists(
             "protocol": st.sampled_from(["tcp", "udp"]),
             "ports": ports,
             "peers": st.lists(st.sampled_from(PEERS), max_size=3),
-            "purpose": st.text(max_size=20),
+            "purpose": COMMENTS,
             "guarded": st.sampled_from([True, True, True, False]),
         }
     ),

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output, Run
+from hostile import COMMENTS
 from hypothesis import strategies as st
 
 
@@ -44,9 +45,9 @@ def rule_of(ports: st.SearchStrategy[list[str]], purpose: st.SearchStrategy[str]
     )
 
 
-RULE = rule_of(PORTS, st.text(max_size=150))
+RULE = rule_of(PORTS, COMMENTS)
 PING = st.fixed_dictionaries(
-    {"direction": st.sampled_from(["in", "out"]), "protocol": st.just("icmp"), "peers": PEERS, "purpose": st.text()}
+    {"direction": st.sampled_from(["in", "out"]), "protocol": st.just("icmp"), "peers": PEERS, "purpose": COMMENTS}
 )
 FORWARD = st.fixed_dictionaries(
     {
@@ -59,7 +60,7 @@ FORWARD = st.fixed_dictionaries(
         "stateful": st.booleans(),
         "answered": st.booleans(),
         "guarded": st.booleans(),
-        "purpose": st.text(max_size=150),
+        "purpose": COMMENTS,
     }
 )
 """A rule of a router."""
@@ -71,7 +72,7 @@ PUBLISHED = st.fixed_dictionaries(
         "ports": PORTS,
         "peers": PEERS,
         "published": st.just(True),
-        "purpose": st.text(max_size=150),
+        "purpose": COMMENTS,
     }
 )
 RULES = st.lists(st.one_of(RULE, RULE, PING), max_size=5)

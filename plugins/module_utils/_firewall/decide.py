@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import digested, owner_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     DIRECTIONS,
     Direction,
     Ruleset,
     build_ruleset,
-    owner_text,
     read_policy,
     read_rules,
 )
@@ -38,8 +38,9 @@ class DesiredState:
     :ivar outbound: whether this host filters outbound, so that outbound losses count.
     :ivar persist: whether the ruleset comes back after a reboot.
     :ivar allow_shrink: whether losses are intended.
-    :ivar owner: the inventory host that this is, as :func:`owner_text` writes it; empty leaves the name that is there.
-    :ivar former_owner: a name whose rules it may take over.
+    :ivar owner: the inventory host that this is, as :func:`comments.owner_text` writes it; empty leaves the name that
+        is there.
+    :ivar former_owner: a name whose rules it may take over; else how the own one may have been written once.
     :ivar backend: the name of the firewall that is asked for, or ``auto``.
     :ivar cut_live: what is done when established connections would be cut.
     :ivar chains: base chains of a table of somebody else that are to call the rules; none: the own table.
@@ -66,7 +67,8 @@ class DesiredState:
         policy = read_policy(arguments.get("policy", "guard"))
         ruleset = build_ruleset(read_rules(arguments.get("rules") or ()), policy=policy, outbound=outbound)
         absent = arguments.get("state") == "absent"
-        owner, former = (owner_text(str(arguments.get(key) or "")) for key in ("owner", "former_name"))
+        name, former = (str(arguments.get(key) or "") for key in ("owner", "former_name"))
+        owner = owner_text(name) if name else ""
         return cls(
             ruleset=Ruleset() if absent else ruleset.of(owner),
             absent=absent,
@@ -74,7 +76,7 @@ class DesiredState:
             persist=bool(arguments.get("persist", True)),
             allow_shrink=bool(arguments.get("allow_shrink", False)),
             owner=owner,
-            former_owner=former,
+            former_owner=owner_text(former) if former else name and digested(name),
             backend=str(arguments.get("backend") or "auto"),
             cut_live=_read_cut_live(arguments.get("cut_live", "warn")),
             chains=tuple(arguments.get("chains") or ()),

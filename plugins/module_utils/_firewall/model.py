@@ -8,7 +8,6 @@ A backend only translates a :class:`Ruleset` and reads it back; what a rule mean
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, Optional, TypeVar
@@ -20,6 +19,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     parse_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import comment_of, read_purpose
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import (
     PROTOCOLS,
     PortRange,
@@ -38,12 +38,6 @@ HOST_DIRECTIONS: tuple[Direction, ...] = ("in", "out")
 
 Policy = Literal["guard", "open"]
 POLICIES: tuple[Policy, ...] = ("guard", "open")
-
-MAX_COMMENT = 120
-"""Bytes of a comment that every firewall here can hold."""
-
-_MAX_OWNER = 80
-"""Bytes of it that are left for the name of an inventory host."""
 
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -116,7 +110,7 @@ class Rule(NamedTuple):
             protocol,
             parse_ports(ports) if ports else (),
             parse_addresses(peers),
-            purpose=str(rule.get("purpose") or ""),
+            purpose=read_purpose(rule.get("purpose")),
             required=rule.get("need", "required") == "required",
             guarded=bool(rule.get("guarded", True)),
             forward=_read_forward(rule, direction),
@@ -242,7 +236,7 @@ class Ruleset:
 
     ``unexpected`` lists what a backend read in the collection's own place and did not write:
     it makes such a ruleset differ from every wanted one. ``owner`` is the inventory host that the rules belong to, as
-    :func:`owner_text` writes it; an empty ruleset has none.
+    :func:`comments.owner_text` writes it; an empty ruleset has none.
     """
 
     accepts: tuple[Accept, ...] = ()
@@ -339,41 +333,13 @@ def build_ruleset(rules: Iterable[Rule], *, policy: Policy, outbound: bool) -> R
 
 
 def _accept(key: _Key, members: Sequence[Rule]) -> Accept:
-    purposes = sorted({plain_comment(rule.purpose) for rule in members} - {""})
     direction, protocol, ports, forward, _family = key
     return Accept(
         direction,
         protocol,
         ports,
         peers=merge_addresses(item for rule in members for item in rule.peers),
-        comment=plain_comment("; ".join(purposes)) or "dbports",
+        comment=comment_of(rule.purpose for rule in members),
         required=any(rule.required for rule in members),
         forward=forward,
-    )
-
-
-def plain_comment(text: str) -> str:
-    """Return ``text`` as one printable line that every firewall's comment can hold.
-
-    Quotes, backslashes and vertical bars, which not every firewall can escape, become an apostrophe and slashes;
-    whatever is not printable becomes a space; of more than :data:`MAX_COMMENT` bytes of UTF-8 the words that fit are
-    left, or the characters if the first word does not fit.
-    """
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    plain = " ".join(plain.replace('"', "'").replace("\\", "/").replace("|", "/").split())
-    fitting = plain.encode("utf-8", "replace")[:MAX_COMMENT].decode("utf-8", "ignore")
-    if fitting == plain:
-        return plain
-    words = fitting if plain[len(fitting)] == " " else fitting.rpartition(" ")[0]
-    return words.rstrip(" ,;") or fitting.strip()
-
-
-def owner_text(name: str) -> str:
-    """Return an inventory name as it fits into a comment; a digest stands for what does not."""
-    plain = plain_comment(name)
-    if plain == name and len(name.encode("utf-8")) <= _MAX_OWNER:
-        return plain
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return plain_comment(
-        f"{plain.encode('utf-8', 'replace')[: _MAX_OWNER - 24].decode('utf-8', 'ignore')} sha256 {digest}"
     )

@@ -30,12 +30,11 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange, of_family
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import RULE, is_comment, quoted
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
-    MAX_COMMENT,
     Accept,
     Guard,
     Ruleset,
-    plain_comment,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
@@ -105,12 +104,18 @@ def refuse_unexpected(ruleset: Ruleset) -> None:
 
 
 def checked_comment(text: str) -> str:
-    """Return a comment that can stand between quotes in every firewall's language; nothing is pasted.
+    """Return a comment that every firewall can hold; nothing is pasted.
 
     :raises DbportsError: when it could not.
     """
-    if not text or plain_comment(text) != text:
-        raise DbportsError(
-            f"not one printable line of at most {MAX_COMMENT} bytes without quotes", code="cannot_encode", value=text
-        )
+    if not is_comment(text):
+        raise DbportsError(f"a comment is {RULE}", code="cannot_encode", value=text)
     return text
+
+
+def quoted_comment(text: str) -> str:
+    """Return a comment in quotes, where the language escapes nothing in them.
+
+    :raises DbportsError: when no firewall could hold it.
+    """
+    return f'"{quoted(checked_comment(text))}"'

@@ -20,6 +20,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import MAX_COMMENT, RULE, size
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PROTOCOLS, PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS, kinds_for
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import COMMON_KEYS
@@ -307,6 +308,14 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
     _one_of(flow.each, EACH, f"{path}.each")
     for text, key in ((flow.purpose, "purpose"), (flow.citation, "citation")):
         _text(text, f"{path}.{key}", "Every flow says what it is for and who says so")
+    if size(flow.purpose) > MAX_COMMENT:
+        raise DbportsError(
+            f"a purpose is {RULE}",
+            code="wrong_type",
+            path=f"{path}.purpose",
+            value=flow.purpose,
+            fix="Shorten it: it is the comment of the rules",
+        )
     if flow.probe is not None:
         _one_of(flow.probe, kinds_for(flow.protocol), f"{path}.probe")
     _check_port(flow.protocol, flow.port, f"{path}.port", types)

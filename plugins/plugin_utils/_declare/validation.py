@@ -95,13 +95,13 @@ def read_each(listed: Iterable[Any], path: str, read: Callable[[Any, str], T]) -
 
 
 def read_name(raw: Any, path: str) -> str:
-    """Read a name of 1 to 64 printable characters without slashes, quotes and backslashes.
+    """Read a name of 1 to 64 printable characters, and bytes in UTF-8, without slashes, quotes and backslashes.
 
     :raises DbportsError: for anything else.
     """
-    if not isinstance(raw, str) or not _NAME.fullmatch(raw) or not raw.isprintable():
+    if not isinstance(raw, str) or not _NAME.fullmatch(raw) or not raw.isprintable() or len(raw.encode()) > 64:
         raise DbportsError(
-            "a name has 1 to 64 printable characters without slashes, quotes and backslashes",
+            "a name has 1 to 64 printable characters (bytes in UTF-8) without slashes, quotes and backslashes",
             code="not_a_name",
             path=path,
             value=raw,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import fitting
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import (
     ForwardRule,
     PortSet,
@@ -54,7 +55,7 @@ def _forwarded(item: ForwardRule) -> dict[str, Any]:
         "stateful": item.stateful,
         "answered": item.answered,
         "published": not item.targets,
-        "purpose": item.purpose,
+        "purpose": fitting(item.purpose),
         "need": item.need,
         "guarded": item.guarded,
     }
@@ -66,7 +67,7 @@ def _rule(key: RuleKey, peers: Mapping[str, RulePeer]) -> dict[str, Any]:
         "protocol": key.protocol,
         "ports": [str(item) for item in key.ports],
         "peers": [text for _name, peer in sorted(peers.items()) for text in format_addresses(peer.addresses)],
-        "purpose": key.purpose,
+        "purpose": fitting(key.purpose),
         "need": key.need,
         "guarded": key.guarded or key.direction == "out",
     }

@@ -11,13 +11,13 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, merge_addresses
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import owner_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.evaluate import Evaluator, FlowKey
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.connections import Connection, Verdicts
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     Rule,
     Ruleset,
     build_ruleset,
-    owner_text,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import with_fix
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import answered_guards

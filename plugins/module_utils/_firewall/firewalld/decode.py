@@ -28,12 +28,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     PRIORITY,
     REFUSED,
     TARGET,
-    UNANSWERED,
     OwnObjects,
     PolicyPlace,
     RichRule,
     is_own,
     read_description,
+    read_text,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     Accept,
@@ -105,8 +105,9 @@ class _Reader:
     def read(self, direction: Direction, place: PolicyPlace, policy: Settings) -> None:
         """Read one policy."""
         texts = read_description(str(policy.get("description") or "")) or [""]
-        if texts[0].startswith(OWNER):
-            self.owners.add(texts[0][len(OWNER) :])
+        owner = read_text(texts[0])[0]
+        if owner.startswith(OWNER):
+            self.owners.add(owner[len(OWNER) :])
         groups: dict[tuple[int, str, str, str], list[RichRule]] = {}
         for text in policy.get("rich_rules") or ():
             rule = RichRule.parse(str(text))
@@ -120,7 +121,7 @@ class _Reader:
             if priority == REFUSED:
                 self.guards.append(Guard(direction, protocol, ports, forward))
             elif 0 < priority < len(texts):
-                comment, unanswered, _rest = texts[priority].partition(UNANSWERED)
+                comment, unanswered = read_text(texts[priority])
                 if forward and unanswered:
                     forward = forward._replace(unanswered=True)
                 peers = merge_addresses(

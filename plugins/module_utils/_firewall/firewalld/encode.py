@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     FAMILY,
     IPSET_FAMILY,
     IPSET_TYPE,
+    NO_OWNER,
     PING,
     POLICIES,
     PREFIX,
@@ -41,10 +42,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import (
     OWNER,
     PeerSet,
-    checked_comment,
     everyone,
     peer_sets,
     peers_by_family,
+    quoted_comment,
     refuse_unexpected,
 )
 
@@ -63,7 +64,7 @@ def objects(ruleset: Ruleset) -> OwnObjects:
     refuse_unknown(ruleset)
     pairs = dict.fromkeys([*peer_sets(ruleset), *filter(None, map(_targets, ruleset.parts))])
     names = {pair: f"{PREFIX}{number}-v{pair[0]}" for number, pair in enumerate(pairs, 1)}
-    owner = checked_comment(OWNER + ruleset.owner) if ruleset.owner else ""
+    owner = quoted_comment(OWNER + ruleset.owner) if ruleset.owner else NO_OWNER
     policies = {}
     for direction in DIRECTIONS:
         accepts = [item for item in ruleset.accepts if item.direction == direction]
@@ -84,7 +85,7 @@ def _targets(item: Accept | Guard) -> Optional[PeerSet]:
 
 def _comment(accept: Accept) -> str:
     unanswered = accept.forward is not None and accept.forward.unanswered
-    return checked_comment(accept.comment) + (UNANSWERED if unanswered else "")
+    return quoted_comment(accept.comment) + (UNANSWERED if unanswered else "")
 
 
 def _accepting(accept: Accept, number: int, names: dict[PeerSet, str]) -> Iterator[RichRule]:

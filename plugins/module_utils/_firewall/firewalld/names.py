@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import unquoted
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import PeerSet
 
@@ -44,8 +44,13 @@ TARGET = "CONTINUE"
 TITLE = "dbports.firewall"
 DESCRIPTION = "Guarded ports of dbports.firewall; changes are lost."
 
-UNANSWERED = " | unanswered"
-"""Ends the comment of an accept whose requests have no answers; no comment has a bar. firewalld makes no difference."""
+UNANSWERED = " unanswered"
+"""Follows the comment of an accept whose requests have no answers. firewalld makes no difference."""
+
+NO_OWNER = '""'
+"""Stands for the owner of rules that have none."""
+
+_TEXT = re.compile(rf'"([^"]*)"({UNANSWERED})?')
 
 IPSET_TYPE = "hash:net"
 IPSET_FAMILY = {4: "inet", 6: "inet6"}
@@ -150,17 +155,17 @@ class OwnObjects(NamedTuple):
 
 
 def description(owner: str, comments: list[str]) -> str:
-    """Write the texts of a policy; each stands between quotes, which none of them may have.
-
-    firewalld reads a description as one line.
-    """
-    texts = [owner, *comments]
-    if any('"' in text for text in texts):
-        raise DbportsError("a quote in a comment", code="cannot_encode", value=texts)
-    return " ".join([DESCRIPTION, *(f'"{text}"' for text in texts)])
+    """Write the texts of a policy, each in its quotes; firewalld reads a description as one line."""
+    return " ".join([DESCRIPTION, owner, *comments])
 
 
 def read_description(text: str) -> list[str]:
     """Return owner and comments of what :func:`description` wrote; nothing when it is another text."""
-    texts = text.split('"')[1::2]
+    texts = [found[0] for found in _TEXT.finditer(text)]
     return texts if texts and description(texts[0], texts[1:]) == text else []
+
+
+def read_text(text: str) -> tuple[str, bool]:
+    """Read one of these texts: what it says, and whether the requests of its accept have no answers."""
+    found = _TEXT.fullmatch(text)
+    return (unquoted(found[1]), bool(found[2])) if found else ("", False)

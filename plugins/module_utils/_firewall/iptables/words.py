@@ -53,8 +53,9 @@ def fitting(ports: Sequence[PortRange]) -> list[list[PortRange]]:
 
 
 def commented(text: str) -> str:
-    """Write a comment in the quotes of iptables-restore, in which ours needs no escapes."""
-    return f'-m comment --comment "{checked_comment(text)}"'
+    """Write a comment in the quotes of iptables-restore."""
+    escaped = checked_comment(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'-m comment --comment "{escaped}"'
 
 
 def commented_rules(conditions: Iterable[str], comment: str, target: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     merge_addresses,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import unquoted
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     Accept,
     Direction,
@@ -86,7 +87,7 @@ class _Reader:
             elif kind == "chain":
                 self._add_chain(body)
             elif kind == "rule":
-                self.chains.setdefault(str(body.get("chain")), []).append(body)
+                self.chains.setdefault(str(body.get("chain")), []).append(_spoken(body))
             else:
                 self.unexpected.append(f"{kind} {body.get('name')}")
         self._expect(bool(self.chains) or not found, "a table without chains")
@@ -209,6 +210,12 @@ class _Reader:
                 raise UnknownError
             family = named[0]
         return family, peers
+
+
+def _spoken(rule: Mapping[str, Node]) -> Mapping[str, Node]:
+    """Return a rule with its comment as it was meant."""
+    comment = rule.get("comment")
+    return {**rule, "comment": unquoted(comment)} if isinstance(comment, str) else rule
 
 
 def read_peer_set(body: Mapping[str, Node]) -> Optional[PeerSet]:

@@ -33,9 +33,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing
     REFUSAL,
     PeerSet,
     answered_guards,
-    checked_comment,
     peer_sets,
     peers_by_family,
+    quoted_comment,
     refuse_unexpected,
 )
 
@@ -74,7 +74,7 @@ def _encode_set(name: str, family: int, peers: Sequence[AddressRange]) -> list[s
 
 def _encode_chain(ruleset: Ruleset, direction: Direction, rules: Sequence[str]) -> list[str]:
     chain = CHAINS[direction]
-    owner = f' comment "{checked_comment(OWNER + ruleset.owner)}"' if ruleset.owner else ""
+    owner = f" comment {quoted_comment(OWNER + ruleset.owner)}" if ruleset.owner else ""
     return [
         f"\tchain {chain.name} {{",
         f"\t\ttype filter hook {chain.hook} priority {PRIORITY}; policy accept;",
@@ -88,7 +88,7 @@ def _encode_rules(ruleset: Ruleset, direction: Direction, names: Mapping[PeerSet
     lines = _encode_answers(ruleset, direction)
     for accept in ruleset.accepts:
         if accept.direction == direction:
-            tail = f'counter accept comment "{checked_comment(accept.comment)}"'
+            tail = f"counter accept comment {quoted_comment(accept.comment)}"
             for family, peers in peers_by_family(accept):
                 lines.append(f"{_match(accept, family, names.get((family, peers)))} {tail}")
     for guard in ruleset.guards:

@@ -24,7 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     single,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import CHAINS, ICMP, IP, NFPROTO
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import PeerSet, checked_comment
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import PeerSet, quoted_comment
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 
 _Ranges = tuple[AddressRange, ...]
@@ -73,7 +73,7 @@ def _text_of(line: Line, names: Mapping[PeerSet, str]) -> str:
     if line.family and not words and line.protocol != "icmp":
         words.append(f"meta nfproto {NFPROTO[line.family]}")
     words += _conditions(line)
-    return f'{" ".join(words)} counter {line.verdict} comment "{checked_comment(line.comment)}"'
+    return f"{' '.join(words)} counter {line.verdict} comment {quoted_comment(line.comment)}"
 
 
 def _conditions(line: Line) -> Iterator[str]:

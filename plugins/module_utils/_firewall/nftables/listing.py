@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import plain_comment
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import shown
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, PREFIX, TABLE
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, merge_ports
 
@@ -132,7 +132,7 @@ def rule_text(rule: Mapping[str, Node]) -> str:
     """Say a rule in a line near nft's own language, for people."""
     words = [_expression_text(item) for item in items(rule.get("expr"))]
     if rule.get("comment"):
-        words.append(f'comment "{plain_comment(str(rule["comment"]))}"')
+        words.append(f'comment "{shown(str(rule["comment"]))}"')
     return " ".join(word for word in words if word)
 
 

@@ -24,6 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     of_family,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import quoted, unquoted
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
     Accept,
     Direction,
@@ -50,6 +51,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import (
 MAX_ENTRIES = 1000
 """Addresses of one family in a rule, [MS-FASP] 2.2.5 to 2.2.17."""
 
+_BAR = ("|", "/")
+"""No rule can hold a bar; what is written in its place, see :func:`quoted`."""
+
 REFUSAL = "Everyone else is refused"
 _ABOUT = re.compile(r"(.*) \[dbports guards (none|[0-9,-]+); host (.*)\]")
 _LOOPBACK = AddressRange.parse("127.0.0.0/8")
@@ -70,7 +74,7 @@ def encode(wanted: Ruleset) -> tuple[WindowsRule, ...]:
 
     :raises DbportsError: for what no rule can hold.
     """
-    if "[dbports" in wanted.owner or "|" in wanted.owner:
+    if "[dbports" in wanted.owner:
         raise DbportsError("a name that no description of a rule can hold", code="cannot_encode", value=wanted.owner)
     rules = [rule for accept in wanted.accepts for rule in _allow(accept, wanted)]
     rules += [rule for guard in wanted.guards for rule in _block(guard, wanted)]
@@ -138,6 +142,7 @@ def _rule(
 
 def _about(text: str, guards: tuple[PortRange, ...], owner: str) -> str:
     """Return a description: what the rule is for, which ports its ruleset guards, and whose it is."""
+    text, owner = quoted(text, *_BAR), quoted(owner, *_BAR)
     return f"{text} [dbports guards {format_ports(guards) or 'none'}; host {owner}]"
 
 
@@ -244,7 +249,7 @@ def _read_about(text: str) -> Optional[_About]:
     match = _ABOUT.fullmatch(text)
     if not match:
         return None
-    comment, guards, owner = match.groups()
+    comment, guards, owner = (unquoted(part, *_BAR) for part in match.groups())
     try:
         return _About(comment, () if guards == "none" else parse_ports(guards), owner)
     except DbportsError:

@@ -14,11 +14,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.losses import losses
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
-    MAX_COMMENT,
     Accept,
     Guard,
     Ruleset,
-    plain_comment,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 
@@ -108,28 +106,6 @@ def test_an_unknown_policy() -> None:
     """Only guard and open exist."""
     with pytest.raises(DbportsError, match="guard, open"):
         build(policy="drop")
-
-
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ('say "hi" \\ there', "say 'hi' / there"),
-        ("two\nlines\tand\x00more", "two lines and more"),
-        ("ž" * MAX_COMMENT, "ž" * (MAX_COMMENT // 2)),
-        ("x" + "ž" * MAX_COMMENT, "x" + "ž" * ((MAX_COMMENT - 1) // 2)),
-        ("žena " * 50, ("žena " * 20).strip()),
-        ("x" * 60 + " " + "y" * 59 + " z", "x" * 60 + " " + "y" * 59),
-        ("x" * 60 + " " + "y" * 60, "x" * 60),
-        ("x" * 60 + "; " + "y" * 60, "x" * 60),
-        ("x" * 120, "x" * 120),
-        ("lone \ud800 surrogate", "lone surrogate"),
-        (" ", ""),
-    ],
-)
-def test_plain_comment(text: str, plain: str) -> None:
-    """A comment is one printable line without quotes, cut between words, or between characters if it is one word."""
-    assert plain_comment(text) == plain
-    assert plain_comment(plain) == plain
 
 
 NET = rule("1433", "192.0.2.0/29")

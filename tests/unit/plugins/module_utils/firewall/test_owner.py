@@ -14,8 +14,9 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import owner_text, quoted
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState, decide
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset, owner_text
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.decode import decode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import listing_of
@@ -52,7 +53,7 @@ def test_names_stay_apart_and_fit_into_a_comment() -> None:
     assert texts[:3] == NAMES[:3]
     for text in texts:
         wanted = Ruleset(case("mssql").accepts, case("mssql").guards, owner=text)
-        assert f'"lo" accept comment "{OWNER}{text}"' in encode(wanted)
+        assert f'"lo" accept comment "{quoted(OWNER + text)}"' in encode(wanted)
 
 
 @pytest.mark.parametrize("name", ["mssql", "sql602_outbound"])

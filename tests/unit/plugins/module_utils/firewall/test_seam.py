@@ -118,6 +118,7 @@ def test_what_decides_imports_nothing_that_touches_a_host(name: str) -> None:
         "re",
         "shlex",
         "typing",
+        "unicodedata",
         "xml",
     }
 

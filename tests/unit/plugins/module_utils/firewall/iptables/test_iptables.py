@@ -95,11 +95,11 @@ def test_undoing_finds_the_old_place() -> None:
     assert lines_of(tables["filter"]) == [":DBPORTS_IN - [0:0]", "-I INPUT 2 -j DBPORTS_IN"]
 
 
-@pytest.mark.parametrize("comment", ['x" -j ACCEPT', "x\ny", "", "x" * 129, "back\\slash"])
+@pytest.mark.parametrize("comment", ["x\ny", "", "x" * 129, " x", "\u202ex"])
 def test_the_encoder_pastes_nothing(comment: str) -> None:
     """A comment that did not go through build_ruleset is refused, not written."""
     accept = case("mssql").accepts[0]
-    with pytest.raises(DbportsError, match="printable line") as caught:
+    with pytest.raises(DbportsError, match="printable") as caught:
         encode(Ruleset((Accept(accept.direction, accept.protocol, accept.ports, accept.peers, comment),)), 4)
     assert caught.value.code == "cannot_encode"
 

@@ -48,11 +48,11 @@ def test_nothing_is_no_table() -> None:
     assert encode(Ruleset()) == DELETE
 
 
-@pytest.mark.parametrize("comment", ['x" drop', "x\ny", "", "x" * 129, "back\\slash"])
+@pytest.mark.parametrize("comment", ["x\ny", "", "x" * 129, " x", "\u202ex"])
 def test_the_encoder_pastes_nothing(comment: str) -> None:
     """A comment that did not go through build_ruleset is refused, not written."""
     accept = case("mssql").accepts[0]
-    with pytest.raises(DbportsError, match="printable line"):
+    with pytest.raises(DbportsError, match="printable"):
         encode(Ruleset((Accept(accept.direction, accept.protocol, accept.ports, accept.peers, comment),)))
 
 
