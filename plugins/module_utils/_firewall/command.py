@@ -47,14 +47,24 @@ def find(name: str) -> Optional[str]:
 def exclusive() -> Iterator[None]:
     """Keep others waiting who change the same firewall: a second name of this machine, or another controller.
 
-    :raises DbportsError: when another run takes longer than :data:`TIMEOUT` seconds.
+    :raises DbportsError: when another run takes longer than :data:`TIMEOUT` seconds, and where a file of a firewall
+        may not be read, as by another user than root.
     """
     with Lock.taken(TIMEOUT) as got:
         if not got:
             from ansible_collections.dbports.firewall.plugins.module_utils._firewall.busy import held
 
             raise held(TIMEOUT)
-        yield
+        try:
+            yield
+        except PermissionError as error:
+            raise not_permitted(error) from None
+
+
+def not_permitted(error: PermissionError) -> DbportsError:
+    """Return the error of a file that this process may not read."""
+    reason = f"cannot read {error.filename}: {error.strerror}"
+    return DbportsError(reason, code="not_permitted", fix="Set become: true")
 
 
 def run(argv: Sequence[str], text: str = "", timeout: float = TIMEOUT) -> Output:

@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import (
+    Run,
+    find,
+    not_permitted,
+    run,
+    run_checked,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile, Service
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
     RemoveFile,
@@ -258,6 +264,8 @@ class Host:
             return KeptFile(path, there.st_mode & 0o7777, place.read_bytes().decode("utf-8", "surrogateescape"))
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            raise not_permitted(error) from None
         except OSError as error:
             raise DbportsError(
                 f"cannot read {place}: {error.strerror}",

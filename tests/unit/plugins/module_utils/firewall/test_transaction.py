@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall import command
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import command, transaction
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
+from ansible_collections.dbports.firewall.plugins.module_utils._observe import ruleset_state
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
@@ -236,6 +237,19 @@ def test_an_nft_that_cannot_list(output: Output, text: str) -> None:
     """What the host lacks is named."""
     with pytest.raises(DbportsError, match=text):
         read_listing(Nft("nft", lambda _argv, _text: output).listing())
+
+
+def test_files_of_a_firewall_that_only_root_may_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of firewalld, whatever looks at them first: no traceback, and verify reports that it may not look."""
+
+    def refuse(_name: str, *, absent: bool) -> None:
+        raise PermissionError(13, "Permission denied", "/etc/firewalld/ipsets")
+
+    monkeypatch.setattr(transaction, "choose_backend", refuse)
+    with pytest.raises(DbportsError, match="cannot read /etc/firewalld/ipsets: Permission denied") as caught:
+        apply(DesiredState(case("mssql")))
+    assert (caught.value.code, caught.value.fix) == ("not_permitted", "Set become: true")
+    assert ruleset_state({"rules": []})["permitted"] is False
 
 
 def test_a_host_without_any_table() -> None:
