@@ -31,6 +31,9 @@ SAVED = ("iptables", "ip6tables", "ebtables")
 """The programs whose tables a reload may empty; each has a -save and a -restore."""
 
 _IN_BETWEEN = ("activating", "deactivating", "reloading")
+_GONE = ("disconnected from message bus", "does not exist", "not provided by any")
+"""What busctl says when firewalld ends before it answers, or has ended."""
+
 _CALLERS = 8
 _Found = TypeVar("_Found")
 
@@ -185,4 +188,6 @@ def _is_others(name: str) -> bool:
 def _hint(said: str) -> Optional[str]:
     if "json" in said:
         return "Update systemd to 242 or later, whose busctl prints JSON"
+    if any(words in said for words in _GONE):
+        return "firewalld was stopped or restarted in the meantime: run again when it runs"
     return None

@@ -607,6 +607,22 @@ def test_an_answer_that_is_no_json(programs: set[str]) -> None:
     assert "systemd" in str(error.value.fix)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Message recipient disconnected from message bus without replying.",
+        'Call failed: Name "org.fedoraproject.FirewallD1" does not exist',
+        "The name org.fedoraproject.FirewallD1 was not provided by any .service files",
+    ],
+)
+def test_a_firewalld_that_ends_while_it_is_asked(said: str, programs: set[str]) -> None:
+    """Seen of busctl while firewalld was restarted."""
+    assert programs
+    with pytest.raises(DbportsError) as error:
+        Firewalld(lambda _argv, _text: Output(1, "", said)).backend()
+    assert "run again" in str(error.value.fix)
+
+
 def test_the_dry_run_is_in_a_copy() -> None:
     """firewall-offline-cmd reads nothing but the new files, and the copy is gone afterwards."""
     read: list[dict[str, str]] = []
