@@ -53,6 +53,11 @@ table inet filter {
     tcp dport { 22, 1500, 8080 } accept comment "jump dbports_inbound"
     udp dport 53 accept
     ip saddr @office jump office
+    jump dbports_admin
+  }
+  set dbports_hosts { type ipv4_addr; elements = { 203.0.113.9 }
+  }
+  chain dbports_admin { ip saddr @dbports_hosts tcp dport 99 accept
   }
   chain office { counter accept
   }
@@ -65,6 +70,8 @@ table inet filter {
   }
 }
 """
+OURS = "dbports_(?:(?:in|out)bound|forwarded|peers[0-9]+_v[46])"
+"""The names of ours; the owner has others that begin like them."""
 
 
 @pytest.fixture
@@ -94,8 +101,8 @@ def shown(host: LabHost) -> str:
 def theirs(host: LabHost) -> str:
     """Return the table of somebody else, handles included, without what is ours in it."""
     text = host.run(["nft", "-s", "-a", "list", "table", "inet", "filter"]).stdout
-    text = re.sub(r"\t(set|chain) dbports_\w+ \{.*?\n\t\}\n\n?", "", text, flags=re.DOTALL)
-    lines = [line for line in text.splitlines() if not re.fullmatch(r"\t\tjump dbports_\w+ # handle \d+", line)]
+    text = re.sub(rf"\t(set|chain) {OURS} \{{.*?\n\t\}}\n\n?", "", text, flags=re.DOTALL)
+    lines = [line for line in text.splitlines() if not re.fullmatch(rf"\t\tjump {OURS} # handle \d+", line)]
     return "\n".join(line for line in lines if line)
 
 

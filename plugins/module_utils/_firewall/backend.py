@@ -294,7 +294,8 @@ def _dead(backend: Backend) -> DbportsError:
         f"rules of this collection are kept in {backend.name}, which does not govern this host",
         code="wrong_backend",
         path="backend",
-        fix=f"Install or start {backend.name} again; to move to another firewall, then {_remove(backend)}",
+        fix=f"Install or start {backend.name} again, and mend what it then complains of; "
+        f"to move to another firewall, then {_remove(backend)}",
     )
 
 

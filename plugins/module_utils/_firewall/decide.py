@@ -142,7 +142,7 @@ def decide(before: State, wish: DesiredState, script: Script) -> Change:
         wish=wish,
         script=_what_is_left(before, wish, script),
         foreign=foreign,
-        warnings=tuple(_warnings(wish.owner, foreign, script.not_kept)),
+        warnings=(*_warnings(wish.owner, foreign, script.not_kept), *_copies(before, wish)),
         refusal=_unseen(before, wish) or _other_owner(before.ruleset, wish) or _refusal(before.ruleset, wish),
     )
 
@@ -254,3 +254,13 @@ def _refusal(before: Ruleset, wish: DesiredState) -> Optional[DbportsError]:
 def _warnings(owner: str, foreign: Sequence[ForeignFinding], not_kept: Optional[str]) -> list[str]:
     found = [item.sentence(owner) for item in foreign if item.verdict == "drops" and item.accept.required]
     return found + ([f"not kept for the next boot: {not_kept}"] if not_kept else [])
+
+
+def _copies(before: State, wish: DesiredState) -> list[str]:
+    """Warn of what the next boot brings back although nothing of ours is to be there; else ours is loaded after it."""
+    if wish.ruleset or not before.copies:
+        return []
+    return [
+        f"{', '.join(before.copies)}: rules of this collection were saved there with those of the host and come back "
+        "at the next boot; save the host's rules again"
+    ]

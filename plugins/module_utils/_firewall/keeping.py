@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -272,6 +272,11 @@ class Host:
                 code="unreadable",
                 fix=f"Look at what made it, and remove it on the host: rm -r {place}",
             ) from None
+
+    def holding(self, paths: Iterable[str], is_ours: Callable[[str], object]) -> tuple[str, ...]:
+        """Return those files of the host's owner that hold something of ours."""
+        files = [file for path in paths if (file := self.read(path))]
+        return tuple(file.path for file in files if is_ours(file.content))
 
     def at(self, path: str) -> Path:
         """Return a path below the root."""

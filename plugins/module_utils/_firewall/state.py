@@ -124,6 +124,7 @@ class State:
     :ivar kept: what is in place for the next boot.
     :ivar place: what the own rules are called on this firewall, for a diff.
     :ivar unseen: why the rules in force could not be read, such as "its program is missing"; else nothing.
+    :ivar copies: files of the host's owner that bring own rules back at boot, since they were saved with the others.
     """
 
     ruleset: Ruleset
@@ -131,6 +132,7 @@ class State:
     foreign: ForeignRules = lambda _ruleset: []
     place: str = "rules"
     unseen: str = ""
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class OwnConfiguration:
         found = []
         for folder in FOLDERS:
             paths = self._host.at(f"{CONFIGURATION}/{folder}").glob(f"{PREFIX}*")
-            for path in sorted(path for path in paths if is_own(path.name.partition(".")[0])):
+            for path in sorted(path for path in paths if _is_own_file(path.name)):
                 stored = self._host.read(f"{CONFIGURATION}/{folder}/{path.name}")
                 found += [stored] if stored else []
         return tuple(sorted(found))
@@ -76,3 +76,9 @@ class OwnConfiguration:
         """Return what removes every own file, also those that were not there when it was written."""
         policies = [RemoveFiles(f"{CONFIGURATION}/policies", f"{place.name}.") for place in POLICIES.values()]
         return (*policies, *(RemoveFiles(f"{CONFIGURATION}/ipsets", f"{PREFIX}{digit}") for digit in range(1, 10)))
+
+
+def _is_own_file(name: str) -> bool:
+    """Tell whether firewalld has written a file for an own object: itself or its copy."""
+    own, _dot, ending = name.partition(".")
+    return ending in ("xml", "xml.old") and is_own(own)

@@ -28,6 +28,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT, PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import (
+    COPIES,
     UNIT,
     followed,
     not_kept,
@@ -59,10 +60,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step
 
 VARIANT, SAVED, OTHER, NFT, KEPT, SYSTEMD = "variant", "saved", "other", "nft", "kept", "systemd"
-FOLLOWED = "followed"
+FOLLOWED, COPIED = "followed", "copied"
 """What is observed: the variant that governs, or nothing where there is no iptables; by family what iptables-save
 prints, and that of the other variant; what nft lists, if it is there; the own files; whether systemd runs; the units
-that take our rules away."""
+that take our rules away; the files of the host's owner in which own rules were saved."""
 
 
 class IptablesBackend:
@@ -103,6 +104,7 @@ class IptablesBackend:
             KEPT: kept_to_text(self._host.current(own)),
             SYSTEMD: ("masked" if own.masked else "yes") if own.systemd else "",
             FOLLOWED: json.dumps(followed(self._host) if own.systemd else []),
+            COPIED: json.dumps(self._host.holding(COPIES, LAYOUT.carries)),
             VARIANT: "",
         }
         programs = self._programs()
@@ -122,6 +124,7 @@ class IptablesBackend:
             foreign=partial(_judge, observed),
             place=f"chains {LAYOUT.prefix}* of iptables and ip6tables",
             unseen="" if observed[VARIANT] else "iptables or ip6tables is missing",
+            copies=tuple(json.loads(observed[COPIED])),
         )
 
     def encode(self, wanted_ruleset: Ruleset, observed: Observed, *, persist: bool) -> Script:
@@ -192,8 +195,7 @@ def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
     for family, tables in _tables(observed, SAVED).items():
         others = {name: without(table, LAYOUT.is_own) for name, table in tables.items()}
         found += judge_saved(others, family, ruleset, PROGRAMS[family], skip=("filter",))
-        if "filter" in tables:
-            found += judge_answers(tables["filter"], family, ruleset, LAYOUT)
+        found += judge_answers(tables, family, ruleset, LAYOUT)
     for family, tables in _tables(observed, OTHER).items():
         found += judge_saved(tables, family, ruleset, other_program(observed[VARIANT], family))
     listing = [item for item in read_listing(observed[NFT]) if not _is_variant(item[1])]

@@ -40,21 +40,25 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 """The tables that may drop, with the priorities of their chains (nft(8)); ``nat`` does not filter."""
 
+_OTHERS = [name for name in PRIORITIES if name != "filter"]
+
 FAMILIES = {4: "ip", 6: "ip6"}
 _BACK: dict[Direction, str] = {"in": "OUTPUT", "out": "INPUT"}
 """The chain that answers pass."""
 _HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject", "RETURN": "return", "NFQUEUE": "queue"}
+_UNTRACKED = "NOTRACK"
 SILENT = {
     *("AUDIT", "CHECKSUM", "CLASSIFY", "CONNMARK", "CONNSECMARK", "CT", "DSCP", "ECN", "HL", "LOG", "MARK", "NFLOG"),
-    *("NOTRACK", "RATEEST", "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TRACE", "TTL", "ULOG", ""),
+    *(_UNTRACKED, "RATEEST", "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TRACE", "TTL", "ULOG", ""),
 }
 """Targets after which the next rule follows (iptables-extensions(8)); so does a rule without any."""
 
 _ANSWERED = {"source": "target", "target": "source"}
 """The side of the peers in an answer."""
 
+_HIDDEN: Node = {"notrack": None}
 _UNKNOWN_TARGET: Node = {"xt": None}
 _UNKNOWN_FIELD: Node = {"meta": {"key": "unknown"}}
 
@@ -70,6 +74,9 @@ _PEERS = {"-s": "saddr", "--src-range": "saddr", "-d": "daddr", "--dst-range": "
 _PORTS = {"--dport": "dport", "--dports": "dport", "--sport": "sport", "--sports": "sport"}
 _FLAGS = ("syn", "ack", "fin", "rst", "urg", "psh")
 _TRANSLATED = {"dnat", "snat"}
+_HEADERS = {"ah", "dst", "esp", "frag", "hbh", "mh", "rt"}
+"""Matches on headers that no packet of a declared flow has (iptables-extensions(8))."""
+_NO_HEADER: Node = {"match": {"op": "==", "left": {"payload": {"protocol": "ah", "field": "spi"}}, "right": 0}}
 _MATCHES = {"comment", "conntrack", "state", "tcp", "udp", "multiport", "iprange"}
 """Matches that are known with the options above."""
 
@@ -86,19 +93,23 @@ def judge_saved(
     return [replace(item, text=f"{program}: {item.text}", fix=_fix(item, family, program)) for item in found]
 
 
-def judge_answers(table: Table, family: int, ruleset: Ruleset, own: Layout) -> list[ForeignFinding]:
+def judge_answers(tables: Tables, family: int, ruleset: Ruleset, own: Layout) -> list[ForeignFinding]:
     """Judge what the table of the own chains does to answers, which pass the other one of its chains.
 
     :param own: tells which chains are the own ones, which let answers pass.
     """
     found: list[ForeignFinding] = []
+    table = without(tables.get("filter", Table()), own.is_own)
     for direction, hook in _BACK.items():
         policies = {name: policy for name, policy in table.policies.items() if name not in _HOOKS or name == hook}
         asked = Ruleset(tuple(accept for accept in ruleset.accepts if accept.direction == direction))
-        found += judge_saved(
-            {"filter": Table(policies, without(table, own.is_own).rules)}, family, asked, PROGRAMS[family]
-        )
+        found += judge_filter(tables, Table(policies, table.rules), family, asked)
     return found
+
+
+def judge_filter(tables: Tables, table: Table, family: int, ruleset: Ruleset) -> list[ForeignFinding]:
+    """Judge one table in the place of ``filter``; of the others it only counts whether they hide connections."""
+    return judge_saved({**tables, "filter": table}, family, ruleset, PROGRAMS[family], skip=_OTHERS)
 
 
 def _fix(finding: ForeignFinding, family: int, program: str) -> str:
@@ -139,9 +150,17 @@ def _listing(tables: Tables, family: int, skip: Collection[str]) -> Listing:
     """Write tables as nft would list them."""
     found: Listing = []
     for name, priority in PRIORITIES.items():
+        place: dict[str, Node] = {"family": FAMILIES[family], "table": name}
         if name in tables and name not in skip:
-            found += _objects(tables[name], {"family": FAMILIES[family], "table": name}, priority)
+            found += _objects(tables[name], place, priority)
+        elif any(map(_hides, (rule for rules in tables.get(name, Table()).rules.values() for rule in rules))):
+            found.append(("rule", {**place, "chain": "", "expr": [_HIDDEN]}))
     return found
+
+
+def _hides(rule: Rule) -> bool:
+    """Tell whether connection tracking does not know what a rule matches."""
+    return rule.target == _UNTRACKED or any(part.name == "--notrack" for part in rule.parts)
 
 
 def _objects(table: Table, place: dict[str, Node], priority: int) -> Iterator[tuple[str, dict[str, Node]]]:
@@ -164,6 +183,8 @@ def _expressions(rule: Rule, family: str, table: Table) -> list[Node]:
             break
         if part.name == "-m" and set(part.values) <= _MATCHES:
             continue
+        if part.name == "-m" and set(part.values) <= _HEADERS:
+            return [_NO_HEADER]
         if part.name != "--comment":
             found.append(_match(part, family))
     return [*found, *_verdict(rule, table)]
@@ -176,6 +197,8 @@ def _verdict(rule: Rule, table: Table) -> list[Node]:
         return [{"goto" if goto else "jump": {"target": target}}]
     if target in _VERDICTS:
         return [{_VERDICTS[target]: None}]
+    if _hides(rule):
+        return [_HIDDEN]
     return [] if target in SILENT else [_UNKNOWN_TARGET]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import (
     DIRECTORY,
     Host,
@@ -26,6 +27,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 
 UNIT = "dbports-iptables.service"
 SCRIPT_FILE = f"{DIRECTORY}/iptables.sh"
+
+COPIES = (
+    *(f"/etc/iptables/rules.v{family}" for family in PROGRAMS),
+    *(f"/etc/sysconfig/{n}" for n in PROGRAMS.values()),
+)
+"""Where Debian's and Red Hat's services save the rules of the host, and restore them at boot."""
 
 _DEBIAN = "netfilter-persistent.service"
 _FOLLOWED = (_DEBIAN, "iptables.service", "ip6tables.service")

@@ -49,7 +49,7 @@ class Iptables:
 
     def saved(self, family: int) -> str:
         """Return the rules of one family, of all tables that the kernel has."""
-        return run_checked([f"{PROGRAMS[family]}-save"], runner=self._run)
+        return run_checked([f"{PROGRAMS[family]}-save"], runner=self._run, hint=_hint)
 
     def saved_other(self, family: int, variant: str) -> str:
         """Return the rules of one family in the other variant; empty when it has none or its program is missing.
@@ -89,6 +89,13 @@ def refuse_left_behind(layout: Layout, saved: str, program: str) -> None:
 def _hint(said: str) -> Optional[str]:
     if "Permission denied" in said or "Operation not permitted" in said:
         return "The task needs root with CAP_NET_ADMIN in the host's network namespace"
+    if "xtables lock" in said:
+        return "Another program is changing rules: end it (fuser -v /run/xtables.lock names it), then run again"
+    if "Address family not supported" in said:
+        return (
+            "IPv6 is off in the kernel of the host, and the legacy variant needs it: let update-alternatives choose "
+            "iptables-nft for iptables and ip6tables-nft for ip6tables"
+        )
     if "Extension" in said or "No such file or directory" in said:
         return "The kernel of the host needs the matches comment, conntrack, iprange and multiport of x_tables"
     return None

@@ -46,7 +46,7 @@ replace() {
     [ -z "$made" ] || [ -z "$rules" ] || echo ':@PREFIX@MADE - [0:0]'
     printf '%s\n' "$rules"
     echo COMMIT
-  } | "$1-restore" -w --noflush $option
+  } | "$1-restore" -w 30 --noflush $option
   [ -z "$made" ] || [ -n "$rules" ] || unmake "$1" "$2"
 }
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Optional
 
@@ -25,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
     BOOT,
+    COPIED,
     DELETE,
     FAMILY,
     KEPT,
@@ -92,7 +94,7 @@ class Nftables:
         """Read the ruleset and the own files; where nft is missing there may still be files."""
         nft = self._nft()
         texts = {KEPT: kept_to_text(self._persistence.current()), OWN_TABLE: DELETE, LISTING: "", PROGRAM: ""}
-        texts[PLACED] = NOWHERE
+        texts[PLACED], texts[COPIED] = NOWHERE, json.dumps(self._persistence.copies())
         if nft:
             texts[PROGRAM] = nft.path
             texts[LISTING] = nft.listing()
@@ -125,6 +127,7 @@ class Nftables:
             foreign=partial(_judge, foreign, observed),
             place=place,
             unseen="" if observed[PROGRAM] else "the program nft is missing",
+            copies=tuple(json.loads(observed[COPIED])),
         )
 
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:

@@ -11,7 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import shown
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, PREFIX, TABLE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
+    FAMILY,
+    PLACED_CHAINS,
+    TABLE,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, merge_ports
 
 Node = object
@@ -65,7 +69,7 @@ def is_own(kind: str, body: Mapping[str, Node]) -> bool:
 def is_placed(kind: str, body: Mapping[str, Node]) -> bool:
     """Tell whether an object is an own chain in a foreign table, by its name."""
     elsewhere = body.get("family") == FAMILY and body.get("table") != TABLE
-    return kind == "chain" and elsewhere and str(body.get("name")).startswith(PREFIX)
+    return kind == "chain" and elsewhere and body.get("name") in PLACED_CHAINS
 
 
 def fields(node: Node) -> Mapping[str, Node]:

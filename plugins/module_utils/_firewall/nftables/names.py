@@ -8,6 +8,7 @@ Chains sit ten before the usual filter priority. What they hold is said in writi
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Direction
@@ -43,13 +44,18 @@ CHAINS: dict[Direction, ChainNames] = {
     "out": ChainNames("outbound", "output", "oifname", "daddr"),
     "forward": ChainNames("forwarded", "forward", "iifname", "saddr"),
 }
+PLACED_CHAINS = tuple(PREFIX + chain.name for chain in CHAINS.values())
+PLACED_SET = re.compile(f"{PREFIX}peers[0-9]+_v[46]")
+"""The names of own chains and sets in a foreign table; no others are ours."""
+
 IP = {4: "ip", 6: "ip6"}
 NFPROTO = {4: "ipv4", 6: "ipv6"}
 ICMP = {4: "icmp", 6: "icmpv6"}
 
 PROGRAM, LISTING, OWN_TABLE, PLACED, KEPT, BOOT = "program", "listing", "own table", "placed", "kept", "boot"
+COPIED = "copied"
 """What is observed: the path of nft or nothing, its JSON, the text that brings the own table back, those that bring own
-chains in tables of others back, the own files, and how the host boots."""
+chains in tables of others back, the own files, how the host boots, and the files of its owner with own rules."""
 
 NOWHERE = "{}"
 """What is observed as ``PLACED`` where no table of others has own chains."""

@@ -32,7 +32,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping
     drop_in_text,
     is_early,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import FAMILY, TABLE
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile
 
 UNIT = "dbports-firewall.service"
@@ -235,6 +235,10 @@ class Persistence:
     def current(self) -> Kept:
         """Read what is kept on the host."""
         return self._host.current(self.place().own)
+
+    def copies(self) -> tuple[str, ...]:
+        """Return the configurations in which the own table was saved with the rest of the ruleset."""
+        return self._host.holding(CONFIGURATIONS, lambda text: TABLE in _TABLE.findall(_COMMENT.sub("", text)))
 
     def _is_own(self, path: str) -> bool:
         there = self._host.read(path)

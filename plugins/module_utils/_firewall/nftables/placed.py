@@ -28,6 +28,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     CHAINS,
     DELETE,
     FAMILY,
+    PLACED_CHAINS,
+    PLACED_SET,
     PREFIX,
     PRIORITY,
     TABLE,
@@ -53,11 +55,12 @@ export PATH LC_ALL=C.UTF-8
 # taken TABLE: print what takes the own rules, chains and sets out of a foreign table.
 taken() {
   there=$(nft -a -t list table inet "$1" 2>/dev/null) || return 0
-  printf '%s\n' "$there" | sed -n -e '/^[[:space:]]*chain /{s/^[[:space:]]*chain \([^ ]*\) .*/\1/;h;}' \
-    -e '/^[[:space:]]*jump dbports_[a-z]* # handle [0-9]*$/{s/.*handle //;G;s/\(.*\)\n\(.*\)/\2 handle \1/p;}' |
+  chains='dbports_(inbound|outbound|forwarded)' sets='dbports_peers[0-9]+_v[46]'
+  printf '%s\n' "$there" | sed -nE -e '/^[[:space:]]*chain /{s/^[[:space:]]*chain ([^ ]*) .*/\1/;h;}' \
+    -e "/^[[:space:]]*jump $chains # handle [0-9]*\$/{s/.*handle //;G;s/(.*)\n(.*)/\\2 handle \\1/p;}" |
     sed "s/^/delete rule inet $1 /"
   for what in 'flush chain' 'delete chain' 'delete set'; do
-    printf '%s\n' "$there" | sed -n "s/^[[:space:]]*${what#* } \(dbports_[a-z0-9_]*\) .*/$what inet $1 \1/p"
+    printf '%s\n' "$there" | sed -nE "s/^[[:space:]]*${what#* } ($chains|$sets) .*/$what inet $1 \\1/p"
   done
 }
 
@@ -193,7 +196,7 @@ def as_own_table(listing: Listing, place: Place) -> Listing:
     found: Listing = []
     for kind, body in listing:
         name = str(body.get("chain" if kind == "rule" else "name"))
-        if (body.get("family"), body.get("table")) != (FAMILY, place.table) or not name.startswith(PREFIX):
+        if (body.get("family"), body.get("table")) != (FAMILY, place.table) or not _is_own(name):
             continue
         own: dict[str, Any] = {**body, "table": TABLE, "chain" if kind == "rule" else "name": name[len(PREFIX) :]}
         if kind == "chain" and name[len(PREFIX) :] in _OWN and "hook" not in body:
@@ -262,7 +265,7 @@ def back_text(nft: Nft, listing: Listing, place: Place) -> str:
         for kind, body in listing
         if kind == wanted
         and (body.get("family"), body.get("table")) == (FAMILY, place.table)
-        and str(body.get("name")).startswith(PREFIX)
+        and _is_own(str(body.get("name")))
     ]
     calls = [
         f"insert rule {FAMILY} {place.table} {base} jump {place.own(direction)}\n"
@@ -340,6 +343,11 @@ def _is_ours(condition: str) -> bool:
     return " counter " in condition and (not _TOLD.search(condition) or " sport " in condition)
 
 
+def _is_own(name: str) -> bool:
+    """Tell whether a chain or set in a foreign table is ours by its name."""
+    return name in PLACED_CHAINS or PLACED_SET.fullmatch(name) is not None
+
+
 def _chains(listing: Listing, table: str) -> Iterator[tuple[str, Mapping[str, Node]]]:
     for kind, body in listing:
         if kind == "chain" and (body.get("family"), body.get("table")) == (FAMILY, table):
@@ -350,7 +358,7 @@ def _own_chains(listing: Listing) -> Iterator[tuple[str, str]]:
     """Yield the table and the name without prefix of each own chain in a foreign table."""
     for kind, body in listing:
         name = str(body.get("name"))
-        if kind == "chain" and body.get("family") == FAMILY and name.startswith(PREFIX) and name[len(PREFIX) :] in _OWN:
+        if kind == "chain" and body.get("family") == FAMILY and name in PLACED_CHAINS:
             yield str(body.get("table")), name[len(PREFIX) :]
 
 
@@ -364,4 +372,4 @@ def _called(rule: Mapping[str, Node]) -> str:
     """Return the own chain that a rule calls, without its prefix, when the rule does nothing else; else nothing."""
     expressions = items(rule.get("expr"))
     target = str(fields(fields(expressions[0]).get("jump")).get("target")) if len(expressions) == 1 else ""
-    return target[len(PREFIX) :] if target.startswith(PREFIX) else ""
+    return target[len(PREFIX) :] if target in PLACED_CHAINS else ""

@@ -24,6 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
     DELETE,
     FAMILY,
+    PLACED_CHAINS,
     PREFIX,
     TABLE,
 )
@@ -122,7 +123,8 @@ class Nft:
         ``list tables`` would say less, and reads every set of the host for it (seen with nft 1.0.6).
         """
         lines = self._checked("list", "chains", FAMILY).splitlines()
-        return any(line == f"table {FAMILY} {TABLE} {{" or line.startswith(f"\tchain {PREFIX}") for line in lines)
+        own = {f"table {FAMILY} {TABLE} {{", *(f"\tchain {name} {{" for name in PLACED_CHAINS)}
+        return any(line in own for line in lines)
 
     def objects(self, table: str, names: Sequence[tuple[str, str]]) -> str:
         """Return the text that brings sets and chains of a table back, which are named by kind and name."""

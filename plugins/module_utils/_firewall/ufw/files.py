@@ -18,7 +18,7 @@ BEGIN = "# BEGIN dbports.firewall: written by this Ansible collection; changes a
 END = "# END dbports.firewall"
 
 _BLOCK = re.compile(
-    r"^# BEGIN dbports\.firewall\b.*\n(?:(?!# BEGIN dbports\.firewall\b).*\n)*?# END dbports\.firewall\n", re.M
+    r"^# BEGIN dbports\.firewall\b.*\n(?:(?!# BEGIN dbports\.firewall\b).*\n)*?# END dbports\.firewall\r?\n", re.M
 )
 _MARK = re.compile(r"^# (?:BEGIN|END) dbports\.firewall\b", re.M)
 

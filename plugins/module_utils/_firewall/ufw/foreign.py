@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Do other rules on the host still drop what the own chains accept?
 
-The own chain is the first in ufw's, so that nothing of ufw decides behind it; what comes before ufw in the same table,
-the other tables of iptables and those of nft do.
+The own chain is the first in ufw's, so that nothing of ufw decides behind it but for answers; what comes before ufw in
+the same table, the other tables of iptables and those of nft do.
 """
 
 from __future__ import annotations
@@ -15,11 +15,17 @@ from dataclasses import replace
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import (
     FAMILIES,
     SILENT,
+    judge_filter,
     judge_saved,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import Rule, Table, Tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
+    Rule,
+    Table,
+    Tables,
+    without,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import DIRECTIONS, Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
@@ -35,15 +41,20 @@ _OF_DOCKER = "DOCKER-USER"
 
 
 def judge_iptables(tables: Tables, family: int, ruleset: Ruleset) -> list[ForeignFinding]:
-    """Judge the tables of one family, with the own chains as they are about to be."""
-    table = tables.get("filter", Table())
-    hooks = {name: [_ACCEPT] for (number, _direction), name in LAYOUT.hooks.items() if number == family}
-    loaded = LAYOUT.needs[family] in table.rules
-    rules = {**table.rules, **hooks} if loaded else table.rules
-    found = judge_saved({**tables, "filter": Table(table.policies, rules)}, family, ruleset, PROGRAMS[family])
-    if loaded:
-        return found
-    return [replace(item, fix=ENABLE_IPV6) if item.place["table"] == "filter" else item for item in found]
+    """Judge the tables of one family, with the own chains as they are about to be.
+
+    They accept the packets of their direction in ufw's chain; answers go on with the rules behind them.
+    """
+    found = judge_saved(tables, family, ruleset, PROGRAMS[family], skip=("filter",))
+    if LAYOUT.needs[family] not in tables.get("filter", Table()).rules:
+        closed = judge_filter(tables, tables.get("filter", Table()), family, ruleset)
+        return [*found, *(replace(item, fix=ENABLE_IPV6) for item in closed)]
+    table = without(tables["filter"], LAYOUT.is_own)
+    for direction in DIRECTIONS:
+        rules = {**table.rules, LAYOUT.hooks[family, direction]: [_ACCEPT]}
+        asked = Ruleset(tuple(accept for accept in ruleset.accepts if accept.direction == direction))
+        found += judge_filter(tables, Table(table.policies, rules), family, asked)
+    return found
 
 
 def before_ufw(table: Table, family: int) -> list[str]:

@@ -203,6 +203,7 @@ def test_the_whole_way_without_a_host() -> None:
         "own table": "",
         "placed": "{}",
         "kept": "[[], []]",
+        "copied": '["/etc/nftables.conf"]',
         "boot": BootPlace("/usr/sbin/nft", True, ()).to_text(),
     }
     change = plan_change(Nftables(), texts, DesiredState(case("mssql"), allow_shrink=True))
@@ -211,6 +212,8 @@ def test_the_whole_way_without_a_host() -> None:
     assert [step[0] for step in change.script.load] == [("/usr/sbin/nft", "-f", "-")]
     assert [step[0] for step in change.script.keep[:2]] == change.script.kept.paths
     assert Nftables().undo(texts)[0] == RunCommand(("/usr/sbin/nft", "-f", "-"))
+    gone = plan_change(Nftables(), texts, DesiredState.from_arguments({"state": "absent"}))
+    assert (change.warnings, [text.split(":")[0] for text in gone.warnings]) == ((), ["/etc/nftables.conf"])
 
 
 def test_names_are_unique() -> None:

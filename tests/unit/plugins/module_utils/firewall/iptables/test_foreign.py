@@ -71,6 +71,9 @@ PASSES = [
     "! -s 192.0.2.0/24 -j DROP",
     "-p tcp -m tcp ! --dport 1433 -j DROP",
     "-p udp -j sub",
+    "-m rt --rt-type 0 -j DROP",
+    "-m rt ! --rt-type 0 -j DROP",
+    "-m esp --espspi 1:500 -j DROP",
 ]
 UNKNOWN = [
     "-m set --match-set bad src -j DROP",
@@ -156,5 +159,18 @@ def test_every_client_and_port_counts() -> None:
 def test_answers_have_to_pass_the_table_of_the_own_chains(direction: str, text: str, fix: str) -> None:
     """There nothing of ours accepts them: a client whose answer does not get out is not let in."""
     flows = ruleset([{**RULE, "direction": direction, "peers": ["192.0.2.21"]}], outbound=True)
-    found = judge_answers(read_tables(f"*filter\n{text}\n")["filter"], 4, flows, LAYOUT)
+    found = judge_answers(read_tables(f"*filter\n{text}\n"), 4, flows, LAYOUT)
     assert [(item.verdict, item.fix) for item in found] == ([("drops", fix)] if fix else [])
+
+
+ESTABLISHED = "*filter\n:OUTPUT DROP\n-A OUTPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\nCOMMIT\n"
+HIDES = ["-p tcp -m tcp --sport 1433 -j CT --notrack", "-p tcp -j NOTRACK"]
+
+
+@pytest.mark.parametrize("rule", HIDES)
+def test_an_answer_that_tracking_does_not_know_is_not_established(rule: str) -> None:
+    """A rule of another table may hide the connection: whether the owner's rule lets its answers out is not known."""
+    raw = f"*raw\n:OUTPUT ACCEPT\n-A OUTPUT {rule}\nCOMMIT\n"
+    for text, verdicts in ((ESTABLISHED, []), (raw + ESTABLISHED, ["unknown"])):
+        tables = read_tables(text)
+        assert [item.verdict for item in judge_answers(tables, 4, FLOWS, LAYOUT)] == verdicts

@@ -8,12 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import (
     SCRIPT_FILE,
     followed,
     own_files,
     wanted,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.program import Iptables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import Host
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept
@@ -87,3 +90,22 @@ def test_others_that_are_not_there_get_nothing(tmp_path: Path) -> None:
     masked.symlink_to("/dev/null")
     kept = wanted(own_files(systemd=True), "true\n", followed(Host(str(tmp_path))))
     assert kept.paths == [SCRIPT_FILE, "/etc/systemd/system/dbports-iptables.service"]
+
+
+@pytest.mark.parametrize(
+    ("said", "fix"),
+    [
+        ("Another app is currently holding the xtables lock. Stopped waiting after 30s.", "fuser -v /run/xtables.lock"),
+        ("Cannot initialize: Address family not supported by protocol", "ip6tables-nft"),
+        ("Extension multiport revision 0 not supported, missing kernel module?", "comment, conntrack, iprange"),
+        ("Operation not permitted (you must be root)", "CAP_NET_ADMIN"),
+    ],
+)
+def test_what_keeps_iptables_from_working_is_told_with_what_to_do(said: str, fix: str) -> None:
+    """The programs say what is wrong, and not what their user can do about it."""
+    programs = Iptables(lambda _argv, _text: Output(4, "", said))
+    for ask in (lambda: programs.check("true"), lambda: programs.saved(6)):
+        with pytest.raises(DbportsError) as caught:
+            ask()
+        assert said.split(" ")[0] in caught.value.reason
+        assert fix in str(caught.value.fix)

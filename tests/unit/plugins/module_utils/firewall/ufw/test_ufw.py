@@ -131,6 +131,13 @@ def test_a_block_goes_where_it_comes_first_and_away_without_a_trace() -> None:
     assert block_of(FILE.content) == ""
 
 
+def test_a_block_with_the_line_ends_of_an_editor_goes_away_wholly() -> None:
+    """ufw does not load such a file, and ours is not to be what is left of it."""
+    file = with_block(FILE, encode(case("mssql"), 4, LAYOUT), 4)
+    edited = file._replace(content=file.content.replace("\n", "\r\n"))
+    assert without_block(edited).content == FILE.content.replace("\n", "\r\n")
+
+
 def test_a_block_that_was_copied_goes_away_wholly() -> None:
     """So does one that somebody put between."""
     written = with_block(FILE, encode(case("mssql"), 4, LAYOUT), 4)
@@ -285,6 +292,29 @@ def test_a_rule_before_ufw_that_drops_is_named_with_what_to_add(rule: str) -> No
     found = [item for item in Ufw().decode(there).foreign(wanted) if item.accept.ports[0].first == 1433]
     verdict, fix = BEFORE_UFW[rule]
     assert [(item.verdict, item.fix[: len(fix)]) for item in found] == ([(verdict, fix)] if verdict else [])
+
+
+ANSWERS = {
+    "-A ufw-before-output -p tcp -m tcp --sport 1433 -j DROP": "drops",
+    "-A ufw-before-output -m limit --limit 1/day -j DROP": "unknown",
+    "-A ufw-before-output -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A ufw-before-output -j DROP": None,
+    "-A ufw-before-output -p tcp -m tcp --dport 1433 -j DROP": None,
+    "-A ufw-before-forward -j DROP": None,
+}
+
+
+@pytest.mark.parametrize("rule", ANSWERS)
+@pytest.mark.parametrize("there", ["mssql", ""])
+def test_what_an_altered_chain_of_ufw_does_to_answers_is_named(rule: str, there: str) -> None:
+    """Nothing of ours accepts them: behind the own chain, ufw's rules and its owner's decide."""
+    wanted = case("mssql")
+    seen = observed(case(there) if there else NOTHING)
+    seen["saved 4"] = seen["saved 4"].replace("COMMIT", f"{rule}\nCOMMIT")
+    found = [item for item in Ufw().decode(seen).foreign(wanted) if item.accept.ports[0].first == 1433]
+    assert [item.verdict for item in found] == [ANSWERS[rule]] * bool(ANSWERS[rule])
+    for item in found:
+        assert item.fix.startswith("iptables -t filter -I OUTPUT -d ")
+        assert item.fix.endswith("--sport 1433 -j ACCEPT")
 
 
 def test_tables_of_nft_are_judged_but_not_twice() -> None:
