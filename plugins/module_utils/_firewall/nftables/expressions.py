@@ -24,7 +24,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 
 
 class Elements(list[Node]):
-    """The elements of a named set, in which an address is found without a look at each of them."""
+    """The elements of a named set, in which an address is found without a look at each of them.
+
+    :ivar changing: whether packets and time change it: what is not in it now may be in it a moment later.
+    """
+
+    changing = False
 
     @cached_property
     def ranges(self) -> Optional[tuple[AddressRange, ...]]:
@@ -112,6 +117,9 @@ def _field(left: Node, known: Known) -> Plain:
         return known.get(f"{names['protocol']} {names['field']}", Special.UNKNOWN)
     if kind in ("meta", "ct") and set(names) == {"key"}:
         return known.get(f"{kind} {names['key']}", Special.UNKNOWN)
+    if kind == "exthdr":
+        # No packet of a declared flow has such a header; one without a field asks whether it is there.
+        return Special.NEVER if "field" in names else 0
     if kind == "fib":
         flags = " ".join(str(flag) for flag in items(names.get("flags")))
         return known.get(f"fib {names.get('result')} {flags}", Special.UNKNOWN)
@@ -159,10 +167,7 @@ def equal(value: Value, right: Node, sets: Sets) -> Optional[bool]:
         return None if wanted is None else value == wanted
     if isinstance(right, str) and right.startswith("@"):
         elements = sets.get(right[1:])
-        if isinstance(value, AddressRange) and isinstance(elements, Elements) and elements.ranges is not None:
-            return elements.has(value)
-        # No element of a set is the name of a set.
-        return None if elements is None else either(equal(value, item, {}) for item in elements)
+        return None if elements is None else _among(value, elements)
     if isinstance(right, list):
         return either(equal(value, item, sets) for item in right)
     kind, body = single(right)
@@ -183,6 +188,16 @@ def _is_among(value: AddressRange, right: Node) -> Optional[bool]:
         return value.overlaps(read_addresses(right))
     except DbportsError:
         return None
+
+
+def _among(value: Value, elements: Sequence[Node]) -> Optional[bool]:
+    """Tell whether a value is in a named set."""
+    if isinstance(value, AddressRange) and isinstance(elements, Elements) and elements.ranges is not None:
+        found: Optional[bool] = elements.has(value)
+    else:
+        # No element of a set is the name of a set.
+        found = either(equal(value, item, {}) for item in elements)
+    return None if found is False and isinstance(elements, Elements) and elements.changing else found
 
 
 def _plain(value: Plain, right: Node) -> Optional[bool]:

@@ -127,9 +127,10 @@ class _Table:
             self.rules.setdefault(str(body.get("chain")), []).append(body)
         else:
             # A set that packets fill is not the same a moment later; one that is too large was not read.
-            flags = items(body.get("flags"))
-            changing = "timeout" in flags or "dynamic" in flags or body.get("unread") is True
-            self.sets[str(body.get("name"))] = None if changing else Elements(items(body.get("elem")))
+            flags, elements = items(body.get("flags")), Elements(items(body.get("elem")))
+            elements.changing = "timeout" in flags or "dynamic" in flags
+            unknown = body.get("unread") is True or (kind == "map" and elements.changing)
+            self.sets[str(body.get("name"))] = None if unknown else elements
 
     def base_chains(self) -> list[Mapping[str, Node]]:
         """Return the chains that the kernel calls and that may filter, by name."""

@@ -51,6 +51,7 @@ def meta(key: str) -> dict[str, Any]:
     return {"meta": {"key": key}}
 
 
+CAUGHT = {"elem": {"val": "192.0.2.1", "timeout": 600, "expires": 599}}
 DPORT, SADDR, STATE = field("tcp", "dport"), field("ip", "saddr"), {"ct": {"key": "state"}}
 PORT_AND_SOURCE = {"concat": [SADDR, DPORT]}
 
@@ -70,6 +71,7 @@ def ruleset(*rules: list[Any], policy: str = "accept", **more: Any) -> list[dict
             }
         },
         {"set": {**place, "name": "banned", "type": "ipv4_addr", "flags": ["timeout"], "elem": ["203.0.113.1"]}},
+        {"set": {**place, "name": "caught", "type": "ipv4_addr", "flags": ["timeout"], "elem": [CAUGHT]}},
         {"map": {**place, "name": "byport", "type": "inet_service", "map": "verdict", "elem": [[1433, DROP]]}},
         {"chain": chain},
         {"chain": {**place, "name": "sub"}},
@@ -106,6 +108,11 @@ CONDITIONS = [
     (match(SADDR, "@office"), True),
     (match(SADDR, "@office", "!="), False),
     (match(SADDR, "@banned"), None),
+    (match(SADDR, "@caught"), True),
+    (match(SADDR, "@caught", "!="), False),
+    (match({"exthdr": {"name": "rt", "field": "type"}}, 0), False),
+    (match({"exthdr": {"name": "frag"}}, True), False),
+    (match({"exthdr": {"name": "frag"}}, False), True),
     (match(SADDR, "@missing"), None),
     (match(SADDR, {"set": [{"elem": {"val": "192.0.2.1", "counter": {}}}]}), True),
     (match(field("ip6", "saddr"), "2001:db8::1"), False),
