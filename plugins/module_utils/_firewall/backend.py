@@ -274,7 +274,7 @@ def _allowed(asked: Backend, carrying: Sequence[Backend], backends: Sequence[Bac
             code="wrong_backend",
             path="backend",
             value=asked.name,
-            fix=f"Set backend (dbports_backend) to auto or {first.backend.name}, or start {asked.name} first",
+            fix=f"Set backend (dbports_backend) to auto or {first.backend.name}, or {_bring_back(asked)} first",
         )
     for other in backends:
         reason = other.governs() if other.exclusive and other is not asked else None
@@ -294,9 +294,15 @@ def _dead(backend: Backend) -> DbportsError:
         f"rules of this collection are kept in {backend.name}, which does not govern this host",
         code="wrong_backend",
         path="backend",
-        fix=f"Install or start {backend.name} again, and mend what it then complains of; "
+        fix=f"On the host, {_bring_back(backend)}, and mend what it then complains of; "
         f"to move to another firewall, then {_remove(backend)}",
     )
+
+
+def _bring_back(backend: Backend) -> str:
+    """Say what makes a firewall govern a host: nftables and iptables have nothing that could be started."""
+    ways = {"firewalld": "install firewalld and start it", "ufw": "install ufw and turn it on (ufw enable)"}
+    return ways.get(backend.name, f"install {backend.name}")
 
 
 def _in_two(carrying: Sequence[Backend]) -> DbportsError:

@@ -109,7 +109,9 @@ def call(
                 os.killpg(process.pid, signal.SIGKILL)  # and what a script has started: it would do its work later
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
-            raise LateError(f"{' '.join(argv)[:600]} did not end within {timeout:g} s, and was ended") from None
+            said = " ".join((error.stderr or b"").decode("utf-8", "replace").split())
+            what = f"{' '.join(argv)[:600]} did not end within {timeout:g} s, and was ended"
+            raise LateError(f"{what}: {said[:600]}" if said else what) from None
     return process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
 
 

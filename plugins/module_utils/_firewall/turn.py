@@ -16,6 +16,7 @@ from typing import Optional
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import exclusive
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
+    BOOT_UNIT,
     POLL,
     STATE,
     TIMEOUT,
@@ -87,7 +88,7 @@ def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
     if runner.leftovers():
         _refuse_strange_place(runner.at(STATE))
     if journal is None:
-        if runner.leftovers():
+        if runner.leftovers() or runner.at(BOOT_UNIT).exists():  # the directory may have been removed by hand
             runner.clear()
         return ()
     if journal.network != network() and not journal.interrupted:

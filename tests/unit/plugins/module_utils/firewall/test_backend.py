@@ -136,7 +136,7 @@ def test_a_firewall_that_is_not_there_is_refused() -> None:
     code, text = choose(ours="ufw")
     assert code == "wrong_backend"
     assert "rules of this collection are kept in ufw, which does not govern this host" in text
-    assert "Install or start ufw again" in text
+    assert "install ufw and turn it on (ufw enable)" in text
 
 
 def test_the_choice_of_the_user_is_kept() -> None:

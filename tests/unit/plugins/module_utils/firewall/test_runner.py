@@ -129,11 +129,11 @@ def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_what_a_script_has_started_is_given_up_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would change the host later, when the old state is back, and hold the lock until then."""
-    monkeypatch.setattr(runner, "TIMEOUT", 1)
+    monkeypatch.setattr(runner, "TIMEOUT", 5)
     reading, writing = os.pipe()
     monkeypatch.setattr(Lock, "held", (writing,))
-    with pytest.raises(StepError, match="did not end"):
-        do(tmp_path, RunCommand(("sh", "-c", "sleep 600; true")))
+    with pytest.raises(StepError, match="did not end within 5 s, and was ended: waiting for another"):
+        do(tmp_path, RunCommand(("sh", "-c", "echo waiting for another >&2; sleep 600; true")))
     os.close(writing)
     assert select.select([reading], [], [], 60)[0], "something still holds the other end"
     os.close(reading)

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -380,6 +381,13 @@ class TestKilled:
             host.at(path).touch()
         watch(host, "token")
         assert (host.carried, host.left()) == (OLD, [])
+
+    def test_the_directory_was_removed_by_hand(self, host: Host) -> None:
+        """What is left of the change goes with the next run, also if that changes nothing."""
+        host.bring("mssql", confirm_timeout=30)
+        shutil.rmtree(host.at(STATE))
+        assert host.bring("mssql")["changed"] is False
+        assert host.left() == []
 
     def test_the_change_of_another_run_is_left_alone(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         kill(host, monkeypatch)
