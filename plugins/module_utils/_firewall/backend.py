@@ -300,7 +300,7 @@ def _dead(backend: Backend) -> DbportsError:
 
 
 def _bring_back(backend: Backend) -> str:
-    """Say what makes a firewall govern a host: nftables and iptables have nothing that could be started."""
+    """Say what makes a firewall govern a host: only these two are services that can be off."""
     ways = {"firewalld": "install firewalld and start it", "ufw": "install ufw and turn it on (ufw enable)"}
     return ways.get(backend.name, f"install {backend.name}")
 
