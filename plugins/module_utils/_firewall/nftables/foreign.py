@@ -151,7 +151,9 @@ class _Table:
         if place not in self._walks:
             walk = _Walk(self, packet.known())
             ends = walk.base_chain(chain)
-            self._walks[place] = ends, walk.texts[0] if walk.texts else "unknown"
+            # What surely drops a packet comes last, behind what may.
+            text = (walk.texts[-1] if ends == {"drop"} else walk.texts[0]) if walk.texts else "unknown"
+            self._walks[place] = ends, text
         return self._walks[place]
 
     def judge(self, chain: Mapping[str, Node], packet: Packet, key: Key) -> list[ForeignFinding]:

@@ -368,6 +368,13 @@ def test_answers_have_to_pass_as_well(direction: str, hook: str, rule: list[Any]
     assert all(" drops the answer to tcp 1433 " in item["text"] for item in found)
 
 
+def test_the_rule_that_surely_drops_is_named() -> None:
+    """And not the one before it that may, such as a set that packets change."""
+    (found,) = judge(ruleset([match(SADDR, "@banned"), DROP], [match(SADDR, "192.0.2.1"), DROP]), FLOWS)
+    assert found["verdict"] == "drops"
+    assert found["text"].endswith(": ip saddr 192.0.2.1 drop")
+
+
 def test_outbound_flows_are_judged_in_output() -> None:
     """With the destination as the peer."""
     rule = {"direction": "out", "protocol": "udp", "ports": ["5002"], "peers": ["2001:db8::21"], "purpose": "x"}
