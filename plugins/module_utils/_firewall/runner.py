@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -376,9 +377,10 @@ class Runner:
             with contextlib.suppress(OSError):
                 place.parent.rmdir()
 
-    def _remove_all(self, directory: str, prefix: str) -> None:
+    def _remove_all(self, directory: str, names: str) -> None:
         place = self.at(directory)
-        for file in [*place.glob(f"{prefix}*"), *place.glob(f"{TEMPORARY}{prefix}*")]:
+        own = re.compile(f"(?:{re.escape(TEMPORARY)})?(?:{names})")
+        for file in [file for file in place.glob("*") if own.fullmatch(file.name)]:
             file.unlink()
             _sync(place)
 

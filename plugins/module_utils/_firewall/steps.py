@@ -45,10 +45,10 @@ class RemoveFile(NamedTuple):
 
 
 class RemoveFiles(NamedTuple):
-    """No file of a directory has a name that begins so, also none that was about to get such a name."""
+    """No file of a directory has a name that matches a regular expression, also none that was about to get one."""
 
     directory: str
-    prefix: str
+    names: str
 
 
 class RunCommand(NamedTuple):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +13,16 @@ from pathlib import Path
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, run, run_checked
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import CONFIGURATION
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import (
-    POLICIES,
+    OWN,
     PREFIX,
-    is_own,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import Host
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import KeptFile
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RemoveFiles, Step, WriteFile
 
 FOLDERS = ("ipsets", "policies")
+_FILES = rf"(?:{OWN})\.xml(?:\.old)?"
+"""What firewalld has for own objects: a file for each, and its copy of the last one."""
 
 
 class OwnConfiguration:
@@ -42,7 +44,7 @@ class OwnConfiguration:
         found = []
         for folder in FOLDERS:
             paths = self._host.at(f"{CONFIGURATION}/{folder}").glob(f"{PREFIX}*")
-            for path in sorted(path for path in paths if _is_own_file(path.name)):
+            for path in sorted(path for path in paths if re.fullmatch(_FILES, path.name)):
                 stored = self._host.read(f"{CONFIGURATION}/{folder}/{path.name}")
                 found += [stored] if stored else []
         return tuple(sorted(found))
@@ -74,11 +76,4 @@ class OwnConfiguration:
 
     def clear_steps(self) -> tuple[Step, ...]:
         """Return what removes every own file, also those that were not there when it was written."""
-        policies = [RemoveFiles(f"{CONFIGURATION}/policies", f"{place.name}.") for place in POLICIES.values()]
-        return (*policies, *(RemoveFiles(f"{CONFIGURATION}/ipsets", f"{PREFIX}{digit}") for digit in range(1, 10)))
-
-
-def _is_own_file(name: str) -> bool:
-    """Tell whether firewalld has written a file for an own object: itself or its copy."""
-    own, _dot, ending = name.partition(".")
-    return ending in ("xml", "xml.old") and is_own(own)
+        return tuple(RemoveFiles(f"{CONFIGURATION}/{folder}", _FILES) for folder in FOLDERS)

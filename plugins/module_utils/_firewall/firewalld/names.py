@@ -26,12 +26,13 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing
 PREFIX = "dbports-"
 """Begins the names of all own objects."""
 
-_OWN = re.compile(rf"{PREFIX}(?:in|out|forward|[1-9][0-9]*-v[46])")
+OWN = rf"{PREFIX}(?:in|out|forward|[1-9][0-9]*-v[46])"
+"""Matches the names of all own policies and ipsets."""
 
 
 def is_own(name: str) -> bool:
     """Tell whether a policy or an ipset is ours by its name; others may begin in the same way."""
-    return _OWN.fullmatch(name) is not None
+    return re.fullmatch(OWN, name) is not None
 
 
 PRIORITY = -32768
