@@ -10,8 +10,9 @@ Their rules are written as nft lists them, and judged by the same walk.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, of_family
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forward_lines import lines_of
@@ -36,6 +37,8 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing, Node
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.packets import HOOKS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
+
+_Part = TypeVar("_Part")
 
 PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 """The tables that may drop, with the priorities of their chains (nft(8)); ``nat`` does not filter."""
@@ -101,10 +104,16 @@ def judge_answers(tables: Tables, family: int, ruleset: Ruleset, own: Layout) ->
     found: list[ForeignFinding] = []
     table = without(tables.get("filter", Table()), own.is_own)
     for direction, hook in _BACK.items():
-        policies = {name: policy for name, policy in table.policies.items() if name not in _HOOKS or name == hook}
         asked = Ruleset(tuple(accept for accept in ruleset.accepts if accept.direction == direction))
-        found += judge_filter(tables, Table(policies, table.rules), family, asked)
+        if asked:
+            others = [name for name in _HOOKS if name != hook]
+            passed = Table(_but(table.policies, others), _but(table.rules, others))
+            found += judge_filter(tables, passed, family, asked)
     return found
+
+
+def _but(parts: Mapping[str, _Part], names: Collection[str]) -> dict[str, _Part]:
+    return {name: part for name, part in parts.items() if name not in names}
 
 
 def judge_filter(tables: Tables, table: Table, family: int, ruleset: Ruleset) -> list[ForeignFinding]:

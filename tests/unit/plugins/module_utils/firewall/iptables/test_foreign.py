@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Union
 
 import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables import foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.foreign import (
     judge_answers,
     judge_saved,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
@@ -174,3 +177,21 @@ def test_an_answer_that_tracking_does_not_know_is_not_established(rule: str) -> 
     for text, verdicts in ((ESTABLISHED, []), (raw + ESTABLISHED, ["unknown"])):
         tables = read_tables(text)
         assert [item.verdict for item in judge_answers(tables, 4, FLOWS, LAYOUT)] == verdicts
+
+
+def test_only_the_chain_that_answers_pass_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with 20,000 rules that block addresses asked each of them twice more for answers that never pass there."""
+    seen: list[str] = []
+    judged = foreign.judge_foreign
+
+    def judge_foreign(listing: Listing, wanted: Ruleset) -> list[ForeignFinding]:
+        seen.extend(str(body["chain"]) for kind, body in listing if kind == "rule")
+        return judged(listing, wanted)
+
+    monkeypatch.setattr(foreign, "judge_foreign", judge_foreign)
+    rules = ["-A INPUT -s 203.0.113.7 -j DROP", "-A OUTPUT -j theirs", "-A theirs -d 203.0.113.7 -j DROP"]
+    text = "\n".join(["*filter", ":INPUT ACCEPT", ":OUTPUT ACCEPT", ":theirs -", *rules, ""])
+    flows = ruleset([{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": ["203.0.113.7"]}])
+    found = judge_answers(read_tables(text), 4, flows, LAYOUT)
+    assert [item.verdict for item in found] == ["drops"]
+    assert seen == ["OUTPUT", "theirs"]
