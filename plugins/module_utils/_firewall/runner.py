@@ -344,9 +344,8 @@ class Runner:
         temporary = _temporary(place)
         if os.path.lexists(temporary):
             temporary.unlink()
-        if _holds(
-            place, mode, data, edited
-        ):  # going back needs neither room nor a writable disk for what was not changed
+        # Going back needs neither room nor a writable disk for what was not changed.
+        if _holds(place, mode, data, edited):
             return
         place.parent.mkdir(mode=0o755 if mode & 0o044 else 0o700, parents=True, exist_ok=True)
         try:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -205,12 +206,14 @@ def holding(place: Path) -> Iterator[subprocess.Popen[bytes]]:
     code = "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); input()"
     command = [sys.executable, "-c", code, str(place)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline()
-        process.send_signal(signal.SIGSTOP)
-        os.waitpid(process.pid, os.WUNTRACED)
-        yield process
-        process.kill()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)
+            yield process
+        finally:
+            process.kill()
 
 
 class TestConfirmation:
@@ -480,7 +483,8 @@ class TestKilled:
                     assert waiting[0].poll() is None, "who has waited for the lock is at work now"
                     later_on.close()
 
-            monkeypatch.setattr(runner.time, "sleep", wait)
+            # Only that of the watcher: subprocess sleeps as well.
+            monkeypatch.setattr(runner, "time", SimpleNamespace(sleep=wait))
             watch(host, journal.token)
             assert other.poll() is None
         assert (host.carried, host.left()) == (OLD, [])
