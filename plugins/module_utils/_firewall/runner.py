@@ -48,6 +48,10 @@ BOOT_UNIT = "/etc/systemd/system/dbports-firewall-undo.service"
 BOOT_WISH = "/etc/systemd/system/sysinit.target.d/dbports-firewall-undo.conf"
 """All that is on a host while a change is not finished, the last two where systemd runs. The directory goes last."""
 
+UNITS = "/etc/systemd/system"
+_LINKING = (("systemctl", "enable"), ("systemctl", "disable"))
+"""Where systemctl makes and removes links, and with which commands."""
+
 RUNNING, WAITING, FAILED = "running", "waiting", "failed"
 """The phases of a change: a module is at work and holds the lock; it waits to be confirmed; it could not be undone."""
 
@@ -347,7 +351,7 @@ class Runner:
         # Going back needs neither room nor a writable disk for what was not changed.
         if _holds(place, mode, data, edited):
             return
-        place.parent.mkdir(mode=0o755 if mode & 0o044 else 0o700, parents=True, exist_ok=True)
+        _make(place.parent, 0o755 if mode & 0o044 else 0o700)
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as stream:
@@ -387,6 +391,19 @@ class Runner:
         status, stdout, stderr = self._run(argv, text)
         if status and not may_fail:
             raise StepError(failure(argv, stdout, stderr))
+        if tuple(argv[:2]) in _LINKING:  # it does not bring its links to the disk
+            units = self.at(UNITS)
+            for directory in (units, *units.glob("*.wants")):
+                with contextlib.suppress(OSError):
+                    _sync(directory)
+
+
+def _make(directory: Path, mode: int) -> None:
+    """Make a directory and those above it, on the disk as well."""
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    directory.mkdir(mode=mode, parents=True, exist_ok=True)
+    for place in missing:
+        _sync(place.parent)
 
 
 def _holds(place: Path, mode: int, data: bytes, anyone: bool) -> bool:

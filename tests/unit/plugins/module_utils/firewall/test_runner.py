@@ -12,6 +12,7 @@ import os
 import select
 import stat
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,25 @@ def test_a_link_is_no_file_with_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "real")
     do(tmp_path, WriteFile("/a", 0o600, "x"))
     assert not (tmp_path / "a").is_symlink()
+
+
+def test_names_reach_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut a file is there with its directories, and a unit is enabled or not as it was before the cut."""
+    wants = tmp_path / "etc/systemd/system/sysinit.target.wants"
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(str(Path(f"/proc/self/fd/{handle}").readlink())))
+
+    def systemctl(_argv: Sequence[str], _text: str) -> tuple[int, str, str]:
+        wants.mkdir(parents=True)
+        (wants / "it.service").symlink_to("/etc/systemd/system/it.service")
+        return 0, "", ""
+
+    runner = Runner(str(tmp_path), systemctl)
+    runner.do(to_json([WriteFile("/var/lib/it/file", 0o600, "x")]))
+    assert synced[-1] == str(tmp_path / "var/lib/it")
+    assert {str(tmp_path), str(tmp_path / "var"), str(tmp_path / "var/lib")} <= set(synced)
+    runner.do(to_json([RunCommand(("systemctl", "enable", "it.service"))]))
+    assert {str(wants), str(wants.parent)} <= set(synced)
 
 
 def test_commands(tmp_path: Path) -> None:
