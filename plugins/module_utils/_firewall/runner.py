@@ -66,7 +66,8 @@ ATTEMPTS = 30
 its lock."""
 
 AT_BOOT = ("enable", "disable", "daemon-reload")
-"""What systemctl is told at boot too, because it changes files; every other command is about a running firewall."""
+"""What systemctl is told at boot too, because it changes files; every other command but ``start`` is about a running
+firewall."""
 
 WATCHED = ("--property=Restart=on-failure", "--property=IgnoreOnIsolate=yes")
 """What keeps the process that watches: it is started again when it was killed, and goes on in the rescue mode."""
@@ -498,14 +499,23 @@ def boot(runner: Runner) -> None:
         # Started by hand, with any other unit, or by a restart of everything but the kernel, which ends who watches.
         runner.start_watching(journal.token, "--no-block")
     elif journal:
-        steps = [
-            step
-            for step in journal.undo
-            if step[0] != "RunCommand" or (Path(step[1][0]).name == "systemctl" and step[1][1] in AT_BOOT)
-        ]
-        _log(runner.go_back(journal._replace(undo=steps)))
+        _log(runner.go_back(journal._replace(undo=list(_at_boot(journal.undo)))))
     else:
         runner.clear()
+
+
+def _at_boot(steps: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """Yield what is done at boot of the steps that undo a change.
+
+    A unit that is to be active is not waited for, since it comes later. systemd has decided before the files were back
+    what this boot starts.
+    """
+    for step in steps:
+        program, verb, *words = step[1] if step[0] == "RunCommand" and len(step[1]) > 1 else ("", "")
+        if step[0] != "RunCommand" or (Path(program).name == "systemctl" and verb in AT_BOOT):
+            yield step
+        elif Path(program).name == "systemctl" and verb == "start":
+            yield ["RunCommand", [program, verb, "--no-block", *words], *step[2:]]
 
 
 def _log(failed: Sequence[str]) -> None:

@@ -5,13 +5,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import arming
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.persist import UNIT as IPTABLES_UNIT
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.persist import UNIT as NFTABLES_UNIT
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import BOOT_UNIT, Runner
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
+    BOOT_UNIT,
+    RUNNING,
+    Journal,
+    Runner,
+    boot,
+    network,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step, to_json
 
 
 @pytest.fixture
@@ -30,3 +39,19 @@ def test_files_are_back_before_they_are_read_at_boot(on_systemd: Runner, reader:
     arming.arm(on_systemd, [], [], 0)
     lines = on_systemd.at(BOOT_UNIT).read_text(encoding="utf-8").splitlines()
     assert reader in [unit for line in lines if line.startswith("Before=") for unit in line.partition("=")[2].split()]
+
+
+def test_a_boot_starts_what_it_had_left_out(tmp_path: Path) -> None:
+    """systemd decides what to start before the unit's file is back. Waiting for a unit that comes later would hang."""
+    said: list[str] = []
+
+    def run(argv: Sequence[str], _text: str) -> tuple[int, str, str]:
+        said.append(" ".join(argv))
+        return 0, "", ""
+
+    host = Runner(str(tmp_path), run)
+    verbs = ("stop", "daemon-reload", "enable", "start", "reset-failed")
+    undo: list[Step] = [RunCommand(("nft", "-f", "-")), *(RunCommand(("systemctl", verb, "it")) for verb in verbs)]
+    host.write_journal(Journal("x", RUNNING, 0, "an earlier boot", network(), False, to_json(undo)))
+    boot(host)
+    assert said == ["systemctl daemon-reload it", "systemctl enable it", "systemctl start --no-block it"]
