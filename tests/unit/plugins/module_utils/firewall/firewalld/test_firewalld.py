@@ -251,7 +251,7 @@ def test_files_of_others_that_are_named_alike_are_not_ours(tmp_path: Path) -> No
 
 
 def test_what_is_not_ours_to_write() -> None:
-    """A ruleset with unexpected parts, or a comment with a quote, is refused."""
+    """A ruleset with unexpected parts is refused."""
     with pytest.raises(DbportsError) as error:
         objects(Ruleset(unexpected=("x",)))
     assert error.value.code == "cannot_encode"
