@@ -50,7 +50,7 @@ replace() {
   [ -z "$made" ] || [ -n "$rules" ] || unmake "$1" "$2"
 }
 
-# unmake IPTABLES TABLE: remove a table that was made for the own chains, unless somebody uses it by now. What says that
+# unmake IPTABLES TABLE: remove a table that was made for the own chains, unless others use it by now. What says that
 # it was made goes with it, so that this can be done again after it was killed.
 unmake() {
   [ -z "$option" ] || return 0

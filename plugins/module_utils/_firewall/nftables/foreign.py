@@ -72,7 +72,7 @@ _SILENT = {"counter", "log", "mangle", "notrack", "ct helper", "ct timeout", "fl
 """Statements that neither match nor decide."""
 
 _FIREWALLD = {"firewalld", "firewalld_policy_drop"}
-"""The tables of firewalld; what somebody adds to them is gone at its next reload."""
+"""The tables of firewalld; what others add to them is gone at its next reload."""
 
 _DEPTH = 16
 """How deep jumps go in the kernel (NFT_JUMP_STACK_SIZE)."""
