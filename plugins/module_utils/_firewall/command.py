@@ -61,6 +61,15 @@ def exclusive() -> Iterator[None]:
             raise not_permitted(error) from None
 
 
+def require_root() -> None:
+    """Refuse to ask or tell a firewall anything as another user.
+
+    :raises DbportsError: when this process is not root's.
+    """
+    if os.geteuid() != 0:
+        raise DbportsError("only root may read or change the firewall", code="not_permitted", fix="Set become: true")
+
+
 def not_permitted(error: PermissionError) -> DbportsError:
     """Return the error of a file that this process may not read."""
     reason = f"cannot read {error.filename}: {error.strerror}"

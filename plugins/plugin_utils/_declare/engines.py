@@ -308,14 +308,7 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
     _one_of(flow.each, EACH, f"{path}.each")
     for text, key in ((flow.purpose, "purpose"), (flow.citation, "citation")):
         _text(text, f"{path}.{key}", "Every flow says what it is for and who says so")
-    if size(flow.purpose) > MAX_COMMENT:
-        raise DbportsError(
-            f"a purpose is {RULE}",
-            code="wrong_type",
-            path=f"{path}.purpose",
-            value=flow.purpose,
-            fix="Shorten it: it is the comment of the rules",
-        )
+    _check_length(flow.purpose, f"{path}.purpose")
     if flow.probe is not None:
         _one_of(flow.probe, kinds_for(flow.protocol), f"{path}.probe")
     _check_port(flow.protocol, flow.port, f"{path}.port", types)
@@ -353,6 +346,12 @@ def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
         raise DbportsError(
             "no option has this name", code="unknown_name", path=f"{path}.address", value=flow.address, fix=fix
         )
+
+
+def _check_length(purpose: str, path: str) -> None:
+    if size(purpose) > MAX_COMMENT:
+        fix = "Shorten it: it is the comment of the rules"
+        raise DbportsError(f"a purpose is {RULE}", code="wrong_type", path=path, value=purpose, fix=fix)
 
 
 def _check_port(protocol: str, port: Any, path: str, types: Mapping[str, str], single: bool = False) -> None:

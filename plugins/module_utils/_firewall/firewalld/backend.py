@@ -30,6 +30,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
+    FIREWALLD,
+    FIREWALLD_PANIC,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
     ForeignFinding,
     Kept,
@@ -52,10 +56,6 @@ iptables; why what is in force cannot be read, if it cannot; the interfaces that
 whether firewalld is in panic mode, as any text."""
 
 _TABLES = {*("raw", "mangle", "nat", "filter", "security", "broute")}
-_PANIC_TABLE = "firewalld_policy_drop"
-_OWN_TABLES = {"firewalld", _PANIC_TABLE}
-"""Those of firewalld in nftables; the latter is there in panic mode, and while it starts or reloads."""
-
 _PANIC = "firewalld is in panic mode and drops everything until its owner runs firewall-cmd --panic-off"
 
 _OWN_CHAIN = re.compile(
@@ -115,7 +115,7 @@ class FirewalldBackend:
         texts[SETTINGS] = json.dumps(self._firewalld.own(ipsets=not tables))
         texts[SAVED] = json.dumps({program: text for program, text in saved.items() if has_rules(text)})
         texts.update({TABLES: tables, USES: uses, ROUTED: " ".join(self._own.routed())})
-        may_panic = uses != "nftables" or f'"{_PANIC_TABLE}"' in tables
+        may_panic = uses != "nftables" or f'"{FIREWALLD_PANIC}"' in tables
         texts[PANIC] = "panic" if may_panic and self._firewalld.panics() else ""
         return _Seen(texts, lambda: json.dumps(self._firewalld.others()))
 
@@ -232,7 +232,7 @@ def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
     listing = [
         (kind, body)
         for kind, body in read_listing(observed[TABLES])
-        if body.get("table") not in _OWN_TABLES
+        if body.get("table") not in FIREWALLD
         and not (body.get("family") in ("ip", "ip6", "bridge") and body.get("table") in _TABLES)
     ]
     saved = json.loads(observed[SAVED])

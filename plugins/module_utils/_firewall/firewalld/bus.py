@@ -9,13 +9,18 @@ Nothing here starts firewalld where its owner stopped it.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import (
+    Run,
+    find,
+    require_root,
+    run,
+    run_checked,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.names import (
     CALL,
     NAME,
@@ -156,10 +161,7 @@ class Firewalld:
         return answer["data"][0]
 
     def _json(self, *arguments: str) -> Mapping[str, Any]:
-        if os.geteuid() != 0:
-            raise DbportsError(
-                "only root may read or change the firewall", code="not_permitted", fix="Set become: true"
-            )
+        require_root()
         if not find("busctl"):
             raise DbportsError(
                 "the program busctl is missing", code="program_missing", fix="Install systemd's busctl on the host"

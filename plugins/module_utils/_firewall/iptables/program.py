@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Run, find, run, run_checked
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import (
+    Run,
+    find,
+    require_root,
+    run,
+    run_checked,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS, Layout
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.saved import has_legacy_tables
 
@@ -35,10 +40,7 @@ class Iptables:
         """
         if not all(find(f"{name}{part}") for name in PROGRAMS.values() for part in ("", "-save", "-restore")):
             return None
-        if os.geteuid() != 0:
-            raise DbportsError(
-                "only root may read or change the firewall", code="not_permitted", fix="Set become: true"
-            )
+        require_root()
         return cls()
 
     def variant(self) -> str:

@@ -36,6 +36,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import (
     CHAINS,
+    FIREWALLD,
     ICMP,
     IP,
     NFPROTO,
@@ -70,9 +71,6 @@ _VERDICTS: dict[str, set[_End]] = {
 
 _SILENT = {"counter", "log", "mangle", "notrack", "ct helper", "ct timeout", "flow", "dup", "last"}
 """Statements that neither match nor decide."""
-
-_FIREWALLD = {"firewalld", "firewalld_policy_drop"}
-"""The tables of firewalld; what others add to them is gone at its next reload."""
 
 _DEPTH = 16
 """How deep jumps go in the kernel (NFT_JUMP_STACK_SIZE)."""
@@ -171,7 +169,7 @@ class _Table:
         certain = ends == {"drop"} and self.family != "netdev"
         name, hook, priority = str(chain.get("name")), str(chain.get("hook")), chain.get("prio")
         where, does = f"{self.family} {self.name} {name}", "drops" if certain else "may drop"
-        theirs = self.name in _FIREWALLD
+        theirs = self.name in FIREWALLD
         if theirs:
             why += "; firewalld governs this host, so these rules belong into it"
         found = ForeignFinding(

@@ -48,6 +48,11 @@ PLACED_CHAINS = tuple(PREFIX + chain.name for chain in CHAINS.values())
 PLACED_SET = re.compile(f"{PREFIX}peers[0-9]+_v[46]")
 """The names of own chains and sets in a foreign table; no others are ours."""
 
+FIREWALLD_PANIC = "firewalld_policy_drop"
+FIREWALLD = {"firewalld", FIREWALLD_PANIC}
+"""The tables of firewalld; what others add to them is gone at its next reload. The one for panic mode is also there
+while it starts or reloads."""
+
 IP = {4: "ip", 6: "ip6"}
 NFPROTO = {4: "ipv4", 6: "ipv6"}
 ICMP = {4: "icmp", 6: "icmpv6"}

@@ -55,7 +55,7 @@ export PATH LC_ALL=C.UTF-8
 # taken TABLE: print what takes the own rules, chains and sets out of a foreign table.
 taken() {
   there=$(nft -a -t list table inet "$1" 2>/dev/null) || return 0
-  chains='dbports_(inbound|outbound|forwarded)' sets='dbports_peers[0-9]+_v[46]'
+  chains='@CHAINS@' sets='@SETS@'
   printf '%s\n' "$there" | sed -nE -e '/^[[:space:]]*chain /{s/^[[:space:]]*chain ([^ ]*) .*/\1/;h;}' \
     -e "/^[[:space:]]*jump $chains # handle [0-9]*\$/{s/.*handle //;G;s/(.*)\n(.*)/\\2 handle \\1/p;}" |
     sed "s/^/delete rule inet $1 /"
@@ -74,7 +74,7 @@ without() {
   [ ! -e "$aside" ] || mv "$aside" "$included"
   return 1
 }
-"""
+""".replace("@CHAINS@", f"{PREFIX}({'|'.join(_OWN)})").replace("@SETS@", PLACED_SET.pattern)
 
 _LAST = r"""
 case ${1-} in

@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, Optional
 
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import (
     LATE,
     Run,
     find,
+    require_root,
     run,
     run_checked,
 )
@@ -67,10 +66,7 @@ class Nft:
         path = find("nft")
         if not path:
             return None
-        if os.geteuid() != 0:
-            raise DbportsError(
-                "only root may read or change the firewall", code="not_permitted", fix="Set become: true"
-            )
+        require_root()
         return cls(path)
 
     def listing(self) -> str:

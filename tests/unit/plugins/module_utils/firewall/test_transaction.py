@@ -219,7 +219,7 @@ def test_nft_is_missing_or_forbidden(
 ) -> None:
     """The error says what to do."""
     monkeypatch.setattr(program, "find", lambda _name: found)
-    monkeypatch.setattr(program.os, "geteuid", lambda: uid)
+    monkeypatch.setattr("os.geteuid", lambda: uid)
     with pytest.raises(DbportsError, match=text):
         apply(wish("mssql"), backend=Nftables(persistence=Persistence(str(host.root))), runner=host)
 
