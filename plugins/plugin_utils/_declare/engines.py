@@ -1,45 +1,31 @@
 # Copyright: dbports.firewall contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Engines that users describe in ``dbports_engines``, and what every engine has to be, built in or not."""
+"""Engines that users describe in ``dbports_engines``."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_args
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
-    OPTION_TYPES,
-    Engine,
-    FlowSpec,
-    Guard,
-    Option,
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engine_check import (
+    NOBODY,
+    check_engine,
+    check_name,
+    line_of_text,
+    reserved,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import DYNAMIC_RANGES
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorCode
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import MAX_COMMENT, RULE, size
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX_PORT, PROTOCOLS, PortRange, parse_ports
-from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS, kinds_for
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import COMMON_KEYS
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
-    is_pinned,
-    no_unknown_keys,
-    read_bool,
-    read_options,
-)
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import no_unknown_keys, read_bool
 
-NEEDS = ("required", "optional")
-GUARDS = get_args(Guard)
-EACH = ("server", "instance")
 NO_PROBE = "none"
-NOBODY = "nobody"
 RESERVED = frozenset({"server", NOBODY, "os", "host_os", "dynamic", "probe_instance"})
 """Names that users cannot give to options, because they mean something else where options are looked up."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _ENGINE_KEYS = {"title", "source", "options", "flows", "default_os"}
 _OPTION_KEYS = {"type", "default", "description", "choices", "maximum"}
 _SWITCHES = ("shared", "unsolicited", "confirmed", "listens", "broadcast", "mesh")
@@ -110,9 +96,9 @@ def read_engine(name: Any, raw: Any, path: str) -> Engine:
 
     :raises DbportsError: with path, value and fix.
     """
-    _check_name(name, path, "an engine")
+    check_name(name, path, "an engine")
     _dictionary(raw, _ENGINE_KEYS, path, _EXAMPLE)
-    source = _text(raw.get("source"), f"{path}.source", "Name the document that lists the ports")
+    source = line_of_text(raw.get("source"), f"{path}.source", "Name the document that lists the ports")
     listed = raw.get("options") or {}
     if not isinstance(listed, Mapping):
         raise DbportsError(
@@ -135,7 +121,7 @@ def read_engine(name: Any, raw: Any, path: str) -> Engine:
     specs = tuple(_read_flow(item, f"{path}.flows[{index}]", source) for index, item in enumerate(flows))
     engine = Engine(
         name=name,
-        title=_text(raw.get("title", name), f"{path}.title", "Write the product's name"),
+        title=line_of_text(raw.get("title", name), f"{path}.title", "Write the product's name"),
         source=source,
         options=options,
         flows=specs,
@@ -169,9 +155,9 @@ def _completed(engine: Engine) -> Engine:
 
 
 def _read_option(name: Any, raw: Any, path: str) -> Option:
-    _check_name(name, path, "an option")
+    check_name(name, path, "an option")
     if name in RESERVED:
-        raise _reserved(name, path)
+        raise reserved(name, path)
     _dictionary(raw, _OPTION_KEYS, path, "{type: port, default: 9088}")
     maximum = raw.get("maximum", MAX_PORT)
     if isinstance(maximum, bool) or not isinstance(maximum, int) or not 1 <= maximum <= MAX_PORT:
@@ -195,7 +181,7 @@ def _read_option(name: Any, raw: Any, path: str) -> Option:
     return Option(
         name,
         raw.get("type", ""),
-        _text(description, f"{path}.description", "Write a sentence"),
+        line_of_text(description, f"{path}.description", "Write a sentence"),
         raw.get("default"),
         choices=tuple(choices),
         maximum=maximum,
@@ -221,8 +207,8 @@ def _read_flow(raw: Any, path: str, source: str) -> FlowSpec:
         protocol=protocol,
         port=_port_text(raw.get("port", "")),
         source_port=_port_text(raw.get("source_port", "")),
-        purpose=_text(raw.get("purpose"), f"{path}.purpose", "Write what it is needed for"),
-        citation=_text(raw.get("citation", source), f"{path}.citation", "Name the document that says so"),
+        purpose=line_of_text(raw.get("purpose"), f"{path}.purpose", "Write what it is needed for"),
+        citation=line_of_text(raw.get("citation", source), f"{path}.citation", "Name the document that says so"),
         initiator=raw.get("initiator", "clients"),
         responder=responder,
         when=_words(raw.get("when", ()), f"{path}.when"),
@@ -239,221 +225,12 @@ def _port_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def check_engine(engine: Engine) -> None:
-    """Check what no type says: names, ports, conditions and sides of an engine's flows.
-
-    :raises DbportsError: with a path relative to the engine, such as ``flows[0].port``.
-    """
-    _one_of(engine.default_os, (None, *DYNAMIC_RANGES), "default_os")
-    types = {"clients": "clients", "name": "str"}
-    for option in engine.options:
-        path = f"options.{option.name}"
-        if option.name in COMMON_KEYS or is_pinned(option.name):
-            raise _reserved(option.name, path)
-        _check_option(option, path)
-    for option in engine.instance_options:
-        _check_option(option, f"instance_options.{option.name}")
-    types.update({option.name: option.type for option in (*engine.options, *engine.instance_options)})
-    types.update(engine.normalized)
-    choices = {option.name: option.choices for option in (*engine.options, *engine.instance_options)}
-    seen: set[str] = set()
-    for index, flow in enumerate(engine.flows):
-        path = f"flows[{index}]"
-        _check_name(flow.name, f"{path}.name", "a flow")
-        if flow.name in seen:
-            raise DbportsError(
-                "two flows have this name",
-                code="duplicate",
-                path=f"{path}.name",
-                value=flow.name,
-                fix="Give each its own",
-            )
-        seen.add(flow.name)
-        _check_flow(flow, path, types)
-        _check_conditions(flow, path, types, choices)
-        if flow.each == "instance" and not engine.instance_options:
-            raise DbportsError(
-                "the engine has no instances",
-                code="contradiction",
-                path=f"{path}.each",
-                value=flow.each,
-                fix="Give it instance_options, or write server",
-            )
-
-
-def _check_option(option: Option, path: str) -> None:
-    _check_name(option.name, path, "an option")
-    _one_of(option.type, OPTION_TYPES, f"{path}.type")
-    if option.default is None:
-        return
-    if option.type == "clients":
-        raise DbportsError(
-            "clients have no default",
-            code="contradiction",
-            path=f"{path}.default",
-            value=option.default,
-            fix="Remove it",
-        )
-    try:
-        read_options({option.name: option.default}, (option,), path)
-    except DbportsError as error:
-        error.path = f"{path}.default"
-        raise
-
-
-def _check_flow(flow: FlowSpec, path: str, types: Mapping[str, str]) -> None:
-    _one_of(flow.protocol, PROTOCOLS, f"{path}.protocol")
-    _one_of(flow.need, NEEDS, f"{path}.need")
-    _one_of(flow.guard, GUARDS, f"{path}.guard")
-    _one_of(flow.each, EACH, f"{path}.each")
-    for text, key in ((flow.purpose, "purpose"), (flow.citation, "citation")):
-        _text(text, f"{path}.{key}", "Every flow says what it is for and who says so")
-    _check_length(flow.purpose, f"{path}.purpose")
-    if flow.probe is not None:
-        _one_of(flow.probe, kinds_for(flow.protocol), f"{path}.probe")
-    _check_port(flow.protocol, flow.port, f"{path}.port", types)
-    if flow.source_port != "":
-        _check_port(flow.protocol, flow.source_port, f"{path}.source_port", types, single=True)
-    for end, key in ((flow.initiator, "initiator"), (flow.responder, "responder")):
-        sides = ("server", NOBODY) if key == "initiator" else ("server",)
-        if end not in sides and (not isinstance(end, str) or types.get(end) != "clients"):
-            known = sorted(name for name, kind in types.items() if kind == "clients")
-            raise DbportsError(
-                "neither server nor an option of type clients",
-                code="not_a_choice",
-                path=f"{path}.{key}",
-                value=end,
-                fix=f"Use {', '.join((*sides, *known))}",
-            )
-    if flow.initiator == flow.responder and not (flow.mesh and flow.initiator != "server"):
-        raise DbportsError(
-            "both sides are the same",
-            code="contradiction",
-            path=f"{path}.responder",
-            value=flow.responder,
-            fix="Name another side, or set mesh for a cluster whose hosts all reach each other",
-        )
-    if flow.mesh and flow.initiator != flow.responder:
-        raise DbportsError(
-            "a mesh has the same option, with all its hosts, on both sides",
-            code="contradiction",
-            path=f"{path}.mesh",
-            value=True,
-            fix="Name the same option as initiator and responder",
-        )
-    if flow.address and (not isinstance(flow.address, str) or flow.address not in types):
-        fix = "Name an option of type address or addresses"
-        raise DbportsError(
-            "no option has this name", code="unknown_name", path=f"{path}.address", value=flow.address, fix=fix
-        )
-
-
-def _check_length(purpose: str, path: str) -> None:
-    if size(purpose) > MAX_COMMENT:
-        fix = "Shorten it: it is the comment of the rules"
-        raise DbportsError(f"a purpose is {RULE}", code="wrong_type", path=path, value=purpose, fix=fix)
-
-
-def _check_port(protocol: str, port: Any, path: str, types: Mapping[str, str], single: bool = False) -> None:
-    """Check a port expression; ``single``: it has to be one port or range, and the same for every peer."""
-    if not isinstance(port, str) or bool(port) == (protocol == "icmp"):
-        reason = "ICMP has no ports" if protocol == "icmp" else "no port"
-        raise DbportsError(
-            reason, code="not_a_port", path=path, value=port, fix="Write a port, a range or the name of an option"
-        )
-    if not port or (port == "dynamic" and not single):
-        return
-    allowed = ("port",) if single else ("port", "ports")
-    name, plus, offset = port.partition("+")
-    if plus and not (offset.isascii() and offset.isdecimal() and 0 < int(offset) < MAX_PORT):
-        raise DbportsError(
-            "expected a number after +", code="wrong_type", path=path, value=port, fix="Write for example port+1"
-        )
-    if types.get(name) in allowed:
-        return
-    try:
-        shift = int(offset or 0)
-        for item in [PortRange.parse(name)] if single else parse_ports(name):
-            PortRange(item.first + shift, item.last + shift)
-    except DbportsError:
-        known = sorted(key for key, kind in types.items() if kind in allowed)
-        words = "a range, " if single else "a range, dynamic, "
-        raise DbportsError(
-            "neither a port nor an option that is one",
-            code="not_a_port",
-            path=path,
-            value=port,
-            fix=f"Use a number from 1 to {MAX_PORT}, {words}or one of {', '.join(known) or 'no options'}",
-        ) from None
-
-
-def _check_conditions(
-    flow: FlowSpec, path: str, types: Mapping[str, str], choices: Mapping[str, tuple[Any, ...]]
-) -> None:
-    for number, condition in enumerate(flow.when):
-        name, equals, wanted = condition.partition("=")
-        name = name[1:] if name.startswith("!") else name
-        where = f"{path}.when[{number}]"
-        if name not in types:
-            near = difflib.get_close_matches(name, sorted(types), 1)
-            raise DbportsError(
-                "this condition names no option",
-                code="unknown_name",
-                path=where,
-                value=condition,
-                fix=f"Did you mean {near[0]}?" if near else "Write option, !option or option=value",
-            )
-        if equals and choices.get(name) and wanted not in map(str, choices[name]):
-            raise DbportsError(
-                f"{name} is never {wanted}",
-                code="not_a_choice",
-                path=where,
-                value=condition,
-                fix=f"Use one of {', '.join(map(str, choices[name]))}",
-            )
-
-
-def _check_name(name: Any, path: str, what: str) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise DbportsError(
-            f"the name of {what} has 1 to 40 lowercase letters, digits and underscores, a letter first",
-            code="not_a_name",
-            path=path,
-            value=name,
-            fix="Write for example my_engine",
-        )
-
-
-def _reserved(name: str, path: str) -> DbportsError:
-    fix = "Give the option another name"
-    return DbportsError("this name is reserved", code="not_a_name", path=path, value=name, fix=fix)
-
-
-def _one_of(value: Any, allowed: Iterable[Any], path: str) -> None:
-    listed = tuple(allowed)
-    if value not in listed:
-        raise DbportsError(
-            "not a known value",
-            code="not_a_choice",
-            path=path,
-            value=value,
-            fix=f"Use one of {', '.join(str(item) for item in listed if item is not None)}",
-        )
-
-
 def _dictionary(raw: Any, known: set[str], path: str, example: str) -> None:
     if not isinstance(raw, Mapping):
         raise DbportsError(
             "expected a dictionary", code="wrong_type", path=path, value=raw, fix=f"Write for example {example}"
         )
     no_unknown_keys(raw, known, path)
-
-
-def _text(value: Any, path: str, fix: str) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > 500 or not value.isprintable():
-        code: ErrorCode = "missing" if value is None else "wrong_type"
-        raise DbportsError("expected one line of text", code=code, path=path, value=value, fix=fix)
-    return str(value)
 
 
 def _words(value: Any, path: str) -> tuple[str, ...]:

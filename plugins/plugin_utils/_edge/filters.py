@@ -12,7 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
-from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import plain
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_data import plain
 
 _KINDS: dict[str, tuple[type, str]] = {
     "str": (str, "text"),

@@ -9,7 +9,6 @@ All private names of Ansible that the collection uses are in this file.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +23,7 @@ from ansible.plugins.loader import vars_loader
 from ansible.utils.vars import combine_vars
 from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_path
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import HIDDEN, DbportsError, ErrorList
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_data import has_template, plain
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import (
     ALL,
     GLOBAL_VARIABLES,
@@ -47,39 +47,10 @@ except ImportError:  # ansible-core 2.18 keeps what it knows of a value in the v
 
 _READ = frozenset(HOST_VARIABLES + GLOBAL_VARIABLES)
 _OF_ONE_HOST = frozenset(("dbports_addresses", "dbports_servers"))
-_NOT_PLAIN: tuple[tuple[type, str], ...] = ((datetime.date, "a date"), (bytes, "binary data"))
 _TEMPLATE_FIX = (
     "Correct it; a plan knows only variables of the inventory and facts, not those of plays, roles and tasks"
 )
 _FACT_KEYS = ("ansible_default_ipv4", "default_ipv4"), ("ansible_default_ipv6", "default_ipv6")
-
-
-def plain(value: Any, host: str, path: str) -> Any:
-    """Return data without Ansible's tags and wrappers.
-
-    :raises DbportsError: for what is neither text, number, boolean, list nor dictionary.
-    """
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item, host, f"{path}.{key}") for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item, host, f"{path}[{index}]") for index, item in enumerate(value)]
-    what = next((name for kind, name in _NOT_PLAIN if isinstance(value, kind)), type(value).__name__)
-    raise DbportsError(
-        f"expected text, a number, true or false, a list or a dictionary, not {what}",
-        code="wrong_type",
-        host=host,
-        path=path,
-        value=str(value),
-        fix="Write it in quotes, so that it is text",
-    )
 
 
 def is_vaulted(value: Any) -> bool:
@@ -106,17 +77,6 @@ def vaulted(value: Any) -> Iterator[Any]:
             yield from vaulted(item)
     elif is_vaulted(value):
         yield value
-
-
-def has_template(value: Any) -> bool:
-    """Tell whether Ansible has to settle a value: it holds Jinja anywhere, or what is no plain data (vault)."""
-    if isinstance(value, str):
-        return any(start in value for start in ("{{", "{%", "{#"))
-    if isinstance(value, Mapping):
-        return any(has_template(item) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(has_template(item) for item in value)
-    return value is not None and not isinstance(value, (bool, int, float))
 
 
 def inventory_hosts(hostvars: Any) -> Iterable[str]:

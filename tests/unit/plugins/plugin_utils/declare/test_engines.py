@@ -24,7 +24,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engines import check_engine
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engine_check import check_engine
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import ALIASES, builtin_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import read_server
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
