@@ -154,6 +154,12 @@ probes:
       description: One of V(answers), V(refused), V(filtered), V(silent) and V(unknown).
       type: str
       sample: answers
+    reached:
+      description:
+        - Whether a connection was accepted or a program answered, whatever the verdict.
+        - A host that must not get in has got in then, also where what answered is not the expected program.
+      type: bool
+      sample: true
     detail:
       description: The reason for the verdict.
       type: str

@@ -56,6 +56,8 @@ _ICMP = (1, 58)  # IP protocol numbers of ICMP and ICMPv6, which raw sockets sho
 
 Endpoint = tuple[str, Optional[int]]
 """A canonical address and a port; no port stands for any, which the formats write as 0 or ``*``."""
+_KEPT = 15
+"""So many bytes of a program's name Linux keeps (TASK_COMM_LEN without the NUL)."""
 PID_DIGITS = 10
 """No system has process ids with more; int() refuses texts of some thousand digits with an error of its own."""
 Owner = tuple[Optional[int], Optional[str]]
@@ -103,10 +105,15 @@ class Socket(NamedTuple):
         return self.state == "LISTEN" if self.protocol == "tcp" else self.remote_port is None
 
     def is_of(self, processes: Iterable[str]) -> bool:
-        """Tell whether its process has one of these names; patterns as in a shell, without ``.exe`` and case."""
+        """Tell whether its process has one of these names; patterns as in a shell, without ``.exe`` and case.
+
+        A longer name is known by what Linux keeps of it.
+        """
         name = (self.process or "").lower()
         name = name[:-4] if name.endswith(".exe") else name
-        return bool(name) and any(fnmatchcase(name, pattern.lower()) for pattern in processes)
+        cut = len(name) == _KEPT
+        patterns = [pattern.lower() for pattern in processes if name]
+        return any(fnmatchcase(name, pattern) or (cut and pattern.startswith(name)) for pattern in patterns)
 
     def order(self) -> tuple[str, str, int, str, str, int, int]:
         """Return a sort key that does not depend on the format that the socket was read from."""

@@ -28,11 +28,15 @@ connection was accepted and nothing was said. ``unknown``: something else, which
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one probe found: its verdict, a sentence without a full stop, and the port that was tried, if any."""
+    """What one probe found: its verdict, a sentence without a full stop, and the port that was tried, if any.
+
+    :param reached: a connection stood or a program answered, so that nothing keeps this host out, whatever the verdict.
+    """
 
     verdict: Verdict
     detail: str
     port: int | None = None
+    reached: bool = False
 
 
 class Target(NamedTuple):
@@ -144,8 +148,6 @@ class ProbeKind:
 
     :param name: what engines, plans and users call it.
     :param protocols: the protocols of the flows that it proves.
-    :param silence: what a silent peer means for a host that must not get in: ``reached`` where a connection is accepted
-        before anyone can be silent, ``kept_out`` where a packet that was dropped looks the same.
     :param max_ports: how many ports one probe may have, of which all must answer; 0 where there are none to name.
     :param run: tries one target; None where ``run_together`` tries all.
     :param run_together: for a kind whose probes share a socket.
@@ -157,7 +159,6 @@ class ProbeKind:
 
     name: str
     protocols: tuple[Protocol, ...]
-    silence: Literal["reached", "kept_out"]
     max_ports: int
     run: Run | None = None
     run_together: RunTogether | None = None
@@ -198,6 +199,8 @@ def tell_errors(sock: socket.socket) -> None:
 _BLOCKED = {
     errno.EHOSTUNREACH: "the host is down, or a firewall on the path reported that it is unreachable",
     errno.ENETUNREACH: "there is no route, or a firewall on the path reported that the network is unreachable",
+    errno.EHOSTDOWN: "the host is down, or a firewall on the path reported that it is unknown",
+    errno.ENOPROTOOPT: "a firewall on the path reported that the protocol is unreachable",
     errno.EACCES: "a firewall on the path reported that the traffic is prohibited",
     errno.EPERM: "this host's own firewall blocked the packet",
 }

@@ -85,4 +85,4 @@ def question(target: Target) -> Question:
     return tcp.question(target, _talk(target))
 
 
-KIND = ProbeKind("http_tunnel", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe, question=question)
+KIND = ProbeKind("http_tunnel", ("tcp",), max_ports=MAX_PORTS, run=probe, question=question)

@@ -91,7 +91,7 @@ def probe(target: Target, deadline: Deadline) -> Outcome:
             for sequence, until in enumerate((Deadline(deadline.left() / 2), deadline), start=1):
                 sock.send(encode_echo(family, os.getpid() & 0xFFFF, sequence, payload))
                 if _wait(sock, family, sequence, payload, until, raw=raw):
-                    return Outcome("answers", "an echo reply came back")
+                    return Outcome("answers", "an echo reply came back", reached=True)
         except OSError as error:
             return of_error(error, no_answer="silent")
     return Outcome("silent", "no echo reply came back in time")
@@ -113,10 +113,10 @@ def question(target: Target) -> Question:
 
     def judge(answer: Answer) -> Outcome:
         if answer.reached:
-            return Outcome("answers", "an echo reply came back")
+            return Outcome("answers", "an echo reply came back", reached=True)
         return of_error(answer.error or TimeoutError(), no_answer="silent")
 
     return Question("icmp", target.address, None, b"", judge)
 
 
-KIND = ProbeKind("icmp_echo", ("icmp",), silence="kept_out", max_ports=0, run=probe, question=question)
+KIND = ProbeKind("icmp_echo", ("icmp",), max_ports=0, run=probe, question=question)

@@ -100,7 +100,7 @@ def run_probes(values: Iterable[Mapping[str, Any]], timeout: float) -> list[dict
 
     :param values: probes as the module gets them.
     :param timeout: seconds that each probe may take.
-    :returns: dicts with id, kind, address, port (None where there is none), verdict, detail and milliseconds.
+    :returns: dicts with id, kind, address, port (None where there is none), verdict, reached, detail and milliseconds.
     :raises DbportsError: when a probe or the timeout makes no sense; then nothing was sent.
     """
     check_timeout(timeout)
@@ -145,6 +145,7 @@ def result_of(probe: Probe, outcome: Outcome, seconds: float) -> dict[str, Any]:
         "address": probe.address,
         "port": outcome.port,
         "verdict": outcome.verdict,
+        "reached": outcome.reached,
         "detail": outcome.detail,
         "milliseconds": round(seconds * 1000),
     }

@@ -78,4 +78,4 @@ def _talk(target: Target) -> tcp.Talk:
     return tcp.Talk(request(target.instance or ""), judge, MUTE)
 
 
-KIND = ProbeKind("socks", ("tcp",), silence="reached", max_ports=1, run=probe, question=question, names_instance=True)
+KIND = ProbeKind("socks", ("tcp",), max_ports=1, run=probe, question=question, names_instance=True)

@@ -63,4 +63,4 @@ def question(target: Target) -> Question:
     return tcp.question(target, _TALK)
 
 
-KIND = ProbeKind("sql602_connect", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe, question=question)
+KIND = ProbeKind("sql602_connect", ("tcp",), max_ports=MAX_PORTS, run=probe, question=question)

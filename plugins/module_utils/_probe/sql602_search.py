@@ -171,7 +171,7 @@ class Search:
 
 
 def _heard(found: Announcement, note: str = "") -> Outcome:
-    return Outcome("answers", f"602SQL server {printable(found.name)} announced itself{note}", found.port_base)
+    return Outcome("answers", f"602SQL server {printable(found.name)} announced itself{note}", found.port_base, True)
 
 
 def _udp() -> socket.socket:
@@ -232,7 +232,6 @@ def question(target: Target) -> Question:
 KIND = ProbeKind(
     "sql602_search",
     ("udp",),
-    silence="kept_out",
     max_ports=1,
     run_together=search_all,
     question=question,

@@ -245,9 +245,9 @@ def put_question(target: Target, question: Callable[[], str], hint: str) -> Outc
     :param hint: what silence may mean, beside a lost packet.
     """
     try:
-        return Outcome("answers", question(), target.port)
+        return Outcome("answers", question(), target.port, True)
     except DbportsError as error:
-        return Outcome("unknown", error.reason, target.port)
+        return Outcome("unknown", error.reason, target.port, True)
     except OSError as error:
         outcome = of_error(error, target.port, no_answer="silent")
         return replace(outcome, detail=outcome.detail + hint) if outcome.verdict == "silent" else outcome
@@ -275,4 +275,4 @@ def question(target: Target) -> Question:
     return _query(target).carried(target)
 
 
-KIND = ProbeKind("ssrp", ("udp",), silence="kept_out", max_ports=1, run=probe, question=question, names_instance=True)
+KIND = ProbeKind("ssrp", ("udp",), max_ports=1, run=probe, question=question, names_instance=True)

@@ -62,6 +62,4 @@ def question(target: Target) -> Question:
     return _query(target).carried(target)
 
 
-KIND = ProbeKind(
-    "ssrp_dac", ("udp",), silence="kept_out", max_ports=1, run=probe, question=question, names_instance=True
-)
+KIND = ProbeKind("ssrp_dac", ("udp",), max_ports=1, run=probe, question=question, names_instance=True)

@@ -89,22 +89,22 @@ def _parts(sock: socket.socket, request: bytes, deadline: Deadline) -> Iterator[
 def _listen(port: int, talk: Talk | None, parts: Iterable[bytes]) -> Outcome:
     """Judge what is said on a connection that stands."""
     if talk is None:
-        return Outcome("answers", "the connection was accepted", port)
+        return Outcome("answers", "the connection was accepted", port, True)
     data = b""
     try:
         for part in parts:
             data += part
             found = talk.judge(data)
             if found is not None:
-                return replace(found, port=port)
+                return replace(found, port=port, reached=True)
         what = talk.mute or "the server closed the connection without an answer"
     except DbportsError as error:
-        return Outcome("unknown", f"connected, but {error.reason}", port)
+        return Outcome("unknown", f"connected, but {error.reason}", port, True)
     except OSError as error:
         what = "the server sent nothing in time" if is_timeout(error) else talk.mute or "the connection was reset"
     if data:
-        return Outcome("unknown", f"connected, but the answer ended after {len(data)} bytes", port)
-    return Outcome("silent", f"connected, but {what}", port)
+        return Outcome("unknown", f"connected, but the answer ended after {len(data)} bytes", port, True)
+    return Outcome("silent", f"connected, but {what}", port, True)
 
 
-KIND = ProbeKind("tcp", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=connect, question=question, generic=True)
+KIND = ProbeKind("tcp", ("tcp",), max_ports=MAX_PORTS, run=connect, question=question, generic=True)

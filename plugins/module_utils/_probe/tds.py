@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
@@ -186,9 +186,7 @@ def _found(target: Target, ask: Callable[[], ssrp.Instance]) -> Target | Outcome
 
 
 def _by_browser(found: Outcome) -> Outcome:
-    return Outcome(found.verdict, f"{found.detail} (port reported by SQL Server Browser)", found.port)
+    return replace(found, detail=f"{found.detail} (port reported by SQL Server Browser)")
 
 
-KIND = ProbeKind(
-    "tds", ("tcp",), silence="reached", max_ports=MAX_PORTS, run=probe, question=question, names_instance=True
-)
+KIND = ProbeKind("tds", ("tcp",), max_ports=MAX_PORTS, run=probe, question=question, names_instance=True)

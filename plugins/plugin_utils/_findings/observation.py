@@ -96,6 +96,7 @@ class ProbeResult(NamedTuple):
 
     :param kind: the name of its kind, which exists.
     :param id: that of the probe.
+    :param reached: a connection was accepted or a program answered, whatever the verdict.
     """
 
     kind: str
@@ -103,6 +104,7 @@ class ProbeResult(NamedTuple):
     address: str
     verdict: base.Verdict
     detail: str
+    reached: bool = False
 
     def __str__(self) -> str:
         return f"{self.verdict}: {self.detail}" if self.detail else self.verdict

@@ -25,6 +25,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
     RuleKey,
     shown_ports,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
 
 SOCKS = "socks"
 """The kind of probe that asks another host for a connection, whose refusal does not tell who refused."""
@@ -46,10 +47,16 @@ class _Check(NamedTuple):
     required: bool
     declared: Declared
 
-    def ids(self) -> Iterator[tuple[str, AddressRange]]:
-        """Yield an id for the probe of each address."""
+    def ids(self) -> Iterator[tuple[str, AddressRange, Ports]]:
+        """Yield an id for each probe, with its address and ports.
+
+        A probe ends at the first port that does not answer: where none may, each has a probe of its own.
+        """
+        ports = self.about.ports
+        apart = self.stage == "forbidden" and len(ports) > 1
         for address in self.addresses:
-            yield f"{self.key}@{address}", address
+            for part in ((port,) for port in ports) if apart else (ports,):
+                yield f"{self.key}@{address}" + (f":{part[0]}" if apart else ""), address, part
 
 
 def _checks(port_set: PortSet) -> Iterator[_Check]:
@@ -80,12 +87,12 @@ def probes_of(port_set: PortSet) -> list[dict[str, Any]]:
             "id": key,
             "kind": check.probe.kind,
             "address": str(address),
-            "ports": format_ports(check.about.ports),
+            "ports": format_ports(ports),
             "instance": check.probe.instance,
             "patient": check.stage == "reachable" and check.required,
         }
         for check in _checks(port_set)
-        for key, address in check.ids()
+        for key, address, ports in check.ids()
     ]
 
 
@@ -110,7 +117,7 @@ def judge_probes(
         one.local_port: one for one in sockets if one.protocol == "udp" and one.local_port in hearing
     }
     for check in _checks(port_set):
-        found = [by_id[key] for key, _address in check.ids() if key in by_id]
+        found = [by_id[key] for key, _address, _ports in check.ids() if key in by_id]
         reached, data = _reached(check, found)
         holder = taken.get(kind_of(check.probe.kind).hears_at)
         if holder and found and {result.verdict for result in found} <= {"silent", "unknown"}:
@@ -157,7 +164,8 @@ def _taken(holder: Socket) -> Data:
 def _reached(check: _Check, results: list[ProbeResult]) -> tuple[Reached, Data]:
     """Return what the probes of a flow met, and what a sentence names of it.
 
-    One address that answers is enough: a client tries the others of a server in turn.
+    One address that answers is enough: a client tries the others of a server in turn. What is not clear does not count
+    beside what is, but for a refusal, which is to hold everywhere.
     """
     if not check.addresses:
         return "no_family", ()
@@ -169,12 +177,11 @@ def _reached(check: _Check, results: list[ProbeResult]) -> tuple[Reached, Data]:
         others = ", ".join(f"{result.address} is {word}" for word, result in met if word != "answers")
         reached: Reached = "partly" if others and check.stage == "reachable" else "answers"
         return reached, facts(address=good[0].address, detail=str(good[0]), others=others)
-    word, result = next((item for item in met if item[0] != "unknown"), met[0])
+    forbidden = check.stage == "forbidden"
+    word, result = next((item for item in met if (item[0] == "unknown") == forbidden), met[0])
     return word, facts(address=result.address, detail=str(result))
 
 
 def _met(result: ProbeResult, stage: str) -> Reached:
-    """Return what a probe met: a TCP connection that is accepted got in, whether or not anything was said on it."""
-    if stage == "forbidden" and result.verdict == "silent" and kind_of(result.kind).silence == "reached":
-        return "answers"
-    return result.verdict
+    """Return what a probe met: what got as far as a program got in, whatever that said."""
+    return "answers" if stage == "forbidden" and result.reached else result.verdict

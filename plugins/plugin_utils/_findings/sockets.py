@@ -40,9 +40,10 @@ def watched_ports(port_set: PortSet) -> list[str]:
 def awaited_listeners(port_set: PortSet) -> list[dict[str, Any]]:
     """Return the listeners that the host must have, as the module dbports.firewall.observation_info waits for them."""
     return [
-        {"protocol": endpoint.protocol, "ports": format_ports(endpoint.ports), "processes": list(endpoint.process)}
+        {"protocol": part.protocol, "ports": format_ports(part.ports), "processes": list(part.process)}
         for endpoint in port_set.endpoints
         if endpoint.ports and endpoint.process and endpoint.listening == "required"
+        for part in _parts(endpoint)
     ]
 
 
@@ -57,7 +58,7 @@ def seen_ports(
     """Return by endpoint on which ports of a range its programs listen, the lowest ones first."""
     found = {}
     for endpoint in filter(_is_dynamic, port_set.endpoints):
-        mine = (one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint))
+        mine = (one for one in sockets if _is_at(one, endpoint))
         mine = (one for one in mine if instances.may_be(one, endpoint))
         ports = sorted({one.local_port or 0 for one in mine if one.is_listener and one.is_of(endpoint.process)})
         found[endpoint.id] = ports[:_SEEN]
@@ -93,7 +94,7 @@ UNSEEN = Listener("")
 
 
 def _is_at(one: Socket, endpoint: Endpoint) -> bool:
-    return any(one.local_port in ports for ports in endpoint.ports)
+    return one.protocol == endpoint.protocol and any(one.local_port in ports for ports in endpoint.ports)
 
 
 def listeners(
@@ -107,11 +108,25 @@ def listeners(
     found = {}
     for endpoint in port_set.endpoints:
         if endpoint.ports and endpoint.process:
-            mine = [one for one in sockets if one.protocol == endpoint.protocol and _is_at(one, endpoint)]
             elsewhere = [one for one in outside if instances.may_be(one, endpoint)]
             where = moved(port_set, endpoint, sockets, elsewhere)
-            found[endpoint.id] = _listener(endpoint, mine, here, where, instances)
+            seen = [
+                (part, _listener(part, [one for one in sockets if _is_at(one, part)], here, where, instances))
+                for part in _parts(endpoint)
+            ]
+            part, worst = next((item for item in seen if item[1].listening != "listens"), seen[0])
+            found[endpoint.id] = worst
+            if worst.listening != "listens" and part.ports != endpoint.ports:
+                at = shown_ports(part.protocol, part.ports)
+                found[endpoint.id] = Listener(worst.listening, facts(**dict(worst.data), at=at))
     return found
+
+
+def _parts(endpoint: Endpoint) -> list[Endpoint]:
+    """Return an endpoint for each of its ports, as a server listens on all of them, but only on some of a range."""
+    if any(ports.first != ports.last for ports in endpoint.ports):
+        return [endpoint]
+    return [endpoint._replace(ports=(ports,)) for ports in endpoint.ports]
 
 
 def _listener(

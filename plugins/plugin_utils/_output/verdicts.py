@@ -45,7 +45,7 @@ def _words(finding: Finding) -> defaultdict[str, str]:
     words.update(
         host=finding.host,
         server=finding.server,
-        port=finding.port,
+        port=finding.named("at") or finding.port,
         who=who,
         dst=f"'[{who}]'" if ":" in who else who,
         listener=_listener(finding),
@@ -71,7 +71,7 @@ _OPTIONAL = {"also": " (this port also serves {also})", "line": " ({line})", "se
 
 def _listener(finding: Finding) -> str:
     """Return how the server listens, as a part of another sentence."""
-    words = defaultdict(str, finding.data, port=finding.port)
+    words = defaultdict(str, finding.data, port=finding.named("at") or finding.port)
     words["service"] = _OPTIONAL["service"].format_map(words) if words["service"] else ""
     return _LISTENERS.get(finding.listening, "").format_map(words)
 
@@ -234,8 +234,8 @@ TEXTS: dict[Code, CodeText] = {
     ),
     "refusal_unclear": CodeText(
         "whether it gets in is not known ({detail})",
-        "look at what answers there",
-        "Something came back that is neither an answer of this protocol nor a refusal.",
+        "verify again, together with {server}",
+        "The probe came to no result, for example because the port of a dynamic instance is not known.",
     ),
     "admitted": CodeText(
         "reached {address}: {detail}",

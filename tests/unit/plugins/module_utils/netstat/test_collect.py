@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat import collect as module
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import collect, find_rows, run_tool
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 
 NETSTAT = """\
@@ -179,3 +180,21 @@ def test_tools_are_found_without_sbin(monkeypatch: pytest.MonkeyPatch, tmp_path:
     found = [folder for folder in ("/usr/sbin", "/sbin") if Path(folder, "ip").exists()]
     assert found, "iproute2 is needed, see make setup"
     assert "iproute2" in str(run_tool(["ip", "-V"]))
+
+
+@pytest.mark.parametrize(
+    ("process", "pattern", "expected"),
+    [
+        ("clickhouse-serv", "clickhouse-server", True),
+        ("clickhouse-serv", "ClickHouse-server*", True),
+        ("clickhouse-serv", "clickhouse-serve", True),
+        ("clickhouse-serv", "clickhouse-client", False),
+        ("clickhouse", "clickhouse-server", False),
+        ("clickhouse-server", "clickhouse-server2", False),
+    ],
+)
+def test_a_program_with_a_long_name_is_known_by_what_linux_keeps_of_it(
+    process: str, pattern: str, expected: bool
+) -> None:
+    one = Socket("ipv4", "tcp", "LISTEN", "0.0.0.0", 9000, pid=1, process=process)
+    assert one.is_of([pattern]) is expected

@@ -42,7 +42,6 @@ def question(target: Target) -> Question:
 KIND = ProbeKind(
     "redis_ping",
     ("tcp",),
-    silence="reached",
     max_ports=4,
     run=probe,
     question=question,

@@ -34,8 +34,6 @@ def test_every_kind_has_one_way_to_run_and_its_protocols() -> None:
         assert kind.protocols
         assert all(kind.name in registry.kinds_for(protocol) for protocol in kind.protocols)
         assert (kind.max_ports == 0) == (kind.protocols == ("icmp",))
-        # Only TCP accepts a connection before anyone can be silent on it.
-        assert (kind.silence == "reached") == (kind.protocols == ("tcp",))
 
 
 def test_the_module_documents_and_accepts_every_kind() -> None:

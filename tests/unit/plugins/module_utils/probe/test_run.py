@@ -92,7 +92,7 @@ def test_only_a_patient_probe_tries_again_where_it_is_refused(
         tried.append(target)
         return base.Outcome(met[len(tried) - 1], "so")
 
-    kind = base.ProbeKind("tcp", ("tcp",), silence="reached", max_ports=1, run=meet)
+    kind = base.ProbeKind("tcp", ("tcp",), max_ports=1, run=meet)
     monkeypatch.setitem(KINDS, "tcp", kind)
     (found,) = run_probes([{**GOOD, "patient": patient}], 60)
     assert (found["verdict"], len(tried)) == (verdict, tries)
@@ -102,7 +102,7 @@ def test_a_patient_probe_that_never_gets_in_stays_refused() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound but not listening: nobody else gets it, and it refuses
         (found,) = run_probes([{**GOOD, "ports": str(unused.getsockname()[1]), "patient": True}], 0.05)
-    assert found["verdict"] == "refused"
+    assert (found["verdict"], found["reached"]) == ("refused", False)
 
 
 def test_a_peer_that_closes_without_a_word_is_silent(listener: socket.socket) -> None:
@@ -113,7 +113,7 @@ def test_a_peer_that_closes_without_a_word_is_silent(listener: socket.socket) ->
     thread.start()
     (found,) = run_probes([{**GOOD, "kind": "sql602_connect", "ports": str(listener.getsockname()[1])}], 60)
     thread.join()
-    assert found["verdict"] == "silent"
+    assert (found["verdict"], found["reached"]) == ("silent", True)
     assert "closed" in found["detail"]
 
 
@@ -144,6 +144,8 @@ def test_what_cannot_be_tried_is_unknown_with_a_reason(change: dict[str, Any]) -
         (errno.ENETUNREACH, "filtered"),
         (errno.EACCES, "filtered"),
         (errno.EPERM, "filtered"),
+        (errno.ENOPROTOOPT, "filtered"),
+        (errno.EHOSTDOWN, "filtered"),
         (errno.ETIMEDOUT, "silent"),
         (errno.EMFILE, "unknown"),
     ],

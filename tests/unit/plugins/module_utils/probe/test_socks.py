@@ -38,7 +38,7 @@ def judged(*data: bytes) -> Outcome:
 def test_granted_refused_and_neither() -> None:
     """What follows a grant is the server's; a refusal does not tell who refused."""
     assert judged(bytes([0, 0x5A, 0, 0]), bytes(4) + b"\x0a\0\0\0") == Outcome(
-        "answers", f"the SOCKS host connected to {SERVER}", 1080
+        "answers", f"the SOCKS host connected to {SERVER}", 1080, reached=True
     )
     refused = judged(bytes([0, 0x5B]) + bytes(6))
     assert refused.verdict == "refused"

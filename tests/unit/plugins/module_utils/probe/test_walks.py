@@ -84,10 +84,11 @@ def port_set(host: str) -> PortSet:
     return build_plan(PlainInventory(INVENTORY)).hosts[host]
 
 
-def verdict(host: str, probed: str) -> str:
+def verdict(host: str, probed: str, reached: bool = False) -> str:
     """Return what is said when all probes of a host have one verdict."""
     planned = port_set(host)
-    results = [{**probe, "verdict": probed, "detail": "why", "port": 6379} for probe in probes_of(planned)]
+    met = {"verdict": probed, "reached": reached, "detail": "why", "port": 6379}
+    results = [{**probe, **met} for probe in probes_of(planned)]
     (finding,) = judge(planned, read_observation({"probes": results}))
     return finding.verdict
 
@@ -107,8 +108,9 @@ def test_an_engine_of_a_user_has_it_and_the_plan_sends_it() -> None:
 
 
 @pytest.mark.usefixtures("kind")
-def test_the_verdicts_know_what_its_silence_means() -> None:
-    assert [verdict("evil", probed) for probed in ("answers", "silent", "refused")] == ["fail", "fail", "ok"]
+def test_the_verdicts_know_what_its_answers_mean() -> None:
+    assert [verdict("evil", probed, True) for probed in ("answers", "silent", "refused")] == ["fail", "fail", "fail"]
+    assert [verdict("evil", probed) for probed in ("silent", "refused")] == ["ok", "ok"]
     assert [verdict("app", probed) for probed in ("answers", "silent")] == ["ok", "fail"]
 
 

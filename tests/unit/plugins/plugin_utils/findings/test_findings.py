@@ -269,10 +269,28 @@ def test_a_forbidden_flow(probed: str, verdict: str) -> None:
     assert {(one.intended, one.verdict) for one in found} == {("refuse", verdict)}
 
 
-def test_an_accepted_connection_got_through_even_when_nothing_was_said() -> None:
-    found = codes("evil", probes=results("evil", "silent"))
+@pytest.mark.parametrize("probed", ["silent", "unknown", "refused"])
+def test_who_reaches_a_program_got_through_whatever_it_says(probed: str) -> None:
+    """Nothing, another protocol, or a refusal by the server itself; UDP may be silent because a packet was dropped."""
+    reached = [{**result, "reached": result["kind"] != "ssrp"} for result in results("evil", probed)]
+    found = codes("evil", probes=reached)
     assert found[TDS] == ("admitted", "fail")
-    assert found[SSRP] == ("refused", "ok")
+    assert found[SSRP] == (("refusal_unclear", "unknown") if probed == "unknown" else ("refused", "ok"))
+    assert codes("evil", probes=results("evil", "silent"))[TDS] == ("refused", "ok")
+
+
+def test_a_refusal_is_proven_at_every_address_and_port() -> None:
+    (tds,) = [probe for probe in probes_of(port_set("evil")) if probe["ports"] == "1433"]
+    assert tds["id"].endswith("@2001:db8::10")
+    server = {**INVENTORY["hosts"]["db"]["dbports_servers"][0], "instances": [{"tcp_port": "1433,1500"}]}
+    hosts = {**INVENTORY["hosts"], "db": {**INVENTORY["hosts"]["db"], "dbports_servers": [server]}}
+    evil = build_plan(PlainInventory({"hosts": hosts})).hosts["evil"]
+    probes = [probe for probe in probes_of(evil) if probe["kind"] == "tds"]
+    assert [probe["ports"] for probe in probes] == ["1433", "1500"]
+    assert len({probe["id"] for probe in probes}) == 2
+    for second, code in (("answers", "admitted"), ("unknown", "refusal_unclear"), ("filtered", "refused")):
+        met = [{**probe, "verdict": word, "detail": "why"} for probe, word in zip(probes, ("filtered", second))]
+        assert [one.code for one in judge(evil, read_observation({"probes": met}))] == [code]
 
 
 @pytest.mark.parametrize("probed", ["silent", "refused", "filtered"])

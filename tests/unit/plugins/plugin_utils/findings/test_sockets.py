@@ -13,7 +13,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.outside import watched_processes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes import probes_of
-from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import watched_ports
+from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import awaited_listeners, watched_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
@@ -249,6 +249,22 @@ class TestOutside:
         ids = {one.id for one in port_set.endpoints}
         found = {text for _code, _verdict, endpoint, text in problems(port_set, *shown) if endpoint in ids}
         assert found == reasons
+
+    @pytest.mark.parametrize(
+        ("second", "reason"),
+        [
+            ([], "nothing listens on tcp 14330"),
+            ([socket("tcp", 14330, "nginx")], "nginx listens on tcp 14330 instead of sqlservr"),
+            ([socket("tcp", 14330, "sqlservr")], ""),
+        ],
+    )
+    def test_a_server_with_several_ports_listens_on_all_of_them(
+        self, second: list[dict[str, Any]], reason: str
+    ) -> None:
+        port_set = planned({**MSSQL, "instances": [{"tcp_port": "1433,14330"}]})
+        found = problems(port_set, socket("tcp", 1433, "sqlservr"), *second)
+        assert [text for _code, _verdict, _endpoint, text in found] == ([reason] if reason else [])
+        assert [item["ports"] for item in awaited_listeners(port_set)] == ["1433", "14330"]
 
     def test_only_programs_that_are_the_servers_own_are_watched(self) -> None:
         """Patroni's interpreter also runs what has nothing to do with it."""

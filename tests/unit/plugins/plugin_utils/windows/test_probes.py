@@ -274,7 +274,7 @@ def test_an_answer_that_cannot_be_read_is_refused(text: str) -> None:
 
 
 def test_a_kind_that_needs_python_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(KINDS, "odd", ProbeKind("odd", ("tcp",), silence="reached", max_ports=1))
+    monkeypatch.setitem(KINDS, "odd", ProbeKind("odd", ("tcp",), max_ports=1))
     assert "needs Python" in from_windows({"kind": "odd", "address": "127.0.0.1", "ports": "1"})["detail"]
 
 
