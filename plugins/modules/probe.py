@@ -74,7 +74,9 @@ options:
         type: bool
         default: false
   timeout:
-    description: The timeout of each probe in seconds, from 0.05 to 60.
+    description:
+      - The timeout of each probe in seconds, from 0.05 to 60.
+      - On Windows, TCP probes take at least 3 seconds, because Windows tries a port that refuses several times.
     type: float
     default: 2
 extends_documentation_fragment: [dbports.firewall.attributes, dbports.firewall.action]

@@ -23,6 +23,7 @@ Describe 'collect.ps1' {
         $shown.local.name | Should -Be 'v2.10|Name=x|'
         $shown.profiles | Should -Be 4
         $shown.switches.local.PublicProfile.name | Should -Be '1'
+        $shown.switches.policy.'PublicProfile\GloballyOpenPorts'.name | Should -Be 'v2.10|Name=x|'
         $shown.switches.local.PSObject.Properties.Name | Should -Not -Contain 'PrivateProfile'
     }
 

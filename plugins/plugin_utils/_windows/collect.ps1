@@ -26,10 +26,11 @@ function Read-Each([string]$Path, [string[]]$Name) {
 }
 
 $profiles = 'DomainProfile', 'PrivateProfile', 'StandardProfile', 'PublicProfile'
+$keys = $profiles + @($profiles | ForEach-Object { "$_\GloballyOpenPorts" })
 $shown = @{
     local = Read-Value "$local\FirewallRules"
     policy = Read-Value "$policy\FirewallRules"
-    switches = @{ local = Read-Each $local $profiles; policy = Read-Each $policy $profiles }
+    switches = @{ local = Read-Each $local $profiles; policy = Read-Each $policy $keys }
     profiles = (New-Object -ComObject HNetCfg.FwPolicy2).CurrentProfileTypes
     armed = Test-Path -LiteralPath "$machine\SOFTWARE\dbports"
 }

@@ -30,6 +30,7 @@ _HINTS: tuple[tuple[str, ErrorCode, str], ...] = (
     ("0x80070005", "not_permitted", "Connect as a member of Administrators"),
     ("UnauthorizedAccess", "not_permitted", "Connect as a member of Administrators"),
     ("Access is denied", "not_permitted", "Connect as a member of Administrators"),
+    ("0x800706d9", "command_failed", "Start the service MpsSvc, Windows Defender Firewall: it answers nothing"),
     (
         "language mode",
         "not_permitted",

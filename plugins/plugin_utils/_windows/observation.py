@@ -9,7 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.backend import read_policy
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.encode import encode, enforceable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import why_not_enforced
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._observe import look_until, read_listeners, ruleset_state
@@ -58,7 +60,8 @@ def _ruleset(shown: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, A
     found = ruleset_state(wanted, lambda wish: plan_on(shown, wish))
     if "error" in found or not wanted.get("rules"):
         return found
-    reasons = why_not_enforced(read_policy(observed_of(shown)), shields=False)
+    rules = encode(enforceable(DesiredState.from_arguments(wanted).ruleset))
+    reasons = why_not_enforced(read_policy(observed_of(shown)), rules, shields=False)
     return {"error": "; ".join(reasons), "in_force": False} if reasons else found
 
 

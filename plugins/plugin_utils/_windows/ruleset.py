@@ -69,7 +69,7 @@ def apply_ruleset(
     if change.refusal:
         raise change.refusal
     add, remove = _parts(change.script)
-    reasons = why_not_enforced(read_policy(observed))
+    reasons = why_not_enforced(read_policy(observed), encode(change.wish.ruleset))
     if add:
         _refuse_ways_in(change.wish.ruleset, ways_in)
         _refuse_without_effect(reasons, change.wish.ruleset)

@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
-from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange, of_family
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
+    BITS,
+    AddressRange,
+    AddressSet,
+    of_family,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import (
@@ -24,6 +29,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows
     decode,
     encode,
     everyone_else,
+    intersection,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.policy import (
     Decider,
@@ -39,7 +45,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows
     parse_rule,
     range_text,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, format_ports
 
 APPLY = "apply.ps1"
 """What carries a change to the host; its text is JSON with ``add`` and ``remove``, see :func:`fields_of`."""
@@ -163,28 +169,33 @@ def judge_foreign(foreign: WindowsPolicy, wanted: Ruleset) -> list[ForeignFindin
 
     :param foreign: what the host has besides.
     """
-    own = list(encode(wanted))
+    own = encode(wanted)
     local = [*foreign.rules["local"], *own]
     policy = Decider(foreign._replace(rules={**foreign.rules, "local": local}))
+    others = _reaches(foreign, lambda rule: rule.action == "block" or rule.only_secure)
     found = []
     for accept in wanted.accepts:
-        for packet in _packets(accept, accept.peers):
+        named: set[WindowsRule] = set()
+        for packet in _packets(accept, accept.peers, others):
             decision = policy.decide(packet)
-            if decision.verdict != "allow" and decision.rule not in own:
+            if decision.verdict != "allow" and decision.rule not in own and decision.rule not in named:
+                named.update(filter(None, (decision.rule,)))
                 found.append(_finding(accept, packet, decision))
     return found
 
 
 def holes(observed: Observed, wanted: Ruleset) -> list[str]:
     """Return what lets others in on ports that the rules in force guard, a sentence each: bypass rules of IPsec."""
-    policy = Decider(read_policy(observed))
+    there = read_policy(observed)
+    policy = Decider(there)
+    others = _reaches(there, lambda rule: rule.action == "bypass")
     found: dict[str, None] = {}
     for guard in wanted.guards:
         accepts = [item for item in wanted.accepts if (item.direction, item.protocol) == ("in", guard.protocol)]
         for port in guard.ports:
             peers = [peer for item in accepts if any(port.overlaps(one) for one in item.ports) for peer in item.peers]
             outside = Accept("in", guard.protocol, (port,), everyone_else(peers), "")
-            for packet in _packets(outside, outside.peers):
+            for packet in _packets(outside, outside.peers, others):
                 decision = policy.decide(packet)
                 if decision.verdict == "unknown" and decision.rule:
                     text = (
@@ -194,8 +205,41 @@ def holes(observed: Observed, wanted: Ruleset) -> list[str]:
     return list(found)
 
 
-def _packets(accept: Accept, peers: Sequence[AddressRange]) -> Iterator[Packet]:
-    """Yield a packet of the first and last address of each family, for the first port of each range."""
+class _Reach(NamedTuple):
+    """A rule that may decide otherwise than those around it, and its remote addresses; none of them is all of them."""
+
+    rule: WindowsRule
+    addresses: AddressSet
+
+    def packets(self, accept: Accept, peers: Sequence[AddressRange]) -> Iterator[Packet]:
+        """Yield a packet of each family that it may decide among those of an accept, if there are any."""
+        listed = self.rule.local_ports if accept.direction == "in" else self.rule.remote_ports
+        ports: Sequence[PortRange] = intersection(accept.ports, listed.ports) if listed.ports else accept.ports
+        if self.rule.direction != accept.direction or (accept.ports and not ports):
+            return
+        for family in (4, 6):
+            theirs = self.addresses.ranges or (AddressRange(family, 0, 2 ** BITS[family] - 1),)
+            peer = next((one for one in of_family(peers, family) if AddressSet(theirs).overlaps(one)), None)
+            if peer is not None:
+                first = max(peer.first, next(one.first for one in theirs if one.overlaps(peer)))
+                yield Packet(
+                    accept.direction,
+                    accept.protocol,
+                    ports[0].first if ports else None,
+                    AddressRange(family, first, first),
+                )
+
+
+def _reaches(policy: WindowsPolicy, matter: Callable[[WindowsRule], bool]) -> list[_Reach]:
+    rules = (rule for store in policy.rules.values() for rule in store if rule.active and matter(rule))
+    return [_Reach(rule, AddressSet(rule.remote.addresses)) for rule in rules]
+
+
+def _packets(accept: Accept, peers: Sequence[AddressRange], others: Sequence[_Reach]) -> Iterator[Packet]:
+    """Yield packets that stand for all of an accept: those at its ends, and those that single rules may decide.
+
+    That is the first and last address of each family, for the first port of each range.
+    """
     for family in (4, 6):
         ends = list(of_family(peers, family))
         if not ends:
@@ -204,6 +248,8 @@ def _packets(accept: Accept, peers: Sequence[AddressRange]) -> Iterator[Packet]:
         for number in dict.fromkeys((ends[0].first, ends[-1].last)):
             for port in ports or [None]:
                 yield Packet(accept.direction, accept.protocol, port, AddressRange(family, number, number))
+    for other in others:
+        yield from other.packets(accept, peers)
 
 
 _WHY: Mapping[str, str] = {

@@ -87,7 +87,7 @@ def _named(rule: WindowsRule) -> WindowsRule:
 
 
 def _allow(accept: Accept, wanted: Ruleset) -> Iterator[WindowsRule]:
-    guards = _intersection(accept.ports, wanted.guarded(accept.direction, accept.protocol))
+    guards = intersection(accept.ports, wanted.guarded(accept.direction, accept.protocol))
     about = _about(accept.comment, guards, wanted.owner)
     peers = [_clipped(peer) for peer in accept.peers]
     families: Sequence[Sequence[AddressRange]] = [peers]
@@ -188,7 +188,8 @@ def _segments(guard: Guard, accepts: Iterable[Accept]) -> Iterator[PortRange]:
             yield PortRange(first, after - 1)
 
 
-def _intersection(ports: Iterable[PortRange], others: Sequence[PortRange]) -> tuple[PortRange, ...]:
+def intersection(ports: Iterable[PortRange], others: Sequence[PortRange]) -> tuple[PortRange, ...]:
+    """Return the ports that are in both."""
     return merge_ports(
         PortRange(max(one.first, other.first), min(one.last, other.last))
         for one in ports

@@ -9,7 +9,7 @@ can resolve (programs, services, interfaces, IPsec, keywords) leaves a verdict u
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Optional
 
@@ -43,16 +43,23 @@ _DEFAULTS = {
 }
 """[MS-FASP] appendix B <13>; 1 blocks as a default action."""
 
+PORT_EXCEPTIONS = "GloballyOpenPorts"
+"""The key of Group Policy below a profile whose ``AllowUserPrefMerge`` is about local rules for one port."""
+
 
 @dataclass(frozen=True)
 class Switches:
-    """What holds for one profile, [MS-FASP] 2.2.38."""
+    """What holds for one profile, [MS-FASP] 2.2.38.
+
+    :param merges_ports: local rules for a single port count too, see :attr:`WindowsRule.is_port_exception`.
+    """
 
     enabled: bool = True
     block_inbound: bool = True
     block_outbound: bool = False
     shields_up: bool = False
     merges_local: bool = True
+    merges_ports: bool = True
 
 
 Keys = Mapping[str, Mapping[str, int]]
@@ -65,10 +72,11 @@ def read_switches(local: Keys, policy: Keys) -> dict[str, Switches]:
     Whether local rules count is for Group Policy alone. Its ``StandardProfile`` is that of both private and public
     networks, where it names neither ([MS-GPFAS] 2.2.3).
     """
-    old = policy.get("StandardProfile", {}) if not {"PrivateProfile", "PublicProfile"} & set(policy) else {}
+    has_old = not {"PrivateProfile", "PublicProfile"} & set(policy)
     found = {}
     for profile in PROFILES:
-        above = policy.get(f"{profile}Profile", {} if profile == "Domain" else old)
+        name = "StandardProfile" if has_old and profile != "Domain" else f"{profile}Profile"
+        above = policy.get(name, {})
         own = {key: value for key, value in local.get(_LOCAL_KEYS[profile], {}).items() if "Merge" not in key}
         value = {**_DEFAULTS, **own, **above}
         shields = own.get("DoNotAllowExceptions", 0) or above.get("DoNotAllowExceptions", 0)
@@ -78,6 +86,7 @@ def read_switches(local: Keys, policy: Keys) -> dict[str, Switches]:
             block_outbound=bool(value["DefaultOutboundAction"]),
             shields_up=bool(shields),
             merges_local=bool(value["AllowLocalPolicyMerge"]),
+            merges_ports=bool(policy.get(f"{name}\\{PORT_EXCEPTIONS}", {}).get("AllowUserPrefMerge", 1)),
         )
     return found
 
@@ -142,16 +151,22 @@ class WindowsPolicy(NamedTuple):
             if matched is not False:
                 places = certain if matched else possible
                 verdict: Verdict = "block" if rule.action == "block" else "allow"
-                places.setdefault(rule.action, Decision(verdict if matched else "unknown", "rule", rule, store))
+                found = Decision(verdict if matched else "unknown", "rule", rule, store)
+                places.setdefault(rule.action, found)
+                if rule.only_secure:
+                    places.setdefault("block", found)
         blocks = switches.block_inbound if inward else switches.block_outbound
         return _strongest(certain, possible, Decision("block" if blocks else "allow", "default"))
 
     def in_force(self, profile: str) -> Iterator[tuple[Store, WindowsRule]]:
         """Yield the rules that hold in a profile, with their store."""
         for store, rules in self.rules.items():
-            if store == "local" and not self.switches[profile].merges_local:
+            switches = self.switches[profile]
+            if store == "local" and not switches.merges_local:
                 continue
             for rule in rules:
+                if store == "local" and not switches.merges_ports and rule.is_port_exception:
+                    continue
                 if rule.active and (not rule.profiles or profile in rule.profiles):
                     yield store, rule
 
@@ -242,16 +257,20 @@ def _holds_type(types: Sequence[str], family: int) -> Optional[bool]:
     return None if any(item.startswith(ECHO[family].partition(":")[0] + ":") for item in types) else False
 
 
-def why_not_enforced(policy: WindowsPolicy, *, shields: bool = True) -> list[str]:
+def why_not_enforced(policy: WindowsPolicy, rules: Iterable[WindowsRule], *, shields: bool = True) -> list[str]:
     """Return why local rules have no effect on this host, a sentence for each active profile; empty when they have.
 
+    :param rules: those that are to have an effect.
     :param shields: also where they only let nobody in, because all inbound traffic is blocked.
     """
     sentences = {
         "firewall_off": "the firewall is off in the {0} profile: nothing is blocked there, whatever the rules say",
         "shields_up": "all inbound traffic is blocked in the {0} profile, allowed or not (DoNotAllowExceptions)",
         "not_merged": "Group Policy does not merge local rules in the {0} profile: rules of this host have no effect",
+        "ports_not_merged": "Group Policy does not merge local rules for a single port in the {0} profile"
+        f" ({PORT_EXCEPTIONS}, AllowUserPrefMerge): such rules of this host have no effect",
     }
+    exceptions = any(rule.is_port_exception for rule in rules)
     found = []
     for profile in policy.active:
         switches = policy.switches[profile]
@@ -259,6 +278,7 @@ def why_not_enforced(policy: WindowsPolicy, *, shields: bool = True) -> list[str
             ("firewall_off", not switches.enabled),
             ("shields_up", shields and switches.enabled and switches.shields_up),
             ("not_merged", switches.enabled and not switches.merges_local),
+            ("ports_not_merged", exceptions and switches.enabled and not switches.merges_ports),
         ]
         found += [sentences[name].format(profile.lower()) for name, holds in reasons if holds]
     return found

@@ -88,6 +88,21 @@ class WindowsRule(NamedTuple):
         """Whether it is ours: by its group and by its name; with only one of them, hands off."""
         return self.group == GROUP and bool(OWN_NAME.fullmatch(self.name))
 
+    @property
+    def only_secure(self) -> bool:
+        """Whether it allows what IPsec protects and blocks the rest of what it matches: [MS-FASP] 2.2.35."""
+        return self.action == "allow" and any(item.startswith("security") for item in self.conditions)
+
+    @property
+    def is_port_exception(self) -> bool:
+        """Whether Group Policy can ignore it as a local exception for a port: [MS-FASP] 2.2.38.
+
+        That is a rule of TCP or UDP for one entry of local ports, and for no program and no service.
+        """
+        entries = (*self.local_ports.ports, *self.local_ports.words)
+        narrowed = any(item.startswith(("app=", "svc=")) for item in self.conditions)
+        return self.protocol in NUMBERS.values() and len(entries) == 1 and not narrowed
+
     def text(self) -> str:
         """Write it as the registry has it; :func:`parse_rule` reads it back."""
         tokens = [f"Action={self.action.capitalize()}" if self.action != "bypass" else "Action=ByPass"]

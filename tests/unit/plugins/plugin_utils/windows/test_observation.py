@@ -40,18 +40,27 @@ def test_sockets_have_their_programs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("store", "switch", "says"),
+    ("store", "key", "switch", "says"),
     [
-        ("local", {"EnableFirewall": "0"}, "the firewall is off in the public profile"),
-        ("policy", {"AllowLocalPolicyMerge": "0"}, "Group Policy does not merge local rules in the public profile"),
-        ("local", {"DoNotAllowExceptions": "1"}, ""),
+        ("local", "", {"EnableFirewall": "0"}, "the firewall is off in the public profile"),
+        ("policy", "", {"AllowLocalPolicyMerge": "0"}, "Group Policy does not merge local rules in the public profile"),
+        (
+            "policy",
+            r"\GloballyOpenPorts",
+            {"AllowUserPrefMerge": "0"},
+            "Group Policy does not merge local rules for a single port in the public profile",
+        ),
+        ("local", r"\GloballyOpenPorts", {"AllowUserPrefMerge": "0"}, ""),
+        ("local", "", {"DoNotAllowExceptions": "1"}, ""),
     ],
 )
-def test_rules_that_have_no_effect_are_not_called_right(store: str, switch: dict[str, str], says: str) -> None:
+def test_rules_that_have_no_effect_are_not_called_right(
+    store: str, key: str, switch: dict[str, str], says: str
+) -> None:
     """They are on the host as planned, and whoever asks may get in all the same."""
     windows = SimulatedWindows()
     apply_ruleset(WindowsHost(windows.call), RULES, check=False)
-    windows.state["switches"][store] = {"PublicProfile": switch}
+    windows.state["switches"][store] = {"PublicProfile": {}, f"PublicProfile{key}": switch}
     shown = read_observation(observe(WindowsHost(windows.call), {"ruleset": RULES}))
     assert shown.ruleset is not None
     assert shown.ruleset.in_force is (not says)

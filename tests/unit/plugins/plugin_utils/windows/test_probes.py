@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import run, ssrp
-from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import ProbeKind
+from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import Outcome, ProbeKind, Question
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
-from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import run_probes
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import request, run_probes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
@@ -280,3 +280,10 @@ def test_a_kind_that_needs_python_is_unknown(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_kind_can_be_carried() -> None:
     assert [kind.name for kind in KINDS.values() if kind.question is None] == []
+
+
+@pytest.mark.parametrize(("protocol", "timeout", "waits"), [("tcp", 2, 3000), ("tcp", 5, 5000), ("udp", 2, 2000)])
+def test_a_refusal_has_the_time_that_windows_takes_for_it(protocol: Any, timeout: float, waits: int) -> None:
+    """Windows asks a port that refuses four times again, half a second apart, before it says so."""
+    question = Question(protocol, "192.0.2.10", 1433, b"", lambda _answer: Outcome("unknown", "never asked"))
+    assert request([question], timeout)["timeout"] == waits

@@ -143,8 +143,17 @@ def test_ways_in_are_not_guarded(windows: SimulatedWindows, port: str) -> None:
     assert windows.calls == ["collect"]
 
 
-def test_rules_that_group_policy_ignores_are_refused(windows: SimulatedWindows) -> None:
-    windows.state["switches"]["policy"] = {"PublicProfile": {"AllowLocalPolicyMerge": "0"}}
+@pytest.mark.parametrize(
+    "switch",
+    [
+        {"PublicProfile": {"AllowLocalPolicyMerge": "0"}},
+        {"PublicProfile": {}, r"PublicProfile\GloballyOpenPorts": {"AllowUserPrefMerge": "0"}},
+    ],
+)
+def test_rules_that_group_policy_ignores_are_refused(
+    windows: SimulatedWindows, switch: dict[str, dict[str, str]]
+) -> None:
+    windows.state["switches"]["policy"] = switch
     with pytest.raises(DbportsError) as caught:
         run(windows, WANTED)
     assert caught.value.code == "not_enforced"
@@ -171,6 +180,11 @@ def test_a_rule_that_blocks_a_client_is_named(windows: SimulatedWindows) -> None
     ("said", "code", "fix"),
     [
         (DENIED, "not_permitted", "Administrators"),
+        (
+            "There are no more endpoints available from the endpoint mapper. (Exception from HRESULT: 0x800706D9)",
+            "command_failed",
+            "MpsSvc",
+        ),
         ("Cannot create type. Only core types are supported in this language mode.", "not_permitted", "WDAC"),
         ("something else", "command_failed", ""),
     ],

@@ -45,6 +45,9 @@ SQL: list[dict[str, Any]] = [
     {"direction": "in", "protocol": "tcp", "ports": ["445"], "peers": ["192.0.2.10"], "guarded": False},
     {"direction": "in", "protocol": "icmp", "peers": ["192.0.2.10", "2001:db8::10"]},
 ]
+ONE_PORT = {"PublicProfile": {}, r"PublicProfile\GloballyOpenPorts": {"AllowUserPrefMerge": 0}}
+"""Group Policy does not let local rules for a single port count."""
+
 DUMPS = [
     # public dumps and [MS-GPFAS] 4.2
     r"v2.33|Action=Allow|Active=TRUE|Dir=In|Protocol=6|Profile=Private|App=%LOCALAPPDATA%\x\x.exe|Name=x|Desc=y|",
@@ -232,11 +235,33 @@ def test_a_rule_that_keeps_a_client_out_is_named(text: str, expected: str | None
     assert all("theirs" in item.text and "192.0.2.10" in item.fix for item in found)
 
 
-def test_a_bypass_may_let_others_in() -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Action=Block|Protocol=6|RA4=192.0.2.22", "blocks tcp 5000 from 192.0.2.22"),
+        ("Action=Block|RA4=192.0.2.0/255.255.255.252|RA6=2001:db8::22", "blocks tcp 5000 from 2001:db8::22"),
+        ("Action=Block|Protocol=6|LPort2_10=5050-5060", "blocks tcp 5050 from 192.0.2.21"),
+        ("Action=Block|Protocol=6|LPort=5051|RA4=192.0.2.22", "blocks tcp 5051 from 192.0.2.22"),
+        ("Action=Allow|Protocol=6|Security=Authenticate|RA4=192.0.2.22", "may block tcp 5000 from 192.0.2.22"),
+        ("Action=Block|Protocol=6|LPort=4999|RA4=192.0.2.22", None),
+        ("Action=Block|Protocol=17|RA4=192.0.2.22", None),
+        ("Action=Allow|Protocol=6|RA4=192.0.2.22", None),
+    ],
+)
+def test_a_rule_for_one_client_or_port_among_many_is_named(text: str, says: str | None) -> None:
+    peers = ["192.0.2.21", "192.0.2.22", "192.0.2.24", "2001:db8::21-2001:db8::29"]
+    wanted = own({"direction": "in", "protocol": "tcp", "ports": ["5000-5100"], "peers": peers})
+    found = WindowsFirewall().decode(observed(f"v2.10|Active=TRUE|Dir=In|{text}|Name=theirs|")).foreign(wanted)
+    assert [item.text for item in found] == ([f"rule 'theirs' {says}"] if says else [])
+
+
+@pytest.mark.parametrize("narrow", ["", "RA4=203.0.113.7|", "LPort=1433|RA6=2001:db8::7|"])
+def test_a_bypass_may_let_others_in(narrow: str) -> None:
     bypass = (
-        "v2.10|Action=ByPass|Active=TRUE|Dir=In|Protocol=6|LPort=1433|Security=Authenticate|RMauth=O:LSD|Name=backup|"
+        f"v2.10|Action=ByPass|Active=TRUE|Dir=In|Protocol=6|{narrow}Security=Authenticate|RMauth=O:LSD|Name=backup|"
     )
     texts = [rule.text() for rule in encode(own())]
+    assert holes(observed(bypass, *texts), own(*SQL[1:])) == []
     assert holes(observed(bypass, *texts), own()) == ["rule 'backup' may let others in on tcp 1433 (local)"]
     assert holes(observed(*texts), own()) == []
 
@@ -250,10 +275,13 @@ def test_a_bypass_may_let_others_in() -> None:
         ({"PublicProfile": {"AllowLocalPolicyMerge": 0}}, {}, None),
         ({}, {"StandardProfile": {"AllowLocalPolicyMerge": 0}}, "does not merge local rules"),
         ({}, {"StandardProfile": {"AllowLocalPolicyMerge": 0}, "PrivateProfile": {}}, None),
+        ({}, ONE_PORT, "for a single port"),
+        ({}, {r"StandardProfile\GloballyOpenPorts": {"AllowUserPrefMerge": 0}}, "for a single port"),
+        ({}, {r"DomainProfile\GloballyOpenPorts": {"AllowUserPrefMerge": 0}}, None),
     ],
 )
 def test_it_says_why_local_rules_have_no_effect(local: Any, group: Any, sentence: str | None) -> None:
-    said = why_not_enforced(policy(local=local, group=group))
+    said = why_not_enforced(policy(local=local, group=group), encode(own()))
     assert len(said) == (1 if sentence else 0)
     assert all(sentence in item for item in said if sentence)
 
@@ -264,6 +292,28 @@ def test_rules_that_are_not_merged_decide_nothing() -> None:
     assert verdict(policy(allow), "192.0.2.10") == "allow"
     assert verdict(policy(allow, group=group), "192.0.2.10") == "block"
     assert verdict(policy(gpo=(allow,), group=group), "192.0.2.10") == "allow"
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("Protocol=6|LPort=1433", "block"),
+        ("Protocol=6|LPort=1433|LPort=1435", "allow"),
+        ("Protocol=6", "allow"),
+        ("LPort=1433", "allow"),
+        ("Protocol=6|LPort=1433|Svc=MSSQLSERVER", "unknown"),
+    ],
+)
+def test_local_rules_for_a_single_port_decide_nothing_where_group_policy_says_so(rule: str, expected: str) -> None:
+    """[MS-FASP] 2.2.38: TCP or UDP, no program, no service, exactly one entry of ports."""
+    allow = f"v2.10|Action=Allow|Active=TRUE|Dir=In|{rule}|Name=x|"
+    assert verdict(policy(allow, group=ONE_PORT), "192.0.2.10") == expected
+    assert verdict(policy(gpo=(allow,), group=ONE_PORT), "192.0.2.10") == ("unknown" if "Svc" in rule else "allow")
+
+
+def test_a_ruleset_for_several_ports_counts_where_single_ones_do_not() -> None:
+    several = own({"direction": "in", "protocol": "tcp", "ports": ["1433", "1435"], "peers": ["192.0.2.10"]})
+    assert why_not_enforced(policy(group=ONE_PORT), encode(several)) == []
 
 
 def test_networks_with_different_rules_leave_it_unknown() -> None:
