@@ -14,7 +14,8 @@ description:
     C(fortinet.fortios.fortios_firewall_address6), C(fortinet.fortios.fortios_firewall_service_custom) and
     C(fortinet.fortios.fortios_firewall_policy). FortiOS tracks connections, so that replies need no policies.
   - Policies have numbers of a reserved block, in the order of the plan, so that a run with the same plan changes
-    nothing. Policies that a smaller plan no longer has are left to the user.
+    nothing. For the second plan and later ones use P(dbports.firewall.stale_rules#filter), which keeps the number
+    of each policy and finds those that are no longer planned.
 positional: interfaces, first
 options:
   interfaces:

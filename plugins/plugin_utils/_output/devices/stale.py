@@ -18,6 +18,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.entries import PREFIX
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.limits import check_choice
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.one_sided import prefix
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.stale_policies import (
+    stale_fortios,
+    stale_panos,
+)
 
 Data = dict[str, Any]
 _AZURE_NAME = re.compile(rf"{PREFIX}-(?:in|out)-[0-9]+", re.ASCII)
@@ -35,7 +39,7 @@ def stale_rules(wanted: Any, current: Any, platform: str) -> Data:
     """Return how to remove own rules that are no longer planned.
 
     :param wanted: what the filter of the platform returned.
-    :param current: what the info module of the platform returned of the group.
+    :param current: what the info module of the platform returned of the group, or of all policies.
     :returns: ``changed`` and ``remove``, and what else the module needs.
     :raises DbportsError: for what no info module returns, and for rules that the module could not remove or keep.
     """
@@ -50,7 +54,7 @@ def stale_rules(wanted: Any, current: Any, platform: str) -> Data:
             code="wrong_type",
             path="current",
             value=current,
-            fix="Pass one group of their lists, or for OpenStack the list of rules",
+            fix="Pass one group of their lists, or the list of rules for OpenStack, PAN-OS and FortiOS",
         ) from None
 
 
@@ -182,4 +186,6 @@ _PLATFORMS: dict[str, Callable[[Any, Any], Data]] = {
     "aws_security_group": _aws,
     "azure": _azure,
     "openstack": _openstack,
+    "panos": stale_panos,
+    "fortios": stale_fortios,
 }

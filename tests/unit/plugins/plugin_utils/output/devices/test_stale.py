@@ -158,7 +158,7 @@ def test_aws_what_the_module_could_not_keep_is_an_error(permission: dict[str, An
 def test_the_platforms_are_named() -> None:
     with pytest.raises(DbportsError) as caught:
         stale_rules([], [], "gcp")
-    assert caught.value.fix == "Write aws_security_group or azure or openstack"
+    assert caught.value.fix == "Write aws_security_group or azure or openstack or panos or fortios"
 
 
 def test_other_rules_are_never_removed() -> None:
