@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Optional
 
@@ -80,12 +80,14 @@ class WindowsFirewall:
     def encode(self, wanted: Ruleset, observed: Observed, *, persist: bool) -> Script:
         """Write which rules to add and which to remove; Windows keeps every rule, so ``persist`` has to be true.
 
-        :raises DbportsError: when the rules are not to be kept.
+        :raises DbportsError: when the rules are not to be kept, and for a rule to remove whose name another one has.
         """
         if not persist:
             raise DbportsError("Windows keeps every rule for the next boot", code="contradiction", path="persist")
-        own = [rule for rule in read_policy(observed).rules["local"] if rule.is_own]
-        add, remove = changes(own, encode(wanted))
+        local = read_policy(observed).rules["local"]
+        theirs = {rule.name for rule in local if not rule.is_own}
+        add, remove = changes((rule for rule in local if rule.is_own), encode(wanted), theirs)
+        _refuse_shared_names(remove, theirs)
         text = json.dumps({"add": [fields_of(rule) for rule in add], "remove": [fields_of(rule) for rule in remove]})
         return Script(load=(RunCommand((APPLY,), text),) if add or remove else ())
 
@@ -109,11 +111,26 @@ def _read_rules(text: str) -> list[WindowsRule]:
     return [parse_rule(item) for _id, item in sorted(json.loads(text).items())]
 
 
-def changes(own: Iterable[WindowsRule], wanted: Iterable[WindowsRule]) -> tuple[list[WindowsRule], list[WindowsRule]]:
+def _refuse_shared_names(remove: Iterable[WindowsRule], theirs: Collection[str]) -> None:
+    shared = sorted({rule.name for rule in remove} & set(theirs))
+    if shared:
+        raise DbportsError(
+            "a rule outside the group dbports has the name of one to remove, and Windows removes rules by their names",
+            code="not_ours",
+            value=shared[0],
+            fix="Rename that rule, which is a copy, or remove it",
+        )
+
+
+def changes(
+    own: Iterable[WindowsRule], wanted: Iterable[WindowsRule], theirs: Collection[str] = ()
+) -> tuple[list[WindowsRule], list[WindowsRule]]:
     """Return which rules to add and which to remove, in the order in which that has to be done.
 
     Allow before block when adding, block before allow when removing: while both generations exist no declared client
     is blocked and nobody else is let in. A rule that was edited is replaced by one with a number after its name.
+
+    :param theirs: names that rules of others have.
     """
     left: dict[str, WindowsRule] = {}
     removed: list[WindowsRule] = []
@@ -132,7 +149,7 @@ def changes(own: Iterable[WindowsRule], wanted: Iterable[WindowsRule]) -> tuple[
         elif there != rule:
             removed.append(there)
             added.append(rule)
-    taken = {rule.name for rule in removed}
+    taken = {rule.name for rule in removed}.union(theirs)
     return (
         sorted((_free(rule, taken) for rule in added), key=lambda rule: rule.action == "block"),
         sorted(removed, key=lambda rule: rule.action != "block"),

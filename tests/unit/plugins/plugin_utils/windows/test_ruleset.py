@@ -134,6 +134,32 @@ def test_what_is_confirmed_stays(windows: SimulatedWindows) -> None:
     assert (windows.state["task"], windows.state["registry"]) == ("", "")
 
 
+def test_a_copy_of_a_rule_of_ours_is_never_removed_in_its_place(windows: SimulatedWindows) -> None:
+    """Windows removes by name, and a copy has the name without the group."""
+    run(windows, WANTED)
+    text = next(text for text in windows.state["local"].values() if "EmbedCtxt=dbports|" in text)
+    windows.state["local"] = {"{COPY}": text.replace("EmbedCtxt=dbports|", ""), **windows.state["local"]}
+    there = dict(windows.state["local"])
+    with pytest.raises(DbportsError) as caught:
+        run(windows, {**WANTED, "state": "absent"})
+    assert (caught.value.code, windows.state["local"]) == ("not_ours", there)
+    assert f"Name={caught.value.value}|" in text
+    assert not run(windows, WANTED)["changed"]
+
+
+def test_a_rule_is_added_beside_a_copy_of_it(windows: SimulatedWindows) -> None:
+    run(other := SimulatedWindows(), WANTED)
+    copies = {
+        f"{{COPY-{key}}}": text.replace("EmbedCtxt=dbports|", "")
+        for key, text in other.state["local"].items()
+        if "EmbedCtxt=dbports|" in text
+    }
+    windows.state["local"].update(copies)
+    assert run(windows, WANTED)["changed"]
+    assert not run(windows, WANTED)["changed"]
+    assert all(windows.state["local"][key] == text for key, text in copies.items())
+
+
 @pytest.mark.parametrize("port", ["22", "3389", "5985-5986", "2222"])
 def test_ways_in_are_not_guarded(windows: SimulatedWindows, port: str) -> None:
     with pytest.raises(DbportsError) as caught:
