@@ -65,10 +65,11 @@ def main() -> None:
         place.mkdir(parents=True)
         (place / "firewall").symlink_to(ROOT, target_is_directory=True)
         sys.path[:0] = [base, str(ROOT / "tests" / "support")]
-        import simulated_windows
         from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
         from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import observe
         from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import apply_ruleset
+
+        import simulated_windows
 
         rules = [
             {"direction": "in", "protocol": "tcp", "ports": [str(20000 + number)], "peers": [f"192.0.2.{number % 250}"]}

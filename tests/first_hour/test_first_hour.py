@@ -18,12 +18,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-LAB = ROOT / "tests" / "lab"
-sys.path.insert(0, str(LAB))
-
 from lab import Lab
 
+ROOT = Path(__file__).resolve().parents[2]
+LAB = ROOT / "tests" / "lab"
 BUILD = ROOT / ".build"
 OTHERS = sorted(path.parent for path in (BUILD / "ansible-core").glob("*/.stamp"))
 """Virtual environments with other releases of ansible-core; see tests/tools/ansibles.sh."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,11 @@ from typing import Any
 import yaml
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import translator
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-
 from cloud_answers import AWS_OTHERS, INFO
 from cloud_rules import CALLS
 from gateway_plans import example_plan, file_data
 
+ROOT = Path(__file__).resolve().parents[2]
 FILES = {
     "aws-group": "aws_security_group",
     "aws-acl": "aws_network_acl",
@@ -35,7 +32,6 @@ FAKE = """from ansible.module_utils.basic import AnsibleModule
 module = AnsibleModule({{name: {{"type": "raw"}} for name in {names!r}}}, supports_check_mode=True)
 module.exit_json(given={{key: value for key, value in module.params.items() if value is not None}})
 """
-
 
 PLAYS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8"), re.DOTALL)
 GATEWAYS = {

@@ -13,8 +13,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
-
 from playbooks import STAND_INS, Site, database_site
 
 CONNECT = "import socket, sys; s = socket.create_connection(('192.0.2.10', 1433)); print(flush=True); sys.stdin.read()"

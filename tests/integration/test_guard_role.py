@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "lab"))
-
 from lab import Lab
-
 from playbooks import HOSTS, database_lab
 
 NAMES = ("db", "app", "intruder")

@@ -14,11 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "lab"))
-
 from lab import Lab
 
+HERE = Path(__file__).resolve().parent
 HOSTS = {"db": "192.0.2.10", "app": "192.0.2.21", "declared": "192.0.2.11"}
 LEARN = "- import_playbook: dbports.firewall.learn\n"
 PLAN = "- import_playbook: dbports.firewall.plan\n"

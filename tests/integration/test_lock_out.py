@@ -22,9 +22,6 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "lab"))
-
 from holder import kill_the_rest
 from lab import Lab
 from over_ssh import CONTROLLER, SECOND, OverSsh

@@ -18,8 +18,6 @@ import yaml
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_host, read_index
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
-
 from judged import Judged
 from lab import Lab, LabHost
 from real_servers import KINDS, LOOPBACK, PORTS, POSTGRES, Postgres, as_postgres, directory

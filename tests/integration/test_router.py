@@ -16,9 +16,8 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 
 from lab import Lab
-from routed import behind
-
 from playbooks import STAND_INS, changed_by, run_on_lab, said_by
+from routed import behind
 
 CLIENT, OTHER, OUTSIDE = "192.0.2.21", "192.0.2.66", "192.0.2.1"
 SERVER, INSIDE = "198.51.100.10", "198.51.100.1"

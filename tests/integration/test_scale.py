@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.write i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import current_plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan import builder
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from counting import assert_linear, steps
 

@@ -12,9 +12,6 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "lab"))
-
 from playbooks import STAND_INS, Site, changed_by, database_site
 
 FOREIGN = """

@@ -15,9 +15,8 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 
 from lab import Lab
-from socks_scene import Client, Scene, inventory
-
 from playbooks import STAND_INS, changed_by, run_on_lab, said_by
+from socks_scene import Client, Scene, inventory
 
 CONF = "/etc/danted.conf"
 SAYS_LOST = "do not pass socks socks-1"

@@ -13,14 +13,11 @@ from typing import Any
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "lab"))
-sys.path.insert(0, str(HERE.parent / "support"))
-
 from lab import Lab, LabHost
 from simulated_sql_server import IP_ALL, WOW, host_with
 from simulated_windows import SimulatedWindows
 
+HERE = Path(__file__).resolve().parent
 PLAYBOOK = "- {hosts: sql01, gather_facts: false, roles: [dbports.firewall.mssql_static_port]}\n"
 ROLE = "dbports.firewall.mssql_static_port : "
 SET, WAIT = f"{ROLE}Give the instances of SQL Server the ports of the plan", f"{ROLE}Wait until they listen there"

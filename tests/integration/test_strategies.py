@@ -8,13 +8,9 @@ Each setting has hosts of its own, and all plays run at once. `make fleet` does 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
 
 from fleet import Fleet, Setting
 from lab import Lab

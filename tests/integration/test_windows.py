@@ -14,13 +14,10 @@ from typing import Any
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "lab"))
-sys.path.insert(0, str(HERE.parent / "support"))
-
 from lab import Lab
 from simulated_windows import SimulatedWindows
 
+HERE = Path(__file__).resolve().parent
 STAND_INS = HERE.parent / "lab" / "stand_ins.py"
 SITE = "- import_playbook: dbports.firewall.site\n"
 APPLY = "- import_playbook: dbports.firewall.apply\n"

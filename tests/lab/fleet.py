@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
 from holder import kill_the_rest
 from lab import Lab, LabHost
 from over_ssh import CONTROLLER, OverSsh

@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.probes 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import watched_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
+
 from lab import Lab
 
 APPLY = """

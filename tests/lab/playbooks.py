@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from lab import Lab
 
 STAND_INS = Path(__file__).resolve().parent / "stand_ins.py"

@@ -6,14 +6,9 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.finding import Finding
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.judge import judge
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 
 from judged import Judged
 from lab import Lab

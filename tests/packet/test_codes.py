@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +28,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.rules i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.sockets import seen_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 
 from judged import Judged
 from lab import Lab, LabHost

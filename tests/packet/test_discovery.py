@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path.insert(0, str(LAB))
-
 from lab import Lab
+
+LAB = Path(__file__).resolve().parent.parent / "lab"
 
 SERVER, CLIENT = "192.0.2.10", "192.0.2.21"
 PATIENT = 30

@@ -19,10 +19,11 @@ import pytest
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support"), str(TESTS / "packet")]
 
+from test_router import FROM
+
 from guarded import apply
 from lab import Lab, LabHost
 from routed import CLIENT, INSIDE, NEIGHBOUR, OUTSIDE, SERVER, behind, listen, router_rules, swept
-from test_router import FROM
 
 IN, FORWARD = "inet filter input", "inet filter forward"
 NEAR = "20-24,51-55,1430-1440,50098-50130,50197-50202"

@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path.insert(0, str(LAB))
-
 from lab import Lab, LabHost
+
+LAB = Path(__file__).resolve().parent.parent / "lab"
 
 SERVER, SERVER6 = "192.0.2.10", "2001:db8::10"
 CLIENT, DENIED = "192.0.2.21", "192.0.2.66"

@@ -17,11 +17,9 @@ from pathlib import Path
 
 import pytest
 
-LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path.insert(0, str(LAB))
-
 from lab import CommandError, Lab
 
+LAB = Path(__file__).resolve().parent.parent / "lab"
 STAND_INS = {
     "602sql11": (["sql602", "--port-base", "6001", "--http-tunnel-port", "8090"], {"tcp/6002", "tcp/8090", "udp/6001"}),
     "sqlservr": (["mssql", "--port", "1433", "--dac", "local"], {"tcp/1433", "tcp/1434"}),

@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.html_page import page_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.overview import Overview
+
 from browser import ENTER, ESCAPE, TAB, Browser
 from pages import HOSTILE, MARKUP, THREE, fleet, overview, sample_findings
 

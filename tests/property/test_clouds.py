@@ -9,9 +9,7 @@ Where a form is wider, which its documentation says, it is so by exactly that.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +18,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import translator
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from cloud_rules import ALL_PORTS, CALLS, EVERYONE, GROUPS, NO_ICMP, READERS
 from drawn_statements import boxes, plans

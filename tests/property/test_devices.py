@@ -6,16 +6,12 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.entries import entries_of, remark
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import translator
 from hypothesis import given, settings
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from acl_texts import read_junos
 from drawn_statements import boxes, plans

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import owner_text
@@ -20,8 +18,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import OWNER
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from drawn_rules import FORWARD, POLICY, RULES
 from firewall_cases import ruleset

@@ -11,9 +11,7 @@ from __future__ import annotations
 import copy
 import ipaddress
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +26,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from intervals import (
     ACK,

@@ -22,13 +22,13 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from test_gateways import answer, between_networks, cells, statements
+from test_plan_laws import every_engine
 
 from drawn import ENGINES, plan_of, plannable, server_of, spec_of
 from intervals import Box, addresses, differences
-from test_gateways import answer, between_networks, cells, statements
-from test_plan_laws import every_engine
 
 NETWORKS = {
     "a": ["192.0.2.10/31", "2001:db8::10/127"],

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +28,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw import names as ufw_names
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from drawn_rules import FORWARD, POLICY, PUBLISHED, RULE, RULES, namespace, rule_of
 from firewall_cases import ruleset

@@ -26,8 +26,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
 import socket_texts
 
 # A heading, and an address that fits into no column: where there is one, none is cut.

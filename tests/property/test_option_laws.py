@@ -11,9 +11,7 @@ option and without it, and what is not the same depends on it.
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,8 +28,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from drawn import ENGINES, plan_of, plannable, spec_of, value_of
 

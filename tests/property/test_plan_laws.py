@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +24,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protoc
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import BROADCAST, Plan
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from drawn import ENGINES, GROUPS, HOSTS, NETWORKS, SHARED, inventories, plan_of, plannable
 

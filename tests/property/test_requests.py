@@ -27,11 +27,11 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.requests 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from intervals import ANY_FLAGS, ESTABLISHED, NO_FLAGS, Box, addresses, differences, ports
 from test_gateways import inventories, planned, statements
+
+from intervals import ANY_FLAGS, ESTABLISHED, NO_FLAGS, Box, addresses, differences, ports
 
 
 def box_of_row(row: dict[str, str]) -> Box:

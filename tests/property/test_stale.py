@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +15,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.r
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.stale import stale_rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from cloud_answers import AWS_OTHERS, INFO, OTHERS
 from cloud_rules import CALLS, NO_ICMP

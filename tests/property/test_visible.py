@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import CombinedError, DbportsError
@@ -25,8 +23,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report_files import FORMATS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from pages import HOSTILE, MARKUP, RUN, planned, sample_findings
 

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import netaddr
@@ -31,8 +29,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
 from firewall_cases import ruleset
 from hostile import COMMENTS

@@ -13,8 +13,9 @@ from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import BITS, AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output, Run
-from hostile import COMMENTS
 from hypothesis import strategies as st
+
+from hostile import COMMENTS
 
 
 def ranges(family: int) -> st.SearchStrategy[str]:

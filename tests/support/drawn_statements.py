@@ -17,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._gateway.platform
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.codec import codec
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Statement
 from hypothesis import strategies as st
+
 from intervals import Box, box_of
 
 SPOKEN = [

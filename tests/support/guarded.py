@@ -13,11 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-LAB = Path(__file__).resolve().parents[1] / "lab"
-sys.path.insert(0, str(LAB))
-
 from lab import Lab, LabHost
 
+LAB = Path(__file__).resolve().parents[1] / "lab"
 SWEEP = LAB / "sweep.py"
 
 SERVER, SERVER6 = "192.0.2.10", "2001:db8::10"

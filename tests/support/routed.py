@@ -13,11 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TESTS / "lab"))
-
 from lab import Lab, LabHost
 
+TESTS = Path(__file__).resolve().parent.parent
 SWEEP = TESTS / "lab" / "sweep.py"
 CLIENT, NEIGHBOUR, OUTSIDE = "192.0.2.21", "192.0.2.66", "192.0.2.1"
 SERVER, INSIDE, BESIDE = "198.51.100.10", "198.51.100.1", "198.51.100.11"

@@ -12,6 +12,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.socks impor
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
+
 from lab import Lab, LabHost
 
 INSIDE, OUTSIDE = "192.0.2.1", "198.51.100.1"

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab"))
 
 from lab import LabHost
 

@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 importlib.import_module("conftest")  # makes the checkout importable as the collection
 
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
+
 import engine_docs
 import findings_docs
 import role_docs
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
 
 
 def generated() -> dict[str, str]:

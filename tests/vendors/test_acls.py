@@ -8,8 +8,6 @@ What the written lines permit is decided by readers and an evaluator of our own,
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +19,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.r
     translator,
 )
 from hypothesis import assume, given, settings
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from acl_texts import READERS, Ace
 from drawn_statements import boxes, plans

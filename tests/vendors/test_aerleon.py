@@ -8,8 +8,6 @@ Compared by meaning, because the texts differ. Where aerleon is wrong, the test 
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +18,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan, Statement
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import translator
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from acl_texts import READERS, Words, read_ace
 from drawn_statements import boxes

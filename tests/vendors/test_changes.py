@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +12,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import acl_changes, translator
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from acl_texts import read_asa
 from drawn_statements import boxes, plans

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -27,8 +26,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.r
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.stale import stale_rules
 from hypothesis import given, settings
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
 from cloud_answers import INFO
 from cloud_rules import CALLS, NO_ICMP
 from drawn_statements import plans
@@ -36,7 +33,6 @@ from gateway_plans import HOSTS, example_plan, gateway_plan
 from vendor_classes import VENDORS
 
 ROOT = Path(__file__).resolve().parents[2]
-
 MODULES: dict[str, tuple[str, dict[str, Any]]] = {
     "aws_security_group": ("amazon/aws/ec2_security_group", {"name": "db", "description": "db"}),
     "aws_network_acl": ("amazon/aws/ec2_vpc_nacl", {"name": "db", "vpc_id": "vpc-1"}),

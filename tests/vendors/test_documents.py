@@ -16,15 +16,13 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-
 from acl_texts import READERS
 from drawn_statements import boxes
 from gateway_plans import file_data, gateway_plan
 from intervals import disagree
 from vendor_classes import rendered
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "devices.md").read_text(encoding="utf-8")
 PLAYS = [play for block in re.findall(r"```yaml\+jinja\n(.*?)```", TEXT, re.DOTALL) for play in yaml.safe_load(block)]
 REVIEWS = [play for play in PLAYS if play["name"].startswith("Review ")]

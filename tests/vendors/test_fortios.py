@@ -5,14 +5,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import translator
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from gateway_plans import gateway_plan
 from vendor_classes import fortios_spec

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from scripts import run_script
-from sweep import numbers, ranges
 from testinfra.host import Host
+
+from sweep import numbers, ranges
 
 GUARDED = {"tcp": {1433, 5002, 14330}, "udp": {1434, 5001}}
 """What the plan guards: SQL Server's two instances, 602SQL's PORTBASE + 1; SQL Server Browser, 602SQL's search."""

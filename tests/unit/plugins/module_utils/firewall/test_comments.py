@@ -8,9 +8,6 @@ The real programs read the same texts in tests/property and tests/packet.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comments import (
@@ -26,8 +23,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.comment
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Rule
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from hostile import INTACT, REFUSED
 

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +19,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import State
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from firewall_cases import ruleset
 

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +17,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
     Ruleset,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from firewall_cases import ruleset
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import fcntl
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.writing import OWNER
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from firewall_cases import case, listing
 

@@ -11,7 +11,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import RunCommand, Step, WriteFile
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
 
-ROOT = Path(__file__).resolve().parents[5]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-
 from firewall_cases import GOLDEN, case
 
+ROOT = Path(__file__).resolve().parents[5]
 CORE = ROOT / "plugins" / "module_utils"
 PREFIX = "ansible_collections.dbports.firewall.plugins.module_utils."
 NAMES = re.compile(r"nft|netfilter|\binet dbports", re.IGNORECASE)

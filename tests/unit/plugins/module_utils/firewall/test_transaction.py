@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner, StepError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 from ansible_collections.dbports.firewall.plugins.module_utils._observe import ruleset_state
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from firewall_cases import CASES, case, listing
 

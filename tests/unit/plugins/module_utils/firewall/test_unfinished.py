@@ -56,8 +56,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
-
 from firewall_cases import CASES, case
 
 BOOT_FILE = "/etc/memory/rules"

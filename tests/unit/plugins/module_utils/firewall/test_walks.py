@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
     WriteFile,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from firewall_cases import CASES, case
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in 
     refuse_lock_out,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Row
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from firewall_cases import ruleset
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,6 @@ import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat import netlink
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.owners import with_owners
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from counting import assert_linear, steps
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +20,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan, Probe
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.flows import flows_of as whole_flows
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from gateway_plans import file_data
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from firewall_cases import ROUTER, case, ruleset
 

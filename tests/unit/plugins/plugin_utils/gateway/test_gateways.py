@@ -9,7 +9,6 @@ Flows through single gateways are in tests/scenarios/gateways.yml, the completen
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,11 +39,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from jsonschema import Draft202012Validator
 
-ROOT = Path(__file__).resolve().parents[5]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-
 from counting import assert_linear, steps
 
+ROOT = Path(__file__).resolve().parents[5]
 SCHEMA = ROOT / "docs" / "schema" / "plan-gateway.schema.json"
 NETWORKS = "{office: [192.0.2.0/24], dc: [198.51.100.0/24, 2001:db8:d::/48]}"
 SOCKS = "{name: s, kind: socks, between: [office, dc], addresses: {office: 192.0.2.1, dc: 198.51.100.1}}"

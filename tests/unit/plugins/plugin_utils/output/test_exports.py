@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -37,11 +36,9 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.report_fi
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.states import STATES
 from jsonschema import Draft202012Validator
 
-ROOT = Path(__file__).resolve().parents[5]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-
 from pages import RUN, THREE, fleet, overview, planned, sample_findings
 
+ROOT = Path(__file__).resolve().parents[5]
 SCHEMA = json.loads((ROOT / "docs" / "schema" / "report.schema.json").read_text(encoding="utf-8"))
 FLEET = fleet(0.2)
 CLEAN, MIXED, ONLY_PLANNED = (

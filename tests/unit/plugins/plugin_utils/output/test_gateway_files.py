@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.gateway_files import files_of
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from gateway_plans import example_plan
 

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import re
-import sys
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +19,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.matrix im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.states import STATES, States, worst
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.topology import Box, Picture, picture_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from counting import assert_linear, steps
 from pages import THREE, fleet, overview, sample_findings

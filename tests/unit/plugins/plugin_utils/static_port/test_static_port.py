@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,8 +26,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._static_port.read
     on_windows,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from simulated_sql_server import IP_ALL, NATIVE, WOW, host_with, rows
 from simulated_windows import SimulatedWindows

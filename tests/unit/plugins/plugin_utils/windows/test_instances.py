@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,8 +28,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host imp
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.instances import installed, instance_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.learned import look
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import facts, observe
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from simulated_sql_server import NATIVE, WOW
 from simulated_windows import SimulatedWindows

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +12,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observa
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import observe
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import apply_ruleset
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from simulated_windows import SimulatedWindows
 

@@ -10,10 +10,8 @@ import contextlib
 import json
 import socket
 import struct
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +21,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._probe.base impor
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import request, run_probes
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from simulated_windows import SimulatedWindows
 

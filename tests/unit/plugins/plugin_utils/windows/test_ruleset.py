@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +19,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observat
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ports import dynamic_range, excluded_ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import apply_ruleset, confirm
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.task import rollback_command, task_xml
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "support"))
 
 from simulated_windows import DENIED, SimulatedWindows
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,10 +43,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
     to_json,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
-
-ROOT = Path(__file__).resolve().parents[6]
-
-sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from firewall_cases import CASES, case, ruleset
 from firewalld_reads import in_force, theirs

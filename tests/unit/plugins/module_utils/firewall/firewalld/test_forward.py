@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.encode import files, objects
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.host import OwnConfiguration
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import plan_change
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[6] / "support"))
 
 from firewall_cases import ruleset
 from firewalld_reads import in_force, theirs

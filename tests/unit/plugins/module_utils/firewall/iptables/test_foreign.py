@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Union
 
 import pytest
@@ -20,8 +18,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import ForeignFinding
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from firewall_cases import ruleset
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,11 +26,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.script import lines_of, script
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Accept, Ruleset
 
-ROOT = Path(__file__).resolve().parents[6]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-
 from firewall_cases import CASES, FORWARDED, case, ruleset
 
+ROOT = Path(__file__).resolve().parents[6]
 GOLDEN = ROOT / "tests" / "golden" / "iptables"
 OWNER = "erp-db"
 

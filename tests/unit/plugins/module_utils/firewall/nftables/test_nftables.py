@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import copy
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +19,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftable
     read_listing,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.names import DELETE
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from firewall_cases import CASES, FORWARDED, GOLDEN, case, listing
 

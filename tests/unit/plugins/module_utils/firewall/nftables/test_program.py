@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +15,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import read_listing
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.program import Nft
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from firewall_cases import ruleset
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.fil
     without_block,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.ufw.names import FILES, LAYOUT
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from firewall_cases import CASES, case
 

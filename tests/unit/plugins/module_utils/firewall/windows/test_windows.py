@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,8 +32,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows
     why_not_enforced,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.windows.rules import parse_rule
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from firewall_cases import ruleset
 

@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import from_data, translator
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from gateway_plans import file_data, gateway_plan
 

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import copy
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +15,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.r
     acl_changes,
     translator,
 )
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from gateway_plans import gateway_plan
 

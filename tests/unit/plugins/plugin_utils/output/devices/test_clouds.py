@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +15,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import GatewayPlan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import from_data, translator
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from cloud_rules import CALLS, GROUPS, NO_ICMP
 from gateway_plans import HOSTS, example_plan, file_data, gateway_plan

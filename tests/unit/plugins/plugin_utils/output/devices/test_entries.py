@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,8 +32,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.r
     for_platform,
     translator,
 )
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from gateway_plans import file_data, gateway_plan
 

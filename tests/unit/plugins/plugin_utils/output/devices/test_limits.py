@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +17,6 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.r
     from_data,
     translator,
 )
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from gateway_plans import example_plan, file_data
 

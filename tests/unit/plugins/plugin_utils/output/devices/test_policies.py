@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +13,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import from_data, translator
 from panos.objects import ServiceObject
 from panos.policies import SecurityRule
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from gateway_plans import file_data, gateway_plan
 
