@@ -194,6 +194,7 @@ def test_states_of_a_connection_that_ends(stack: ExitStack) -> None:
         "a) S 1 (b",
         "\ntcp x",
         "a\n",
+        "a\rb",
         "x (0.00/0/0)",
         "\ntcp",
         "\ntcp 0 0 *:1 *",

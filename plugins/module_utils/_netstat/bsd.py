@@ -21,7 +21,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 )
 
 NAME = "netstat of macOS or a BSD"
-HEADING = re.compile(r"^(?:\S+ +)?Proto +Recv-Q +Send-Q  Local Address +Foreign Address +\S", re.MULTILINE)
+HEADING = re.compile(
+    r"^(?:\S+ +)?Proto +Recv-Q +Send-Q +(?:(?<=  )Local Address +Foreign Address +\S|Local Address +.*\(state\))",
+    re.MULTILINE,
+)
+"""Two blanks before the addresses, or, as FreeBSD prints it, the state in brackets: net-tools has neither."""
 ROW = re.compile(
     r"^(?:[0-9a-f]{8,16} +)?(?P<protocol>tcp|udp)(?P<family>4|6|46)? +\d+ +\d+ +"
     r"(?P<local>\S+\.(?:\d{1,5}|\*)) +(?P<remote>\S+\.(?:\d{1,5}|\*))(?: +(?P<state>[A-Z_0-9]+))?(?: [^\n]*)?$",

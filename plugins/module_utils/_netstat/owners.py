@@ -75,6 +75,7 @@ def _links(folder: str) -> Iterator[str]:
 def process_name(pid: int, proc: str = "/proc") -> str | None:
     """Return the kernel's name of a process, at most 15 bytes, or None when there is no such process."""
     try:
-        return Path(proc, str(pid), "comm").read_text(encoding="utf-8", errors="replace")[:-1]
+        # Not as text, which would make other line ends of a carriage return.
+        return Path(proc, str(pid), "comm").read_bytes()[:-1].decode("utf-8", "replace")
     except OSError:
         return None

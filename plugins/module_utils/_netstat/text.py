@@ -28,8 +28,7 @@ class Format(NamedTuple):
     parse: _Parse
 
 
-# What tells BSD from net-tools is the dot before the port, so its rows come first; the headings of net-tools have one
-# blank where those of BSD have two.
+# What tells BSD from net-tools is the dot before the port, so its rows come first, and its headings are more exact.
 FORMATS = (
     Format(windows.NAME, (windows.ROW,), windows.parse),
     Format(bsd.NAME, (bsd.ROW, bsd.HEADING), bsd.parse),
@@ -39,7 +38,7 @@ FORMATS = (
 
 _REFUSED = {
     "ss without the column Netid": ss.NO_PROTOCOL,
-    "netstat of Solaris": re.compile(r"^ *Local Address +Remote Address +Swind ", re.MULTILINE),
+    "netstat of Solaris": re.compile(r"^ *Local Address +Remote Address +(?:Swind|State)\b", re.MULTILINE),
     "lsof": re.compile(r"^COMMAND +PID +USER +FD ", re.MULTILINE),
     "sockstat": re.compile(r"^USER +COMMAND +PID +FD ", re.MULTILINE),
     "Get-NetTCPConnection or Get-NetUDPEndpoint": re.compile(r"^ *LocalAddress +(?:LocalPort|:)", re.MULTILINE),

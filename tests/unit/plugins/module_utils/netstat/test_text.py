@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat import bsd
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import ANY_IPV4
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.text import FORMATS, parse, read
 
@@ -23,6 +24,13 @@ BSD = """\
 Proto Recv-Q Send-Q  Local Address          Foreign Address        (state)
 tcp4       0      0  *.1433                 *.*                    LISTEN
 """
+BSD_HEADINGS = (
+    BSD.splitlines()[0],
+    "Proto Recv-Q Send-Q Local Address          Foreign Address        (state)",  # FreeBSD since 11, with libxo
+    "Tcpcb            Proto Recv-Q Send-Q Local Address      Foreign Address    (state)",  # the same with -A
+    "Proto   Recv-Q Send-Q  Local Address          Foreign Address        TCP-State",  # OpenBSD
+    "Proto Recv-Q Send-Q  Local Address          Foreign Address        State",  # NetBSD
+)
 TEXTS = {"netstat of Windows": WINDOWS, "netstat of macOS": BSD, "netstat of net-tools": NET_TOOLS, "ss": SS}
 
 
@@ -34,6 +42,13 @@ def test_each_text_is_known(name: str, headings: bool) -> None:
     found, (one,) = parse(text)
     assert found.startswith(name)
     assert (one.state, one.local_address, one.local_port) == ("LISTEN", ANY_IPV4, 1433)
+
+
+@pytest.mark.parametrize("heading", BSD_HEADINGS)
+@pytest.mark.parametrize("rows", [BSD.splitlines()[1:], []])
+def test_each_bsd_is_known_by_its_heading(heading: str, rows: list[str]) -> None:
+    found, sockets = parse("\n".join(["Active Internet connections (including servers)", heading, *rows]))
+    assert (found, len(sockets)) == (bsd.NAME, len(rows))
 
 
 def test_all_formats_are_tried_here() -> None:
@@ -57,6 +72,7 @@ def test_a_name_does_not_choose_the_format(hidden: str, headings: bool) -> None:
         ("State  Recv-Q Send-Q Local Address:Port\nLISTEN 0 128 0.0.0.0:22 0.0.0.0:*\n", "ss without the column Netid"),
         ("LISTEN 0 128 0.0.0.0:22 0.0.0.0:*\n", "ss without the column Netid"),
         ("TCP: IPv4\n   Local Address        Remote Address    Swind Send-Q Rwind Recv-Q    State\n", "Solaris"),
+        ("UDP: IPv4\n   Local Address        Remote Address      State\n", "Solaris"),
         ("COMMAND  PID USER   FD   TYPE DEVICE SIZE/OFF NODE NAME\n", "lsof"),
         ("USER     COMMAND    PID   FD PROTO  LOCAL ADDRESS         FOREIGN ADDRESS\n", "sockstat"),
         ("LocalAddress  LocalPort RemoteAddress RemotePort State\n", "Get-NetTCPConnection"),
