@@ -55,6 +55,9 @@ def connect(target: Target, deadline: Deadline, talk: Talk | None = None) -> Out
             tell_errors(sock)
             deadline.arm(sock)
             sock.connect((target.address, port))
+        except (ConnectionResetError, BrokenPipeError) as error:
+            # Linux says so only of a connection that stood: what refuses one is ECONNREFUSED (tcp_reset).
+            return _listen(port, talk, Answer(True, error=error).parts())
         except OSError as error:
             return of_error(error, port, no_answer="filtered")
         return _listen(port, talk, _parts(sock, talk.request if talk else b"", deadline))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -115,6 +116,19 @@ def test_a_peer_that_closes_without_a_word_is_silent(listener: socket.socket) ->
     thread.join()
     assert (found["verdict"], found["reached"]) == ("silent", True)
     assert "closed" in found["detail"]
+
+
+@pytest.mark.parametrize("number", [errno.ECONNRESET, errno.EPIPE])
+@pytest.mark.parametrize(("kind", "verdict"), [("tcp", "answers"), ("sql602_connect", "silent")])
+def test_a_connection_that_is_reset_before_we_look_stood(
+    monkeypatch: pytest.MonkeyPatch, number: int, kind: str, verdict: str
+) -> None:
+    def connect(_sock: socket.socket, _address: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    (found,) = run_probes([{**GOOD, "kind": kind}], 1)
+    assert (found["verdict"], found["reached"]) == (verdict, True)
 
 
 @pytest.mark.parametrize(
