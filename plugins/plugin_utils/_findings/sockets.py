@@ -27,6 +27,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.rules i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Endpoint, PortSet, shown_ports
 
 UNKNOWN_INSTANCES = Instances()
+_STARTERS = ("systemd", "xinetd", "inetd")
+"""Programs that listen for a server, and start it when a client comes."""
 _SEEN = 8
 """At how many ports of a range a host tries to get in."""
 
@@ -137,6 +139,8 @@ def _listener(
     in_range = any(ports.first != ports.last for ports in endpoint.ports)
     programs = [one for one in present if one.is_of(endpoint.process)]
     right = [one for one in programs if instances.may_be(one, endpoint)]
+    if not in_range:
+        right = right or [one for one in present if one.is_of(_STARTERS)]
     if not right and any(one.process is None for one in present):
         return Listener("hidden")
     if not right and elsewhere:
@@ -178,7 +182,11 @@ def judge_strangers(port_set: PortSet, sockets: Sequence[Socket], rules: RulesIn
 def _is_reachable(one: Socket, here: AddressSet, endpoint: Endpoint) -> bool:
     """Tell whether a socket is bound to all addresses, one of the host or the endpoint's own, which may be virtual."""
     bound = AddressRange.of_socket(one.local_address)
-    return bound.first == 0 or here.overlaps(bound) or bound == endpoint.address
+    if bound.first == 0:
+        # IPv4 clients reach a dual-stack listener, and IPv6 clients none of IPv4.
+        known = [*here.ranges, *([endpoint.address] if endpoint.address else [])]
+        return bound.family == 6 or any(item.family == 4 for item in known)
+    return here.overlaps(bound) or bound == endpoint.address
 
 
 def _admitted(port_set: PortSet) -> dict[str, AddressSet]:

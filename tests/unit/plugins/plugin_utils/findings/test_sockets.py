@@ -266,6 +266,25 @@ class TestOutside:
         assert [text for _code, _verdict, _endpoint, text in found] == ([reason] if reason else [])
         assert [item["ports"] for item in awaited_listeners(port_set)] == ["1433", "14330"]
 
+    @pytest.mark.parametrize("starter", ["systemd", "xinetd"])
+    def test_a_server_that_is_started_by_its_first_client_is_not_stopped(self, starter: str) -> None:
+        """systemd starts mariadb.service for mariadb.socket; another program of the port is one all the same."""
+        port_set = planned(MYSQL)
+        assert problems(port_set, socket("tcp", 3306, starter)) == []
+        (found,) = problems(port_set, socket("tcp", 3306, starter), socket("tcp", 3307, "mariadbd"))
+        assert found[0] == "outside"
+        assert problems(port_set, socket("tcp", 3306, "systemd-journal"))[0][0] == "other_program"
+
+    @pytest.mark.parametrize(
+        ("address", "family", "expected"),
+        [("0.0.0.0", "ipv4", ["local_only"]), ("::", "ipv6", []), ("2001:db8::10", "ipv6", [])],
+    )
+    def test_a_host_of_ipv6_is_not_reached_over_ipv4(self, address: str, family: str, expected: list[str]) -> None:
+        host = {"ansible_host": "2001:db8::10", "dbports_servers": [{**POSTGRESQL, "clients": ["2001:db8::21"]}]}
+        port_set = build_plan(PlainInventory({"hosts": {"db": host}})).hosts["db"]
+        found = problems(port_set, socket("tcp", 5432, "postgres", local_address=address, family=family))
+        assert [code for code, *_rest in found] == expected
+
     def test_only_programs_that_are_the_servers_own_are_watched(self) -> None:
         """Patroni's interpreter also runs what has nothing to do with it."""
         port_set = planned({**POSTGRESQL, "patroni_nodes": [STANDBY]}, SQL602)
