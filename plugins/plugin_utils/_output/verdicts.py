@@ -49,6 +49,8 @@ def _words(finding: Finding) -> defaultdict[str, str]:
         who=who,
         dst=f"'[{who}]'" if ":" in who else who,
         listener=_listener(finding),
+        seen="listening and " if finding.listening else "",
+        unseen="" if finding.listening else ", or does not run",
     )
     if words["relay_reached"]:
         words["detail"] += _RELAYED[words["relay_reached"] in ("answers", "partly")].format_map(words)
@@ -112,13 +114,13 @@ TEXTS: dict[Code, CodeText] = {
         "Something answers in the place of the declared server.",
     ),
     "dropped_between": CodeText(
-        "listening and configured, but not reachable ({detail})",
+        "{seen}configured, but not reachable ({detail})",
         "something between {who} and {server} drops it; look at the firewalls and routes on the way",
         "Server and rules are right, and the client's packets or the answers get lost on the way.",
     ),
     "rejected_between": CodeText(
-        "listening and configured, but refused ({detail})",
-        "something between {who} and {server} rejects it, or the server itself rejects this client",
+        "{seen}configured, but refused ({detail})",
+        "something between {who} and {server} rejects it, or the server itself rejects this client{unseen}",
         "Server and rules are right, and a refusal comes back.",
     ),
     "blocked": CodeText(

@@ -345,6 +345,21 @@ def test_what_is_said(code: str, sentence: str) -> None:
     assert finding_sentence(provoked(code)).startswith(sentence)
 
 
+def test_what_nobody_looked_at_is_not_said_to_listen() -> None:
+    """A server in a container: whether it runs shows in none of the host's sockets."""
+    server = {"engine": "postgresql", "published": True, "clients": ["app"], "forbidden_clients": ["evil"]}
+    hosts = {**HOSTS, "db": {**HOSTS["db"], "dbports_servers": [server]}}
+    said = {
+        word: finding_sentence(one)
+        for word in ("refused", "filtered")
+        for one in shown(hosts=hosts, app=word, sockets=[])
+        if one.host == "app"
+    }
+    assert said["refused"].startswith("configured, but refused (refused: why): something between app and db rejects it")
+    assert said["refused"].endswith("or does not run")
+    assert said["filtered"].startswith("configured, but not reachable (filtered: why): something between app and db")
+
+
 @pytest.mark.parametrize(("peer", "said"), [(EVIL, EVIL), ("2001:db8::66", "'[2001:db8::66]'")])
 def test_a_dead_session_is_ended_by_a_command_that_ss_understands(peer: str, said: str) -> None:
     found = provoked("dead_session")._replace(peers=(peer,))
