@@ -7,7 +7,7 @@ The server reads a line of JSON for each request and answers with one: ``{"run":
 a session of its own and returns its process id, ``{"wait": PID}`` waits for it and returns its status and what it said,
 ``{"kill": [PID, whether its group, SIGNAL]}`` sends a signal, ``{"look": BACKEND}`` returns
 the rules in force, what is kept, and whatever else a run could change: every table and file, and ``{"left": true}``
-what is there only while a change is not finished.
+what is there only while a change is not finished. A run with ``undo`` as its arguments only undoes a change.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import changing, way_in
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import BACKENDS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import STATE
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import STATE, Runner, watch
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 
 PLACES = ("dbports", "nftables*", "iptables*", "ufw", "firewalld", "systemd/system", "units-enabled")
@@ -125,6 +125,8 @@ class Server:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
+        if sys.argv[1] == "undo":
+            sys.exit(watch(Runner(), sys.argv[2]))
         print(run(*map(json.loads, sys.argv[1:])))
         sys.exit()
     server = Server()

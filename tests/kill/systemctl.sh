@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What the kill test's hosts have for systemctl: units that are enabled and active as far as a firewall's one-shot unit is.
+[ "$2" != --no-block ] || set -- "$1" "$3"
 unit=/etc/systemd/system/$2
 state=/run/units/$2
 mkdir -p /run/units /etc/units-enabled

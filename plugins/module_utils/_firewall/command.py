@@ -48,7 +48,7 @@ def exclusive() -> Iterator[None]:
     """Keep others waiting who change the same firewall: a second name of this machine, or another controller.
 
     :raises DbportsError: when another run takes longer than :data:`TIMEOUT` seconds, and where a file of a firewall
-        may not be read, as by another user than root.
+        cannot be read: by another user than root, from a broken disk, with too many open files.
     """
     with Lock.taken(TIMEOUT) as got:
         if not got:
@@ -57,8 +57,8 @@ def exclusive() -> Iterator[None]:
             raise held(TIMEOUT)
         try:
             yield
-        except PermissionError as error:
-            raise not_permitted(error) from None
+        except OSError as error:
+            raise unreadable(error) from None
 
 
 def require_root() -> None:
@@ -70,10 +70,12 @@ def require_root() -> None:
         raise DbportsError("only root may read or change the firewall", code="not_permitted", fix="Set become: true")
 
 
-def not_permitted(error: PermissionError) -> DbportsError:
-    """Return the error of a file that this process may not read."""
-    reason = f"cannot read {error.filename}: {error.strerror}"
-    return DbportsError(reason, code="not_permitted", fix="Set become: true")
+def unreadable(error: OSError) -> DbportsError:
+    """Return the error of a file that this process cannot read."""
+    reason = f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error)
+    if isinstance(error, PermissionError):
+        return DbportsError(reason, code="not_permitted", fix="Set become: true")
+    return DbportsError(reason, code="unreadable", fix="Put that right on the host and run again")
 
 
 def run(argv: Sequence[str], text: str = "", timeout: float = TIMEOUT) -> Output:

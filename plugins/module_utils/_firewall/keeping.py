@@ -19,9 +19,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import (
     Run,
     find,
-    not_permitted,
     run,
     run_checked,
+    unreadable,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Kept, KeptFile, Service
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
@@ -265,7 +265,7 @@ class Host:
         except FileNotFoundError:
             return None
         except PermissionError as error:
-            raise not_permitted(error) from None
+            raise unreadable(error) from None
         except OSError as error:
             raise DbportsError(
                 f"cannot read {place}: {error.strerror}",

@@ -306,7 +306,7 @@ class Runner:
         :returns: why the journal cannot be removed; then the change is not finished, and will be undone.
         """
         failed = self.undo([["RemoveFile", JOURNAL, False]])
-        if failed:
+        if failed and self.at(JOURNAL).exists():  # else only the disk failed to confirm it
             return failed
         steps: list[list[Any]] = [["RemoveFile", path, path == BOOT_WISH] for path in (BOOT_WISH, BOOT_UNIT)]
         if reload and self.at(BOOT_UNIT).exists():
@@ -373,13 +373,15 @@ class Runner:
 
     def _remove(self, path: str, parent: bool) -> None:
         place = self.at(path)
-        for file in (place, _temporary(place)):
-            if os.path.lexists(file):  # a disk that is read-only refuses to remove what is not there
-                file.unlink()
-                _sync(file.parent)
+        # A disk that is read-only refuses to remove what is not there.
+        there = [file for file in (place, _temporary(place)) if os.path.lexists(file)]
+        for file in there:
+            file.unlink()
         if parent:
             with contextlib.suppress(OSError):
                 place.parent.rmdir()
+        if there:
+            _sync(next(directory for directory in place.parents if directory.exists()))
 
     def _remove_all(self, directory: str, names: str) -> None:
         place = self.at(directory)
@@ -437,6 +439,9 @@ def _sync(directory: Path) -> None:
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        error.filename = str(directory)
+        raise
     finally:
         os.close(handle)
 

@@ -127,6 +127,6 @@ def _go_back(runner: Runner, journal: Journal, error: BaseException) -> None:
         raise DbportsError(
             f"{first}; and the old state could not be brought back: {'; '.join(failed)}", code="command_failed"
         ) from error
-    if isinstance(error, StepError):
+    if isinstance(error, (StepError, OSError)):
         fix = "Put that right and run again; the host has its old rules and files again"
         raise DbportsError(first, code="command_failed", fix=fix) from None

@@ -100,6 +100,20 @@ def test_going_back_on_a_full_or_read_only_disk(tmp_path: Path, monkeypatch: pyt
         assert Runner(str(tmp_path)).undo(to_json([changed])) == [f"{tmp_path}/etc/other: No space left on device"]
 
 
+def test_a_disk_that_does_not_confirm_a_removal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is gone is gone: no directory stays, the place is named, and a change without a journal is finished."""
+    left = Runner(str(tmp_path))
+    left.do([["WriteFile", path, 0o600, "x"] for path in ("/etc/own/rules", runner.JOURNAL, runner.SOURCE)])
+
+    def broken(_handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(runner.os, "fsync", broken)
+    assert left.undo([["RemoveFile", "/etc/own/rules", True]]) == [f"{tmp_path}/etc: Input/output error"]
+    assert not left.clear()
+    assert tree(tmp_path) == ["etc", "var", "var/lib"]
+
+
 def test_a_link_is_no_file_with_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("x", encoding="utf-8")
     (tmp_path / "real").chmod(0o600)

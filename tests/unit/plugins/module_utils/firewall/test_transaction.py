@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -247,6 +249,26 @@ def test_files_of_a_firewall_that_only_root_may_read(monkeypatch: pytest.MonkeyP
         apply(DesiredState(case("mssql")))
     assert (caught.value.code, caught.value.fix) == ("not_permitted", "Set become: true")
     assert ruleset_state({"rules": []})["permitted"] is False
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_file_that_cannot_be_read(host: Host, monkeypatch: pytest.MonkeyPatch, look: int) -> None:
+    """As from a broken disk, before the change or when it is read back: no traceback, and the old state."""
+    host.carry("sql602")
+    before, looks = host.carried, iter(range(1, 9))
+    listing_of = Nft.listing
+
+    def fail_once(nft: Nft) -> str:
+        if next(looks) == look:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), "/etc/hosts")
+        return listing_of(nft)
+
+    monkeypatch.setattr(Nft, "listing", fail_once)
+    with pytest.raises(DbportsError, match="/etc/hosts.*error|error.*/etc/hosts") as caught:
+        host.bring(wish("mssql", allow_shrink=True))
+    assert host.carried == before
+    assert caught.value.code == ("unreadable" if look == 1 else "command_failed")
+    assert "run again" in str(caught.value)
 
 
 def test_a_host_without_any_table() -> None:
