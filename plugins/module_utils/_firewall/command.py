@@ -105,4 +105,4 @@ def run_checked(
         return stdout
     said = stderr or stdout
     code: ErrorCode = "not_permitted" if "Operation not permitted" in said else "command_failed"
-    raise DbportsError(failure(argv, stdout, stderr), code=code, fix=hint(said))
+    raise DbportsError(failure(argv, status, stdout, stderr), code=code, fix=hint(said))

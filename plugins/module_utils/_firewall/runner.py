@@ -121,10 +121,12 @@ def call(
     return process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
 
 
-def failure(argv: Sequence[str], stdout: str, stderr: str) -> str:
-    """Return the sentence for a command that failed: its line and what it said."""
+def failure(argv: Sequence[str], status: int, stdout: str, stderr: str) -> str:
+    """Return the sentence for a command that failed: its line, what it said, and how it ended where that says more."""
     said = " ".join((stderr or stdout).split())
-    return f"{' '.join([Path(argv[0]).name, *argv[1:]])} failed: {said[:600]}"
+    how = f"signal {-status}" if status < 0 else "" if said else f"exit status {status}"
+    how = f"{how} ({signal.Signals(-status).name})" if -status in set(signal.Signals) else how
+    return f"{' '.join([Path(argv[0]).name, *argv[1:]])} failed: {', '.join(filter(None, (how, said[:600])))}"
 
 
 class Lock:
@@ -393,7 +395,7 @@ class Runner:
     def _command(self, argv: Sequence[str], text: str, may_fail: bool) -> None:
         status, stdout, stderr = self._run(argv, text)
         if status and not may_fail:
-            raise StepError(failure(argv, stdout, stderr))
+            raise StepError(failure(argv, status, stdout, stderr))
         if tuple(argv[:2]) in _LINKING:  # it does not bring its links to the disk
             units = self.at(UNITS)
             for directory in (units, *units.glob("*.wants")):

@@ -155,6 +155,22 @@ def test_commands(tmp_path: Path) -> None:
         do(tmp_path, RunCommand(("/nonexistent",)))
 
 
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("kill -SEGV $$", r"failed: signal 11 \(SIGSEGV\)$"),
+        ("echo half; kill -KILL $$", r"failed: signal 9 \(SIGKILL\), half$"),
+        ("kill -40 $$", "failed: signal 40$"),
+        ("exit 3", "failed: exit status 3$"),
+        ("echo why >&2; exit 3", "failed: why$"),
+    ],
+)
+def test_how_a_command_ended_is_told(tmp_path: Path, end: str, told: str) -> None:
+    """Because one that was killed says nothing, or half a listing."""
+    with pytest.raises(StepError, match=told):
+        do(tmp_path, RunCommand(("sh", "-c", end)))
+
+
 def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "TIMEOUT", 0.01)
     with pytest.raises(StepError, match="sleep 600 did not end within"):

@@ -264,7 +264,7 @@ def test_a_file_that_cannot_be_read(host: Host, monkeypatch: pytest.MonkeyPatch,
         return listing_of(nft)
 
     monkeypatch.setattr(Nft, "listing", fail_once)
-    with pytest.raises(DbportsError, match="/etc/hosts.*error|error.*/etc/hosts") as caught:
+    with pytest.raises(DbportsError, match=r"/etc/hosts.*error|error.*/etc/hosts") as caught:
         host.bring(wish("mssql", allow_shrink=True))
     assert host.carried == before
     assert caught.value.code == ("unreadable" if look == 1 else "command_failed")
