@@ -74,7 +74,9 @@ def arm(runner: Runner, undo: Sequence[Step], script: Sequence[Step], timeout: f
     systemd = _systemd(runner)
     reload = RunCommand(("systemctl", "daemon-reload")) in script
     token = secrets.token_hex(8)
-    journal = Journal(token, RUNNING, now() + timeout, boot_marker(), network(), reload, to_json(undo))
+    earlier = runner.journal()  # a change that could not be undone: what it brings back was whole
+    back = earlier.undo if earlier else to_json(undo)
+    journal = Journal(token, RUNNING, now() + timeout, boot_marker(), network(), reload, back)
     try:
         runner.do(to_json([WriteFile(SOURCE, 0o600, inspect.getsource(runner_module))]))
         runner.write_journal(journal)
@@ -83,7 +85,8 @@ def arm(runner: Runner, undo: Sequence[Step], script: Sequence[Step], timeout: f
         if runner.at("/") == Path("/"):
             _start(runner, token, systemd)
     except BaseException as error:
-        runner.clear()
+        if not earlier:
+            runner.clear()
         if isinstance(error, StepError):
             raise DbportsError(
                 f"cannot prepare the way back: {error}",

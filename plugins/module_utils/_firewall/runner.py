@@ -30,6 +30,10 @@ from typing import Any, NamedTuple, Optional
 TIMEOUT = 60
 """Seconds after which a command is given up; a firewall loads a thousand networks in a fraction of one."""
 
+HASTE = 5
+"""The same after one has been given up, which hangs most likely again: all steps of an undo together take less than
+:data:`HUNG`, and the user is told why."""
+
 PATH = os.pathsep.join(("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"))
 
 TEMPORARY = ".dbports-"
@@ -58,7 +62,7 @@ RUNNING, WAITING, FAILED = "running", "waiting", "failed"
 POLL = 0.1
 """Seconds between two looks at a lock or a journal."""
 
-HUNG = 2 * TIMEOUT
+HUNG = 3 * TIMEOUT
 """Seconds after the deadline of a change from which on whoever still holds the lock is ended, so that it is undone."""
 
 ATTEMPTS = 30
@@ -246,7 +250,8 @@ class Runner:
 
     def __init__(self, root: str = "/", run: Optional[Call] = None) -> None:
         self._root = Path(root)
-        self._run = run or (lambda argv, text: call(argv, text, Lock.held, TIMEOUT))
+        self._run = run or (lambda argv, text: call(argv, text, Lock.held, self._patience))
+        self._patience = TIMEOUT
 
     def do(self, steps: Iterable[Sequence[Any]]) -> None:
         """Run steps in their order.
@@ -325,6 +330,7 @@ class Runner:
         for _attempt in range(attempts - 1):
             if failed:
                 time.sleep(1)
+                self._patience = TIMEOUT
                 failed = self.undo(journal.undo)
         if failed and attempts > 1:
             self.undo([["WriteFile", JOURNAL, 0o600, json.dumps(journal._replace(phase=FAILED)._asdict())]])
@@ -354,7 +360,7 @@ class Runner:
         # Going back needs neither room nor a writable disk for what was not changed.
         if _holds(place, mode, data, edited):
             return
-        _make(place.parent, 0o755 if mode & 0o044 else 0o700)
+        made = _make(place.parent, 0o755 if mode & 0o044 else 0o700)
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as stream:
@@ -368,6 +374,7 @@ class Runner:
         except BaseException as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            _unmake(made)
             if isinstance(error, OSError):
                 error.filename, error.filename2 = str(place), None  # a full disk names no file
             raise
@@ -393,7 +400,11 @@ class Runner:
             _sync(place)
 
     def _command(self, argv: Sequence[str], text: str, may_fail: bool) -> None:
-        status, stdout, stderr = self._run(argv, text)
+        try:
+            status, stdout, stderr = self._run(argv, text)
+        except LateError:
+            self._patience = HASTE
+            raise
         if status and not may_fail:
             raise StepError(failure(argv, status, stdout, stderr))
         if tuple(argv[:2]) in _LINKING:  # it does not bring its links to the disk
@@ -403,12 +414,24 @@ class Runner:
                     _sync(directory)
 
 
-def _make(directory: Path, mode: int) -> None:
-    """Make a directory and those above it, on the disk as well."""
+def _make(directory: Path, mode: int) -> list[Path]:
+    """Make a directory and those above it, on the disk as well; returns those that were missing, the last one first."""
     missing = [place for place in (directory, *directory.parents) if not place.exists()]
-    directory.mkdir(mode=mode, parents=True, exist_ok=True)
-    for place in missing:
-        _sync(place.parent)
+    try:
+        directory.mkdir(mode=mode, parents=True, exist_ok=True)
+        for place in missing:
+            _sync(place.parent)
+    except OSError:
+        _unmake(missing)
+        raise
+    return missing
+
+
+def _unmake(directories: Iterable[Path]) -> None:
+    """Remove directories that were made for nothing."""
+    for place in directories:
+        with contextlib.suppress(OSError):
+            place.rmdir()
 
 
 def _holds(place: Path, mode: int, data: bytes, anyone: bool) -> bool:

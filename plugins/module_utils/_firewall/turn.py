@@ -43,6 +43,8 @@ def taking_turn(runner: Runner) -> Iterator[tuple[str, ...]]:
             journal = runner.journal()
             if journal is None or journal.expired:
                 yield _repair(runner, journal)
+                if journal and runner.journal() == journal:  # it could not be undone, and this run is right without it
+                    runner.clear()
                 return
             left = max(0, journal.deadline - now())
         time.sleep(POLL)
@@ -99,7 +101,7 @@ def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
         )
     failed = runner.go_back(journal)
     if failed:
-        runner.clear()
+        # It is kept until a run succeeds: what is undone then, or at the next boot, is what was whole.
         return (f"an earlier run was interrupted, and its old state could not be brought back: {'; '.join(failed)}",)
     return ("an earlier run was interrupted; the state before it was brought back first",)
 

@@ -18,7 +18,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import runner
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Lock, Runner, StepError
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
+    LateError,
+    Lock,
+    Runner,
+    StepError,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps import (
     EditFile,
     RemoveFile,
@@ -82,6 +87,17 @@ def test_a_failing_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="rules"):
         do(tmp_path, WriteFile("/etc/rules", 0o600, "x"))
     assert tree(tmp_path) == ["etc", "etc/rules"]
+
+
+@pytest.mark.parametrize("fails", ["fsync", "fchmod"])
+def test_a_full_disk_gets_no_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    def full(*_arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(runner.os, fails, full)
+    with pytest.raises(StepError, match="No space left"):
+        do(tmp_path, WriteFile("/etc/own/rules/file", 0o600, "x"))
+    assert tree(tmp_path) == []
 
 
 def test_going_back_on_a_full_or_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +191,26 @@ def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(runner, "TIMEOUT", 0.01)
     with pytest.raises(StepError, match="sleep 600 did not end within"):
         do(tmp_path, RunCommand(("sleep", "600")))
+
+
+def test_a_program_that_hung_once_is_not_waited_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a change and its way back could take longer than whoever waits for the host, or for its lock, does."""
+    waited: list[float] = []
+
+    def hang(argv: Sequence[str], _text: str, _inherited: Sequence[int], timeout: float) -> tuple[int, str, str]:
+        waited.append(timeout)
+        raise LateError(f"{argv[0]} hangs")
+
+    monkeypatch.setattr(runner, "call", hang)
+    monkeypatch.setattr(runner.time, "sleep", lambda _seconds: None)
+    host, steps = Runner(str(tmp_path)), to_json([RunCommand(("a",)), RunCommand(("b",)), RunCommand(("c",))])
+    with pytest.raises(StepError):
+        host.do(steps)
+    journal = runner.Journal("token", runner.RUNNING, 0, "", "", False, steps)
+    assert host.go_back(journal) == ["a hangs", "b hangs", "c hangs"]
+    assert waited == [runner.TIMEOUT] + 3 * [runner.HASTE]
+    assert Runner(str(tmp_path)).go_back(journal, attempts=2)
+    assert waited[4:] == 2 * [runner.TIMEOUT, runner.HASTE, runner.HASTE]
 
 
 def test_what_a_script_has_started_is_given_up_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

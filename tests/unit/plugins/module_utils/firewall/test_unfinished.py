@@ -37,6 +37,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner 
     Journal,
     Lock,
     Runner,
+    StepError,
     boot,
     confirm,
     watch,
@@ -415,6 +416,41 @@ class TestKilled:
         result = host.bring("mssql")
         assert "could not be brought back: no" in result["warnings"][0]
         assert (host.carried, host.left()) == (NEW, [])
+
+    def test_what_was_whole_is_kept_until_a_run_succeeds(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As with a full disk: the runs in between fail like the undo, and the boot after them is that of before."""
+        kill(host, monkeypatch)
+        host.at(BOOT_FILE).write_text("half", encoding="utf-8")
+        whole = host.journal()
+        assert whole is not None
+
+        def full(_runner: Runner, needed: bool) -> None:
+            raise StepError(f"the disk is full, needed: {needed}")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(host, "_run", lambda *_: (1, "", "it does not work"))
+            for fails in ("commit", "arm"):
+                if fails == "arm":
+                    patch.setattr(arming, "_prepare_boot", full)
+                with pytest.raises(DbportsError):
+                    host.bring("mssql")
+                left = host.journal()
+                assert left is not None
+                assert left.undo == whole.undo
+        restart(monkeypatch)
+        boot(host)
+        assert (host.carried[1], host.left()) == (OLD[1], [])
+
+    def test_a_run_with_nothing_to_change_is_enough(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And what could not be undone does not come back at the next boot."""
+        kill(host, monkeypatch)
+        with monkeypatch.context() as patch:
+            patch.setattr(host, "undo", lambda _steps: ["it does not work"])
+            patch.setattr(host, "clear", lambda: Runner.clear(Runner(str(host.root))))
+            host.force = "mssql"
+            host.at(BOOT_FILE).write_text("mssql", encoding="utf-8")
+            result = host.bring("mssql")
+        assert (result["changed"], host.carried, host.left()) == (False, NEW, [])
 
     def test_what_the_module_cannot_undo_is_tried_again(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         """By the process that watches, for as long as a firewall may take to start, or others to let go of its lock."""
