@@ -21,6 +21,7 @@ _SYSTEM = "S-1-5-18"
 """The account SYSTEM, whose name differs from language to language."""
 
 _BEFORE = """\
+$ErrorActionPreference = 'Stop'
 $Ansible = @{ Changed = $false; Result = $null }
 $Json = (Get-Item -LiteralPath 'Registry::HKEY_LOCAL_MACHINE\\SOFTWARE\\dbports').GetValue('rollback')
 & {

@@ -65,6 +65,7 @@ def changes(config: Any, current: Any, name: str, ipv6_name: str | None = None, 
     names = names_of(LIMITS, name, ipv6_name)
     found: Data = {"changed": False, "add": [], "remove": [], "replace": [], "kept": 0}
     wish, shown = _split(config, "config"), _split(current, "current")
+    _check_place(shown, names["ipv4"])
     for family in names:
         path = ("firewall", "family", FAMILY[family], "filter", names[family])
         wanted, there = _terms(wish, path, family, mode), _terms(shown, path, family, mode)
@@ -82,6 +83,21 @@ def changes(config: Any, current: Any, name: str, ipv6_name: str | None = None, 
         found["remove"] += [f"delete {' '.join(path)} term {term}" for term in gone]
     found["changed"] = bool(found["add"] or found["remove"] or found["replace"])
     return found
+
+
+def _check_place(shown: list[list[str]], name: str) -> None:
+    """Refuse a filter of IPv4 that stands outside ``family inet``, which is optional there and is always written here.
+
+    Juniper, Guidelines for Configuring Firewall Filters.
+    """
+    if any(words[1:4] == ["firewall", "filter", name] for words in shown):
+        raise DbportsError(
+            f"the device has {name} as firewall filter {name}, outside family inet",
+            code="contradiction",
+            path="current",
+            value=name,
+            fix=f"Move it on the device to firewall family inet filter {name}",
+        )
 
 
 def _missing(term: Term, there: Term | None, order: dict[str, int], path: str) -> list[str]:

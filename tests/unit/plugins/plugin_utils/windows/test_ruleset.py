@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from typing import Any
@@ -250,6 +251,8 @@ def test_the_task_runs_the_script_and_fits_a_command_line() -> None:
     assert "<RegistrationTrigger><Enabled>true</Enabled><Delay>PT30S</Delay></RegistrationTrigger>" in task
     assert "<BootTrigger>" in task
     assert len(rollback_command()) < 32767
+    script = base64.b64decode(rollback_command().rpartition(" ")[2]).decode("utf-16-le")
+    assert script.splitlines()[0] == "$ErrorActionPreference = 'Stop'", "it ends at the first error, as under Ansible"
     assert "$rules.Remove" in script_text("apply.ps1")
 
 

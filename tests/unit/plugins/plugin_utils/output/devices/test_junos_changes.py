@@ -126,6 +126,15 @@ def test_a_filter_that_is_not_active_stops_the_run(line: str) -> None:
         changes(config(), [*config(), line])
 
 
+def test_a_filter_of_ipv4_outside_its_family_stops_the_run() -> None:
+    """``family inet`` may be left out on the device; terms in another filter of that name would be in no use."""
+    theirs = "set firewall filter {} term refuse-rest then discard"
+    assert changes(config(), theirs.format("another"))["changed"]
+    for mode in ("entries", "whole"):
+        with pytest.raises(DbportsError, match="outside family inet"):
+            changes(config(), theirs.format(FILTER.split()[-1]), mode=mode)
+
+
 def test_a_term_behind_the_owners_last_one_is_moved() -> None:
     """Without before= the filter puts terms at the end, where nothing reaches them."""
     there = device(config(before=None))
