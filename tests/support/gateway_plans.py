@@ -32,7 +32,7 @@ HOSTS: dict[str, Any] = {
 """Both families, both protocols, echo requests, a network as a client, ports in ones, ranges and pairs."""
 
 
-def gateway_plan(platform: str, hosts: dict[str, Any] | None = None, **gateway: Any) -> GatewayPlan:
+def gateway_plan(platform: str | None, hosts: dict[str, Any] | None = None, **gateway: Any) -> GatewayPlan:
     """Return the plan of the one filter between two networks."""
     declared = {"name": "acl-1", "kind": "filter", "between": list(NETWORKS), "platform": platform, **gateway}
     variables = {"dbports_networks": NETWORKS, "dbports_gateways": [declared]}

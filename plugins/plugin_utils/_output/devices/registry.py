@@ -85,6 +85,13 @@ DIALECTS: dict[str, Dialect] = {
 }
 """How entries are taken away where they have numbers that stay."""
 
+_PUBLISHED: dict[str, str] = {
+    "panos": "PAN-OS decides by the addresses before any translation",
+    "fortios": "a policy of FortiOS names the virtual IP of what is published",
+}
+"""Where a rule for the address behind the translation would match nothing: PAN-OS Networking Administrator's Guide, NAT
+Policy Rules; FortiOS Administration Guide, Static virtual IPs. Everywhere else rules name the inside address."""
+
 _BY_NAME = {item.name: item for item in TRANSLATORS}
 
 
@@ -146,7 +153,8 @@ def accept(platform: str, plan: GatewayPlan) -> GatewayPlan:
     """Return a gateway's plan that can be written for a platform.
 
     :raises DbportsError: for a gateway that runs on something else, is no packet filter, or was planned with connection
-        tracking where the platform has none, or the other way round: then its answers would be missing.
+        tracking where the platform has none, or the other way round: then its answers would be missing. Also for
+        published servers where rules do not name the inside address.
     """
     tracks = FILTERS[platform].tracks
     fix = f"Declare it with kind: filter and platform: {platform}, and plan again"
@@ -166,5 +174,14 @@ def accept(platform: str, plan: GatewayPlan) -> GatewayPlan:
             path="stateful",
             value=plan.stateful,
             fix=fix,
+        )
+    published = next((item for item in plan.statements if item.published), None)
+    if published and platform in _PUBLISHED:
+        raise DbportsError(
+            f"{plan.name} publishes {published.endpoint}, and {_PUBLISHED[platform]}",
+            code="cannot_encode",
+            path="mappings",
+            value=published.host,
+            fix="Write these rules by hand, or declare a filter of its own on the clients' side of the translator",
         )
     return plan

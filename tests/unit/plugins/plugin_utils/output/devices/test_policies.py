@@ -111,3 +111,33 @@ def test_only_an_echo_request_is_an_application() -> None:
     ping = next(item for item in plan.statements if item.protocol == "icmp")
     with pytest.raises(DbportsError, match="ICMP type 3: only echo requests are an application"):
         translator("panos_rules").function(plan._replace(statements=(ping._replace(icmp_type=3, icmp_code=4),)), ZONES)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "refused"),
+    [
+        ("panos_rules", {"zones": ZONES}, True),
+        ("fortios_policies", {"interfaces": ZONES}, True),
+        ("asa_aces", {}, False),
+    ],
+)
+def test_what_is_published_is_not_written_where_no_rule_names_the_inside_address(
+    name: str, options: dict[str, Any], refused: bool
+) -> None:
+    """PAN-OS decides by the address before any translation, FortiOS by the virtual IP."""
+    mappings = [{"host": "erp-db", "protocol": "tcp", "port": 1433, "public_port": 21433}]
+    addresses = {"office": "192.0.2.1", "dc": "198.51.100.1"}
+    hosts = {
+        "erp-db": {
+            "dbports_addresses": ["198.51.100.10"],
+            "dbports_servers": [{"engine": "mssql", "clients": ["192.0.2.21"]}],
+        }
+    }
+    nat = {"kind": "nat", "inside": "dc", "addresses": addresses, "mappings": mappings}
+    plan = file_data(gateway_plan(None, hosts, **nat))
+    if not refused:
+        assert from_data(translator(name))(plan, "office-in")["acls"]
+        return
+    with pytest.raises(DbportsError, match="publishes mssql/MSSQLSERVER/tds") as caught:
+        from_data(translator(name))(plan, **options)
+    assert caught.value.code == "cannot_encode"
