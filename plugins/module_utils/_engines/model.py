@@ -65,6 +65,7 @@ class Option:
     :param words: the words that may stand in place of a port, such as ``dynamic``.
     :param maximum: the largest port that makes sense, with ``why`` as the reason.
     :param multicast: the address is that of a multicast group, and of no host.
+    :param elsewhere: for ``clients``: the server itself is none of them.
     :param port_each: for ``clients``: an address may have a ``port``, where it receives the flow that goes both ways.
     """
 
@@ -78,6 +79,7 @@ class Option:
     why: str = ""
     port_each: bool = False
     multicast: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ Broker (``mssql_replication``) and the other services (``mssql_services``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._engines import (
     mssql_ha,
     mssql_replication,
@@ -235,6 +237,8 @@ FLOWS = (
         when=("tcp_dynamic_port", "connect_by=name"),
         each="instance",
         process=("sqlservr",),
+        spread="reached_at",
+        address="address",
         through=_SAME,
     ),
     FlowSpec(
@@ -425,6 +429,7 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
         warnings += mssql_ha.normalize_instance(server, instance, index, others)
         warnings += mssql_replication.normalize_instance(server, instance, index)
     warnings += _settle_browser(server, instances)
+    server["files_at"] = tuple({"address": item} for item in _shares(server, instances))
     return warnings + mssql_ha.normalize_server(server) + mssql_services.normalize_server(server)
 
 
@@ -448,6 +453,17 @@ def _together(server: Values, instances: list[Values], name: str) -> tuple[Any, 
     """Return the clients of all instances, each entry once; the server's where there is no instance."""
     own = [server[name] if item[name] is None else item[name] for item in instances]
     return tuple(dict.fromkeys(ref for refs in own or [server[name]] for ref in refs))
+
+
+def _shares(server: Values, instances: list[Values]) -> Iterable[AddressRange | None]:
+    """Return where clients find pipes and files: those of an availability group at its listener as well.
+
+    Source: FILESTREAM and FileTable with Always On Availability Groups, virtual network names (VNNs).
+    """
+    found = [at["address"] for item in instances for at in item["reached_at"]]
+    if server["filestream"]:
+        found += [at["address"] for item in instances for at in item["ag_listeners"]]
+    return dict.fromkeys(found)
 
 
 def _settle_protocols(server: Values, instance: Values, index: int) -> list[EngineWarning]:
@@ -580,6 +596,7 @@ def _settle_listeners(server: Values, instance: Values, index: int) -> list[Engi
     instance["reached_at"] = tuple({"address": item} for item in virtual or (None,))
     everywhere = ({"address": None, "ports": instance["tcp_port"]},)
     instance["listeners"] = () if virtual else instance["listen"] or everywhere
+    instance["revealed"] = not (is_default(instance) or instance["hide_instance"] or server["browser"] is False)
     instance["hidden_2000"] = bool(instance["hide_instance"]) and server["version"] == 2000
     warnings = []
     if instance["tcp_dynamic_port"]:

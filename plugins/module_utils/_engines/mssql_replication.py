@@ -81,6 +81,7 @@ SHARED_OPTIONS = (
         "clients",
         "The distributor's host, if it is not this server: an inventory host or address. It and the publisher connect "
         "to each other.",
+        elsewhere=True,
     ),
     Option("replication_subscriber_port", "ports", "The subscribers' port.", "1433"),
     Option("replication_distributor_port", "ports", "The remote distributor's port.", "1433"),

@@ -16,6 +16,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.mssql_common import (
+    BROWSER,
     DEFAULT_INSTANCE,
     FIREWALL,
     PROTOCOLS,
@@ -266,6 +267,8 @@ FILES = (
         shared=True,
         guard="linux",
         probe="tcp",
+        spread="files_at",
+        address="address",
     ),
     FlowSpec(
         "named_pipes_netbios",
@@ -279,6 +282,8 @@ FILES = (
         shared=True,
         guard="linux",
         probe="tcp",
+        spread="files_at",
+        address="address",
     ),
     FlowSpec(
         "filestream",
@@ -291,6 +296,8 @@ FILES = (
         shared=True,
         guard="linux",
         probe="tcp",
+        spread="files_at",
+        address="address",
     ),
     FlowSpec(
         "http_endpoint",
@@ -462,6 +469,24 @@ SERVICES = (
         need="optional",
         process=("sqlservr",),
         probe="tds",
+        spread="reached_at",
+        address="address",
+    ),
+    FlowSpec(
+        "scale_out_browser",
+        "udp",
+        "1434",
+        "Scale Out workers name instance {name} and ask for its port",
+        f"{_SCALE_OUT_SETUP}: Data Source is the server's name; {BROWSER}",
+        initiator="scale_out_workers",
+        each="instance",
+        when=("scale_out_workers", "tcp_enabled", "revealed"),
+        need="optional",
+        process=("sqlbrowser",),
+        probe="ssrp",
+        shared=True,
+        spread="reached_at",
+        address="address",
     ),
     FlowSpec(
         "polybase",
@@ -504,7 +529,7 @@ SERVICES = (
 )
 
 FLOWS = FILES + TRANSACTIONS + REMOTE_TOOLS + SERVICES
-NORMALIZED = {"rpc": "ports", "linux": "bool", "all_clients": "clients"}
+NORMALIZED = {"rpc": "ports", "linux": "bool", "all_clients": "clients", "files_at": "listen", "revealed": "bool"}
 
 _WINDOWS_ONLY = (
     "named_pipes",

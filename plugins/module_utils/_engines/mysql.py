@@ -98,7 +98,13 @@ OPTIONS = (
         "The hosts of the Group Replication or InnoDB Cluster, inventory hosts or addresses: opens group_port and port "
         "among them.",
     ),
-    Option("group_port", "port", "The port in group_replication_local_address (the XCom communication stack).", 33061),
+    Option(
+        "group_port",
+        "port",
+        "The port in group_replication_local_address. The default is usual with the XCom communication stack; with the "
+        "MySQL stack, which MySQL Shell chooses from 8.0.27 on, the same as port.",
+        33061,
+    ),
 )
 
 FLOWS = (
@@ -192,7 +198,7 @@ FLOWS = (
         "tcp",
         "group_port",
         "Members of the group communicate with each other",
-        f"{_GROUP}; {_PORTS}",
+        f"{_GROUP}; {_PORTS}; MySQL Shell, Configuring the Group Replication Communication Stack",
         initiator="group_nodes",
         responder="group_nodes",
         when=("group_nodes",),
@@ -250,13 +256,12 @@ ENGINE = Engine(
     settings=SETTINGS,
     normalize=normalize,
     normalized={"admin_users": "clients", "galera_members": "clients"},
+    one_socket=("port", "sst_port", "group_port"),
     notes=(
         "In the table, galera_members are galera_nodes and galera_arbitrators, and admin_users are admin_clients or, "
         "if omitted, clients.",
         "MariaDB has no X Protocol and no Group Replication; the other ports are the same.",
         "State transfers listen on the joining node, and only while it joins: their ports are closed at other times.",
-        "With the MySQL communication stack (8.0.27 and later) Group Replication uses the port of the classic "
-        "protocol: set group_port to the same.",
         "MySQL Router and MariaDB MaxScale are not planned: declare their hosts as clients, and describe them in "
         "dbports_engines where their own ports are to be guarded.",
     ),

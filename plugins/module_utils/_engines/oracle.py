@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
     Engine,
     EngineWarning,
@@ -20,6 +22,9 @@ _CLUSTER = "Oracle Grid Infrastructure Installation Guide, Port Numbers and Prot
 _ONS = "My Oracle Support 759895.1, The ONS Daemon Explained In Oracle Clusterware/RAC Environment"
 _RAC = (
     "Oracle RAC Administration and Deployment Guide: clients connect to SCAN, then to the node listener on a node VIP"
+)
+_DATA_GUARD_RAC = (
+    "Oracle Data Guard Concepts and Administration, Configuring Standby Databases in an Oracle RAC Environment"
 )
 _BROKER = "Oracle Data Guard Broker, Enabling Fast-Start Failover and Starting the Observer"
 _LISTENER = ("tnslsnr",)
@@ -78,8 +83,9 @@ OPTIONS = (
     Option(
         "data_guard_members",
         "clients",
-        "The hosts of the Data Guard configuration, inventory hosts or addresses: opens the listener among them. Each "
-        "of them may become the primary, so each reaches every other one.",
+        "The hosts of the Data Guard configuration, inventory hosts or addresses: opens the listener among them, of a "
+        "cluster also scan_listeners and vip_listeners. Each of them may become the primary, so each reaches every "
+        "other one.",
     ),
     Option(
         "data_guard_observers",
@@ -125,6 +131,16 @@ FLOWS = (
     _virtual("scan", "scan_listeners", "Clients connect to the cluster by its SCAN"),
     _virtual("vip", "vip_listeners", "Clients connect to the listener at the node's virtual address"),
     _virtual("rac_scan", "scan_listeners", "Instances of the cluster register with the SCAN listeners", "rac_nodes"),
+    replace(
+        _virtual(
+            "data_guard_cluster",
+            "virtual_listeners",
+            "Members and observers of the Data Guard configuration connect to the cluster",
+            "data_guard_users",
+        ),
+        citation=f"{_RAC}; {_DATA_GUARD_RAC}",
+        except_for="rac_nodes",
+    ),
     FlowSpec(
         "rac_listener",
         "tcp",
@@ -211,9 +227,12 @@ FLOWS = (
 
 
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
-    """Say who administers and where nodes pass events on, and refuse an observer of nothing; see :class:`Engine`."""
+    """Say who administers, who else connects and where, and refuse an observer of nothing; see :class:`Engine`."""
     server["admin_users"] = server["clients"] if server["admin_clients"] is None else server["admin_clients"]
     server["ons_remote_port"] = server["ons_port"] or PortRange(6200, 6200)
+    server["virtual_listeners"] = (*(server["scan_listeners"] or ()), *(server["vip_listeners"] or ()))
+    users = (*(server["data_guard_members"] or ()), *(server["data_guard_observers"] or ()))
+    server["data_guard_users"] = users or None
     if server["data_guard_observers"] and not server["data_guard_members"]:
         raise DbportsError(
             "there are no members to observe",
@@ -231,10 +250,18 @@ ENGINE = Engine(
     options=OPTIONS,
     flows=FLOWS,
     normalize=normalize,
-    normalized={"admin_users": "clients", "ons_remote_port": "port", "address": "address", "ports": "ports"},
+    normalized={
+        "admin_users": "clients",
+        "ons_remote_port": "port",
+        "data_guard_users": "clients",
+        "virtual_listeners": "listen",
+        "address": "address",
+        "ports": "ports",
+    },
     notes=(
         "In the table, admin_users are admin_clients or, if omitted, clients; ons_remote_port is ons_port or, if "
-        "omitted, 6200; ports are those of the listener's address.",
+        "omitted, 6200; data_guard_users are data_guard_members and data_guard_observers; virtual_listeners are "
+        "scan_listeners and vip_listeners; ports are those of the listener's address.",
         "The installer takes the next free port if 1521 is in use: compare with lsnrctl status.",
         "On Windows a listener may hand a connection over to another, random port: set USE_SHARED_SOCKET, which is "
         "the default in newer releases, or such a client needs more than the listener's port.",

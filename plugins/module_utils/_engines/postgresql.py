@@ -27,7 +27,8 @@ OPTIONS = (
     Option(
         "direct",
         "bool",
-        "Clients connect to PostgreSQL itself. Set it to false if they only use PgBouncer on this host.",
+        "Clients connect to PostgreSQL itself. Set it to false if they only use PgBouncer on this host: port is then "
+        "guarded and closed to them.",
         True,
     ),
     Option(
@@ -68,6 +69,18 @@ FLOWS = (
         when=("direct",),
         process=("postgres", "postmaster"),
         probe="tcp",
+    ),
+    FlowSpec(
+        "sql_unused",
+        "tcp",
+        "port",
+        "PostgreSQL itself, which clients only reach through PgBouncer",
+        _DOC,
+        initiator="nobody",
+        when=("unreached",),
+        need="optional",
+        process=("postgres", "postmaster"),
+        listens=False,
     ),
     FlowSpec(
         "replication",
@@ -127,6 +140,8 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
             value=False,
             fix="Set pgbouncer_port, or leave direct on",
         )
+    # With one port for both, PostgreSQL has no TCP port on the addresses where PgBouncer listens.
+    server["unreached"] = not server["direct"] and server["port"] != server["pgbouncer_port"]
     if server["patroni_nodes"]:
         server["replicas"] = (*(server["replicas"] or ()), *server["patroni_nodes"])
     if server["patroni_clients"] and not server["patroni_nodes"]:
@@ -163,8 +178,9 @@ ENGINE = Engine(
     flows=FLOWS,
     settings=SETTINGS,
     normalize=normalize,
+    normalized={"unreached": "bool"},
     notes=(
-        "In the table, replicas are also patroni_nodes.",
+        "In the table, replicas are also patroni_nodes, and unreached means that direct is false.",
         "PostgreSQL uses one port for everything: clients, replication and cancel requests. A cancel request is a new "
         "connection to the same port.",
         "LISTEN and NOTIFY use the client's own connection.",

@@ -18,7 +18,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import counted
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.engines import read_engines
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.gateways import read_gateways
-from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, read_networks
+from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Networks, Ranges, read_networks
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.peers import Peers, read_os
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.ports import check_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import builtin_engines
@@ -203,6 +203,7 @@ class _Reader:
             (server.engine.instance_options, server.instances),
         ):
             names = [option.name for option in options if option.type == "clients"]
+            partners |= {option.name for option in options if option.elsewhere}
             for name, refs in ((name, values[name] or ()) for values in levels for name in names):
                 self._peer_set(host.name, refs)
                 if name in partners:
@@ -256,18 +257,31 @@ class _Reader:
         return dynamic_range(server.values["host_os"]).ports
 
     def _flow(self, host: str, own: PeerSet, flow: ResolvedFlow) -> DeclaredFlow:
-        return DeclaredFlow(
-            flow, self._side(host, own, flow.initiators, flow), self._side(host, own, flow.responders, flow)
-        )
+        initiators, responders = (self._side(host, own, refs, flow) for refs in (flow.initiators, flow.responders))
+        if flow.initiators is not None and flow.responders and self._names_own(host, flow.responders):
+            responders = self._with_own(own, responders)
+        return DeclaredFlow(flow, initiators, responders)
 
     def _side(self, host: str, own: PeerSet, refs: _Refs | None, flow: ResolvedFlow) -> PeerSet:
         """Return one side of a flow; None stands for the server's own host, which in a mesh is one of the peers."""
         if refs is None:
             return own
         others = self._peer_set(host, refs, flow.excluded)
-        if not flow.spec.mesh:
-            return others
+        return self._with_own(own, others) if flow.spec.mesh else others
+
+    def _with_own(self, own: PeerSet, others: PeerSet) -> PeerSet:
+        """Return peers together with the server's own host."""
         return self._meshes.setdefault(id(others), PeerSet({**own.peers, **others.peers}))
+
+    def _names_own(self, host: str, refs: _Refs) -> bool:
+        """Tell whether entries mean the server's own host, which others reach in that role as well."""
+        own = self._own_addresses(host)
+        peers = (peer for ref in refs for peer in self._resolve(host, ref))
+        return any(peer.name == host or (not peer.is_host and peer.addresses in own) for peer in peers)
+
+    def _own_addresses(self, host: str) -> list[Ranges]:
+        """Return a host's addresses, each as it would be written as a peer."""
+        return [(address,) for address in self._peers.hosts[host][0].addresses] if host in self._peers.hosts else []
 
     def _peer_set(self, host: str, refs: _Refs, excluded: _Refs = ()) -> PeerSet:
         """Return the peers that a list of clients names, without the server's own host, which is nobody's client."""
@@ -275,7 +289,7 @@ class _Reader:
         if known is None:
             others = {host, *self._peer_set(host, excluded).peers} if excluded else {host}
             found: dict[str, tuple[Peer, Declared]] = {}
-            own = [(address,) for address in self._peers.hosts[host][0].addresses] if host in self._peers.hosts else []
+            own = self._own_addresses(host)
             for ref in refs:
                 declared = Declared(host, ref.path)
                 for peer in self._resolve(host, ref):

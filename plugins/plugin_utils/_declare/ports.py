@@ -86,5 +86,8 @@ def _owner(claim: _Claim) -> str:
 
 def _path(server: Server, claim: _Claim) -> str:
     index = next((n for n, item in enumerate(server.instances) if item["name"] == claim.instance), None)
+    if len(server.instances) == 1 and claim.option not in server.instances[0]["declared"]:
+        # What an only instance does not say itself was said of the server, or is to be.
+        index = None if claim.option in server.values else index
     level = server.path if index is None else f"{server.path}.instances[{index}]"
     return f"{level}.{claim.option}".rstrip(".")

@@ -163,7 +163,7 @@ class _Builder:
         """Let every initiator reach every responder, where the responder itself receives this flow."""
         host = declaration.host.name
         for responder, server_side in responders:
-            if flow.spec.foreign and responder.is_host:
+            if flow.spec.foreign and responder.is_host and responder.name != host:
                 raise DbportsError(
                     f"{shown_ports(flow.spec.protocol, own[0].ports)} of this host would be closed to everyone else",
                     code="contradiction",
