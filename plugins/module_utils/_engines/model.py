@@ -148,6 +148,7 @@ class FlowSpec:
     :param listens: False where the responder has a socket only at times, so that its absence proves nothing.
     :param foreign: the responders serve many others: their ports are not guarded, so they are addresses or networks and
         no inventory hosts.
+    :param to_servers: the responders are servers of this engine: where they are declared, one of them receives this.
     :param guard: where the responder refuses everyone else; elsewhere it only lets the initiators in.
     :param through: what becomes of it on its way through gateways.
     """
@@ -178,6 +179,7 @@ class FlowSpec:
     spread: str = ""
     responder_os: str = ""
     foreign: bool = False
+    to_servers: bool = False
     guard: Guard = "always"
     through: GatewayBehaviour = field(default_factory=GatewayBehaviour)
 
@@ -260,6 +262,7 @@ class Engine:
     :param default_os: the operating system whose dynamic range counts while nobody says which one it is.
     :param one_socket: options of ports that may be equal, because one socket then serves both.
     :param outbound: the server is no inventory host: the hosts that connect to it declare it, and it has no clients.
+    :param ipv4_only: neither server nor clients use IPv6.
     :param settings: where its configuration names the ports, first the one that clients connect to.
     :param normalized: what ``normalize`` adds to the values and flows then refer to, each with its type.
     :param normalize: given the server's values and those of its instances, fills in what follows from them and
@@ -279,6 +282,7 @@ class Engine:
     normalized: Mapping[str, str] = field(default_factory=dict)
     one_socket: tuple[str, ...] = ()
     outbound: bool = False
+    ipv4_only: bool = False
     settings: tuple[Setting, ...] = ()
 
 

@@ -154,6 +154,9 @@ def _engine(name: str, initiator: str, purpose: str, citation: str, *when: str) 
 _FOREIGN = ("replication_snapshot_hosts", "log_shipping_share")
 """Their ports serve others as well, so that they are never guarded there."""
 
+_OF_SERVERS = ("replication_subscriber_port", "replication_distributor_port", "log_shipping_monitor_port")
+"""Where SQL Server listens on other hosts."""
+
 
 def _away(name: str, initiator: str, responder: str, port: str, purpose: str, citation: str, *when: str) -> FlowSpec:
     """Return a flow to another host than this server."""
@@ -169,6 +172,7 @@ def _away(name: str, initiator: str, responder: str, port: str, purpose: str, ci
         when=(*sides, *when),
         each="instance",
         foreign=responder in _FOREIGN,
+        to_servers=port in _OF_SERVERS,
     )
 
 

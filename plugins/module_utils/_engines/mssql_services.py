@@ -435,6 +435,7 @@ SERVICES = (
         _REPORTING,
         initiator="server",
         responder="reporting_catalog",
+        to_servers=True,
         when=("reporting_services", "reporting_catalog"),
     ),
     FlowSpec(

@@ -333,6 +333,7 @@ FLOWS = (
 
 
 _BEYOND_MINIMUM = (
+    "ping",
     "announced_elsewhere",
     "http_tunnel_port",
     "web_port",
@@ -349,7 +350,7 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Apply ``minimum`` and ``tunnel_only``, refuse what contradicts them and itself; see :class:`Engine`."""
     _check(server)
     if server["minimum"]:
-        server.update(_OFF, ping=False)
+        server.update(_OFF)
     if server["tunnel_only"]:
         server.update(_OFF)
     base = server["port_base"]
@@ -504,10 +505,12 @@ ENGINE = Engine(
         "replication_at": "port",
     },
     one_socket=("http_tunnel_port", "web_port"),
+    ipv4_only=True,
     notes=(
         "A running operation cannot be interrupted through the HTTP tunnel: UDP PORTBASE is not tunnelled.",
         "Clients need only TCP PORTBASE+1 to connect and work; UDP PORTBASE and the client's UDP 5002 are for "
         "searching and interrupting.",
+        "602SQL uses IPv4 only: it listens on 0.0.0.0, and a break names an IPv4 address (observed on 602SQL 11.0.1).",
         "UDP PORTBASE is bound to all addresses, whatever ServerIPAddr says.",
         "If a partner's Direct IP address contains no port, 602SQL connects to PORTBASE+2 of its own PORTBASE: "
         "register partners with another PORTBASE as address:port.",

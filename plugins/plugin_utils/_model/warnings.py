@@ -18,6 +18,8 @@ WarningCode = Literal[
     "nobody_admitted",
     "open_to_everyone",
     "no_common_family",
+    "ipv4_only",
+    "not_declared_there",
     "behind_translation",
     "lost_on_gateway",
     "not_published",

@@ -123,6 +123,14 @@ def _families(warning: PlanWarning) -> str:
     )
 
 
+def _not_declared(warning: PlanWarning) -> str:
+    flows = ", ".join(f"{shown_ports(flow.protocol, flow.ports)} ({flow.name})" for flow in warning.flows)
+    return (
+        f"{flows}: no {warning.kind} server that is declared on {listed(warning.peers)} receives this; correct the "
+        "port here, or declare it there"
+    )
+
+
 def _hidden(warning: PlanWarning) -> str:
     return (
         f"{listed(warning.peers)} stands behind {warning.gateway} with clients of this server, which cannot tell them "
@@ -166,6 +174,10 @@ _SENTENCES: dict[WarningCode, Callable[[PlanWarning], str]] = {
     ),
     "open_to_everyone": lambda warning: f"{warning.peers[0]} lets in nearly everyone; name the networks of the clients",
     "no_common_family": _families,
+    "ipv4_only": lambda warning: (
+        f"{warning.kind} uses IPv4 only; add an IPv4 address to dbports_addresses of {listed(warning.peers)}"
+    ),
+    "not_declared_there": _not_declared,
     "behind_translation": _hidden,
     "lost_on_gateway": _lost,
     "not_published": _not_published,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ansible_collections.dbports.firewall.plugins.module_utils._ephemeral import dynamic_range
+from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, Protocol
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import Ranges
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import (
     Declarations,
@@ -20,6 +21,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values i
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet, RuleKey
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import FlowPorts, PlanWarning
 
+_Received = dict[tuple[str, str], dict[str, list[tuple[Protocol, PortRange]]]]
+
 POOL = 16
 """So many ports in a row are a pool: their program takes any that is free, so one that is taken does no harm."""
 
@@ -28,9 +31,12 @@ def add_warnings(declarations: Declarations, hosts: Mapping[str, PortSet]) -> No
     """Add to the hosts' warnings what all declarations together show; linear in rules and declarations."""
     systems: dict[str, str] = {}
     families = _Families()
+    received = _received(declarations)
     for declaration in declarations.servers:
         warnings = hosts[declaration.host.name].warnings
-        warnings += families.warnings(declaration)
+        engine = declaration.server.engine
+        warnings += without_ipv4(declaration) if engine.ipv4_only else families.warnings(declaration)
+        warnings += not_declared_there(declaration, received)
         warnings += closed_instances(declaration)
         warnings += closed_server(declaration, hosts[declaration.host.name])
         warnings += open_to_everyone(declaration)
@@ -103,6 +109,59 @@ def closed_server(declaration: ServerDeclaration, port_set: PortSet) -> list[Pla
         if port_set.rules[key] and (key.endpoint in own or any(_same_port(key, item) for item in listening)):
             return []
     return [PlanWarning("nobody_admitted", declaration.host.name, f"{server.path}.clients")]
+
+
+def without_ipv4(declaration: ServerDeclaration) -> list[PlanWarning]:
+    """Return the warning of a server whose engine uses IPv4 only: those of its peers, or itself, who have none."""
+    sides = {id(side): side for item in declaration.flows for side in (item.initiators, item.responders)}
+    found = {
+        name
+        for side in sides.values()
+        for name, (peer, _declared) in side.peers.items()
+        if all(address.family == 6 for address in peer.addresses)
+    }
+    server, peers = declaration.server, tuple(sorted(found))
+    return (
+        [PlanWarning("ipv4_only", declaration.host.name, server.path, peers, kind=server.engine.title)] if found else []
+    )
+
+
+def not_declared_there(declaration: ServerDeclaration, received: _Received) -> list[PlanWarning]:
+    """Return warnings of peers that declare servers of the same engine, none of which receives what this one says.
+
+    :param received: see :func:`_received`.
+    """
+    host, engine = declaration.host.name, declaration.server.engine.name
+    found: dict[str, dict[FlowPorts, None]] = {}
+    for flow, initiators, responders in declaration.flows:
+        if not (flow.spec.mesh or flow.spec.both_ways or flow.spec.to_servers) or flow.spec.guard != "always":
+            continue
+        others = {**initiators.peers, **responders.peers} if flow.spec.both_ways else responders.peers
+        for name in others:
+            there = received.get((name, engine), {}) if name != host else {}
+            ports = (port for known in there.values() for protocol, port in known if protocol == flow.spec.protocol)
+            if there and flow.spec.name not in there and not any(a.overlaps(b) for a in ports for b in flow.ports):
+                shown = FlowPorts(flow.endpoint, flow.spec.name, flow.spec.protocol, flow.ports)
+                found.setdefault(name, {})[shown] = None
+    together: dict[tuple[FlowPorts, ...], list[str]] = {}
+    for name, flows in sorted(found.items()):
+        together.setdefault(tuple(flows), []).append(name)
+    path = declaration.server.path
+    return [
+        PlanWarning("not_declared_there", host, path, tuple(names), flows=flows, kind=engine)
+        for flows, names in together.items()
+    ]
+
+
+def _received(declarations: Declarations) -> _Received:
+    """Return what the servers of each host and engine receive themselves, by the names of the flows."""
+    found: _Received = {}
+    for declaration in declarations.servers:
+        known = found.setdefault((declaration.host.name, declaration.server.engine.name), {})
+        for flow, _initiators, _responders in declaration.flows:
+            if flow.responders is None or flow.spec.mesh:
+                known.setdefault(flow.spec.name, []).extend((flow.spec.protocol, port) for port in flow.ports)
+    return found
 
 
 def open_to_everyone(declaration: ServerDeclaration) -> list[PlanWarning]:

@@ -656,7 +656,8 @@ class TestWays:
             six={"ansible_host": "2001:db8:a::6"},
         )
         assert flows_of(plan) == []
-        (warning,) = plan.warnings
+        ipv4, warning = plan.warnings
+        assert (ipv4.code, ipv4.peers) == ("ipv4_only", ("db", "six"))
         assert (warning.code, warning.gateway, warning.networks) == ("lost_on_gateway", "s", ("dc", "office"))
         assert "no address family in common" in warning.reason
 

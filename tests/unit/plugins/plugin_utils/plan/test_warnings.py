@@ -123,6 +123,71 @@ class TestNoCommonFamily:
         )
 
 
+class TestIPv4Only:
+    """602SQL listens on 0.0.0.0 (facts/602sql.md: observed)."""
+
+    def test_a_client_without_an_ipv4_address(self) -> None:
+        addresses = {"dbports_addresses": ["192.0.2.10", "2001:db8::10"]}
+        (warning,) = warnings("- {engine: sql602, clients: [apps, both, '2001:db8:1::/48']}", db=addresses)
+        assert (warning.code, warning.peers) == ("ipv4_only", ("2001:db8:1::/48", "app-6"))
+        assert "602SQL uses IPv4 only" in sentence(warning)
+
+    def test_a_server_without_one(self) -> None:
+        (warning,) = warnings("- {engine: sql602, clients: [both]}", db={"dbports_addresses": ["2001:db8::10"]})
+        assert warning.peers == ("db",)
+
+    def test_not_where_all_have_one(self) -> None:
+        assert warnings("- {engine: sql602, clients: [app-4, both]}") == []
+
+
+class TestNotDeclaredThere:
+    """What is planned to another server, and what that one declares of itself, are two texts that may differ."""
+
+    OTHER = "{engine: mssql, clients: [], instances: [{name: SUB, tcp_port: 16000}]}"
+
+    def other(self, server: str, other: str = OTHER) -> list[PlanWarning]:
+        """Return the warnings of a server whose partner, app-4, declares one of its own."""
+        return warnings(f"- {server}", **{"app-4": {"dbports_servers": [yaml.safe_load(other)]}})
+
+    @pytest.mark.parametrize(
+        ("options", "flows"),
+        [
+            ("replication_subscribers: [app-4]", ["replication_push"]),
+            ("replication_distributor: [app-4]", ["replication_distributor_link"]),
+            (
+                "log_shipping_secondaries: [both], log_shipping_monitor: [app-4]",
+                ["log_shipping_monitor", "log_shipping_monitor_secondary"],
+            ),
+            ("reporting_services: true, reporting_catalog: [app-4]", ["reporting_catalog"]),
+            ("ag_replicas: [app-4]", ["ag_endpoint"]),
+            ("mirroring_partners: [app-4], endpoint_port: 7022", ["mirroring_endpoint"]),
+            ("broker_peers: [app-4], broker_port: 4022", ["service_broker"]),
+        ],
+    )
+    def test_a_port_that_the_other_server_does_not_have(self, options: str, flows: list[str]) -> None:
+        found = self.other(f"{{engine: mssql, os: windows, clients: [both], {options}}}")
+        (warning,) = [item for item in found if item.code == "not_declared_there"]
+        assert (warning.peers, [flow.name for flow in warning.flows]) == (("app-4",), flows)
+        assert "no mssql server that is declared on app-4 receives this" in sentence(warning)
+
+    @pytest.mark.parametrize(
+        ("options", "other"),
+        [
+            ("replication_subscribers: [app-4], replication_subscriber_port: 16000", OTHER),
+            ("replication_subscribers: [app-6]", OTHER),
+            ("replication_subscribers: [app-4]", "{engine: postgresql, clients: []}"),
+            ("ag_replicas: [app-4]", "{engine: mssql, clients: [], endpoint_port: 5030, ag_replicas: [db]}"),
+            (
+                "cluster: wsfc, cluster_nodes: [app-4]",
+                "{engine: mssql, clients: [], cluster: wsfc, cluster_nodes: [db]}",
+            ),
+        ],
+    )
+    def test_not_where_it_has_or_declares_nothing(self, options: str, other: str) -> None:
+        found = self.other(f"{{engine: mssql, os: windows, clients: [both], {options}}}", other)
+        assert "not_declared_there" not in [item.code for item in found]
+
+
 class TestClosedInstances:
     def test_a_client_of_the_server_may_name_an_instance_that_is_closed_to_it(self) -> None:
         found = warnings(
