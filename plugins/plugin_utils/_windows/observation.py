@@ -23,7 +23,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host imp
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.instances import installed, instance_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import TIMEOUT, run_probes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import plan_on
-from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.sockets import services_of, sockets_of
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.sockets import listed, services_of, sockets_of
 
 
 def observe(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def facts(host: WindowsHost, arguments: Mapping[str, Any]) -> dict[str, Any]:
     watched = parse_ports(list(ports)) if ports else ()
     rows = [
         {**one._asdict(), "services": list(mine), "instance": instance_of(mine)}
-        for one in sorted(sockets_of(shown), key=Socket.order)
+        for one in sorted(listed(shown), key=Socket.order)
         if (ports is None and not patterns) or _matters(one, watched, patterns)
         for mine in [services.get(one.pid or 0, ())]
     ]

@@ -13,7 +13,17 @@ from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets 
 
 
 def sockets_of(shown: Mapping[str, Any]) -> Iterable[Socket]:
-    """Return netstat's sockets with their programs."""
+    """Yield netstat's sockets with their programs, for decisions.
+
+    A connection of a process whose state is a word of no known language counts as established: to name one that is
+    closing is better than to miss one that is not.
+    """
+    for one in listed(shown):
+        yield one._replace(state="ESTABLISHED") if one.state == "UNKNOWN" and one.pid else one
+
+
+def listed(shown: Mapping[str, Any]) -> Iterable[Socket]:
+    """Yield netstat's sockets with their programs, as they are shown."""
     names = {item["pid"]: str(item["name"]) for item in shown["processes"]}
     for one in windows.parse(str(shown["netstat"])):
         yield one._replace(process=one.process or names.get(one.pid))

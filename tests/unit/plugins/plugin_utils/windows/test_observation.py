@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.observation import read_observation
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
-from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import observe
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.observation import facts, observe
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.ruleset import apply_ruleset
 
 from simulated_windows import SimulatedWindows
@@ -81,3 +81,12 @@ def test_the_rules_are_read_back() -> None:
     shown = read_observation(observe(WindowsHost(windows.call), {"ruleset": RULES}))
     assert shown.ruleset is not None
     assert not shown.ruleset.in_sync
+
+
+def test_a_state_in_another_language_is_a_connection_and_is_shown_as_it_is() -> None:
+    windows = SimulatedWindows()
+    windows.state["netstat"] += "  TCP    192.0.2.10:1433   192.0.2.66:51000   USTANOWIONO     4711\n"
+    host = WindowsHost(windows.call)
+    seen = [one["state"] for one in observe(host, {"ports": ["1433"]})["sockets"] if one["remote_port"]]
+    told = [one["state"] for one in facts(host, {})["sockets"] if one["remote_port"]]
+    assert (seen, told) == (["ESTABLISHED"], ["UNKNOWN"])

@@ -310,6 +310,13 @@ def test_connections_that_would_be_cut_are_named(windows: SimulatedWindows) -> N
     assert said.endswith("Windows ends them at their next packet")
 
 
+def test_a_state_in_another_language_hides_no_connection(windows: SimulatedWindows) -> None:
+    connect(windows, "192.0.2.66")
+    windows.state["netstat"] = windows.state["netstat"].replace("ESTABLISHED", "USTANOWIONO")
+    windows.state["netstat"] += "  TCP    192.0.2.10:1433   192.0.2.67:51000   CZAS_OCZEKIWANIA     0\n"
+    assert [item["peer"] for item in run(windows, WANTED)["cut"]] == ["192.0.2.66"]
+
+
 def test_what_is_done_about_cut_connections_is_the_users_choice(windows: SimulatedWindows) -> None:
     connect(windows, "192.0.2.66")
     before = dict(windows.state["local"])
