@@ -162,12 +162,21 @@ CHOICES = (AUTO, "firewalld", "ufw", "nftables", "iptables")
 class Choice(NamedTuple):
     """A firewall and why it was chosen.
 
-    :ivar warning: names another firewall that governs the host beside it, and how to move to that one; else empty.
+    :ivar warning: names another firewall that governs the host beside it, or will after a boot, and how to move to that
+        one; else empty.
     """
 
     backend: Backend
     reason: str
     warning: str = ""
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """A backend whose firewall can be off now and on after the next boot."""
+
+    def starts_at_boot(self) -> bool:
+        """Tell whether the host starts it at boot; asked where it does not govern the host now."""
 
 
 @runtime_checkable
@@ -220,7 +229,7 @@ def choose_backend(name: str = AUTO, *, absent: bool = False, backends: Optional
     if len(carrying) > 1:
         raise _in_two(carrying)
     if asked:
-        return Choice(_allowed(asked, carrying, backends), "it was asked for")
+        return Choice(_allowed(asked, carrying, backends), "it was asked for", _beside(asked, backends))
     if carrying and (absent or carrying[0].governs() is not None):
         warning = "" if absent else _beside(carrying[0], backends)
         return Choice(carrying[0], "rules of this collection are already in it", warning)
@@ -229,14 +238,24 @@ def choose_backend(name: str = AUTO, *, absent: bool = False, backends: Optional
     return _first(backends)
 
 
-def _beside(carrying: Backend, backends: Sequence[Backend]) -> str:
-    """Return a warning where a firewall that wants to be the only one was started after our rules came into another."""
+def _beside(chosen: Backend, backends: Sequence[Backend]) -> str:
+    """Return a warning where another firewall wants to be the only one: it was started after our rules came into the
+    chosen one, or will be at the next boot.
+    """
     for other in backends:
-        reason = other.governs() if other.exclusive and other is not carrying else None
+        if not other.exclusive or other is chosen:
+            continue
+        reason = other.governs()
         if reason is not None:
             return (
-                f"{reason}, and the rules of this collection are in {carrying.name} beside it, so that it may still "
-                f"refuse declared clients; to move them, {_remove(carrying)}, then run apply again without the two"
+                f"{reason}, and the rules of this collection are in {chosen.name} beside it, so that it may still "
+                f"refuse declared clients; to move them, {_remove(chosen)}, then run apply again without the two"
+            )
+        if isinstance(other, Startable) and other.starts_at_boot():
+            return (
+                f"{other.name} is enabled and does not run now: after the next boot it may refuse declared clients, as "
+                f"the rules of this collection are in {chosen.name} beside it. Disable it, or start it now, "
+                f"{_remove(chosen)}, then run apply again without the two"
             )
     return ""
 
@@ -245,7 +264,7 @@ def _first(backends: Sequence[Backend]) -> Choice:
     for backend in backends:
         reason = backend.governs()
         if reason is not None:
-            return Choice(backend, reason)
+            return Choice(backend, reason, _beside(backend, backends))
     raise DbportsError(
         "no supported firewall on this host: " + ", ".join(CHOICES[1:]),
         code="program_missing",

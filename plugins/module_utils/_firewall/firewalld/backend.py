@@ -99,6 +99,10 @@ class FirewalldBackend:
         """Tell that firewalld runs."""
         return "firewalld is running" if self._firewalld.running() else None
 
+    def starts_at_boot(self) -> bool:
+        """Tell that systemd starts firewalld."""
+        return self._firewalld.enabled()
+
     def carries(self) -> bool:
         """Look for own files, and for own policies in force."""
         return bool(self._own.files()) or self._firewalld.has_own()

@@ -72,6 +72,12 @@ class Firewalld:
             fix="See why on the host: systemctl status firewalld",
         )
 
+    def enabled(self) -> bool:
+        """Tell whether systemd starts firewalld at boot."""
+        if not find("firewall-cmd") or not find("systemctl"):
+            return False
+        return self._run(("systemctl", "is-enabled", "--quiet", "firewalld.service"), "")[0] == 0
+
     def _answers(self) -> bool:
         if not find("busctl"):
             return self._run(("firewall-cmd", "--state"), "")[0] == 0

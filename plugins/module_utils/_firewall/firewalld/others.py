@@ -6,7 +6,8 @@
 New policies and ipsets come into force only by a reload. A reload forgets what was changed only at run time, and puts
 into force what was changed only permanently: zones, policies, ipsets and direct rules. Before 2.0, and later when there
 are direct rules, it also empties all tables of iptables, ip6tables and ebtables, those of Docker and fail2ban included
-(flush_direct_backends in firewall/core/fw.py). So what was in force is set again, as it was observed.
+(flush_direct_backends in firewall/core/fw.py). So what was in force is set again, as it was observed. Docker and
+libvirt write their own rules again after every reload, and are waited for.
 
 The script does nothing on a host where firewalld does not run, so that it can be a way back at boot.
 """
@@ -26,6 +27,25 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
 )
 
 _COUNTERS = re.compile(r" \[[0-9:]*\]$", re.MULTILINE)
+
+_TABLES = r"""
+seen() { "$1-save" | sed -e '/^#/d' -e 's/ \[[0-9:]*\]$//'; }
+wait_for_owners() {
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    now=$(seen "$1")
+    sleep 1
+    [ "$(seen "$1")" != "$now" ] || return 0
+  done
+}
+bring_back() {
+  now=$(seen "$1")
+  case $now in "$3") return 0 ;; *"-A "*) wait_for_owners "$1" ;; esac
+  [ "$(seen "$1")" = "$3" ] || printf %s "$2" | "$1-restore" || failed=1
+}
+"""
+"""Brings back the tables of a program: what its ``-save`` printed, and the same without counters. Emptied ones at
+once; where there are other rules, Docker or libvirt may be writing theirs again, as they do after every reload. What is
+restored in between, they would write twice."""
 
 _LISTS = {
     "services": "as",
@@ -55,10 +75,9 @@ def reload_script(settings: Mapping[str, Any], saved: Mapping[str, str]) -> str:
     lines += [f"{shlex.join(command)} >/dev/null || failed=1" for command in _settings(settings)]
     # What is there already is an error to firewalld, and what is missing then shows in the tables.
     lines += [f"{shlex.join(command)} >/dev/null 2>&1 || :" for command in _direct(settings["direct"])]
+    lines += [_TABLES] if saved else []
     for program, text in saved.items():
-        seen = f"{program}-save | sed -e '/^#/d' -e 's/ \\[[0-9:]*\\]$//'"
-        same = f'[ "$({seen})" = {shlex.quote(_COUNTERS.sub("", text).rstrip())} ]'
-        lines.append(f"{same} || printf %s {shlex.quote(text)} | {program}-restore || failed=1")
+        lines.append(shlex.join(["bring_back", program, text, _COUNTERS.sub("", text).rstrip()]))
     return "\n".join([*lines, 'exit "$failed"', ""])
 
 

@@ -83,11 +83,12 @@ class Ufw:
 
     def governs(self) -> Optional[str]:
         """Tell that ufw is enabled and loaded."""
-        configuration = self._host.read(CONFIGURATION)
-        if not configuration or not is_enabled(configuration.content):
-            return None
-        programs = Iptables.locate()
+        programs = Iptables.locate() if self._enabled() else None
         return "ufw is active" if programs and _is_loaded(4, programs.saved(4)) else None
+
+    def starts_at_boot(self) -> bool:
+        """Tell that ufw is enabled, and its service."""
+        return self._enabled() and not self._not_started()
 
     def carries(self) -> bool:
         """Look for own blocks, and for own chains where ufw is installed."""
@@ -157,6 +158,10 @@ class Ufw:
         text = script({"filter": {family: lines_of(tables[family], LAYOUT) for family in PROGRAMS}}, LAYOUT)
         files = [EditFile(*file) for family in FILES if (file := _file(observed, family))]
         return (*(_load(text) if observed[VARIANT] else ()), *files)
+
+    def _enabled(self) -> bool:
+        configuration = self._host.read(CONFIGURATION)
+        return configuration is not None and is_enabled(configuration.content)
 
     def _not_started(self) -> str:
         """Say why ufw does not start at boot; nothing when it does, or when systemd does not start it."""

@@ -34,12 +34,14 @@ class Firewall:
     """What the choice asks of a backend.
 
     :ivar why: why it governs; empty when it does not.
+    :ivar later: whether it starts at boot.
     """
 
     name: str
     why: str = ""
     ours: bool = False
     exclusive: bool = False
+    later: bool = False
 
     def governs(self) -> str | None:
         return self.why or None
@@ -47,18 +49,28 @@ class Firewall:
     def carries(self) -> bool:
         return self.ours
 
+    def starts_at_boot(self) -> bool:
+        return self.later
+
 
 def chosen(
-    name: str = "auto", *, running: str = "", active: str = "", ours: str = "", absent: bool = False, nft: str = "yes"
+    name: str = "auto",
+    *,
+    running: str = "",
+    active: str = "",
+    ours: str = "",
+    absent: bool = False,
+    nft: str = "yes",
+    later: str = "",
 ) -> Choice:
     """Choose on a host with nft and iptables.
 
     :param running: whether firewalld is running, :param active: whether ufw is active, each by any text.
-    :param ours: the names of the firewalls that carry rules of ours.
+    :param ours: the names of the firewalls that carry rules of ours; :param later: of those that start at boot.
     """
     backends = [
-        Firewall("firewalld", "firewalld is running" if running else "", "firewalld" in ours, exclusive=True),
-        Firewall("ufw", "ufw is active" if active else "", "ufw" in ours, exclusive=True),
+        Firewall("firewalld", running and "firewalld is running", "firewalld" in ours, True, "firewalld" in later),
+        Firewall("ufw", active and "ufw is active", "ufw" in ours, True, "ufw" in later),
         Firewall("nftables", "nft is installed" if nft else "", "nftables" in ours),
         Firewall("iptables", "iptables is installed", "iptables" in ours),
     ]
@@ -113,6 +125,17 @@ def test_the_way_to_a_firewall_that_came_later_is_named(
     assert warning.startswith(said)
     assert ("dbports_state=absent and dbports_backend=nftables, then run apply again" in warning) is bool(said)
     assert not chosen(running="yes", ours="firewalld").warning
+
+
+@pytest.mark.parametrize("host", [{}, {"ours": "nftables"}, {"name": "nftables"}])
+@pytest.mark.parametrize("later", ["firewalld", "ufw", ""])
+def test_a_firewall_that_takes_over_at_the_next_boot_is_named(host: dict[str, str], later: str) -> None:
+    """Before the first rules come into another one, and as long as they are there."""
+    warning = chosen(later=later, **host).warning
+    assert warning.startswith(later and f"{later} is enabled and does not run now: after the next boot it may refuse")
+    assert ("Disable it, or start it now, run apply on this host with dbports_state=absent" in warning) is bool(later)
+    assert not chosen(later=later, absent=True, **{**host, "ours": "nftables"}).warning
+    assert not chosen(running="yes", later="firewalld").warning
 
 
 def test_a_second_firewall_is_refused() -> None:

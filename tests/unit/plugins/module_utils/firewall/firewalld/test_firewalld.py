@@ -546,6 +546,18 @@ def test_a_start_that_does_not_end(programs: set[str], monkeypatch: pytest.Monke
     assert error.value.code == "busy"
 
 
+@pytest.mark.parametrize(("status", "missing", "starts"), [(0, "", True), (1, "", False), (0, "systemctl", False)])
+def test_whether_systemd_starts_it(status: int, missing: str, starts: bool, programs: set[str]) -> None:
+    """One that is off now and on after the next boot."""
+    programs.update({"systemctl"} - {missing})
+
+    def run(argv: Sequence[str], _text: str) -> Output:
+        assert argv == ("systemctl", "is-enabled", "--quiet", "firewalld.service")
+        return Output(status, "", "")
+
+    assert FirewalldBackend(Firewalld(run)).starts_at_boot() is starts
+
+
 @pytest.mark.parametrize("missing", ["firewall-cmd", "a running one"])
 def test_a_host_without_firewalld(missing: str, programs: set[str], tmp_path: Path) -> None:
     """It governs nothing, and nothing is asked but whether it runs."""

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,10 @@ with open(os.environ["NOTES"], "a") as notes:
 if "NameHasOwner" in sys.argv:
     print("b " + os.environ["RUNNING"])
 if sys.argv[0].endswith("-save"):
-    print("# the time\\n" + os.environ.get("SAVED", ""), end="")
+    shown = os.environ["SAVED"].split("\\f")
+    with open(os.environ["NOTES"]) as notes:
+        looks = notes.read().count('["iptables-save"')
+    print("# the time\\n" + shown[min(looks, len(shown)) - 1], end="")
 sys.exit(any(word in sys.argv for word in os.environ["FAILING"].split()))
 """
 
@@ -71,14 +75,14 @@ class World:
         self.notes = folder / "notes"
         self.path = folder / "bin"
         self.path.mkdir()
-        for name in ("busctl", "iptables-save", "iptables-restore"):
+        for name in ("busctl", "iptables-save", "iptables-restore", "sleep"):
             (self.path / name).write_text(NOTE.format(python=sys.executable), encoding="utf-8")
             (self.path / name).chmod(0o755)
 
-    def run(self, script: str, *, running: str = "true", failing: str = "nothing", saved: str = "") -> int:
-        """Run a script and return its exit status."""
+    def run(self, script: str, *, running: str = "true", failing: str = "nothing", saved: Sequence[str] = ("",)) -> int:
+        """Run a script and return its exit status; ``saved`` is what iptables-save prints, time after time."""
         self.notes.write_text("", encoding="utf-8")
-        more = {"NOTES": str(self.notes), "RUNNING": running, "FAILING": failing, "SAVED": saved}
+        more = {"NOTES": str(self.notes), "RUNNING": running, "FAILING": failing, "SAVED": "\f".join(saved)}
         path = f"{self.path}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             ["sh", "-s"], input=script, text=True, check=False, env={**os.environ, **more, "PATH": path}
@@ -138,8 +142,34 @@ def test_what_others_had_is_set_again(world: World) -> None:
 def test_tables_that_a_reload_left_alone_stay_alone(world: World) -> None:
     """firewalld 2 does not empty them; only packets were counted in the meantime."""
     counted = RULES.replace("[0:0]", "[17:4711]")
-    assert world.run(reload_script(SETTINGS, {"iptables": RULES}), saved=counted) == 0
+    assert world.run(reload_script(SETTINGS, {"iptables": RULES}), saved=[counted]) == 0
     assert world.calls()[-1][0] == "iptables-save"
+
+
+MINE = "-A INPUT -p tcp -m tcp --dport 7 -j DROP\n"
+
+
+@pytest.mark.parametrize(
+    ("saved", "waited", "restored"),
+    [
+        ([""], 0, True),
+        (["*filter\n:INPUT ACCEPT [0:0]\n"], 0, True),
+        ([MINE, MINE, RULES, RULES], 2, False),
+        ([MINE, MINE, MINE, RULES], 1, False),
+        ([MINE, MINE, RULES, RULES, RULES, RULES + MINE], 2, True),
+        ([MINE], 1, True),
+        ([f"{MINE * number}" for number in range(1, 40)], 10, True),
+    ],
+    ids=["all emptied", "chains emptied", "written again", "at the last moment", "one too many", "others", "no end"],
+)
+def test_owners_who_write_their_rules_again_are_waited_for(
+    saved: list[str], waited: int, restored: bool, world: World
+) -> None:
+    """Docker and libvirt do so after a reload: what is restored in between, they would write twice."""
+    assert world.run(reload_script(SETTINGS, {"iptables": RULES}), saved=saved) == 0
+    programs = [program for program, _words, _said in world.calls()]
+    assert programs.count("sleep") == waited
+    assert programs.count("iptables-restore") == restored
 
 
 def test_nothing_is_done_where_firewalld_does_not_run(world: World) -> None:

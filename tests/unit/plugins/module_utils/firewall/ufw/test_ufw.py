@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import BACKENDS, Backend
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.command import Output
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.encode import encode
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
@@ -361,6 +362,20 @@ def test_ufw_governs_when_it_is_enabled_and_loaded(
 
     monkeypatch.setattr(ufw_backend, "Iptables", Programs)
     assert (Ufw(str(tmp_path)).governs() is not None) is active
+
+
+@pytest.mark.parametrize(
+    ("configuration", "service", "starts"),
+    [("ENABLED=yes\n", "enabled", True), ("ENABLED=yes\n", "masked", False), ("ENABLED=no\n", "enabled", False)],
+)
+def test_ufw_starts_at_boot_when_it_and_its_service_are_enabled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configuration: str, service: str, starts: bool
+) -> None:
+    """Whether or not its rules are loaded now."""
+    (tmp_path / "etc/ufw").mkdir(parents=True)
+    (tmp_path / "etc/ufw/ufw.conf").write_text(configuration, encoding="utf-8")
+    monkeypatch.setattr(ufw_backend.Host, "has_systemd", lambda _self: True)
+    assert Ufw(str(tmp_path), lambda *_call: Output(0, service, "")).starts_at_boot() is starts
 
 
 def test_a_link_to_a_file_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
