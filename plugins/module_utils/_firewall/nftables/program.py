@@ -173,4 +173,6 @@ def _hint(said: str) -> Optional[str]:
         return "The task needs root with CAP_NET_ADMIN in the host's network namespace"
     if "JSON support" in said:
         return "Install an nftables that is built with JSON support"
+    if "Segmentation fault" in said:
+        return "Update nftables: 0.9.8 crashes at correct rules in a table of others, 1.0.6 does not"
     return None
