@@ -28,6 +28,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.changes import plan_changes
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.sentences import (
     capped,
+    conflict_name,
     conflict_sentence,
     sentence,
 )
@@ -84,7 +85,7 @@ class ActionModule(HostAction):
         if directory.is_dir():
             self.warn_of_others(directory)
         if not self._task.check_mode:
-            self.show("command", ["To apply exactly this plan:", f"  {_command(args['plan_dir'], plan.plan_id)}"])
+            self.show("command", _how_to_apply(args["plan_dir"], plan))
         result["changed"] = bool(diff)
         if self._task.diff:
             result["diff"] = shortened(diff)
@@ -100,6 +101,20 @@ class ActionModule(HostAction):
                 self.show("changes", [title, *(f"  {line}" for line in capped(lines, "plan.md"))])
         except DbportsError:
             return  # there is none, or one of another release or a damaged one, which is replaced
+
+
+def _how_to_apply(plan_dir: str, plan: CurrentPlan) -> list[str]:
+    """Return the command that applies a plan; where it has conflicts, the one that accepts them, and what is better."""
+    command = _command(plan_dir, plan.plan_id)
+    names = list(dict.fromkeys(map(conflict_name, plan.index.conflicts)))
+    if not names:
+        return ["To apply exactly this plan:", f"  {command}"]
+    accept = shlex.join(["-e", json.dumps({"dbports_accept_conflicts": names})])
+    return [
+        "A plan with conflicts is not applied. Give one of the two another port or an own address, and plan again.",
+        "Only if you know that they get along, apply exactly this plan:",
+        f"  {command} {accept}",
+    ]
 
 
 def _command(plan_dir: str, plan_id: str) -> str:

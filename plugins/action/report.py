@@ -53,7 +53,8 @@ class ActionModule(DbportsAction):
                 ),
                 directory,
             )
-        self.show("report", report.lines())
+        written = [] if self._task.check_mode else [f"Report: {result['report']}"]
+        self.show("report", [*report.lines(), *written])
         unverified, earlier = len(report.unverified), len(report.earlier)
         return {**result, "counts": report.counts, "unverified": unverified, "earlier": earlier}
 

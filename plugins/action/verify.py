@@ -116,4 +116,5 @@ def _concluded(directory: Path | None, host: str, plan_id: str, fail_on: Sequenc
         return result
     bad = result["failures"]
     more = f"; and {len(bad) - _SHOWN} more, see report.md" if len(bad) > _SHOWN else ""
+    del result["findings"]  # Ansible prints all of a failed result, and the table says it
     return {**result, "failed": True, "msg": "; ".join(bad[:_SHOWN]) + more}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shlex
 from typing import Any, ClassVar
 
@@ -135,6 +136,15 @@ class TestPlan:
         assert "dbports_plan" in stats
         assert plan_id in stats
 
+    def test_a_file_with_the_name_of_no_group(self, run_playbook: Any) -> None:
+        """Ansible reads it for nothing: its servers would be left open without a word."""
+        text = "dbports_servers: [{engine: mssql, clients: [apps]}]\n"
+        result = run_playbook(PLAN, INVENTORY, files={"group_vars/app.yml": text})
+        assert result.rc == 0
+        said = " ".join(result.text.split())
+        assert said.count("group_vars/app.yml sets dbports_servers, and nothing reads it: no group of the") == 1
+        assert "did you mean apps?" in said
+
     def test_a_long_difference_is_cut_and_the_rest_named(self, run_playbook: Any) -> None:
         data = copy.deepcopy(INVENTORY)
         hosts = {
@@ -142,6 +152,14 @@ class TestPlan:
             for number in range(300)
         }
         data["all"]["children"]["apps"]["hosts"] = hosts
+        result = run_playbook(PLAN, data, "--check", "--diff")
+        ((page,),) = [item["result"]["diff"] for item in result.tasks]
+        *shown, last = page["after"].splitlines()
+        assert re.fullmatch(r"and \d+ more lines", last)
+        assert 500 < len(shown) < 2000
+        run_playbook(PLAN, data)
+        for number, host in enumerate(hosts.values()):
+            host["dbports_addresses"] = [f"10.1.{number // 250}.{number % 250 + 1}"]
         result = run_playbook(PLAN, data, "--check", "--diff")
         (diff,) = [item["result"]["diff"] for item in result.tasks]
         assert len(diff) < 100

@@ -246,6 +246,9 @@ class TestChanged:
         predicted = run_playbook(PLAN, INVENTORY, "--check", "--diff", "--limit", "db-1")
         assert predicted.of("plan")[0]["changed"] is True
         assert not out.exists()
+        (page,) = predicted.of("plan")[0]["diff"]  # it says all that the files for programs say
+        assert (page["after_header"], page["before"]) == ("plan.md", "")
+        assert "| in | tcp 1433 |" in page["after"]
         first = run_playbook(PLAN, INVENTORY, "--diff", "--limit", "db-1")
         assert first.of("plan")[0] == predicted.of("plan")[0]
         assert first.stats["db-1"]["changed"] == 1

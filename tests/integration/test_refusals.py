@@ -198,6 +198,13 @@ class TestConflicts:
         assert '"db-1 tcp/1433"]}' in said
         assert ("no conflict of this plan: db-1 tcp/1434" in said) is bool(arguments)
 
+    def test_the_command_that_plan_prints(self, runs: Runs) -> None:
+        """The one without accepting them would be refused."""
+        said = runs.ok(PLAN, self.DATA).stdout
+        assert "A plan with conflicts is not applied. Give one of the two another port or an own address" in said
+        (command,) = [line for line in said.splitlines() if "-e dbports_plan_id=" in line]
+        assert command.endswith(' -e \'{"dbports_accept_conflicts": ["db-1 tcp/1433"]}\'')
+
     def test_accepted_by_name(self, runs: Runs) -> None:
         named = '{"dbports_accept_conflicts": ["db-1 tcp/1433"]}'
         assert runs.ok(APPLY, self.DATA, "-e", named, "--check", "--limit", "db-1").stats["db-1"]["changed"] == 1

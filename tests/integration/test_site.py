@@ -109,6 +109,8 @@ def test_verify_fails_when_a_forbidden_flow_succeeds(site: Site) -> None:
     assert "FAIL rules_missing db: the host has none of the planned rules: run apply" in said
     assert "FAIL unguarded db mssql/MSSQLSERVER/tds tcp 1433: no rule guards tcp 1433" in said
     assert "WARN reachable_unguarded app to db mssql/MSSQLSERVER/tds tcp 1433: app and everyone else get an" in said
+    assert f"Report: {site.plan_dir / 'report.html'}" in said.splitlines()
+    assert '"findings": ' not in said, "Ansible prints all of a failed result"
 
 
 def test_a_forbidden_client_tries_the_port_that_a_dynamic_instance_has_now(site: Site) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.question 
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.reasons import Case, Reason, Rules, Verdict
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.near import HOST_FIX, did_you_mean, near_host
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
@@ -51,7 +52,11 @@ def explain(view: PlanView, host: str, port: Any, peer: str | None = None) -> An
     if port_set is None:
         if view.inventory.host(host) is None:
             raise DbportsError(
-                "no such host in the plan or the inventory", code="unknown_name", path="host", value=host
+                "no such host in the plan or the inventory",
+                code="unknown_name",
+                path="host",
+                value=host,
+                fix=did_you_mean(near_host(view.inventory, host), HOST_FIX),
             )
         port_set = PortSet(host, (), Settings("guard", False))
     inbound, outbound = _rules(question, port_set, "in"), _rules(question, port_set, "out")

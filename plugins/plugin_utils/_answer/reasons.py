@@ -23,6 +23,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks
     read_networks,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Declared, Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.near import near_host
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import PortSet, RuleKey, RulePeer
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.warnings import PlanWarning
@@ -122,7 +123,9 @@ class Case:
     def judge(self) -> tuple[Verdict, tuple[Reason, ...]]:
         """Return the verdict and every reason that holds."""
         if self._peer.problem:
-            return "unguarded" if self._peer.problem == "itself" else "unknown", (Reason(self._peer.problem),)
+            near = near_host(self._view.inventory, self._peer.name) if self._peer.problem == "unknown_host" else None
+            reason = Reason(self._peer.problem, names=(near,) if near else ())
+            return "unguarded" if self._peer.problem == "itself" else "unknown", (reason,)
         reached = list(self._declared())
         outbound = self._outbound()
         if reached:

@@ -15,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._answer.flows import flows_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import cidrs
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.near import did_you_mean, near_host
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Ports
@@ -80,7 +81,8 @@ def chosen_host(planned: Planned, host: str | None) -> str:
     """
     if host is not None:
         if planned.inventory.host(host) is None:
-            raise DbportsError("no such host", code="unknown_name", path="host", value=host)
+            fix = did_you_mean(near_host(planned.inventory, host), "Name a host of the data")
+            raise DbportsError("no such host", code="unknown_name", path="host", value=host, fix=fix)
         return host
     if planned.host is None:
         names = sorted(planned.inventory.declaring())

@@ -61,7 +61,12 @@ def diff_artifact(artifact: Artifact, directory: Path) -> list[dict[str, str]]:
 
 
 def shortened(diff: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return Ansible's diffs of the first files, up to some thousand lines, and the names of the rest."""
+    """Return Ansible's diffs of the first files, up to some thousand lines, and the names of the rest.
+
+    Of a plan where there was none before, only the page for readers, which says all that the other files say.
+    """
+    if not any(item["before"] for item in diff):
+        return [_beginning(item) for item in diff if item["after_header"] == PAGE]
     lines = 0
     for position, item in enumerate(diff):
         lines += item["before"].count("\n") + item["after"].count("\n")
@@ -70,6 +75,13 @@ def shortened(diff: list[dict[str, str]]) -> list[dict[str, str]]:
             title = f"the names of the first {_DIFF_NAMES} of {len(diff) - position} more files that change"
             return [*diff[:position], {"before": "", "after": names, "before_header": title, "after_header": title}]
     return diff
+
+
+def _beginning(page: dict[str, str]) -> dict[str, str]:
+    """Return the diff of a new page with its first lines, and how many more there are."""
+    lines = page["after"].splitlines(keepends=True)
+    more = [f"and {len(lines) - _DIFF_LINES} more lines\n"] if len(lines) > _DIFF_LINES else []
+    return {**page, "after": "".join([*lines[:_DIFF_LINES], *more])}
 
 
 def own_files(directory: Path) -> frozenset[str]:

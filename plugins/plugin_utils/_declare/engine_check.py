@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
@@ -24,6 +23,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import MAX
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import kinds_for
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.servers import COMMON_KEYS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import is_pinned, read_options
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.near import did_you_mean, near_name
 
 NEEDS = ("required", "optional")
 GUARDS = get_args(Guard)
@@ -193,13 +193,12 @@ def _check_conditions(
         name = name[1:] if name.startswith("!") else name
         where = f"{path}.when[{number}]"
         if name not in types:
-            near = difflib.get_close_matches(name, sorted(types), 1)
             raise DbportsError(
                 "this condition names no option",
                 code="unknown_name",
                 path=where,
                 value=condition,
-                fix=f"Did you mean {near[0]}?" if near else "Write option, !option or option=value",
+                fix=did_you_mean(near_name(name, types), "Write option, !option or option=value"),
             )
         if equals and choices.get(name) and wanted not in map(str, choices[name]):
             raise DbportsError(

@@ -112,12 +112,11 @@ class _Reader:
         applied = next((item for item in kind.platforms if item.name == values["platform"] and item.applied), None)
         if host is None:
             if applied:
-                reason = f"{applied.title} is configured as an inventory host"
+                reason = f"{applied.title} has to be an inventory host"
                 raise DbportsError(reason, code="missing", path=here, value=None, fix="Name its inventory host")
             return ""
         if not isinstance(host, str) or not self._peers.knows(host):
-            reason, fix = "no such host in the inventory", "Name an inventory host"
-            raise DbportsError(reason, code="unknown_name", path=here, value=host, fix=fix)
+            raise self._peers.no_host(host, here)
         if kind.relays:
             self._read_relay(host, here, applied is not None)
         elif applied:
@@ -279,13 +278,7 @@ class _Reader:
             addresses: Ranges = (read_address(value, here),)
         else:
             if not isinstance(value, str) or not self._peers.knows(value):
-                raise DbportsError(
-                    "no such host in the inventory",
-                    code="unknown_name",
-                    path=here,
-                    value=value,
-                    fix="Name an inventory host, or write address instead",
-                )
+                raise self._peers.no_host(value, here, "Name an inventory host, or write address instead")
             addresses = self._peers.host(value).addresses
         inside = self._networks.parts(addresses).get(gateway.values["inside"], ())
         fitting = [item for item in inside if item.family in families]

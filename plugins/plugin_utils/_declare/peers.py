@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from typing import Any, get_args
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
@@ -22,12 +22,22 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validati
     read_each,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import ClientRef, Peer, Settings
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.near import (
+    HOST_FIX,
+    did_you_mean,
+    near_host,
+    near_name,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protocol import Inventory
 
 GUARDED = Settings("guard", False)
 """What counts for a host that says nothing else."""
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
+CLIENT_FIX = "Name an inventory host or group, an address or a network"
+_SEVERAL = re.compile(r"[\s,;*?\[\]&!~]")
+"""What stands only in lists and host patterns, never in the name of a host or group."""
+
 _RANGE_FIX = "Write the range of the operating system, such as 32768-60999"
 
 
@@ -51,9 +61,7 @@ class Peers:
         if known is None:
             values = self._inventory.host(name)
             if values is None:
-                raise DbportsError(
-                    "no such host in the inventory", code="unknown_name", value=name, fix="Name an inventory host"
-                )
+                raise self.no_host(name)
             self.variables[name] = values
             known = self.hosts[name] = self._read_host(name, values)
         return known[0]
@@ -61,6 +69,14 @@ class Peers:
     def knows(self, name: str) -> bool:
         """Tell whether the inventory has a host of this name."""
         return self._inventory.host(name) is not None
+
+    def no_host(self, name: object, path: str | None = None, otherwise: str = HOST_FIX) -> DbportsError:
+        """Return the error for a name that is not that of an inventory host.
+
+        :param otherwise: the fix where no host's name resembles it.
+        """
+        fix = did_you_mean(near_host(self._inventory, name), otherwise)
+        return DbportsError("no such host in the inventory", code="unknown_name", path=path, value=name, fix=fix)
 
     def resolve(self, ref: ClientRef) -> tuple[Peer, ...]:
         """Return who one entry of a list of clients means.
@@ -85,14 +101,22 @@ class Peers:
                 return (self.host(str(network)),)
             os = read_os(ref.os, f"{ref.path}.os")
             return (Peer(str(network), (network,), dynamic_range(os).ports, False, os, ref.port),)
-        near = difflib.get_close_matches(ref.name, list(self._inventory.names()), 1)
         raise DbportsError(
             "neither an inventory host or group nor an IP address or network",
             code="unknown_name",
             path=ref.path,
             value=ref.name,
-            fix=f"Did you mean {near[0]}?" if near else "Name an inventory host or group, an address or a network",
+            fix=self._meant(ref.name),
         )
+
+    def _meant(self, name: str) -> str:
+        """Return what to write in place of an entry that is neither a host nor a group nor an address."""
+        if _SEVERAL.search(name):
+            return "Write each host, group, address or network as an entry of its own; patterns are not read"
+        networks = self._inventory.settings().get("dbports_networks")
+        if isinstance(networks, dict) and name in networks:
+            return f"Write the addresses of dbports_networks.{name}; only gateways know this name"
+        return did_you_mean(near_name(name, self._inventory.names()), CLIENT_FIX)
 
     def _group(self, ref: ClientRef, members: tuple[str, ...]) -> tuple[Peer, ...]:
         if not members and not ref.allow_empty:

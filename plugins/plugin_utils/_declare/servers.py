@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -25,6 +24,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validati
     unknown_key,
 )
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import Server
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.near import near_name
 
 COMMON_KEYS = frozenset({"engine", "name", "clients", "forbidden_clients", "instances", "options", "published"})
 
@@ -101,8 +101,8 @@ def _written(raw: Mapping[str, Any], path: str) -> Any:
 def _engine(raw: Mapping[str, Any], path: str, engines: Mapping[str, Engine]) -> Engine:
     listed = ", ".join(sorted(engines))
     if "engine" not in raw:
-        near = difflib.get_close_matches("engine", map(str, raw), 1)
-        fix = f"Write engine in place of {near[0]}" if near else f"Name one of {listed}"
+        near = near_name("engine", map(str, raw))
+        fix = f"Write engine in place of {near}" if near else f"Name one of {listed}"
         raise DbportsError("no engine is named", code="missing", path=path, fix=fix)
     name = raw["engine"]
     if not isinstance(name, str) or name not in engines:
@@ -116,8 +116,7 @@ def _meant(name: str, engines: Mapping[str, Engine]) -> str | None:
     """Return the engine that a name is an alias of or resembles, or None."""
     names = {**ALIASES, **{engine: engine for engine in engines}}
     plain = "".join(char for char in name.lower() if char.isalnum())
-    near = [name.lower(), plain, *difflib.get_close_matches(plain, names, 1)]
-    return next((names[item] for item in near if item in names), None)
+    return next((names[item] for item in (name.lower(), plain, near_name(plain, names)) if item in names), None)
 
 
 def _keys(engine: Engine) -> set[str]:
@@ -141,9 +140,9 @@ def _check_keys(raw: Mapping[str, Any], engine: Engine, known: set[str], path: s
     levels = sorted(known | _keys(engine) | _instance_keys(engine))
     errors = ErrorList()
     for key in raw:
-        near = [] if key in known else difflib.get_close_matches(str(key), levels, 1)
-        if near and near[0] not in known:
-            errors.keep(unknown_key(key, raw[key], path, _elsewhere(near[0], raw[key], engine)))
+        near = None if key in known else near_name(key, levels)
+        if near and near not in known:
+            errors.keep(unknown_key(key, raw[key], path, _elsewhere(near, raw[key], engine)))
         else:
             errors.collecting_errors(None, no_unknown_keys, {key: raw[key]}, known, path)
     errors.raise_all()

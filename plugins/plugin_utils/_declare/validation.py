@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange, parse_ports
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.networks import check_reachable
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.values import ClientRef
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.near import did_you_mean, near_name
 
 T = TypeVar("T")
 _PINNED = re.compile(r"(client_)?(source|local)_ports?|client_ports?")
@@ -49,8 +49,7 @@ def no_unknown_keys(raw: Mapping[str, Any], known: Iterable[str], path: str) -> 
     for key in raw:
         if isinstance(key, str) and key in names:
             continue
-        near = difflib.get_close_matches(str(key), names, 1)
-        fix = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(names)}"
+        fix = did_you_mean(near_name(key, names), f"Known keys: {', '.join(names)}")
         errors.keep(unknown_key(key, raw[key], path, fix))
     errors.raise_all()
 

@@ -18,6 +18,7 @@ from typing import Any
 from ansible import constants
 from ansible.utils.display import Display
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import CombinedError, DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import canonical, digest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import (
     Index,
@@ -101,6 +102,8 @@ def current_plan(hostvars: Any) -> CurrentPlan:
                 Display().display(str(error.hiding(inventory.secrets)), color=constants.COLOR_ERROR)
                 failed.write({"short": error.short()})
             else:
+                for text in inventory.unread():
+                    Display().warning(visible(text))
                 artifact = render_plan(plan)
                 page = plan_markdown(plan, artifact.plan_id, artifact.inputs_id)
                 pack.write({**artifact.files, PAGE: page})

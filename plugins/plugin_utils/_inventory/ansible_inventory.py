@@ -29,6 +29,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.protoc
     GLOBAL_VARIABLES,
     HOST_VARIABLES,
 )
+from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.unread import unread_files
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.variables import (
     IN_INVENTORY,
     OR_GUARD,
@@ -366,16 +367,24 @@ class AnsibleInventory:
         plugins = list(vars_loader._plugin_instance_cache)
         if any(name.rsplit(".", 1)[-1] != "host_group_vars" for name in plugins):
             return None
-        bases = {Path(self._loader.get_basedir())}
-        for source in self._manager._sources:
-            if source and (Path(source).exists() or "," not in source):
-                bases.add(Path(source) if Path(source).is_dir() else Path(source).parent)
         names: set[str] = set()
-        for base in bases:
+        for base in self._bases():
             folder = base / "host_vars"
             for path in folder.iterdir() if folder.is_dir() else ():
                 names.update((path.name, path.stem))
         return frozenset(names)
+
+    def _bases(self) -> set[Path]:
+        """Return the directories in which Ansible looks for the folders host_vars and group_vars."""
+        bases = {Path(self._loader.get_basedir())}
+        for source in self._manager._sources:
+            if source and (Path(source).exists() or "," not in source):
+                bases.add(Path(source) if Path(source).is_dir() else Path(source).parent)
+        return bases
+
+    def unread(self) -> Iterable[str]:
+        """Return a sentence for every file of variables of this collection that no host or group reads."""
+        return unread_files(self._bases(), self._manager.hosts, self._manager.groups)
 
     def _settle_all(self, host: str, values: Mapping[str, Any]) -> dict[str, Any]:
         errors = ErrorList()

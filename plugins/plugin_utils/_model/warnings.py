@@ -20,6 +20,7 @@ WarningCode = Literal[
     "no_common_family",
     "ipv4_only",
     "not_declared_there",
+    "same_addresses",
     "behind_translation",
     "lost_on_gateway",
     "not_published",

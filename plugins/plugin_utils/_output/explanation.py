@@ -126,6 +126,7 @@ def _text(reason: Reason, answer: Answer, peer: AskedPeer) -> str:
         "ports": shown_ports(reason.protocol, reason.ports),
         "purpose": reason.purpose,
         "names": listed(reason.names, _SHOWN),
+        "meant": f"; did you mean {reason.names[0]}?" if reason.names else "",
         "as": f", as {reason.names[0]}" if reason.names else "",
         "addresses": ", ".join(format_addresses(reason.addresses)),
         "declared": ", ".join(map(str, reason.declared)),
@@ -158,7 +159,7 @@ _SENTENCES: dict[ReasonCode, str] = {
     "open_policy": "{host} has the policy open: no host is refused here, the host's other rules decide",
     "icmp": "echo requests are accepted from clients and never refused",
     "itself": "the collection does not guard the traffic of {peer} to itself",
-    "unknown_host": "{peer} is neither an inventory host nor an IP address or network",
+    "unknown_host": "{peer} is neither an inventory host nor an IP address or network{meant}",
     "group": "{peer} is a group; ask for one of its hosts",
     "no_address": "{peer} has no known address; set its dbports_addresses",
 }

@@ -131,6 +131,13 @@ def _not_declared(warning: PlanWarning) -> str:
     )
 
 
+def _same(warning: PlanWarning) -> str:
+    return (
+        f"has the same addresses as {listed(warning.others)}, so that no rule can tell them apart; correct "
+        "ansible_host or dbports_addresses, unless these are names of one machine"
+    )
+
+
 def _hidden(warning: PlanWarning) -> str:
     return (
         f"{listed(warning.peers)} stands behind {warning.gateway} with clients of this server, which cannot tell them "
@@ -178,6 +185,7 @@ _SENTENCES: dict[WarningCode, Callable[[PlanWarning], str]] = {
         f"{warning.kind} uses IPv4 only; add an IPv4 address to dbports_addresses of {listed(warning.peers)}"
     ),
     "not_declared_there": _not_declared,
+    "same_addresses": _same,
     "behind_translation": _hidden,
     "lost_on_gateway": _lost,
     "not_published": _not_published,

@@ -58,7 +58,7 @@ class _Checks:
                         code="unknown_name",
                         path=ref.path,
                         value=ref.name,
-                        fix="Name an inventory host or group in it",
+                        fix="Name an inventory host or group instead",
                     )
                 if peer.name == host:
                     continue  # a group may hold the server as well, whose own sockets nothing guards

@@ -42,9 +42,21 @@ def add_warnings(declarations: Declarations, hosts: Mapping[str, PortSet]) -> No
         warnings += open_to_everyone(declaration)
         if declaration.server.values.get("os"):
             systems[declaration.host.name] = declaration.server.values["os"]
+    for warning in same_addresses(hosts):
+        hosts[warning.host].warnings.append(warning)
     for name, port_set in hosts.items():
         declared = name in declarations.range_declared
         port_set.warnings += dynamic_ports(port_set, declarations.hosts[name][0], systems.get(name), declared)
+
+
+def same_addresses(hosts: Mapping[str, PortSet]) -> Iterator[PlanWarning]:
+    """Yield a warning for hosts that have all their addresses in common, mostly because a line was copied."""
+    found: dict[Ranges, list[str]] = {}
+    for name in sorted(hosts):
+        found.setdefault(hosts[name].addresses, []).append(name)
+    for addresses, (first, *others) in found.items():
+        if addresses and others:
+            yield PlanWarning("same_addresses", first, others=tuple(others))
 
 
 def dynamic_ports(port_set: PortSet, peer: Peer, os: str | None, declared: bool) -> list[PlanWarning]:

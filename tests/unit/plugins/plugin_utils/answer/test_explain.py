@@ -134,10 +134,14 @@ class TestWhyIsItOpen:
     def test_no_host(self) -> None:
         with pytest.raises(DbportsError, match="no such host") as caught:
             ask("1433/tcp", host="erp-bd")
-        assert caught.value.code == "unknown_name"
+        assert (caught.value.code, caught.value.fix) == ("unknown_name", "Did you mean erp-db?")
 
 
 class TestWhyCanItNotReachIt:
+    def test_a_peer_that_is_misspelt(self) -> None:
+        assert [line for line in ask("1433/tcp", "report-01")["lines"] if line.endswith("did you mean reports-01?")]
+        assert not [line for line in ask("1433/tcp", "nothing-alike")["lines"] if "did you mean" in line]
+
     @pytest.mark.parametrize(
         ("port", "peer", "verdict", "reasons"),
         [

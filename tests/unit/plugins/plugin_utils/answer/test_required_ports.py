@@ -109,7 +109,8 @@ def test_no_rule_without_peers() -> None:
         ({"engine": "mssql", "clients": ["app_servers"]}, None, "neither an inventory host or group", "unknown_name"),
         ({"engine": "mssqll", "clients": ["192.0.2.5"]}, None, "no such engine", "unknown_name"),
         ({"hosts": {"a": {}}, "group": {}}, None, "hosts, groups and vars", "unknown_key"),
-        (SITE, "dbx", "no such host", "unknown_name"),
+        (SITE, "dbx", "Did you mean db?", "unknown_name"),
+        (SITE, "somewhere", "Name a host of the data", "unknown_name"),
         ({"hosts": {"a": {}}}, None, "host is required", "missing"),
         (
             {

@@ -1128,6 +1128,43 @@ def test_an_error_is_a_sentence_with_everything_in_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("client", "fix"),
+    [
+        ("APP-01", "Did you mean app-01?"),
+        ("app-02.example.net", "Did you mean app-02?"),
+        ("app-1", "Did you mean app-01?"),
+        ("office", "Write the addresses of dbports_networks.office; only gateways know this name"),
+        ("quite another", None),
+        ("app-01,app-02", None),
+        ("app-*", None),
+        ("printers", "Name an inventory host or group, an address or a network"),
+    ],
+)
+def test_an_unknown_client_is_told_from_a_list_and_a_pattern(client: str, fix: str | None) -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["vars"]["dbports_networks"] = {"office": ["198.51.100.0/24"]}
+    inventory["hosts"]["db"]["dbports_servers"] = [{"engine": "mssql", "clients": [client]}]
+    (error,) = errors_of(inventory)
+    expected = fix or "Write each host, group, address or network as an entry of its own; patterns are not read"
+    assert (error.code, error.value, error.fix) == ("unknown_name", client, expected)
+
+
+def test_a_mistake_that_many_hosts_inherit_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing with 10,000 names takes tenths of a second, and a group's variable makes it for each of its hosts."""
+    asked: list[str] = []
+
+    def compare(name: str, known: list[str], count: int) -> list[str]:
+        asked.append(name)
+        return [known[0]]
+
+    monkeypatch.setattr("difflib.get_close_matches", compare)
+    server = {"engine": "mssql", "clients": ["no-such-group"]}
+    hosts = {f"db-{n}": {"dbports_addresses": [f"192.0.2.{n}"], "dbports_servers": [server]} for n in range(1, 41)}
+    assert len(errors_of({"hosts": hosts})) == 40
+    assert asked == ["no-such-group"]
+
+
+@pytest.mark.parametrize(
     ("data", "path"),
     [
         ({"hosts": {}, "group": {}}, "group"),

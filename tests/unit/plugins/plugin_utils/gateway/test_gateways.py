@@ -226,7 +226,7 @@ CASES = {
         "[{name: fw, kind: filter, between: [office, dc], platform: linux}]",
         "missing",
         f"{G}.host",
-        "A Linux router is configured as an inventory host",
+        "A Linux router has to be an inventory host",
         "inventory host",
     ),
     "a host that is not there": Case(
@@ -304,7 +304,7 @@ CASES = {
         "unknown_name",
         f"{G}.mappings[0].host",
         "no such host",
-        "inventory host",
+        "Did you mean db?",
     ),
     "a mapping outwards": Case(
         f"[{{{DC_NAT}, mappings: [{{host: app-01, protocol: tcp, port: 1433}}]}}]",

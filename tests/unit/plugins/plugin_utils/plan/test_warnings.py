@@ -97,6 +97,25 @@ class TestFixedPortInTheDynamicRange:
         assert [shown_ports(flow.protocol, flow.ports) for flow in warning.flows] == ["udp 5002"]
 
 
+class TestSameAddresses:
+    def test_a_line_that_was_copied(self) -> None:
+        """The second of two clients would be shut out, although both were declared."""
+        hosts: dict[str, Any] = {name: {"dbports_addresses": found} for name, found in ADDRESSES.items()}
+        hosts["db"]["dbports_servers"] = [{"engine": "mssql", "clients": ["app-4", "copied", "again"]}]
+        hosts["copied"] = hosts["again"] = {"ansible_host": ADDRESSES["app-4"][0]}
+        plan = build_plan(PlainInventory({"hosts": hosts}))
+        (warning,) = [item for item in plan.warnings if item.code == "same_addresses"]
+        assert (warning.host, warning.others) == ("again", ("app-4", "copied"))
+        assert sentence(warning).startswith("again: has the same addresses as app-4, copied, so that no rule can")
+
+    def test_an_address_that_hosts_share_beside_their_own(self) -> None:
+        """As of a cluster, where it belongs to whichever node is active."""
+        found = warnings(
+            "- {engine: mssql, clients: [app-4]}", db={"dbports_addresses": ["192.0.2.10", ADDRESSES["app-4"][0]]}
+        )
+        assert found == []
+
+
 class TestNoCommonFamily:
     def test_an_ipv6_client_of_an_ipv4_server(self) -> None:
         (warning,) = warnings("- {engine: mssql, clients: [app-4, app-6, both]}")
