@@ -9,6 +9,7 @@ import copy
 import json
 import re
 import shlex
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -49,6 +50,15 @@ def tasks_of(text: str) -> list[str]:
 def test_tags_choose_the_parts_of_site(run_playbook: Any, wanted: list[str]) -> None:
     listed = tasks_of(run_playbook(SITE, INVENTORY, "--list-tasks", "--tags", ",".join(wanted)).stdout)
     assert [part for part, task in PARTS.items() if task in listed] == wanted
+
+
+def test_the_playbook_of_the_docs(run_playbook: Any) -> None:
+    """Roles in a play of one's own, with tags that reach their tasks."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```yaml\n(- name: Databases and their clients\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for wanted in ("plan", "apply", "verify"):
+        listed = tasks_of(run_playbook(text, INVENTORY, "--list-tasks", "--tags", wanted).stdout)
+        assert [part for part, task in PARTS.items() if task in listed] == [wanted]
 
 
 def test_without_tags_verify_reports(run_playbook: Any) -> None:
