@@ -30,15 +30,13 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.variab
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import TRANSLATORS
 from packaging.specifiers import SpecifierSet
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "support")]
-
 from gateway_plans import example_plan, file_data
 from lab import Lab
 from socks_scene import gateway_of
 from socks_scene import inventory as socks_inventory
 
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 STAND_INS = ROOT / "tests" / "lab" / "stand_ins.py"
 LAB = {
     "erp-db": "192.0.2.10",

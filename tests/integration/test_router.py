@@ -12,9 +12,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
-
 from lab import Lab
 from playbooks import STAND_INS, changed_by, run_on_lab, said_by
 from routed import behind

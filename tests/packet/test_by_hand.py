@@ -8,7 +8,6 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,14 +15,12 @@ from typing import Any
 
 import pytest
 
-LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
-
 import guarded
 from guarded import CLIENT, CLIENT6
 from lab import Lab, LabHost
 from ufw_host import INSTALL
 
+LAB = Path(__file__).resolve().parent.parent / "lab"
 TEXT = (LAB.parents[1] / "docs" / "running.md").read_text(encoding="utf-8")
 RULES: list[dict[str, Any]] = [
     {"protocol": "tcp", "ports": ["1433", "50100-50199"], "peers": [CLIENT, CLIENT6, "198.51.100.0/24"]},

@@ -12,13 +12,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
 from guarded import (
     CLIENT,

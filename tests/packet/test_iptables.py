@@ -11,17 +11,12 @@ from __future__ import annotations
 
 import re
 import signal
-import sys
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.script import script
-
-LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
 
 import guarded
 from guarded import (

@@ -13,13 +13,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 
 from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, apply, reaches
 from lab import INTERFACE, Lab, LabHost

@@ -23,12 +23,12 @@ from typing import Any
 
 import pytest
 
-LAB = Path(__file__).resolve().parent.parent / "lab"
-MOLECULE = LAB.parents[1] / "molecule" / "shared"
-sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
-
 from guarded import CLIENT, CLIENT6, INTRUDER, INTRUDER6, SERVER, SERVER6, apply
 from lab import Lab, LabHost
+
+LAB = Path(__file__).resolve().parent.parent / "lab"
+MOLECULE = LAB.parents[1] / "molecule" / "shared"
+
 
 SWEEP = LAB / "sweep.py"
 PACKETS = MOLECULE / "sweep.py"

@@ -8,22 +8,15 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support"), str(TESTS / "packet")]
-
-from test_router import FROM
-
 from guarded import apply
 from lab import Lab, LabHost
-from routed import CLIENT, INSIDE, NEIGHBOUR, OUTSIDE, SERVER, behind, listen, router_rules, swept
+from routed import CLIENT, FROM, INSIDE, NEIGHBOUR, OUTSIDE, SERVER, behind, listen, router_rules, swept
 
 IN, FORWARD = "inet filter input", "inet filter forward"
 NEAR = "20-24,51-55,1430-1440,50098-50130,50197-50202"

@@ -12,17 +12,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 
 from guarded import apply
 from lab import Lab, LabHost
 from routed import (
     CLIENT,
+    FROM,
     LISTENING,
     NEIGHBOUR,
     OUTSIDE,
@@ -42,21 +39,6 @@ def lab() -> Iterator[Lab]:
     """A client and its neighbour on one side of a router, a server on the other; nothing tracks connections."""
     with routed() as lab:
         yield lab
-
-
-FROM = """
-import socket, sys
-source, source_port, target, port = sys.argv[1:]
-with socket.socket() as sock:
-    sock.settimeout(3)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((source, int(source_port)))
-    try:
-        sock.connect((target, int(port)))
-        print("up")
-    except TimeoutError:
-        print("silent")
-"""
 
 
 @pytest.mark.parametrize("stateful", [True, False])

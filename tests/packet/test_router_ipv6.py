@@ -16,13 +16,11 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
-
 from guarded import apply
 from lab import Lab, LabHost
 from routed import behind
 
+TESTS = Path(__file__).resolve().parent.parent
 SWEEP = TESTS / "lab" / "sweep.py"
 OUTSIDE, HOP, NEIGHBOUR = "2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::66"
 CLIENT, SERVER = "2001:db8:2::21", "2001:db8:3::10"

@@ -10,16 +10,11 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 
 from guarded import apply
 from lab import Lab, LabHost

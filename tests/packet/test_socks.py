@@ -7,14 +7,9 @@ Run in a private world: ``python tests/lab/world.py -- pytest tests/packet/test_
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
 
 from lab import Lab
 from socks_scene import INSIDE, Client, Scene, inventory

@@ -24,14 +24,12 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset imp
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "support")]
-
 from guarded import apply
 from lab import Lab, LabHost
 from real_servers import POSTGRES, Firebird, Postgres, as_postgres, directory
 from routed import behind
 
+TESTS = Path(__file__).resolve().parent.parent
 SWEEP = TESTS / "lab" / "sweep.py"
 OFFICE = {"app-01": "192.0.2.21", "app-02": "192.0.2.22", "app-66": "192.0.2.66"}
 PG, STANDBY, BIRD = "198.51.100.11", "203.0.113.12", "198.51.100.140"

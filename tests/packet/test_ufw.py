@@ -17,9 +17,6 @@ from typing import Any
 
 import pytest
 
-LAB = Path(__file__).resolve().parent.parent / "lab"
-sys.path[:0] = [str(LAB), str(LAB.parent / "support")]
-
 import guarded
 from guarded import CLIENT, CLIENT6, INTRUDER, SERVER, SERVER6, Session, as_predicted, echo, guarded_lab, reaches, swept
 from hostile import INTACT

@@ -9,9 +9,7 @@ port that the flow's protocol determines or, if it determines none, from the ran
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import format_addresses
@@ -22,12 +20,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from test_gateways import answer, between_networks, cells, statements
-from test_plan_laws import every_engine
-
-from drawn import ENGINES, plan_of, plannable, server_of, spec_of
+from drawn import ENGINES, every_engine, plan_of, plannable, server_of, spec_of
+from filtered import answer, between_networks, cells, statements
 from intervals import Box, addresses, differences
 
 NETWORKS = {

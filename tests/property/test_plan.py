@@ -38,6 +38,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from drawn import planned
+
 HOSTS = [f"h{number}" for number in range(7)]
 GROUPS = ["apps", "dbs", "everyone"]
 NETWORKS = ["192.0.2.0/28", "198.51.100.7", "203.0.113.4-203.0.113.9", "2001:db8::/64"]
@@ -93,15 +95,6 @@ def inventories(draw: st.DrawFn) -> dict[str, Any]:
             hosts[name]["dbports_filter_outbound"] = draw(bools)
     groups = {name: draw(st.lists(st.sampled_from(HOSTS), min_size=1, max_size=5, unique=True)) for name in GROUPS}
     return {"hosts": hosts, "groups": groups}
-
-
-def planned(inventory: dict[str, Any]) -> Plan:
-    """Plan an inventory, and pass over one that contradicts itself."""
-    try:
-        return build_plan(PlainInventory(inventory))
-    except PlanError:
-        assume(False)
-        raise
 
 
 def rules_of(plan: Plan) -> set[tuple[Any, ...]]:

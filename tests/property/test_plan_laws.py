@@ -25,14 +25,10 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from drawn import ENGINES, GROUPS, HOSTS, NETWORKS, SHARED, inventories, plan_of, plannable
+from drawn import ENGINES, GROUPS, HOSTS, NETWORKS, SHARED, every_engine, inventories, plan_of, plannable
 
 EXAMPLES = 15
 """So many inventories for each law and each ten flows of an engine; other engines come along in each."""
-
-every_engine = pytest.mark.parametrize(
-    ("engine", "first"), [(name, first) for name in ENGINES for first in range(0, len(ENGINES[name].flows), 10)]
-)
 
 
 def permissions(plan: Plan) -> set[tuple[Any, ...]]:

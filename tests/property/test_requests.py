@@ -8,8 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sys
-from pathlib import Path
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -27,10 +25,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.requests 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from test_gateways import inventories, planned, statements
-
+from drawn import planned
+from filtered import inventories, statements
 from intervals import ANY_FLAGS, ESTABLISHED, NO_FLAGS, Box, addresses, differences, ports
 
 

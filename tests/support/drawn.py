@@ -9,6 +9,7 @@ import itertools
 import re
 from typing import Any
 
+import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import parse_addresses
 from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, FlowSpec, Option
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.declarations import PlanError
@@ -16,6 +17,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.plain_inventory import PlainInventory
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets import Plan
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
+from hypothesis import assume
 from hypothesis import strategies as st
 
 ENGINES = builtin_engines()
@@ -27,6 +29,11 @@ SHARED_ADDRESSES = ["192.0.2.100", "2001:db8::100"]
 
 MULTICAST = "239.192.0.11"
 SHARED = set(parse_addresses([*SHARED_ADDRESSES, MULTICAST]))
+
+every_engine = pytest.mark.parametrize(
+    ("engine", "first"), [(name, first) for name in ENGINES for first in range(0, len(ENGINES[name].flows), 10)]
+)
+"""Every engine, ten of its flows at a time."""
 
 INSTANCES = st.sampled_from([["MSSQLSERVER"], ["PAY"], ["MSSQLSERVER", "PAY"]])
 SYSTEMS = st.sampled_from(["linux", "windows", "windows_2003", "aix"])
@@ -188,3 +195,12 @@ def spec_of(inventory: dict[str, Any], declared: str, flow: str) -> tuple[str, F
 def plan_of(inventory: dict[str, Any]) -> Plan:
     """Plan an inventory that can be planned."""
     return build_plan(PlainInventory(inventory))
+
+
+def planned(inventory: dict[str, Any]) -> Plan:
+    """Plan an inventory, and pass over one that contradicts itself."""
+    try:
+        return build_plan(PlainInventory(inventory))
+    except PlanError:
+        assume(False)
+        raise

@@ -23,6 +23,21 @@ SERVER, INSIDE, BESIDE = "198.51.100.10", "198.51.100.1", "198.51.100.11"
 LISTENING = ["tcp/22", "tcp/1433", "tcp/50123", "udp/53", "udp/1434"]
 """1433, 1434 and the range of a dynamic instance around 50123 are guarded; 22 and 53 are not."""
 
+FROM = """
+import socket, sys
+source, source_port, target, port = sys.argv[1:]
+with socket.socket() as sock:
+    sock.settimeout(3)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((source, int(source_port)))
+    try:
+        sock.connect((target, int(port)))
+        print("up")
+    except TimeoutError:
+        print("silent")
+"""
+"""A program that connects from an address and port to a target, and prints whether it is up."""
+
 
 def router_rules(*, stateful: bool) -> list[dict[str, Any]]:
     """Return rules of a router as a plan has them: a server's, and what it tells its client without being asked."""
