@@ -40,6 +40,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 from jsonschema import Draft202012Validator
 
+from socket_rows import listening
+
 SCHEMA = Path(__file__).parents[5] / "docs" / "schema" / "findings.schema.json"
 APP, EVIL = "192.0.2.21", "192.0.2.66"
 HOSTS: dict[str, Any] = {
@@ -60,29 +62,13 @@ def with_server(**changes: Any) -> dict[str, Any]:
     return {**HOSTS, "db": {**HOSTS["db"], "dbports_servers": [{**HOSTS["db"]["dbports_servers"][0], **changes}]}}
 
 
-def listener(port: int = 1433, **other: Any) -> dict[str, Any]:
-    """Return a listening TCP socket of sqlservr, with what differs."""
-    return {
-        "protocol": "tcp",
-        "family": "ipv4",
-        "state": "LISTEN",
-        "local_address": "0.0.0.0",
-        "local_port": port,
-        "remote_address": None,
-        "remote_port": None,
-        "pid": 7,
-        "process": "sqlservr",
-        **other,
-    }
-
-
 IN = {"direction": "in", "protocol": "tcp", "ports": "1433"}
 ACCEPT = {"accept": True, **IN, "peers": [APP], "comment": "SQL Server"}
 GUARD = {"accept": False, **IN}
 PLANNED: dict[str, Any] = {"in_sync": True}
 DROPS = {"in_sync": True, "foreign": [{**IN, "verdict": "drops", "text": "ip late input drops it", "peers": [APP]}]}
 MAY_DROP = {"in_sync": True, "foreign": [{**DROPS["foreign"][0], "verdict": "unknown", "text": "it may drop"}]}
-STRANGER = listener(state="ESTABLISHED", local_address="192.0.2.10", remote_address=EVIL, remote_port=50000)
+STRANGER = listening(state="ESTABLISHED", local_address="192.0.2.10", remote_address=EVIL, remote_port=50000)
 OTHER = {"name": "no plan", "ansible_host": "192.0.2.99"}
 INSTALLED: dict[str, Any] = {
     "engine": "mssql",
@@ -127,7 +113,7 @@ def shown(
     """
     plan = build_plan(PlainInventory({"hosts": HOSTS if hosts is None else hosts})).hosts
     ruleset = PLANNED if rules is True else rules
-    listed = [listener()] if sockets is None else sockets
+    listed = [listening()] if sockets is None else sockets
     seen: dict[str, dict[str, Any]] = {"db": {"sockets": listed, **({} if ruleset is False else {"ruleset": ruleset})}}
     seen["db"]["instances"] = instances or []
     for host, verdict in (("app", "answers" if app is None else app), ("evil", "filtered" if evil is None else evil)):
@@ -179,9 +165,9 @@ CASES: dict[str, dict[str, Any]] = {
         "app_rules": carried({**GUARD, "direction": "out"}, owner="app"),
     },
     "stopped": {"app": "refused", "sockets": []},
-    "moved": {"app": "refused", "sockets": [listener(51003)]},
-    "local_only": {"app": "refused", "sockets": [listener(local_address="127.0.0.1")]},
-    "other_program": {"app": "silent", "sockets": [listener(process="nginx")]},
+    "moved": {"app": "refused", "sockets": [listening(51003)]},
+    "local_only": {"app": "refused", "sockets": [listening(local_address="127.0.0.1")]},
+    "other_program": {"app": "silent", "sockets": [listening(process="nginx")]},
     "closed_and_not_listening": {"app": "filtered", "sockets": [], "rules": carried(GUARD)},
     "unreachable_unseen": {"app": "filtered", "here": False},
     "unreachable_unread": {"app": "filtered", "rules": UNREAD},
@@ -190,7 +176,7 @@ CASES: dict[str, dict[str, Any]] = {
     "answer_port_taken": {
         "app": "silent",
         "hosts": SEARCH,
-        "app_sockets": [listener(5002, protocol="udp", state=None, process="602sqlcl")],
+        "app_sockets": [listening(5002, protocol="udp", state=None, process="602sqlcl")],
     },
     "not_probed": {"app": ""},
     "ready": {},
@@ -198,7 +184,7 @@ CASES: dict[str, dict[str, Any]] = {
     "listening": {"rules": False},
     "unguarded": {"rules": carried(ACCEPT)},
     "rules_unknown": {"rules": UNREAD},
-    "listener_hidden": {"sockets": [listener(process=None, pid=None)]},
+    "listener_hidden": {"sockets": [listening(process=None, pid=None)]},
     "refused": {},
     "refused_elsewhere": {"rules": carried(ACCEPT)},
     "refused_no_family": {"hosts": {**HOSTS, "evil": {"ansible_host": "2001:db8::66"}}},
@@ -209,11 +195,11 @@ CASES: dict[str, dict[str, Any]] = {
     "admitted_unguarded": {"evil": "answers", "rules": carried(ACCEPT)},
     "admitted_against_rules": {"evil": "answers"},
     "accepts_too_many": {"rules": carried({**ACCEPT, "peers": ["192.0.2.0/24"]}, GUARD)},
-    "stranger": {"sockets": [listener(), STRANGER], "rules": carried(ACCEPT)},
-    "dead_session": {"sockets": [listener(), STRANGER]},
-    "outside": {"sockets": [listener(), listener(1500)]},
+    "stranger": {"sockets": [listening(), STRANGER], "rules": carried(ACCEPT)},
+    "dead_session": {"sockets": [listening(), STRANGER]},
+    "outside": {"sockets": [listening(), listening(1500)]},
     "outside_guarded": {
-        "sockets": [listener(), listener(5432)],
+        "sockets": [listening(), listening(5432)],
         "hosts": {
             **HOSTS,
             "db": {
@@ -224,7 +210,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "port_moved": {
         "hosts": DYNAMIC,
-        "sockets": [listener(51003)],
+        "sockets": [listening(51003)],
         "baseline": APPLIED._replace(ports=(("mssql/DYN/tds", "49712"),)),
     },
     "configured_otherwise": {"hosts": with_server(), "instances": [INSTALLED]},
@@ -405,7 +391,7 @@ EDITED = carried(ACCEPT, GUARD, unexpected=["ip saddr 192.0.2.66 accept"])
 
 def test_edited_rules_prove_nothing_of_who_gets_in() -> None:
     """A rule that somebody added may let in or drop anyone, whatever the planned ones beside it say."""
-    found = shown(rules=EDITED, sockets=[listener(), STRANGER], evil="answers")
+    found = shown(rules=EDITED, sockets=[listening(), STRANGER], evil="answers")
     assert {(one.host, one.code) for one in found if one.verdict != "ok"} == {
         ("db", "rules_edited"),
         ("db", "stranger"),

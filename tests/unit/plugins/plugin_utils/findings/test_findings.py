@@ -27,6 +27,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
+from socket_rows import listening
+
 INVENTORY: dict[str, Any] = {
     "hosts": {
         "db": {
@@ -52,22 +54,6 @@ def port_set(host: str) -> PortSet:
     return build_plan(PlainInventory(INVENTORY)).hosts[host]
 
 
-def socket(port: int, **other: Any) -> dict[str, Any]:
-    """Return a listening TCP socket of sqlservr, with what differs."""
-    return {
-        "protocol": "tcp",
-        "family": "ipv4",
-        "state": "LISTEN",
-        "local_address": "0.0.0.0",
-        "local_port": port,
-        "remote_address": None,
-        "remote_port": None,
-        "pid": 7,
-        "process": "sqlservr",
-        **other,
-    }
-
-
 def judged(host: str, **observation: Any) -> list[Finding]:
     """Return all findings of a host."""
     return judge(port_set(host), read_observation(observation))
@@ -78,12 +64,12 @@ def codes(host: str, **observation: Any) -> dict[str, tuple[str, str]]:
     return {one.endpoint: (one.code, one.verdict) for one in judged(host, **observation)}
 
 
-BROWSER = socket(1434, protocol="udp", state=None, process="sqlbrowser")
+BROWSER = listening(1434, protocol="udp", state=None, process="sqlbrowser")
 TDS, DYN, SSRP = "mssql/MSSQLSERVER/tds", "mssql/DYN/tds", "mssql/browser"
 
 
 def test_listening_where_and_by_whom_it_should() -> None:
-    found = codes("db", sockets=[socket(1433), socket(40000), BROWSER])
+    found = codes("db", sockets=[listening(1433), listening(40000), BROWSER])
     assert found == dict.fromkeys((TDS, DYN, SSRP), ("listening", "ok"))
 
 
@@ -105,7 +91,7 @@ def test_listening_where_and_by_whom_it_should() -> None:
     ],
 )
 def test_what_is_said_of_a_listener(change: dict[str, Any], code: str, sentence: str) -> None:
-    (found,) = [one for one in judged("db", sockets=[socket(1433, **change)]) if one.endpoint == TDS]
+    (found,) = [one for one in judged("db", sockets=[listening(1433, **change)]) if one.endpoint == TDS]
     assert found.code == code
     assert sentence in finding_sentence(found)
 
@@ -136,7 +122,7 @@ def test_an_address_that_is_not_the_hosts_own_is_reachable_where_the_plan_says_s
         "mssql": ("tcp", "LISTEN", 1433, "sqlservr"),
     }
     protocol, state, port, process = ports[endpoint.partition("/")[0]]
-    seen = socket(port, protocol=protocol, state=state, process=process, **change)
+    seen = listening(port, protocol=protocol, state=state, process=process, **change)
     found = {one.endpoint: one for one in judge(planned, read_observation({"sockets": [seen]}))}
     assert found[endpoint].code == "listening"
     other = {**seen, "local_address": "198.51.100.9"}
@@ -145,12 +131,12 @@ def test_an_address_that_is_not_the_hosts_own_is_reachable_where_the_plan_says_s
 
 
 def test_another_program_in_the_dynamic_range_is_not_the_instance() -> None:
-    assert codes("db", sockets=[socket(40000, process="nginx")])[DYN] == ("stopped", "fail")
+    assert codes("db", sockets=[listening(40000, process="nginx")])[DYN] == ("stopped", "fail")
 
 
 def test_forbidden_clients_try_the_ports_that_a_dynamic_instance_was_seen_on() -> None:
     """Another program in the range, another state and the fixed instance's port are none of them."""
-    sockets = [socket(40001), socket(40000), socket(40002, process="nginx"), socket(40003, state="TIME_WAIT")]
+    sockets = [listening(40001), listening(40000), listening(40002, "nginx"), listening(40003, state="TIME_WAIT")]
     shown = read_observation({"sockets": sockets}).sockets
     assert dynamic_ports(port_set("db")) == ["32768-60999"]
     found = seen_ports(port_set("db"), shown)
@@ -163,7 +149,7 @@ def test_forbidden_clients_try_the_ports_that_a_dynamic_instance_was_seen_on() -
 
 
 def test_a_range_of_many_sockets_is_tried_at_few_ports() -> None:
-    shown = read_observation({"sockets": [socket(port) for port in range(41000, 41100)]}).sockets
+    shown = read_observation({"sockets": [listening(port) for port in range(41000, 41100)]}).sockets
     assert seen_ports(port_set("db"), shown)[DYN] == list(range(41000, 41008))
 
 
@@ -180,14 +166,14 @@ def test_a_range_of_many_sockets_is_tried_at_few_ports() -> None:
     ],
 )
 def test_connections_of_strangers(remote: str, stranger: bool) -> None:
-    connection = socket(1433, state="ESTABLISHED", remote_address=remote, remote_port=50000)
-    found = judged("db", sockets=[socket(1433), connection])
+    connection = listening(1433, state="ESTABLISHED", remote_address=remote, remote_port=50000)
+    found = judged("db", sockets=[listening(1433), connection])
     assert [(one.endpoint, one.verdict) for one in found if one.code == "stranger"] == [(TDS, "fail")] * stranger
 
 
 def test_an_outgoing_connection_from_a_guarded_range_is_no_stranger() -> None:
-    outgoing = socket(40001, state="ESTABLISHED", remote_address="203.0.113.5", remote_port=443)
-    assert codes("db", sockets=[socket(40000), outgoing])[DYN] == ("listening", "ok")
+    outgoing = listening(40001, state="ESTABLISHED", remote_address="203.0.113.5", remote_port=443)
+    assert codes("db", sockets=[listening(40000), outgoing])[DYN] == ("listening", "ok")
 
 
 FOREIGN = {"direction": "in", "protocol": "tcp", "ports": "1433", "verdict": "drops", "text": "ip x y drops it"}
@@ -325,8 +311,8 @@ def test_a_connection_is_allowed_when_any_rule_of_its_endpoint_allows_it() -> No
     (peer,) = planned.rules[key].values()
     other = peer._replace(name="b", addresses=(AddressRange.parse("192.0.2.22"),))
     planned.rules[key._replace(purpose="another flow")] = {"b": other}
-    connections = [socket(1433, state="ESTABLISHED", remote_address=f"192.0.2.{n}", remote_port=9) for n in (21, 22)]
-    found = judge(planned, read_observation({"sockets": [socket(1433), *connections]}))
+    connections = [listening(1433, state="ESTABLISHED", remote_address=f"192.0.2.{n}", remote_port=9) for n in (21, 22)]
+    found = judge(planned, read_observation({"sockets": [listening(1433), *connections]}))
     assert "stranger" not in {one.code for one in found}
 
 
@@ -337,10 +323,10 @@ class TestObservation:
         foreign = {"direction": "in", "protocol": "icmp", "ports": "", "verdict": "unknown", "text": "may", **APP}
         probe = {"id": "a@b", "kind": "tcp", "address": "192.0.2.1", "port": 1, "verdict": "silent", "detail": ""}
         seen = read_observation(
-            {"sockets": [socket(1433)], "ruleset": {"in_sync": True, "foreign": [foreign]}, "probes": [probe]}
+            {"sockets": [listening(1433)], "ruleset": {"in_sync": True, "foreign": [foreign]}, "probes": [probe]}
         )
         assert seen.sockets
-        assert seen.sockets[0]._asdict() == socket(1433)
+        assert seen.sockets[0]._asdict() == listening(1433)
         assert seen.ruleset
         assert seen.ruleset.foreign == (
             ForeignRule("in", "icmp", (), "unknown", "may", (AddressRange.parse("192.0.2.21"),)),
@@ -358,12 +344,12 @@ class TestObservation:
             (None, "observation"),
             ({"sockets": {}}, "observation.sockets"),
             ({"sockets": [5]}, "observation.sockets[0]"),
-            ({"sockets": [socket(0)]}, "observation.sockets[0].local_port"),
-            ({"sockets": [socket(1, local_port=True)]}, "observation.sockets[0].local_port"),
-            ({"sockets": [socket(1), socket(1, local_address="db")]}, "observation.sockets[1].local_address"),
-            ({"sockets": [socket(1, local_address=None)]}, "observation.sockets[0].local_address"),
-            ({"sockets": [socket(1, state="LISTENING")]}, "observation.sockets[0].state"),
-            ({"sockets": [socket(1, process=7)]}, "observation.sockets[0].process"),
+            ({"sockets": [listening(0)]}, "observation.sockets[0].local_port"),
+            ({"sockets": [listening(1, local_port=True)]}, "observation.sockets[0].local_port"),
+            ({"sockets": [listening(1), listening(1, local_address="db")]}, "observation.sockets[1].local_address"),
+            ({"sockets": [listening(1, local_address=None)]}, "observation.sockets[0].local_address"),
+            ({"sockets": [listening(1, state="LISTENING")]}, "observation.sockets[0].state"),
+            ({"sockets": [listening(1, process=7)]}, "observation.sockets[0].process"),
             ({"ruleset": []}, "observation.ruleset"),
             ({"ruleset": {}}, "observation.ruleset.in_sync"),
             ({"ruleset": {"in_sync": 1}}, "observation.ruleset.in_sync"),

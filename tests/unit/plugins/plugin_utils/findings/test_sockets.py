@@ -19,6 +19,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._model.port_sets 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.verdicts import finding_sentence
 from ansible_collections.dbports.firewall.plugins.plugin_utils._plan.builder import build_plan
 
+from socket_rows import listening
+
 CLIENT, STANDBY, STRANGER = "192.0.2.21", "192.0.2.11", "192.0.2.66"
 SQL602: dict[str, Any] = {"engine": "sql602", "clients": [CLIENT]}
 MYSQL: dict[str, Any] = {"engine": "mysql", "clients": [CLIENT]}
@@ -35,18 +37,7 @@ def planned(*servers: dict[str, Any]) -> PortSet:
 
 def socket(protocol: str, port: int, process: str | None, **other: Any) -> dict[str, Any]:
     """Return a listening socket, with what differs."""
-    return {
-        "protocol": protocol,
-        "family": "ipv4",
-        "state": "LISTEN" if protocol == "tcp" else None,
-        "local_address": "0.0.0.0",
-        "local_port": port,
-        "remote_address": None,
-        "remote_port": None,
-        "pid": 7 if process else None,
-        "process": process,
-        **other,
-    }
+    return listening(port, process, protocol, **other)
 
 
 def connection(remote: str, port: int, process: str, *, local: str = "192.0.2.10", **other: Any) -> dict[str, Any]:

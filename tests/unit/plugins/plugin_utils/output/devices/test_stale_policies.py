@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.registry import translator
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.stale import stale_rules
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[5] / "support"))
 
 from gateway_plans import HOSTS, gateway_plan
 
