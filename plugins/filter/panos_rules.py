@@ -15,7 +15,7 @@ description:
   - Each rule names its service and has the application C(any), so that a port that was moved is matched. Echo requests
     are the applications C(ping) and C(ping6).
   - The name of a rule begins with C(dbports) and depends on what the rule permits, also on the clients. The rule of an
-    earlier plan stays, and lets in whom it did, until it is removed, see P(dbports.firewall.stale_rules#filter). A
+    earlier plan stays, and lets in the same hosts, until it is removed, see P(dbports.firewall.stale_rules#filter). A
     commit is left to the user.
 positional: zones
 options:

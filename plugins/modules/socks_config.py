@@ -23,8 +23,8 @@ options:
   state:
     description:
       - V(present) writes the rules.
-      - V(absent) brings back what was there before this module, or removes the file. A Dante that then serves nobody is
-        stopped.
+      - V(absent) brings back what was there before this module, or removes the file. A Dante that then serves no client
+        is stopped.
     type: str
     choices: [present, absent]
     default: present

@@ -182,7 +182,7 @@ _SAME = GatewayBehaviour(
 _AS_TOLD = replace(_SAME, same_port=("connect_by=name",))
 """SQL Server Browser tells clients the port that the instance has, whatever a gateway makes of it (MC-SQLR)."""
 _ON_LINK = GatewayBehaviour(
-    answered=False, on_link=True, untranslated="a router passes no broadcast on, and nobody answers it from elsewhere"
+    answered=False, on_link=True, untranslated="a router passes no broadcast on, and no host elsewhere answers it"
 )
 
 _NEED_TCP = (

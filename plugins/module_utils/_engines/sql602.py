@@ -34,9 +34,9 @@ _NO_HTTP = (
     "602SQL's tunnel does not survive a proxy that understands HTTP: its requests have no Host header, one request may "
     "get several responses, and the session is the connection"
 )
-_SEARCH = GatewayBehaviour(answered=False, untranslated="the announcement that answers it reaches nobody")
+_SEARCH = GatewayBehaviour(answered=False, untranslated="the announcement that answers it reaches no client")
 _ANNOUNCEMENT = GatewayBehaviour(
-    answered=False, untranslated="it goes to the address that the server saw, where nobody waits"
+    answered=False, untranslated="it goes to the address that the server saw, where no client waits"
 )
 
 OPTIONS = (
