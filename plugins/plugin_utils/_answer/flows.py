@@ -24,32 +24,32 @@ def flows_of(plan: Plan) -> list[dict[str, Any]]:
     found = []
     for host, port_set in plan.hosts.items():
         own = (host, format_addresses(port_set.addresses))
-        for head, peers in port_set.rules.items():
-            for ref in peers.values():
-                other = (ref.name, format_addresses(ref.addresses))
-                if head.direction == "in":
-                    found.append(_flow(head, ref, other, own))
-                elif ref.name not in plan.hosts or (plan.gateways and not _known(plan, head, host, ref.name)):
-                    found.append(_flow(head, ref, own, other))
+        for key, peers in port_set.rules.items():
+            for peer in peers.values():
+                other = (peer.name, format_addresses(peer.addresses))
+                if key.direction == "in":
+                    found.append(_flow(key, peer, other, own))
+                elif peer.name not in plan.hosts or (plan.gateways and not _known(plan, key, host, peer.name)):
+                    found.append(_flow(key, peer, own, other))
     return sorted(found, key=lambda flow: (flow["responder"], flow["endpoint"], flow["ports"], flow["initiator"]))
 
 
-def _known(plan: Plan, head: RuleKey, initiator: str, responder: str) -> bool:
+def _known(plan: Plan, key: RuleKey, initiator: str, responder: str) -> bool:
     """Tell whether the responder sees the initiator itself, and not a gateway in its place."""
-    inbound = head._replace(direction="in", probe=None)
+    inbound = key._replace(direction="in", probe=None)
     return initiator in plan.hosts[responder].rules.get(inbound, {})
 
 
 def _flow(
-    head: RuleKey, ref: RulePeer, initiator: tuple[str, list[str]], responder: tuple[str, list[str]]
+    key: RuleKey, peer: RulePeer, initiator: tuple[str, list[str]], responder: tuple[str, list[str]]
 ) -> dict[str, Any]:
     return {
         "initiator": initiator[0],
         "initiator_addresses": initiator[1],
         "responder": responder[0],
         "responder_addresses": responder[1],
-        **{name: getattr(head, name) for name in _SHOWN},
-        "source_ports": str(ref.source_ports or ""),
-        "ports": format_ports(head.ports),
-        "declared": str(ref.declared),
+        **{name: getattr(key, name) for name in _SHOWN},
+        "source_ports": str(peer.source_ports or ""),
+        "ports": format_ports(key.ports),
+        "declared": str(peer.declared),
     }

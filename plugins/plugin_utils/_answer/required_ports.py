@@ -96,7 +96,7 @@ def chosen_host(planned: Planned, host: str | None) -> str:
 
 
 def plain_flows(data: Any, addresses: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """Return all flows as dictionaries; see :func:`_flows.flows_of`."""
+    """Return all flows as dictionaries; see :func:`flows_of`."""
     planned = plan_of(data, addresses)
     flows = flows_of(planned.plan)
     if planned.nameless:
@@ -123,15 +123,15 @@ def required_ports(data: Any, host: str | None = None, direction: str = "in") ->
     planned = plan_of(data)
     port_set = planned.plan.hosts.get(chosen_host(planned, host))
     found: dict[tuple[str, int, int], _Entry] = {}
-    for head, peers in port_set.ordered() if port_set else ():
-        if head.direction != direction or not peers:
+    for key, peers in port_set.ordered() if port_set else ():
+        if key.direction != direction or not peers:
             continue
         ranges = merge_addresses(item for peer in peers.values() for item in peer.addresses)
-        for key, wanted in _keys(head.protocol, head.ports, ranges):
-            entry = found.setdefault(key, _Entry([], {}, []))
+        for place, wanted in _keys(key.protocol, key.ports, ranges):
+            entry = found.setdefault(place, _Entry([], {}, []))
             entry.ranges.extend(wanted)
-            entry.purposes[head.purpose] = None
-            entry.needs.append(head.need)
+            entry.purposes[key.purpose] = None
+            entry.needs.append(key.need)
     return [_rule(key, found[key], "sources" if direction == "in" else "destinations") for key in sorted(found)]
 
 

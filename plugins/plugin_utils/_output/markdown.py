@@ -158,10 +158,10 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
     counts = plan.counts()
     lines = [f"Plan {plan_id}: " + ", ".join(counted(counts[f"{noun}s"], noun) for noun in ("server", "host", "flow"))]
     rows = [
-        (name, shown_ports(head.protocol, head.ports), _names(peers.values()), head.purpose)
+        (name, shown_ports(key.protocol, key.ports), _names(peers.values()), key.purpose)
         for name in sorted(plan.hosts)
-        for head, peers in plan.hosts[name].ordered()
-        if head.direction == "in"
+        for key, peers in plan.hosts[name].ordered()
+        if key.direction == "in"
     ]
     shown = rows[:LINES]
     widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
