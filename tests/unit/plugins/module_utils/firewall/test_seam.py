@@ -85,16 +85,35 @@ def imported(name: str, seen: dict[str, set[str]]) -> set[str]:
     return seen[name]
 
 
+PURE = ("comments", "decide", "evaluate", "forward_lines", "losses", "model", "state", "steps", "writing")
+"""What decides, whichever the firewall."""
+
+PURE_OF_EACH = {
+    "decode",
+    "encode",
+    "files",
+    "foreign",
+    "forward",
+    "listing",
+    "names",
+    "others",
+    "policy",
+    "rules",
+}
+"""What each firewall has of it, beside programs and files of the host."""
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        "decide",
+        *PURE,
         "live.connections",
-        "model",
-        "state",
-        "steps",
-        *(f"nftables.{part}" for part in ("decode", "encode", "foreign", "listing", "names")),
-        *(f"firewalld.{part}" for part in ("decode", "encode", "names", "others")),
+        "windows.backend",
+        *sorted(
+            f"{path.parent.name}.{path.stem}"
+            for path in (CORE / "_firewall").glob("*/*.py")
+            if path.stem in PURE_OF_EACH
+        ),
     ],
 )
 def test_what_decides_imports_nothing_that_touches_a_host(name: str) -> None:
