@@ -21,6 +21,9 @@ description:
   - On Junos, a term is known by its name, which begins with C(dbports). A term that was edited or deactivated is made
     anew, and one that stands below the term that P(dbports.firewall.junos_terms#filter) was given as C(before) is
     moved.
+  - A whole list is replaced where it differs. One of a family for which nothing is planned any more keeps only its end.
+    Where the end is not written, as in a list of IPv6 on Cisco devices, it is an error, because an empty list lets
+    everything pass.
   - The additions can be made before the removals, so that no connection is cut in between.
 positional: current, platform, name, ipv6_name, mode, first, step
 options:

@@ -185,6 +185,11 @@ def lines_of(form: Form, family: Family, entries: list[Entry], end: str | None) 
     return lines
 
 
+def is_end(item: Meaning | None) -> bool:
+    """Tell whether a line is of the end of a whole list: all packets of the family, or neighbor discovery."""
+    return item is None or (item.family == "ipv6" and item.icmp_type in _NEIGHBOURS)
+
+
 def cannot_write(what: str, why: str, fix: str) -> DbportsError:
     """Return the error of an entry that a module cannot write as it is meant."""
     return DbportsError(f"{what}: {why}", code="cannot_encode", fix=fix)

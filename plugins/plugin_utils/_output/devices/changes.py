@@ -20,6 +20,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.a
     STEP,
     Data,
     Form,
+    is_end,
     names_of,
     number,
 )
@@ -80,25 +81,49 @@ def changes(
         wanted = list(_units(family, _aces(config, "config", family, names[family])))
         there = _aces(current, "current", family, names[family])
         if mode == "whole":
-            if wanted and [unit.key for unit in wanted] != [unit.key for unit in _units(family, there)]:
+            units = list(_units(family, there))
+            if wanted and [unit.key for unit in wanted] != [unit.key for unit in units]:
                 found["replace"].append(
                     _list(dialect, family, names[family], [ace for unit in wanted for ace in unit.aces])
                 )
+            elif not wanted:
+                found["remove"] += _removal(dialect, family, names[family], _emptied(units, names[family]))
             continue
         block = list(_units(family, [ace for ace in there if ace.get("sequence", 0) >= start], pace))
         _check_foreign(block, names[family])
         block += _moved(family, [ace for ace in there if ace.get("sequence", 0) < start])
         old, new, kept = _difference(block, wanted)
         found["kept"] += kept
-        if old:
-            lines = [f"{dialect.remove[family]} {taken}" for unit in old for taken in unit.numbers]
-            found["remove"].append({"parents": f"{dialect.heads[family]} {names[family]}", "lines": lines})
+        found["remove"] += _removal(dialect, family, names[family], old)
         if new:
             taken = {ace.get("sequence", 0) for ace in there}
             aces = list(_numbered(new, taken, start, pace, dialect.form.last))
             found["add"].append(_list(dialect, family, names[family], aces))
     found["changed"] = bool(found["add"] or found["remove"] or found["replace"])
     return found
+
+
+def _removal(dialect: Dialect, family: Family, name: str, old: list[Unit]) -> list[Data]:
+    lines = [f"{dialect.remove[family]} {taken}" for unit in old for taken in unit.numbers]
+    return [{"parents": f"{dialect.heads[family]} {name}", "lines": lines}] if lines else []
+
+
+def _emptied(units: list[Unit], name: str) -> list[Unit]:
+    """Return what goes from a whole list for which nothing is planned any more: all of ours but the end.
+
+    :raises DbportsError: for a list whose end is not written: devices let everything pass a list without entries.
+    """
+    keys = [unit.key.meaning for unit in units if unit.key]
+    old = [unit for unit in units if unit.ours and not (unit.key and is_end(unit.key.meaning))]
+    if old and None not in keys:
+        raise DbportsError(
+            f"nothing is planned for {name} any more, and without its entries it would let everything pass",
+            code="contradiction",
+            path="config",
+            value=name,
+            fix="Take the list from its interfaces, or write an end of its own, and remove its entries by hand",
+        )
+    return old
 
 
 def _list(dialect: Dialect, family: Family, name: str, aces: list[Data]) -> Data:

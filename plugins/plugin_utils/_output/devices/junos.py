@@ -36,7 +36,9 @@ LIMITS = Limits(
     (r"[A-Za-z][A-Za-z0-9_-]*", "letters, digits, hyphens and underscores, a letter first"),
 )
 FAMILY: dict[Family, str] = {"ipv4": "inet", "ipv6": "inet6"}
-_END = f"{PREFIX}-end"
+_END, _NEIGHBOURS = f"{PREFIX}-end", f"{PREFIX}-neighbor-discovery"
+ENDS = frozenset({_END, _NEIGHBOURS})
+"""The terms at the end of a whole filter."""
 
 
 def terms(
@@ -96,7 +98,7 @@ def _conditions(item: Meaning) -> Iterator[str]:
 def _end(filter_: str, family: Family, end: str | None) -> Iterator[str]:
     """Yield the end of a whole filter; neighbor discovery (RFC 4861) passes a filter of IPv6 that refuses the rest."""
     if end == "deny" and family == "ipv6":
-        term = f"{filter_} term {PREFIX}-neighbor-discovery"
+        term = f"{filter_} term {_NEIGHBOURS}"
         yield f"set {term} from next-header icmp6"
         yield f"set {term} from icmp-type 135"
         yield f"set {term} from icmp-type 136"

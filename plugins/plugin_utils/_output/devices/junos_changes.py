@@ -20,7 +20,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._ports import Por
 from ansible_collections.dbports.firewall.plugins.plugin_utils._model.statements import Family
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.acl import Data, names_of
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.entries import PREFIX
-from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.junos import FAMILY, LIMITS
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.junos import ENDS, FAMILY, LIMITS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.devices.port_names import JUNOS, port_number
 
 _OURS = re.compile(rf"{PREFIX}-[a-z0-9-]+")
@@ -73,13 +73,15 @@ def changes(config: Any, current: Any, name: str, ipv6_name: str | None = None, 
             if wanted and [term.conditions for term in wanted.values()] != [term.conditions for term in there.values()]:
                 found["replace"] += [f"delete {' '.join(path)}"] if there else []
                 found["replace"] += [line for term in wanted.values() for line in term.lines]
-            continue
+            if wanted:
+                continue
         order = {term: place for place, term in enumerate(there)}
         for term in wanted.values():
             new = _missing(term, there.get(term.name), order, " ".join(path))
             found["add"] += new
             found["kept"] += not new
-        gone = [term for term in there if _OURS.fullmatch(term) and term not in wanted]
+        kept = {*wanted, *ENDS} if mode == "whole" else wanted
+        gone = [term for term in there if _OURS.fullmatch(term) and term not in kept]
         found["remove"] += [f"delete {' '.join(path)} term {term}" for term in gone]
     found["changed"] = bool(found["add"] or found["remove"] or found["replace"])
     return found

@@ -215,6 +215,33 @@ def test_whole_lists_are_replaced_or_left(platform: str) -> None:
     assert first["replace"] == wanted
 
 
+def of_family(config: Any, family: str) -> Any:
+    """Return the lists of one family."""
+    return [item for item in config if item["afi"] == family]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("end", ["permit", "deny"])
+@pytest.mark.parametrize("left", ["ipv4", "ipv6"])
+def test_a_whole_list_without_anything_planned_lets_nobody_in_any_more(platform: str, end: str, left: str) -> None:
+    """A plan without clients of a family has no list of it; the list that is there keeps its end and nothing else."""
+    there = config(platform, mode="whole", end=end)
+    wanted = of_family(there, left)
+    if (end, left) == ("deny", "ipv4") and platform != "eos":
+        with pytest.raises(DbportsError, match="nothing is planned for acl-v6 any more, and without its entries"):
+            acl_changes(wanted, there, platform, "acl", mode="whole")
+        return
+    todo = acl_changes(wanted, there, platform, "acl", mode="whole")
+    assert todo["changed"]
+    now = after(there, todo)
+    assert of_family(now, left) == wanted
+    ((other,),) = [item["acls"] for item in now if item["afi"] != left]
+    said = {ace.get("remark") or " ".join(ace.get("remarks", [])) for ace in other["aces"]} - {""}
+    assert all(" end: " in text or " neighbor discovery: " in text for text in said)
+    assert [ace["grant"] for ace in other["aces"] if "grant" in ace][-1] == end
+    assert not acl_changes(wanted, now, platform, "acl", mode="whole")["changed"]
+
+
 @pytest.mark.parametrize(
     ("current", "platform", "code"),
     [([{"acls": []}], "ios", "wrong_type"), ("text", "ios", "wrong_type"), ([], "panos", "not_a_choice")],

@@ -159,6 +159,20 @@ def test_whole_filters_are_replaced_or_left() -> None:
     assert not changes(wanted, there.show(), mode="whole")["changed"]
 
 
+def test_a_whole_filter_without_anything_planned_keeps_its_end_only() -> None:
+    wanted = config(mode="whole", end="deny", before=None)
+    there = SimulatedJunos()
+    there.commit(wanted)
+    six = f"{FILTER.replace('inet', 'inet6')}-v6"
+    todo = changes([line for line in wanted if " inet6 " not in line], there.show(), mode="whole")
+    assert {line.split()[0] for line in todo["remove"]} == {"delete"}
+    assert not todo["replace"]
+    there.commit(todo["remove"])
+    assert there.terms(six) == ["dbports-neighbor-discovery", "dbports-end"]
+    assert len(there.terms(FILTER)) > 2
+    assert not changes([line for line in wanted if " inet6 " not in line], there.show(), mode="whole")["changed"]
+
+
 @pytest.mark.parametrize("current", [{"afi": "ipv4"}, [{"afi": "ipv4"}], "firewall {", ['set firewall family "'], 5])
 def test_what_is_not_set_commands_is_refused(current: Any) -> None:
     with pytest.raises(DbportsError) as caught:
