@@ -10,19 +10,33 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import NOBODY, Owner, Row, Socket
+from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import (
+    NOBODY,
+    Endpoint,
+    Owner,
+    Row,
+    Socket,
+)
 
 
 def with_owners(rows: Iterable[Row], proc: str = "/proc") -> Iterator[Socket]:
     """Yield the sockets of rows; one that several processes share comes once for each of them.
 
-    The kernel may list a socket twice while others are opened and closed.
+    The kernel may list a socket twice while others are opened and closed. The subflows of a connection of Multipath TCP
+    have the inode of its one socket, and other ends.
     """
-    unique = {row.inode or -number: row for number, row in enumerate(rows)}
+    unique: dict[int, Row] = {}
+    subflows: dict[tuple[Endpoint, Endpoint], Row] = {}
+    for number, row in enumerate(rows):
+        if unique.setdefault(row.inode or -number, row).remote != row.remote:
+            subflows[row.local, row.remote] = row
     owners = find_owners({inode for inode in unique if inode > 0}, proc)
     for inode in list(unique):
         row = unique.pop(inode)  # what is a socket is kept only once: there may be fifty thousand
         for owner in owners.get(inode, (NOBODY,)):
+            yield row.socket(owner)
+    for row in subflows.values():
+        for owner in owners.get(row.inode, (NOBODY,)):
             yield row.socket(owner)
 
 

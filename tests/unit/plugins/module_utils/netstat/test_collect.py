@@ -102,6 +102,18 @@ def test_owners_come_from_the_kernel(proc: Path) -> None:
     }
 
 
+def test_each_subflow_of_multipath_tcp_is_seen(proc: Path) -> None:
+    """They share an inode; a row that is listed twice is still one socket."""
+    flows = [
+        f"tcp ESTAB 0 0 192.0.2.10:5002 {peer}:40000 ino:12\n" for peer in ("192.0.2.21", "192.0.2.66", "192.0.2.66")
+    ]
+    _source, sockets = collect("ss", run=Tools(ss="".join(flows)), proc_path=str(proc))
+    assert [(one.remote_address, one.process) for one in sockets] == [
+        ("192.0.2.21", "602sql11"),
+        ("192.0.2.66", "602sql11"),
+    ]
+
+
 @pytest.mark.parametrize("source", ["netstat", "ss"])
 def test_a_program_that_prints_nothing_is_not_a_host_without_sockets(proc: Path, source: str) -> None:
     with pytest.raises(DbportsError, match="not what"):
