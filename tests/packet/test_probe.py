@@ -165,7 +165,7 @@ DROPPED = {"ssrp": "silent", "ssrp_dac": "silent", "sql602_search": "silent", "i
 def test_a_firewall_drops(lab: Lab, rules: Any, kind: str, ports: str, instance: str | None) -> None:
     rules("drop")
     result = one(lab, kind, ports, instance, timeout=BRIEF)
-    assert result["verdict"] == DROPPED.get(kind, "filtered"), result
+    assert (result["verdict"], result["reached"]) == (DROPPED.get(kind, "filtered"), False), result
     assert result["milliseconds"] >= 900 * BRIEF
 
 
@@ -192,13 +192,16 @@ def test_icmp_errors_are_heard_over_ipv6_too(lab: Lab, rules: Any, kind: str, re
 @pytest.mark.parametrize(("kind", "ports", "instance"), EVERYTHING)
 def test_a_reject_is_a_refusal(lab: Lab, rules: Any, kind: str, ports: str, instance: str | None) -> None:
     rules("meta l4proto tcp reject with tcp reset", "reject")
-    assert one(lab, kind, ports, instance)["verdict"] == "refused"
+    result = one(lab, kind, ports, instance)
+    assert (result["verdict"], result["reached"]) == ("refused", False)
 
 
 @pytest.mark.parametrize("kind", ["tds", "sql602_connect", "http_tunnel"])
 def test_a_mute_listener_is_silent_and_a_stranger_unknown(lab: Lab, kind: str) -> None:
-    assert one(lab, kind, "7000", timeout=BRIEF)["verdict"] == "silent"
-    assert one(lab, kind, "7001")["verdict"] == "unknown"
+    """Both were reached, so that a host that must not get in has got in."""
+    mute, stranger = one(lab, kind, "7000", timeout=BRIEF), one(lab, kind, "7001")
+    assert (mute["verdict"], mute["reached"]) == ("silent", True)
+    assert (stranger["verdict"], stranger["reached"]) == ("unknown", True)
 
 
 def test_a_tunnel_is_told_from_the_web_interface(lab: Lab) -> None:
@@ -210,7 +213,7 @@ def test_a_tunnel_is_told_from_the_web_interface(lab: Lab) -> None:
 
 def test_the_servers_own_filter_is_told_from_the_firewall(lab: Lab) -> None:
     result = one(lab, "sql602_connect", "5002", host="denied")
-    assert result["verdict"] == "refused"
+    assert (result["verdict"], result["reached"]) == ("refused", True)
     assert "own IP filter" in result["detail"]
 
 

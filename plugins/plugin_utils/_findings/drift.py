@@ -52,8 +52,9 @@ def with_drift(
 ) -> Iterator[Finding]:
     """Yield findings, those marked that are new since the first verification after the last apply, and moved ports."""
     comparable = baseline.verified and baseline.plan_id == plan_id
+    seen = set(baseline.seen)
     for finding in findings:
-        new = comparable and finding.verdict != "ok" and _mark(finding) not in baseline.seen
+        new = comparable and finding.verdict != "ok" and any(map(seen.isdisjoint, _marks(finding)))
         yield finding._replace(drift=finding.drift or new)
     for endpoint, before in baseline.ports if comparable else ():
         known, now = set(before.split(",")), {str(port) for port in ports.get(endpoint, ())}
@@ -67,12 +68,20 @@ def with_since(findings: Iterable[Finding], earlier: Iterable[Finding], now: str
 
     :param now: the time of this verification, UTC, ISO 8601.
     """
-    known = {finding.key: finding.since for finding in earlier}
-    return (finding._replace(since=known.get(finding.key) or now) for finding in findings)
+    known = {mark: finding.since for finding in earlier for mark, _whole in _marks(finding)}
+    for finding in findings:
+        times = [known.get(mark) or known.get(whole) or now for mark, whole in _marks(finding)]
+        yield finding._replace(since=max(times))
 
 
 def _problems(findings: Iterable[Finding]) -> Iterator[str]:
-    return (_mark(finding) for finding in findings if finding.verdict != "ok")
+    return (mark for finding in findings if finding.verdict != "ok" for mark, _whole in _marks(finding))
+
+
+def _marks(finding: Finding) -> list[tuple[str, str]]:
+    """Return what makes findings of two times the same, for each peer, as these may become fewer, and for all."""
+    whole = _mark(finding._replace(peers=()))
+    return [(_mark(finding._replace(peers=(peer,))), whole) for peer in finding.peers] or [(whole, whole)]
 
 
 def _mark(finding: Finding) -> str:

@@ -88,6 +88,17 @@ def test_since_is_the_first_of_a_row() -> None:
     assert [one.since for one in with_since([OUTSIDE], with_since([READY], second, "wednesday"), "later")] == ["later"]
 
 
+def test_what_is_mended_for_some_peers_is_no_drift_for_the_others() -> None:
+    both, one, all_peers = (STRANGER._replace(code="blocked", peers=peers) for peers in (("a", "b"), ("a",), ()))
+    assert drifted(verified(both), one) == drifted(verified(all_peers), both) == []
+    assert len(drifted(verified(one), both)) == len(drifted(verified(both), all_peers)) == 1
+    first = list(with_since([one], [], "monday"))
+    second = list(with_since([both], first, "tuesday"))
+    assert [item.since for item in (*second, *with_since([one], second, "friday"))] == ["tuesday", "tuesday"]
+    whole = list(with_since([all_peers], [], "monday"))
+    assert [item.since for item in with_since([both], whole, "tuesday")] == ["monday"]
+
+
 class TestOnDisk:
     """One file a host, which nobody has to trust."""
 
