@@ -16,7 +16,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import PLAN_OPTIONS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.host import HostAction, Verdicts
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import run_id
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import CurrentPlan, run_id
 from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.drift import (
     Baseline,
     after_verify,
@@ -57,7 +57,7 @@ class ActionModule(HostAction):
         plan = self.plan(args, task_vars)
         directory = self.directory(args) if args["plan_dir"] else None
         if args["conclude"]:
-            return {**_concluded(directory, host, plan.plan_id, args["fail_on"]), "plan_id": plan.plan_id}
+            return {**_concluded(directory, host, plan, args["fail_on"]), "plan_id": plan.plan_id}
         port_set = plan.host(host)
         if args["prepare"]:
             return {**self.note_ports(port_set, task_vars), "plan_id": plan.plan_id}
@@ -96,10 +96,28 @@ class History:
         return found._replace(findings=dated)
 
 
-def _concluded(directory: Path | None, host: str, plan_id: str, fail_on: Sequence[str]) -> dict[str, Any]:
+def _require_findings(directory: Path, host: str, plan_id: str) -> None:
+    """Refuse to conclude from nothing.
+
+    :raises DbportsError: where the findings of this run are not there, or cannot be read.
+    """
+    read = read_findings(directory, [host], plan_id)
+    found = read.hosts.get(host)
+    if found is None or found.run != run_id():
+        what = "another run has replaced them" if found else read.unusable.get(host, "there are none")
+        raise DbportsError(
+            f"no findings of this run: {what}",
+            code="missing",
+            path="plan_dir",
+            value=str(directory),
+            fix="Verify the host in this run, and let no two runs use a directory at the same time",
+        )
+
+
+def _concluded(directory: Path | None, host: str, plan: CurrentPlan, fail_on: Sequence[str]) -> dict[str, Any]:
     """Return a host's verdicts of this run together with what its servers showed; failed where they are.
 
-    :raises DbportsError: without a directory from which the findings could be read.
+    :raises DbportsError: without a directory from which the findings could be read, and without those of this run.
     """
     if directory is None:
         raise DbportsError(
@@ -108,9 +126,11 @@ def _concluded(directory: Path | None, host: str, plan_id: str, fail_on: Sequenc
 
     @cache
     def shown(server: str) -> Sequence[Finding]:
-        found = read_findings(directory, [server], plan_id).hosts.get(server)
+        found = read_findings(directory, [server], plan.plan_id).hosts.get(server)
         return found.findings if found and found.run == run_id() else ()
 
+    if plan.has(host):
+        _require_findings(directory, host, plan.plan_id)
     result = Verdicts(tuple(join(shown(host), shown)), {}).returned(fail_on)
     if result["passed"]:
         return result

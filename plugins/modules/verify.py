@@ -38,7 +38,7 @@ options:
   conclude:
     description:
       - Collect nothing. Take the findings of this run from O(plan_dir), add to what this host met what its servers
-        showed, and fail if O(fail_on) says so.
+        showed, and fail if O(fail_on) says so, or if there are none of this run.
     type: bool
     default: false
   fail_on:

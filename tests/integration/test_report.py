@@ -12,6 +12,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import is_seen
+from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import (
+    HostFindings,
+    findings_file,
+    write_findings,
+)
 
 INVENTORY: dict[str, Any] = {
     "all": {
@@ -45,6 +50,15 @@ REPORT = """
         plan_dir: out
       run_once: true
 """
+CONCLUDE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: conclude
+      dbports.firewall.verify:
+        plan_dir: out
+        conclude: true
+"""
 HOSTILE = "no\u202esuch\x9b\u2066\u200f\u061c\u2028\x1b[31m\U000e0041\u200b\ufff9"
 
 
@@ -76,6 +90,20 @@ def test_a_plan_on_disk_is_enough_and_is_left_as_it_is(run_playbook: Callable[..
     assert after.keys() - before.keys() == FILES
     data = json.loads(after["report.json"])
     assert (data["unverified"], len(data["flows"])) == (["app-01", "erp-db", "intruder"], 2)
+
+
+def test_nothing_is_concluded_from_findings_that_are_not_of_this_run(run_playbook: Callable[..., Any]) -> None:
+    """Never verified, damaged, and replaced by another run with the same directory."""
+    plan_id = run_playbook(PLAN, INVENTORY).of("plan")[0]["plan_id"]
+    folder = run_playbook.place / "out"
+    other = HostFindings("2026-01-02T03:04:05+00:00", "another run", ())
+    write_findings(folder, "app-01", plan_id, other)
+    findings_file(folder, "intruder").write_text("{", encoding="utf-8")
+    result = run_playbook(CONCLUDE, INVENTORY)
+    said = "\n".join(sorted(task["msg"] for task in result.of("conclude")))
+    assert said.count("no findings of this run: ") == 3, said
+    for reason in ("there are none", "another run has replaced them", "the file of its findings"):
+        assert said.count(f"no findings of this run: {reason}") == 1, said
 
 
 def test_without_any_plan_the_empty_one_is_reported(run_playbook: Callable[..., Any]) -> None:
