@@ -299,13 +299,27 @@ def _pacemaker(
     )
 
 
-def _storage(name: str, protocol: Protocol, port: str, kind: str, need: Need = "required") -> FlowSpec:
+_RESERVED = ("665-65535", f"{LINUX_HA}; nfs(5): resvport; Linux kernel, sunrpc: min_resvport")
+"""An NFS client sends from a reserved port, and from any other with the option noresvport."""
+_NETBIOS = ("137-65535", f"{LINUX_HA}; RFC 1002, 4.2.1 and 4.4.1")
+"""Name and datagram service are sent from their own ports, queries by hand from any."""
+
+
+def _storage(
+    name: str,
+    protocol: Protocol,
+    port: str,
+    kind: str,
+    need: Need = "required",
+    source: tuple[str, str] = ("", LINUX_HA),
+) -> FlowSpec:
     return FlowSpec(
         name,
         protocol,
         port,
         f"Nodes reach the storage of the failover cluster instance ({kind.upper()})",
-        LINUX_HA,
+        source[1],
+        source_port=source[0],
         initiator="server",
         responder="fci_storage_hosts",
         foreign=True,
@@ -507,11 +521,11 @@ FLOWS = (
         when=("cluster=pacemaker", "corosync_qdevice"),
     ),
     _storage("fci_iscsi", "tcp", "3260", "iscsi"),
-    _storage("fci_nfs", "tcp", "111,2049", "nfs"),
-    _storage("fci_nfs_udp", "udp", "111,2049", "nfs", "optional"),
+    _storage("fci_nfs", "tcp", "111,2049", "nfs", source=_RESERVED),
+    _storage("fci_nfs_udp", "udp", "111,2049", "nfs", "optional", _RESERVED),
     _storage("fci_smb", "tcp", SMB, "smb"),
     _storage("fci_smb_netbios", "tcp", "135,139", "smb", "optional"),
-    _storage("fci_smb_names", "udp", "137-138", "smb", "optional"),
+    _storage("fci_smb_names", "udp", "137-138", "smb", "optional", _NETBIOS),
     FlowSpec(
         "health_probe",
         "tcp",

@@ -154,7 +154,7 @@ def _end(addresses: Ranges, ports: Ports) -> str:
 
 
 def plan_summary(plan: Plan, plan_id: str) -> list[str]:
-    """Return what a run prints: one line an inbound rule, then what needs attention."""
+    """Return what a run prints: one line an inbound rule, or all hosts that have it, then what needs attention."""
     counts = plan.counts()
     lines = [f"Plan {plan_id}: " + ", ".join(counted(counts[f"{noun}s"], noun) for noun in ("server", "host", "flow"))]
     rows = [
@@ -163,6 +163,11 @@ def plan_summary(plan: Plan, plan_id: str) -> list[str]:
         for key, peers in plan.hosts[name].ordered()
         if key.direction == "in"
     ]
+    if len(rows) > LINES:
+        together: dict[tuple[str, str, str], list[str]] = {}
+        for name, *rule in rows:
+            together.setdefault((rule[0], rule[1], rule[2]), []).append(name)
+        rows = [(listed(names, 1), *same) for same, names in together.items()]
     shown = rows[:LINES]
     widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
     lines += ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0])).rstrip() for row in shown]

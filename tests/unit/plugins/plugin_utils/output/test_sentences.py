@@ -52,6 +52,17 @@ def test_a_host_is_named_once_and_other_texts_are_kept_apart() -> None:
     ]
 
 
+def test_rules_of_many_clients_do_not_hide_those_of_the_server() -> None:
+    hosts: dict[str, Any] = {f"app-{n:02}": {"dbports_addresses": [f"192.0.2.{n + 1}"]} for n in range(50)}
+    server = {"engine": "sql602", "clients": ["apps"]}
+    hosts["erp"] = {"dbports_addresses": ["192.0.2.99"], "dbports_servers": [server]}
+    plan = build_plan(PlainInventory({"hosts": hosts, "groups": {"apps": sorted(hosts)[:50]}}))
+    lines = [line.split("  ") for line in plan_summary(plan, "p") if line.startswith("  ")]
+    assert lines[0][1:4] == ["app-00 and 49 more", "udp 5002", "from erp"]
+    assert {"tcp 5002", "udp 5001"} <= {cell.strip() for line in lines[1:] for cell in line}
+    assert not any("more rule" in cell for line in lines for cell in line)
+
+
 def test_conflicts_are_cut() -> None:
     plan = fleet(*TWO)
     assert len(plan.conflicts) == 100
