@@ -150,7 +150,7 @@ def not_declared_there(declaration: ServerDeclaration, received: _Received) -> l
             continue
         others = {**initiators.peers, **responders.peers} if flow.spec.both_ways else responders.peers
         for name in others:
-            there = received.get((name, engine), {}) if name != host else {}
+            there = received.get((name, engine), {}) if name != host or flow.spec.to_servers else {}
             ports = (port for known in there.values() for protocol, port in known if protocol == flow.spec.protocol)
             if there and flow.spec.name not in there and not any(a.overlaps(b) for a in ports for b in flow.ports):
                 shown = FlowPorts(flow.endpoint, flow.spec.name, flow.spec.protocol, flow.ports)

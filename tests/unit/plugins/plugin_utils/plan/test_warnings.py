@@ -189,6 +189,11 @@ class TestNotDeclaredThere:
         assert (warning.peers, [flow.name for flow in warning.flows]) == (("app-4",), flows)
         assert "no mssql server that is declared on app-4 receives this" in sentence(warning)
 
+    def test_the_server_itself_in_another_role(self) -> None:
+        server = "{engine: mssql, clients: [], instances: [{tcp_port: 1500}], log_shipping_monitor: [db], %s}"
+        (warning,) = warnings(f"- {server}" % "log_shipping_secondaries: [both]", db={"dbports_os": "linux"})
+        assert (warning.code, warning.peers) == ("not_declared_there", ("db",))
+
     @pytest.mark.parametrize(
         ("options", "other"),
         [
