@@ -37,7 +37,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test unit property explore fuzz fuzz-sockets packet kill fleet integration page screenshots first-hour molecule sanity lint docs types build bench pin clean
+.PHONY: help setup demo test unit property explore fuzz fuzz-sockets packet kill fleet integration vendors page screenshots first-hour molecule sanity lint docs types build bench pin clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
