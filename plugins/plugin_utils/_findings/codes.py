@@ -58,7 +58,7 @@ _CAUSE: tuple[_Line, ...] = (
 )
 """What is wrong on the server itself, whether or not a client has tried."""
 
-_TABLE: dict[Intended, tuple[_Line, ...]] = {
+TABLE: dict[Intended, tuple[_Line, ...]] = {
     "accept": (
         *_PROBE,
         _Line("answered_by_another", listening=_NOT_LISTENING, reached=_GOT_IN),
@@ -140,7 +140,7 @@ def code_of(intended: Intended, configured: Configured, listening: Listening, re
     """
     return next(
         line.code
-        for line in _TABLE[intended]
+        for line in TABLE[intended]
         if configured in line.configured and listening in line.listening and reached in line.reached
     )
 
@@ -187,12 +187,3 @@ def failing(findings: Iterable[Finding], fail_on: Sequence[str]) -> list[Finding
     verdicts = {item for item in fail_on if item in ("warn", "unknown")}
     verdicts |= {"fail"} if verdicts or "fail" in fail_on else set()
     return [one for one in findings if one.verdict in verdicts or one.code in fail_on]
-
-
-def combined_codes() -> set[Code]:
-    """Return the codes that a combination can have; the others are of single facts."""
-    return {line.code for line in _lines()}
-
-
-def _lines() -> Iterable[_Line]:
-    return (line for lines in _TABLE.values() for line in lines)
