@@ -7,9 +7,9 @@
 
 A host (see hosts.py) goes round between two rulesets that are kept for the next boot, and none. Runs are killed at
 random moments (the module, its process group, by SIGKILL and by signals that it may handle) and, with strace, at system
-calls of the swap. Then either nobody does anything, or the host is restarted. Afterwards what is in force and what is
-kept are both the old state or both the new one, and everything else is as it was; the next run succeeds, and nothing
-is left on the host.
+calls of the swap; so is the process that undoes one. Then either nobody does anything, or the host is restarted.
+Afterwards what is in force and what is kept are both the old state or both the new one, and everything else is as it
+was; the next run succeeds, and nothing is left on the host.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +33,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from hosts import KINDS as HOSTS
-from hosts import STATE, enter
+from hosts import STATE, SystemdSide, enter
 from hosts import Host as Place
 
 ROUND = {"a": "b", "b": "absent", "absent": "a"}
@@ -133,14 +134,26 @@ class Host:
         """Start a run, as a session of its own; returns its process id."""
         return int(self.ask(run=[self.arguments(name), {"confirm_timeout": confirm_timeout}]))
 
+    def command(self, name: str) -> tuple[str, str]:
+        """Return the arguments of a process that makes one run."""
+        return json.dumps(self.arguments(name)), "{}"
+
     def finish(self, pid: int) -> Told:
         """Wait for a run."""
         return read_answer(*self.ask(wait=pid))
 
-    def trace(self, name: str, *options: str) -> Told:
-        """Make a run under strace."""
-        run = [self.place.python, self.place.on_host, json.dumps(self.arguments(name)), "{}"]
-        command = [*self.place.strace(), *options, *run]
+    def leave(self) -> str:
+        """Make a change that was killed together with the process that watches it; returns its token."""
+        told = self.finish(self.start(self.target, 600))
+        for pid in self.watchers():
+            os.kill(pid, signal.SIGKILL)
+        journal = self.root / STATE[1:] / "journal.json"
+        journal.write_text(journal.read_text(encoding="utf-8").replace('"waiting"', '"running"'), encoding="utf-8")
+        return told.confirm
+
+    def trace(self, arguments: Sequence[str], *options: str) -> Told:
+        """Make a run, or undo one, under strace."""
+        command = [*self.place.strace(), *options, self.place.python, self.place.on_host, *arguments]
         process = self.place.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = process.communicate(timeout=300)[0]
         return read_answer(process.returncode, output)
@@ -218,11 +231,15 @@ class Host:
         kept = not told.failed and not confirm_timeout
         if found != (target if kept else self.name) and (kept or told.failed != "killed"):
             raise HalfStateError(f"the run said {told}, and the host is in state {found}")
+        self.go_on(target)
+        return "new" if found == target else "old"
+
+    def go_on(self, target: str) -> None:
+        """See that the next run succeeds, whatever the one before left, and leaves nothing itself."""
         again = self.finish(self.start(target))
         if again.failed or self.found() != target or not self.clean():
             raise HalfStateError(f"the next run: {again}, {self.found() or self.strange()}, {self.left()}")
         self.name = target
-        return "new" if found == target else "old"
 
 
 def difference(wanted: list[str], seen: list[str]) -> list[str]:
@@ -256,15 +273,14 @@ def kill_at_random(host: Host, runs: int, chance: random.Random) -> Counter[str]
     return seen
 
 
-def boundaries(host: Host) -> tuple[str, list[tuple[str, int]]]:
-    """Make a run; returns where it went, and its system calls from the first one about the journal's directory on.
+def boundaries(host: Host, arguments: Sequence[str]) -> tuple[Told, list[tuple[str, int]]]:
+    """Make a run; returns what it said, and its system calls from the first one about the journal's directory on.
 
     Each call has its number among those of its name.
     """
     log = host.root / "run/dbports-strace"
-    told = host.trace(host.target, "-o", "/run/dbports-strace", "-e", f"trace=?{CALLS.replace(',', ',?')}")
+    told = host.trace(arguments, "-o", "/run/dbports-strace", "-e", f"trace=?{CALLS.replace(',', ',?')}")
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    host.settle(host.target, told, 0, False)
     counts: Counter[str] = Counter()
     found: list[tuple[str, int]] = []
     for line in lines:
@@ -273,7 +289,12 @@ def boundaries(host: Host) -> tuple[str, list[tuple[str, int]]]:
             counts[call] += 1
             if found or STATE in line:
                 found.append((call, counts[call]))
-    return host.name, found
+    return told, found
+
+
+def dying_at(call: str, number: int) -> tuple[str, ...]:
+    """Return the options of strace that kill at a system call."""
+    return ("-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}")
 
 
 def kill_at_boundaries(host: Host, most: int, chance: random.Random) -> Counter[str]:
@@ -282,18 +303,52 @@ def kill_at_boundaries(host: Host, most: int, chance: random.Random) -> Counter[
     if not host.place.strace():
         print("kill: strace is missing, no system call is a boundary")
         return seen
-    ways = dict(boundaries(host) for _way in ROUND)
+    ways = {}
+    for _way in ROUND:
+        target = host.target
+        told, ways[target] = boundaries(host, host.command(target))
+        host.settle(target, told, 0, False)
     for turn in range(most or len(ROUND) * max(map(len, ways.values()))):
         target, restart = host.target, chance.random() < 0.25
         way = ways[target]
         call, number = chance.choice(way) if most else way[turn // len(ROUND) % len(way)]
-        inject = f"inject={call}:signal=KILL:when={number}"
-        told = host.trace(target, "-o", os.devnull, "-e", f"trace={call}", "-e", inject)
+        told = host.trace(host.command(target), *dying_at(call, number))
         try:
             found = host.settle(target, told, 0, restart)
         except HalfStateError as error:
             raise HalfStateError(f"killed at {call} {number} (restart {restart}): {error}") from error
         seen[found if told.failed else f"{found}, not killed"] += 1
+    return seen
+
+
+def kill_the_undo(host: Host, most: int, chance: random.Random) -> Counter[str]:
+    """Kill who undoes a change at its system calls, 0 for ``most`` at every one; another process finishes it."""
+    seen: Counter[str] = Counter()
+    if not host.place.strace() or isinstance(host.place, SystemdSide):  # systemd starts at once another one
+        return seen
+    ways: dict[str, list[tuple[str, int]]] = {}
+    turn = 0
+    while not ways or turn < (most or len(ROUND) * max(map(len, ways.values()))):
+        target, token = host.target, host.leave()
+        if not ways or (not most and target not in ways):
+            _told, ways[target] = boundaries(host, ("undo", token))
+            host.settle(target, Told(failed="undone"), 0, False)
+            continue
+        way = ways.get(target) or next(iter(ways.values()))
+        call, number = chance.choice(way) if most else way[turn // len(ROUND) % len(way)]
+        told = host.trace(("undo", token), *dying_at(call, number))
+        how = chance.choice(("another", "the next boot", "the next run"))
+        if how == "another":
+            host.trace(("undo", token), "-o", os.devnull, "-e", "trace=none")
+        try:
+            if how == "the next run":
+                host.go_on(target)
+            else:
+                host.settle(target, Told(failed="undone"), 0, how == "the next boot")
+        except HalfStateError as error:
+            raise HalfStateError(f"the undo was killed at {call} {number}, {how} went on: {error}") from error
+        seen[how if told.failed else f"{how}, not killed"] += 1
+        turn += 1
     return seen
 
 
@@ -321,10 +376,17 @@ def main(options: argparse.Namespace) -> None:
         host = Host(place, options.backend.partition("-")[0])
         kills = kill_at_random(host, options.kills, chance)
         calls = kill_at_boundaries(host, options.boundaries, chance)
+        undone = kill_the_undo(host, options.boundaries and -(-options.boundaries // 3), chance)
         pairs = run_pairs(host, options.pairs)
+    numbers = (
+        ("random kills", kills),
+        ("kills at system calls", calls),
+        ("kills of the undo", undone),
+        ("pairs", pairs),
+    )
     said = "; ".join(
         f"{sum(seen.values())} {what} ({', '.join(f'{count} {name}' for name, count in sorted(seen.items()))})"
-        for what, seen in (("random kills", kills), ("kills at system calls", calls), ("pairs", pairs))
+        for what, seen in numbers
     )
     print(f"kill: {options.backend}: {said}; 0 half states", flush=True)
 

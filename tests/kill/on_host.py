@@ -7,7 +7,7 @@ The server reads a line of JSON for each request and answers with one: ``{"run":
 a session of its own and returns its process id, ``{"wait": PID}`` waits for it and returns its status and what it said,
 ``{"kill": [PID, whether its group, SIGNAL]}`` sends a signal, ``{"look": BACKEND}`` returns
 the rules in force, what is kept, and whatever else a run could change: every table and file, and ``{"left": true}``
-what is there only while a change is not finished. A run with ``undo`` as its arguments only undoes a change.
+what is there only while a change is not finished. With the arguments ``undo TOKEN`` it undoes a change.
 """
 
 from __future__ import annotations
@@ -124,9 +124,11 @@ class Server:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["undo"]:
+        watch(Runner(), sys.argv[2])
+        print("{}")
+        sys.exit()
     if len(sys.argv) > 1:
-        if sys.argv[1] == "undo":
-            sys.exit(watch(Runner(), sys.argv[2]))
         print(run(*map(json.loads, sys.argv[1:])))
         sys.exit()
     server = Server()

@@ -14,7 +14,7 @@ case $1 in
     [ -e "/etc/units-enabled/$2" ] && echo UnitFileState=enabled || echo UnitFileState=disabled
     [ -e "$state" ] && echo ActiveState=active || echo ActiveState=inactive ;;
   enable) [ -e "$unit" ] && touch "/etc/units-enabled/$2" ;;
-  disable) [ -e "$unit" ] && rm -f "/etc/units-enabled/$2" ;;
+  disable) rm -f "/etc/units-enabled/$2" ;;
   start) [ -e "$unit" ] && execute && touch "$state" ;;
   stop) rm -f "$state" ;;
   boot)
