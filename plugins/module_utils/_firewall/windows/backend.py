@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
-    BITS,
     AddressRange,
     AddressSet,
     of_family,
@@ -235,15 +234,16 @@ class _Reach(NamedTuple):
         if self.rule.direction != accept.direction or (accept.ports and not ports):
             return
         for family in (4, 6):
-            theirs = self.addresses.ranges or (AddressRange(family, 0, 2 ** BITS[family] - 1),)
-            peer = next((one for one in of_family(peers, family) if AddressSet(theirs).overlaps(one)), None)
+            mine = of_family(peers, family)
+            peer = next((one for one in mine if not self.addresses.ranges or self.addresses.overlaps(one)), None)
             if peer is not None:
-                first = max(peer.first, next(one.first for one in theirs if one.overlaps(peer)))
+                first = next((one.first for one in self.addresses.ranges if one.overlaps(peer)), peer.first)
+                number = max(peer.first, first)
                 yield Packet(
                     accept.direction,
                     accept.protocol,
                     ports[0].first if ports else None,
-                    AddressRange(family, first, first),
+                    AddressRange(family, number, number),
                 )
 
 

@@ -9,6 +9,7 @@ can resolve (programs, services, interfaces, IPsec, keywords) leaves a verdict u
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Optional
@@ -246,7 +247,11 @@ def _holds_port(listed: Listed, port: Optional[int]) -> Optional[bool]:
 
 
 def _holds_address(listed: Listed, peer: AddressRange) -> Optional[bool]:
-    if not listed or any(item.overlaps(peer) for item in listed.addresses):
+    if not listed:
+        return True
+    # A list may have thousands of addresses, and thousands of packets are asked for.
+    at = bisect.bisect_right(listed.addresses, (peer.family, peer.last, peer.last)) - 1
+    if any(item.overlaps(peer) for item in listed.addresses[max(at, 0) : at + 2]):
         return True
     return None if listed.words else False
 

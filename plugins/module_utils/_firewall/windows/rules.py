@@ -49,6 +49,8 @@ class Listed(NamedTuple):
     """A list in a rule: its values, and the keywords, such as ``RPC`` or ``LocalSubnet``, that only Windows resolves.
 
     With neither, the rule matches everything.
+
+    :param addresses: merged, in their order.
     """
 
     addresses: tuple[AddressRange, ...] = ()
