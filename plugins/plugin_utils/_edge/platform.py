@@ -25,6 +25,8 @@ NETSTAT_MODULE = "dbports.firewall.netstat_facts"
 LEARN_MODULE = "dbports.firewall.learn_info"
 PROBE_MODULE = "dbports.firewall.probe"
 PLATFORMS = ("linux", "windows")
+_SAID = 300
+"""How much of a host's own words an error has."""
 
 
 def call_module(
@@ -36,7 +38,7 @@ def call_module(
     """
     if not is_windows(action._connection, task_vars):
         result = action._execute_module(module_name=name, module_args=arguments, task_vars=task_vars, **more)
-        return dict(result)
+        return _told(dict(result))
     host = WindowsHost(
         lambda module, args: action._execute_module(module_name=module, module_args=args, task_vars=task_vars)
     )
@@ -44,6 +46,20 @@ def call_module(
         return _on_windows(name, host, arguments, check=action._task.check_mode, ways_in=_ports(action._connection))
     except DbportsError as error:
         return {"failed": True, "changed": False, "msg": str(error)}
+
+
+def _told(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result that says why its module gave no answer; Ansible only says that it cannot read one.
+
+    ssh with a terminal writes what a host says to stdout, and that the connection is closed to stderr.
+    """
+    output = f"{result.get('module_stdout', '')}\n{result.get('module_stderr', '')}"
+    lines = [line.strip() for line in output.splitlines() if not line.startswith("Shared connection to ")]
+    said = next(filter(None, reversed(lines)), "")
+    if result.get("failed") and said and "interpreter" not in result.get("msg", ""):
+        result["msg"] = f"the module ended without an answer: {said[:_SAID]}"
+        result.pop("exception", None)  # with it, Ansible shows its own words in place of msg
+    return result
 
 
 def is_windows(connection: ConnectionBase, task_vars: Mapping[str, Any]) -> bool:
