@@ -15,7 +15,12 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import LEARN_MODULE, call_module
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.refusals import refuse_delegation
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked, note, noted
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import (
+    last_of_batch,
+    locked,
+    note,
+    noted,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._inventory.ansible_inventory import (
     AnsibleInventory,
     inventory_hosts,
@@ -49,7 +54,14 @@ class ActionModule(DbportsAction):
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""
         refuse_delegation(self._task, task_vars)
-        host = task_vars["inventory_hostname"]
+        host, directory = task_vars["inventory_hostname"], Path(args["learn_dir"]).absolute()
+        result = self._learn(host, directory, task_vars)
+        if last_of_batch(self._task._uuid, host, task_vars["ansible_play_batch"]) and not self._task.check_mode:
+            self.show("learned", [_outcome(directory)])
+        return result
+
+    def _learn(self, host: str, directory: Path, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Look at a host that declares nothing, and keep what it runs; returns the task's result."""
         inventory = AnsibleInventory(task_vars["hostvars"])
         declared = (inventory.host(host) or {}).get("dbports_servers")
         if declared is not None:
@@ -65,7 +77,7 @@ class ActionModule(DbportsAction):
             reason = "the host's answer cannot be read"
             raise DbportsError(reason, code="unreadable", path=f"seen{error.path}", value=error.value) from None
         names = _names(inventory, task_vars["hostvars"]) if found else {}
-        return self._keep(host, found, names, Path(args["learn_dir"]).absolute())
+        return self._keep(host, found, names, directory)
 
     def _keep(self, host: str, found: list[Learned], names: dict[str, str], directory: Path) -> dict[str, Any]:
         """Write what was learned beside what was known, unless there is nothing."""
@@ -82,6 +94,17 @@ class ActionModule(DbportsAction):
         lines = [f"{host}: {item.get('engine')} for {named}" for item, named in zip(servers, clients)]
         self.show("learn", lines)
         return {"changed": changed, "servers": servers, "notes": notes, "file": str(path) if servers else ""}
+
+
+def _outcome(directory: Path) -> str:
+    """Return what there is to do after a run."""
+    count = len(list(directory.glob("*.yml")))
+    if count:
+        return f"To review, and then to move to host_vars: {count} file{'s' if count > 1 else ''} in {directory}"
+    return (
+        "Nothing was learned: hosts that declare dbports_servers are left out, and no other runs a database program "
+        "that others can reach"
+    )
 
 
 def _addresses(inventory: AnsibleInventory, host: str) -> Ranges:

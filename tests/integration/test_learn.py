@@ -69,6 +69,7 @@ def test_learned_reviewed_and_planned(lab: Lab, run_playbook: Any) -> None:
     first = run_playbook(LEARN, inventory)
     assert first.rc == 0, first.text
     assert [name for name, stats in first.stats.items() if stats["changed"]] == ["db"]
+    assert first.stdout.count("To review, and then to move to host_vars: 1 file in ") == 1
     client = lab.hosts["app"].popen(
         [sys.executable, "-c", CLIENT, HOSTS["db"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -91,5 +92,7 @@ def test_learned_reviewed_and_planned(lab: Lab, run_playbook: Any) -> None:
     plan = run_playbook(PLAN, inventory, files=moved)
     assert plan.rc == 0, plan.text
     assert "tcp 5433" in plan.text
+    files[0].unlink()
     again = run_playbook(LEARN, inventory, files=moved)
+    assert again.stdout.count("Nothing was learned: hosts that declare dbports_servers are left out") == 1
     assert (again.rc, again.of("dbports.firewall.learn : Learn what this host runs", "db")[0]["servers"]) == (0, [])

@@ -56,7 +56,7 @@ def _told(result: dict[str, Any]) -> dict[str, Any]:
     output = f"{result.get('module_stdout', '')}\n{result.get('module_stderr', '')}"
     lines = [line.strip() for line in output.splitlines() if not line.startswith("Shared connection to ")]
     said = next(filter(None, reversed(lines)), "")
-    if result.get("failed") and said and "interpreter" not in result.get("msg", ""):
+    if result.get("failed") and said and "interpreter" not in str(result.get("msg")):
         result["msg"] = f"the module ended without an answer: {said[:_SAID]}"
         result.pop("exception", None)  # with it, Ansible shows its own words in place of msg
     return result
