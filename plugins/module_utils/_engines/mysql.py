@@ -225,6 +225,14 @@ FLOWS = (
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Say who administers and who votes, and refuse a cluster without nodes; see :class:`Engine`."""
     server["admin_users"] = server["clients"] if server["admin_clients"] is None else server["admin_clients"]
+    if server["admin_clients"] and not server["admin_port"]:
+        raise DbportsError(
+            "there is no administrative port that they could use",
+            code="contradiction",
+            path="admin_clients",
+            value=written(server["admin_clients"]),
+            fix="Set admin_port, or remove admin_clients",
+        )
     server["galera_members"] = (*(server["galera_nodes"] or ()), *(server["galera_arbitrators"] or ()))
     for name in ("galera_arbitrators", "galera_multicast"):
         if server[name] and not server["galera_nodes"]:

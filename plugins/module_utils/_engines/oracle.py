@@ -13,6 +13,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     FlowSpec,
     Option,
     Values,
+    written,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
@@ -229,6 +230,14 @@ FLOWS = (
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Say who administers, who else connects and where, and refuse an observer of nothing; see :class:`Engine`."""
     server["admin_users"] = server["clients"] if server["admin_clients"] is None else server["admin_clients"]
+    if server["admin_clients"] and not server["em_express_port"]:
+        raise DbportsError(
+            "Enterprise Manager Express, which they would use, is not declared",
+            code="contradiction",
+            path="admin_clients",
+            value=written(server["admin_clients"]),
+            fix="Set em_express_port, or remove admin_clients",
+        )
     server["ons_remote_port"] = server["ons_port"] or PortRange(6200, 6200)
     server["virtual_listeners"] = (*(server["scan_listeners"] or ()), *(server["vip_listeners"] or ()))
     users = (*(server["data_guard_members"] or ()), *(server["data_guard_observers"] or ()))

@@ -1349,3 +1349,41 @@ def test_a_misspelt_engine_key_is_named() -> None:
     inventory = copy.deepcopy(GOOD)
     inventory["hosts"]["db"]["dbports_servers"] = [{"engin": "mssql", "clients": ["app-01"]}]
     assert "in place of engin" in (one_error(inventory).fix or "")
+
+
+@pytest.mark.parametrize(
+    ("server", "path", "fix"),
+    [
+        ("{engine: mssql, clients: [db], dac_clients: [app-01]}", "dac_clients", "Set dac: remote"),
+        (
+            "{engine: mssql, clients: [db], dac: remote, instances: [{}, {name: X, tcp_port: 1500, dac: local, "
+            "dac_clients: [app-01]}]}",
+            "instances[1].dac_clients",
+            "Set dac: remote",
+        ),
+        ("{engine: mysql, clients: [db], admin_clients: [app-01]}", "admin_clients", "Set admin_port"),
+        ("{engine: oracle, clients: [db], admin_clients: [app-01]}", "admin_clients", "Set em_express_port"),
+    ],
+)
+def test_clients_of_what_is_not_there(server: str, path: str, fix: str) -> None:
+    """They would open nothing, and administrators would be shut out without a word."""
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"]["dbports_servers"] = [yaml.safe_load(server)]
+    (error,) = errors_of(inventory)
+    assert (error.host, error.path, error.code) == ("db", f"{SERVER}.{path}", "contradiction")
+    assert error.value == ["app-01"]
+    assert str(error.fix).startswith(fix)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "{engine: mssql, clients: [app-01], dac_clients: [], dac: local}",
+        "{engine: mssql, clients: [app-01], dac_clients: [app-02], instances: [{dac: remote}, {name: X, tcp_port: 99}]}",
+        "{engine: mysql, clients: [app-01], admin_clients: [app-02], admin_port: 33062}",
+    ],
+)
+def test_clients_of_what_is_there(server: str) -> None:
+    inventory = copy.deepcopy(GOOD)
+    inventory["hosts"]["db"]["dbports_servers"] = [yaml.safe_load(server)]
+    assert build_plan(PlainInventory(inventory)).counts()["servers"] == 1
