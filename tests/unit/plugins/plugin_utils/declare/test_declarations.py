@@ -1379,7 +1379,7 @@ def test_clients_of_what_is_not_there(server: str, path: str, fix: str) -> None:
     "server",
     [
         "{engine: mssql, clients: [app-01], dac_clients: [], dac: local}",
-        "{engine: mssql, clients: [app-01], dac_clients: [app-02], instances: [{dac: remote}, {name: X, tcp_port: 99}]}",
+        "{engine: mssql, clients: [app-01], dac_clients: [app-02], instances: [{dac: remote}, {name: X, tcp_port: 9}]}",
         "{engine: mysql, clients: [app-01], admin_clients: [app-02], admin_port: 33062}",
     ],
 )
