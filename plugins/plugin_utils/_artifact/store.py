@@ -65,8 +65,9 @@ def shortened(diff: list[dict[str, str]]) -> list[dict[str, str]]:
 
     Of a plan where there was none before, only the page for readers, which says all that the other files say.
     """
-    if not any(item["before"] for item in diff):
-        return [_beginning(item) for item in diff if item["after_header"] == PAGE]
+    pages = [item for item in diff if item["after_header"] == PAGE]
+    if pages and not any(item["before"] for item in diff):
+        return [_beginning(item) for item in pages]
     lines = 0
     for position, item in enumerate(diff):
         lines += item["before"].count("\n") + item["after"].count("\n")
