@@ -43,6 +43,6 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fleet
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_only_those_that_lock_out_go_back(fleets: dict[str, Fleet], name: str) -> None:
+def test_only_those_that_lock_out_are_rolled_back(fleets: dict[str, Fleet], name: str) -> None:
     problems = fleets[name].problems(SETTINGS[name])
     assert not problems, "\n".join([*problems, (fleets[name].place / "output").read_text(encoding="utf-8")])

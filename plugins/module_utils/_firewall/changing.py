@@ -22,7 +22,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.co
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.live.sessions import Sessions
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import carry_out
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import commit_steps
 
 
 class Done(NamedTuple):
@@ -60,7 +60,7 @@ def commit(backend: Backend, change: Change, observed: Observed, runner: Runner,
     :returns: the token of a change that waits to be confirmed, else nothing.
     """
     script = [*change.script.load, *change.script.keep]
-    return carry_out(runner, script, backend.undo(observed), lambda: _read_back(backend, change), timeout)
+    return commit_steps(runner, script, backend.undo(observed), lambda: _read_back(backend, change), timeout)
 
 
 def _read_back(backend: Backend, change: Change) -> None:

@@ -321,7 +321,7 @@ class Runner:
         self.undo([*steps, ["RemoveFile", SOURCE, True]])
         return []
 
-    def go_back(self, journal: Journal, attempts: int = 1) -> list[str]:
+    def rollback(self, journal: Journal, attempts: int = 1) -> list[str]:
         """Bring back the old state and finish; returns what failed, after which the journal stays.
 
         :param attempts: how often; a process that tries only once leaves it to the one that watches to go on.
@@ -509,7 +509,7 @@ def _finish(runner: Runner, token: str) -> bool:
     elif journal.token == token and not journal.expired:
         return False
     elif journal.token == token:
-        _log(runner.go_back(journal, ATTEMPTS))
+        _log(runner.rollback(journal, ATTEMPTS))
     return True
 
 
@@ -529,7 +529,7 @@ def boot(runner: Runner) -> None:
         # Started by hand, with any other unit, or by a restart of everything but the kernel, which ends who watches.
         runner.start_watching(journal.token, "--no-block")
     elif journal:
-        _log(runner.go_back(journal._replace(undo=list(_at_boot(journal.undo)))))
+        _log(runner.rollback(journal._replace(undo=list(_at_boot(journal.undo)))))
     else:
         runner.clear()
 

@@ -172,7 +172,7 @@ def _confirm(
             if stays:
                 raise DbportsError(f"the journal cannot be removed: {stays[0]}", code="not_written")
         elif mine:
-            failed = runner.go_back(mine)
+            failed = runner.rollback(mine)
         choice = _choice(backend, wish)
         change = plan_change(choice.backend, choice.backend.observe(), wish)
     if change.changed and not waits:

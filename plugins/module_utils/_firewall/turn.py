@@ -55,7 +55,7 @@ def taking_turn(runner: Runner) -> Iterator[tuple[str, ...]]:
     )
 
 
-def carry_out(
+def commit_steps(
     runner: Runner, script: Sequence[Step], undo: Sequence[Step], read_back: Callable[[], None], timeout: float = 0
 ) -> str:
     """Run the steps of a change and see that it is there; on an error undo it and raise the error.
@@ -80,7 +80,7 @@ def carry_out(
                 raise StepError("; ".join(failed))
         except BaseException as error:
             deafen()
-            _go_back(runner, journal, error)
+            _roll_back(runner, journal, error)
             raise
         return journal.token if timeout else ""
 
@@ -99,7 +99,7 @@ def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
             code="busy",
             fix="Wait for it",
         )
-    failed = runner.go_back(journal)
+    failed = runner.rollback(journal)
     if failed:
         # It is kept until a run succeeds: what is undone then, or at the next boot, is what was whole.
         return (f"an earlier run was interrupted, and its old state could not be brought back: {'; '.join(failed)}",)
@@ -121,9 +121,9 @@ def _refuse_strange_place(place: Path) -> None:
     )
 
 
-def _go_back(runner: Runner, journal: Journal, error: BaseException) -> None:
+def _roll_back(runner: Runner, journal: Journal, error: BaseException) -> None:
     """Bring back the old state because of ``error``, and raise what an edge can report: both where that fails too."""
-    failed = runner.go_back(journal)
+    failed = runner.rollback(journal)
     first = error.reason if isinstance(error, DbportsError) else str(error)
     if failed:
         raise DbportsError(

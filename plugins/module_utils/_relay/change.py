@@ -20,7 +20,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
     Step,
     WriteFile,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import carry_out, taking_turn
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import commit_steps, taking_turn
 from ansible_collections.dbports.firewall.plugins.module_utils._relay import dante, sshd
 from ansible_collections.dbports.firewall.plugins.module_utils._relay.model import Permits, RelayRules, lost
 from ansible_collections.dbports.firewall.plugins.module_utils._relay.server import Server, main_processes
@@ -121,7 +121,7 @@ def apply(wish: DesiredRelay, *, check: bool = False, runner: Optional[Runner] =
     with taking_turn(runner) as warnings:
         change = prepare(wish, runner)
         if change.changed:
-            carry_out(runner, change.script, change.undo, lambda: _read_back(wish, change))
+            commit_steps(runner, change.script, change.undo, lambda: _read_back(wish, change))
     return _result(wish, change, warnings)
 
 

@@ -76,7 +76,7 @@ def apply_ruleset(
     token = ""
     if (add or remove) and not check:
         token = TASK if confirm_timeout else ""
-        _carry_out(host, change, observed, confirm_timeout)
+        _commit(host, change, observed, confirm_timeout)
     warnings = [*change.warnings, *reasons, *holes(observed, change.wish.ruleset), *_outbound(arguments)]
     return _result(change, [*warnings, *port_warnings(change.wish.ruleset, shown)], token)
 
@@ -185,7 +185,7 @@ def request(add: _Fields, remove: _Fields, *, seconds: float = 0, disarm: bool =
     )
 
 
-def _carry_out(host: WindowsHost, change: Change, observed: Observed, seconds: float) -> None:
+def _commit(host: WindowsHost, change: Change, observed: Observed, seconds: float) -> None:
     """Change the rules and see that they are there; else bring the old ones back."""
     add, remove = _parts(change.script)
     local = host.change(request(add, remove, seconds=seconds))["local"]

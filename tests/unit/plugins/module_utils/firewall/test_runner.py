@@ -207,9 +207,9 @@ def test_a_program_that_hung_once_is_not_waited_for_again(tmp_path: Path, monkey
     with pytest.raises(StepError):
         host.do(steps)
     journal = runner.Journal("token", runner.RUNNING, 0, "", "", False, steps)
-    assert host.go_back(journal) == ["a hangs", "b hangs", "c hangs"]
+    assert host.rollback(journal) == ["a hangs", "b hangs", "c hangs"]
     assert waited == [runner.TIMEOUT] + 3 * [runner.HASTE]
-    assert Runner(str(tmp_path)).go_back(journal, attempts=2)
+    assert Runner(str(tmp_path)).rollback(journal, attempts=2)
     assert waited[4:] == 2 * [runner.TIMEOUT, runner.HASTE, runner.HASTE]
 
 

@@ -193,7 +193,7 @@ def kill(host: Host, monkeypatch: pytest.MonkeyPatch, load: int = 1, name: str =
 
     host.dies[load] = die
     with monkeypatch.context() as patch:
-        patch.setattr(turn, "_go_back", lambda *_: None)
+        patch.setattr(turn, "_roll_back", lambda *_: None)
         with pytest.raises(KilledError):
             host.bring(name)
     assert host.journal() is not None
