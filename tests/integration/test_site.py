@@ -177,8 +177,8 @@ def test_verify_finds_a_server_beside_the_declared_one_and_one_that_moved(site: 
     site.server["instances"] = [{"tcp_port": 1501}]
     said = site.fails("verify")
     assert (
-        "FAIL moved db mssql/MSSQLSERVER/tds tcp 1501: sqlservr moved from tcp 1501 to tcp 1433,1500, open is tcp 1501"
-        in said
+        "FAIL moved db mssql/MSSQLSERVER/tds tcp 1501: sqlservr moved from tcp 1501 to tcp 1433,1500, "
+        "but the rules open tcp 1501" in said
     )
 
 

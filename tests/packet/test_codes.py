@@ -260,7 +260,9 @@ def test_what_is_wrong_is_called_by_its_name(
 
 def test_sentences_name_what_was_seen(findings: dict[tuple[str, str], Finding]) -> None:
     said = {key: finding_sentence(found) for key, found in findings.items()}
-    assert said["db", "moved"].startswith("movedd moved from tcp 20005 to tcp 20105, open is tcp 20005: move it back")
+    assert said["db", "moved"].startswith(
+        "movedd moved from tcp 20005 to tcp 20105, but the rules open tcp 20005: move it back"
+    )
     assert said["app", "between"].startswith(
         "listening and configured, but not reachable (filtered: no answer in time)"
     )

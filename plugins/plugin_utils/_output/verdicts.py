@@ -147,7 +147,7 @@ TEXTS: dict[Code, CodeText] = {
         "nothing listens on {port}{service}", "start the server", "The server is not running, or not there."
     ),
     "moved": CodeText(
-        "{program} moved from {port} to {now}, open is {port}",
+        "{program} moved from {port} to {now}, but the rules open {port}",
         "move it back, or declare the port that it has now",
         "The server runs, on a port that the plan does not have.",
     ),

@@ -313,8 +313,8 @@ def test_the_words_of_a_way_are_told_apart() -> None:
         ),
         (
             "moved",
-            "sqlservr moved from tcp 1433 to tcp 51003, open is tcp 1433: move it back, or declare the port that it "
-            "has now",
+            "sqlservr moved from tcp 1433 to tcp 51003, but the rules open tcp 1433: "
+            "move it back, or declare the port that it has now",
         ),
         (
             "port_moved",

@@ -76,7 +76,7 @@ def test_listening_where_and_by_whom_it_should() -> None:
 @pytest.mark.parametrize(
     ("change", "code", "sentence"),
     [
-        ({"local_port": 1500}, "moved", "sqlservr moved from tcp 1433 to tcp 1500, open is tcp 1433: move it back, or"),
+        ({"local_port": 1500}, "moved", "sqlservr moved from tcp 1433 to tcp 1500, but the rules open tcp 1433: move"),
         ({"state": "CLOSE_WAIT"}, "stopped", "nothing listens on tcp 1433: start the server"),
         ({"protocol": "udp"}, "stopped", "nothing listens on tcp 1433"),
         ({"process": "nginx"}, "other_program", "nginx listens on tcp 1433 instead of sqlservr: stop nginx or"),

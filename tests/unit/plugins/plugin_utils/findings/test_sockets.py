@@ -209,21 +209,25 @@ class TestOutside:
         ("server", "shown", "reasons"),
         [
             (MYSQL, [], {"nothing listens on tcp 3306"}),
-            (MYSQL, [socket("tcp", 3307, "mariadbd")], {"mariadbd moved from tcp 3306 to tcp 3307, open is tcp 3306"}),
+            (
+                MYSQL,
+                [socket("tcp", 3307, "mariadbd")],
+                {"mariadbd moved from tcp 3306 to tcp 3307, but the rules open tcp 3306"},
+            ),
             (MYSQL, [socket("tcp", 3307, None)], {"nothing listens on tcp 3306"}),
             (MYSQL, [socket("tcp", 3307, "mariadbd", local_address="127.0.0.1")], {"nothing listens on tcp 3306"}),
             (
                 SQL602,
                 [socket("tcp", 6002, "602sql11"), socket("udp", 6001, "602sql11")],
                 {
-                    "602sql11 moved from tcp 5002 to tcp 6002, open is tcp 5002",
-                    "602sql11 moved from udp 5001 to udp 6001, open is udp 5001",
+                    "602sql11 moved from tcp 5002 to tcp 6002, but the rules open tcp 5002",
+                    "602sql11 moved from udp 5001 to udp 6001, but the rules open udp 5001",
                 },
             ),
             (
                 {**MSSQL, "instances": [{"name": "DYN"}]},
                 [socket("tcp", 1500, "sqlservr"), socket("udp", 1434, "sqlbrowser")],
-                {"sqlservr moved from tcp 32768-60999 to tcp 1500, open is tcp 32768-60999"},
+                {"sqlservr moved from tcp 32768-60999 to tcp 1500, but the rules open tcp 32768-60999"},
             ),
             # One more port of a process that serves the plan is none that another one moved to.
             (
