@@ -28,6 +28,7 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._findings.join im
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.baseline import read_baseline, write_baseline
 from ansible_collections.dbports.firewall.plugins.plugin_utils._output.findings import (
     HostFindings,
+    Verified,
     forget_findings,
     read_findings,
     write_findings,
@@ -96,12 +97,11 @@ class History:
         return found._replace(findings=dated)
 
 
-def _require_findings(directory: Path, host: str, plan_id: str) -> None:
+def _require_findings(read: Verified, host: str, directory: Path) -> None:
     """Refuse to conclude from nothing.
 
     :raises DbportsError: where the findings of this run are not there, or cannot be read.
     """
-    read = read_findings(directory, [host], plan_id)
     found = read.hosts.get(host)
     if found is None or found.run != run_id():
         what = "another run has replaced them" if found else read.unusable.get(host, "there are none")
@@ -125,12 +125,15 @@ def _concluded(directory: Path | None, host: str, plan: CurrentPlan, fail_on: Se
         )
 
     @cache
+    def read(server: str) -> Verified:
+        return read_findings(directory, [server], plan.plan_id)
+
     def shown(server: str) -> Sequence[Finding]:
-        found = read_findings(directory, [server], plan.plan_id).hosts.get(server)
+        found = read(server).hosts.get(server)
         return found.findings if found and found.run == run_id() else ()
 
     if plan.has(host):
-        _require_findings(directory, host, plan.plan_id)
+        _require_findings(read(host), host, directory)
     result = Verdicts(tuple(join(shown(host), shown)), {}).returned(fail_on)
     if result["passed"]:
         return result
