@@ -156,6 +156,17 @@ options:
       - Fails if the host has restored its old rules already.
     type: str
     default: ""
+  call_id:
+    description:
+      - What the caller knows this call by. With it, the host keeps the call and the code of this collection in
+        C(/run/dbports-firewall) until the next boot. There C(sh /run/dbports-firewall/repeat CALL_ID) repeats the call,
+        without code to be sent and compiled.
+      - The command prints the return values if nothing has to be changed. It fails if anything has to be changed, if an
+        earlier change is not finished, and if the host keeps another call; then call the module.
+      - Nothing is kept without rules, and no other call than the last one.
+      - M(dbports.firewall.apply) uses it.
+    type: str
+    default: ""
   cut_live:
     description:
       - What to do when the new rules would cut established connections, which RV(cut) lists, also in check mode.
@@ -470,6 +481,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "allow_shrink": {"type": "bool", "default": False},
     "confirm_timeout": {"type": "int", "default": 0},
     "confirm": {"type": "str", "default": ""},
+    "call_id": {"type": "str", "default": ""},
     "cut_live": {"type": "str", "choices": ["allow", "warn", "refuse"], "default": "warn"},
     "owner": {"type": "str", "default": ""},
     "former_name": {"type": "str", "default": ""},
@@ -483,6 +495,16 @@ def _find_way_in() -> Optional[WayIn]:
     from ansible_collections.dbports.firewall.plugins.module_utils._firewall.way_in import find_way_in
 
     return find_way_in()
+
+
+def _remember(call: dict[str, Any]) -> None:
+    """Keep the call on the host where that was asked for and the host has rules; else nothing is kept there."""
+    from ansible_collections.dbports.firewall.plugins.module_utils._firewall.repeat import forget, keep
+
+    if call["call_id"] and call["state"] == "present" and call["rules"]:
+        keep(call["call_id"], call)
+    else:
+        forget()
 
 
 def main() -> None:
@@ -501,6 +523,8 @@ def main() -> None:
         )
     except DbportsError as error:
         module.fail_json(msg=str(error))
+    if not (module.check_mode or module.params["confirm"]):
+        _remember(module.params)
     for warning in result.pop("warnings"):
         module.warn(visible(warning))
     module.exit_json(**result)

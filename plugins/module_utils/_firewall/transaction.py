@@ -25,7 +25,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide 
     decide,
     with_live,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import BOOT_UNIT, Runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import taking_turn
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
@@ -93,6 +93,17 @@ def apply(
             done = change_host(choice.backend, change, observed, runner, sessions or _of_host(), confirm_timeout)
     change = replace(change, warnings=(*warnings, *change.warnings, *(done.warnings if done else ())))
     return {**_result(change, choice), **({"confirm": done.token, "confirm_command": done.command} if done else {})}
+
+
+def nothing_to_do(wish: DesiredState) -> Optional[dict[str, Any]]:
+    """Return what :func:`apply` would where it finds nothing to change and nothing to repair; else None."""
+    runner = Runner()
+    with exclusive():
+        if runner.leftovers() or runner.at(BOOT_UNIT).exists():
+            return None
+        choice = _choice(None, wish)
+        change = plan_change(choice.backend, choice.backend.observe(), wish)
+    return None if change.changed or change.refusal else _result(change, choice)
 
 
 def _unfinished(runner: Runner) -> tuple[str, ...]:

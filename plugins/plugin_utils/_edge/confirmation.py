@@ -79,7 +79,7 @@ def change_and_confirm(call: Call, run: RunOnHost, connection: ConnectionBase, t
 
 def _change(call: Call, timeout: int) -> dict[str, Any]:
     try:
-        with _limit(timeout + LONGEST):
+        with limit(timeout + LONGEST):
             return call({})
     except AnsibleConnectionFailure as error:
         text = f"If its rules were changed already, it restores the old ones by itself within {timeout} s."
@@ -100,7 +100,7 @@ def _come_back(
     end = time.monotonic() + timeout + AFTERWARDS
     while True:
         try:
-            with _limit(ATTEMPT):
+            with limit(ATTEMPT):
                 _reset(connection)
                 return call(), why
         except AnsibleConnectionFailure as error:
@@ -155,7 +155,7 @@ def _reset(connection: ConnectionBase) -> None:
 
 
 @contextmanager
-def _limit(seconds: int) -> Iterator[None]:
+def limit(seconds: int) -> Iterator[None]:
     """Give up after so many seconds, and end what was started meanwhile: a dead connection may never say so.
 
     Where a signal cannot be had, there is no limit. A limit of the task itself that comes first stays as it is.

@@ -17,7 +17,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import CUT_LIVE
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.action import DbportsAction
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import change_and_confirm
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import OBSERVATION_MODULE, call_module
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.known_call import KnownCall
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import (
+    OBSERVATION_MODULE,
+    call_module,
+    is_windows,
+)
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.ruleset import (
     RULESET_MODULE,
     cut_connection,
@@ -101,10 +106,17 @@ class HostAction(DbportsAction):
         return self._call_ruleset({**_common(args, owner), "state": "absent"}, task_vars)
 
     def _call_ruleset(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Call the module that writes rulesets; a change is kept only if the host answers over a new connection."""
+        """Call the module that writes rulesets; a change is kept only if the host answers over a new connection.
+
+        Where this controller has made the same call before, the host is first asked to repeat it.
+        """
+        known = KnownCall(arguments)
+        answer = known.repeated(self._ask_host) if not is_windows(self._connection, task_vars) else None
+        if answer is not None:
+            return answer
 
         def call(more: dict[str, Any]) -> dict[str, Any]:
-            result = call_module(self, RULESET_MODULE, {**arguments, **more}, task_vars)
+            result = call_module(self, RULESET_MODULE, {**arguments, **known.asked, **more}, task_vars)
             # All the rules once more: every process that the result passes through would read and write them.
             result.pop("invocation", None)
             return result
@@ -112,7 +124,16 @@ class HostAction(DbportsAction):
         def run(argv: list[str]) -> bool:
             return bool(self._low_level_execute_command(shlex.join(argv))["rc"] == 0)
 
-        return change_and_confirm(call, run, self._connection, arguments["confirm_timeout"])
+        result = change_and_confirm(call, run, self._connection, arguments["confirm_timeout"])
+        if not (result.get("failed") or self._task.check_mode):
+            known.remember()
+        return result
+
+    def _ask_host(self, argv: list[str]) -> str:
+        """Return what a command prints on the host, in the environment of a module; nothing if it fails."""
+        command = f"{self._compute_environment_string()} {shlex.join(argv)}".strip()
+        done = self._low_level_execute_command(command)
+        return str(done["stdout"]) if done["rc"] == 0 else ""
 
     def ask(self, port_set: PortSet, more: dict[str, Any], task_vars: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the established connections of the host that its part of the plan would cut, and change nothing.

@@ -1,0 +1,100 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The last call of a host that carries our rules, kept there until the next boot to be repeated by one command.
+
+Ansible sends a module's code with every call, and the host compiles it: several times what a run with nothing to change
+does. The kept call and code are those of that run, so that repeating it says what calling the module would say. Where
+it would do anything but say that nothing has to be changed, the command fails, and the module is called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import nothing_to_do
+
+PLACE = "/run/dbports-firewall"
+"""Only root may read it, and it is on no disk."""
+
+CALL, SENT, SCRIPT = "call.json", "sent.zip", "repeat"
+_START = f"""
+import os, sys, zipfile
+place, call_id = sys.argv[1:]
+code = place + "/code"
+if not os.path.isdir(code):
+    with zipfile.ZipFile(place + "/{SENT}") as sent:
+        sent.extractall(code + ".new", [name for name in sent.namelist() if name.startswith("ansible_collections/")])
+    os.rename(code + ".new", code)
+sys.path.insert(0, code)
+from {__name__} import main
+main(call_id, place)
+"""
+"""Unpacks the code the first time, since not every call is repeated. Python then keeps the byte code beside it."""
+
+
+def repeat_command(call_id: str) -> list[str]:
+    """Return the command that repeats a call on its host, as root.
+
+    It prints what the module would return. It fails where the host knows no such call, and where the module would do or
+    say anything else than that nothing has to be changed.
+    """
+    return ["sh", f"{PLACE}/{SCRIPT}", call_id]
+
+
+def keep(call_id: str, arguments: Mapping[str, Any], place: str = PLACE, archive: Optional[str] = None) -> None:
+    """Keep a call with the code of this collection; where that cannot be, nothing is kept.
+
+    :param arguments: of the ruleset module, validated.
+    :param archive: the zip file with the code; None takes the one that Ansible has sent.
+    """
+    archive = archive or getattr(getattr(__spec__, "loader", None), "archive", None)
+    if archive is None or _is_kept(call_id, Path(place)):
+        return
+    with contextlib.suppress(OSError):
+        forget(place)
+        new = tempfile.mkdtemp(prefix=f"{Path(place).name}-", dir=str(Path(place).parent))
+        try:
+            _write(Path(new), place, archive, {"id": call_id, "arguments": dict(arguments)})
+            Path(new).rename(place)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def _is_kept(call_id: str, place: Path) -> bool:
+    try:
+        return bool(json.loads((place / CALL).read_text(encoding="ascii"))["id"] == call_id)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _write(new: Path, place: str, archive: str, call: Mapping[str, Any]) -> None:
+    shutil.copyfile(archive, new / SENT)
+    (new / CALL).write_text(json.dumps(call), encoding="ascii")
+    # Isolated and without site-packages: only the standard library and the kept code.
+    python = shlex.join([sys.executable, "-IS", "-c", _START, place])
+    (new / SCRIPT).write_text(f'exec {python} "$1"\n', encoding="utf-8")
+
+
+def forget(place: str = PLACE) -> None:
+    """Take away what is kept, also what a killed run has left of it."""
+    for path in (Path(place), *Path(place).parent.glob(f"{Path(place).name}-*")):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def main(call_id: str, place: str = PLACE) -> None:
+    """Print what the kept call returns if nothing has to be changed; else end with an error."""
+    call = json.loads((Path(place) / CALL).read_text(encoding="ascii"))
+    found = nothing_to_do(DesiredState.from_arguments(call["arguments"])) if call["id"] == call_id else None
+    if found is None:
+        sys.exit(1)
+    print(json.dumps(found))

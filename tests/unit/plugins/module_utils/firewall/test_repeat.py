@@ -1,0 +1,125 @@
+# Copyright: dbports.firewall contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host keeps of its last call; tests/integration/test_repeat.py has it repeated on a real host."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import repeat
+
+ARGUMENTS = {
+    "state": "present",
+    "owner": "erp-db",
+    "rules": [{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": []}],
+}
+PROGRAM = b"def main(call_id, place):\n    print(call_id, __file__)\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "dbports-firewall"
+
+
+@pytest.fixture
+def archive(tmp_path: Path, place: Path) -> str:
+    """A zip file as Ansible sends it, in which our code only says what it was asked."""
+    place.parent.mkdir()
+    path = tmp_path / "sent.zip"
+    with zipfile.ZipFile(path, "w") as whole:
+        parts = repeat.__name__.split(".")
+        for depth in range(1, len(parts)):
+            whole.writestr("/".join([*parts[:depth], "__init__.py"]), "")
+        whole.writestr("/".join(parts) + ".py", PROGRAM)
+        whole.writestr("ansible/module_utils/basic.py", "")
+    return str(path)
+
+
+def names(place: Path) -> list[str]:
+    return sorted(path.name for path in place.parent.iterdir())
+
+
+def test_what_is_kept_runs_by_itself(place: Path, archive: str) -> None:
+    """With no code but ours, and for nobody but its owner."""
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    assert names(place) == ["dbports-firewall"]
+    assert place.stat().st_mode & 0o777 == 0o700
+    for _time in range(2):
+        done = subprocess.run(["sh", place / "repeat", "abc"], capture_output=True, text=True, check=True)
+        assert done.stdout.split()[0] == "abc"
+        assert done.stdout.split()[1].startswith(str(place / "code"))
+    assert sorted(path.name for path in (place / "code").iterdir()) == ["ansible_collections"]
+
+
+def test_unpacking_that_was_interrupted_begins_anew(place: Path, archive: str) -> None:
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    (place / "code.new" / "ansible_collections").mkdir(parents=True)
+    done = subprocess.run(["sh", place / "repeat", "abc"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("abc ")
+
+
+def test_the_same_call_is_not_written_again(place: Path, archive: str) -> None:
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    (place / "code").mkdir()
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    assert (place / "code").exists()
+    repeat.keep("def", ARGUMENTS, str(place), archive)
+    assert not (place / "code").exists()
+    assert names(place) == ["dbports-firewall"]
+
+
+@pytest.mark.parametrize("found", ["", "{", "[]", "{}", '{"id": 7}', "\udcff"])
+def test_what_cannot_be_read_is_written_anew(place: Path, archive: str, found: str) -> None:
+    place.mkdir()
+    (place / "call.json").write_bytes(found.encode("utf-8", "surrogateescape"))
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    assert json.loads((place / "call.json").read_text(encoding="ascii")) == {"id": "abc", "arguments": ARGUMENTS}
+
+
+def test_without_a_zip_file_or_room_nothing_is_kept(place: Path, archive: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then every call is one of the module, and nothing half lies about."""
+    repeat.keep("abc", ARGUMENTS, str(place))
+    assert names(place) == []
+
+    def full(*_arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    assert names(place) == []
+    repeat.keep("abc", ARGUMENTS, str(place.parent / "missing" / "place"), archive)
+    assert names(place) == []
+
+
+def test_forgetting_takes_only_what_is_ours(place: Path, archive: str) -> None:
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    for name in ("dbports-firewall-killed", "dbports", "dbports-firewalld"):
+        (place.parent / name).mkdir()
+    repeat.forget(str(place))
+    assert names(place) == ["dbports", "dbports-firewalld"]
+
+
+@pytest.mark.parametrize("found", [None, {"changed": False, "guarded": {"tcp": "1433"}}])
+def test_only_a_host_with_nothing_to_do_answers(
+    place: Path, archive: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: Any
+) -> None:
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    asked = []
+    monkeypatch.setattr(repeat, "nothing_to_do", lambda wish: asked.append(wish) or found)
+    if found:
+        repeat.main("abc", str(place))
+        assert json.loads(capsys.readouterr().out) == found
+    else:
+        with pytest.raises(SystemExit, match="1"):
+            repeat.main("abc", str(place))
+    assert [wish.owner for wish in asked] == ["erp-db"]
+    with pytest.raises(SystemExit, match="1"):
+        repeat.main("def", str(place))
+    assert len(asked) == 1
