@@ -20,7 +20,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall import 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import canonical, digest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.confirmation import LONGEST, limit
-from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import note, noted
+from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import locked, note, noted
 
 PLACE = "dbports-firewall"
 """A directory below ANSIBLE_HOME, with a file for each owner of rules: the digest of what was asked for last."""
@@ -71,10 +71,13 @@ class KnownCall:
 def _code() -> str:
     """Return the digest of the code that a host gets, computed once in a run."""
     known = noted("code")
-    if not known:
-        plugins = Path(repeat.__file__).parents[2]
-        files = [plugins / "modules" / "ruleset.py", *sorted((plugins / "module_utils").rglob("*.py"))]
-        texts = [[str(path.relative_to(plugins)), path.read_text(encoding="utf-8")] for path in files]
-        known = {"digest": digest(canonical(texts))}
-        note("code", known)
-    return str(known["digest"])
+    if known:
+        return str(known["digest"])
+    plugins = Path(repeat.__file__).parents[2]
+    files = [plugins / "modules" / "ruleset.py", *sorted((plugins / "module_utils").rglob("*.py"))]
+    texts = [[str(path.relative_to(plugins)), path.read_text(encoding="utf-8")] for path in files]
+    found = digest(canonical(texts))
+    with locked():  # other forks have computed it meanwhile
+        if not noted("code"):
+            note("code", {"digest": found})
+    return found

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible import constants
@@ -63,6 +65,17 @@ def test_other_code_is_another_call() -> None:
     host = Host()
     assert KnownCall(CALL).repeated(host) is None
     assert host.asked == []
+
+
+def test_forks_that_begin_together_agree() -> None:
+    """Each of them computes the digest of the code, and one keeps it."""
+    with multiprocessing.get_context("fork").Pool(8) as forks:
+        found = forks.map(_asked, [CALL] * 64, chunksize=1)
+    assert set(found) == {_asked(CALL)}
+
+
+def _asked(arguments: dict[str, Any]) -> str:
+    return str(KnownCall(arguments).asked["call_id"])
 
 
 def test_without_rules_nothing_is_kept() -> None:
