@@ -34,6 +34,9 @@ STATE = "/var/lib/dbports-firewall"
 BOOT = 120
 """Seconds after which a container that has not started has failed."""
 
+LOOKS = 3
+"""How often no process may be seen before none is there."""
+
 
 class Host:
     """What both kinds have in common: they are namespaces, held by a process.
@@ -42,9 +45,11 @@ class Host:
     :ivar on_host: the path of on_host.py there.
     :ivar environ: the environment that runs get.
     :ivar chains: base chains of the host's owner that call the rules.
+    :ivar looking: the process that looks at the host for the test, and outlives a restart where it can.
     """
 
     chains: tuple[str, ...] = ()
+    looking = 0
     python = sys.executable
     on_host = str(HERE / "on_host.py")
 
@@ -129,12 +134,7 @@ class LabSide(Host):
 
     def restart(self) -> None:
         """Take every process and rule away; then come the undo at boot, and the units."""
-        while running := [pid for pid, command in self.processes() if pid != self.pid and b"on_host.py" not in command]:
-            # A program that a killed run or undo has started goes on without it, until it is killed, too.
-            for pid in running:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.01)
+        self._kill_all()
         self._host.run(["nft", "flush", "ruleset"])
         journal = self.root / STATE[1:] / "journal.json"
         if journal.exists():
@@ -142,6 +142,23 @@ class LabSide(Host):
             journal.write_text(journal.read_text(encoding="utf-8").replace('"boot": "', '"boot": "not '))
             self._host.run([sys.executable, "-IBS", f"{STATE}/undo.py", "boot"], env=self.environ)
         self._boot()
+
+    def _kill_all(self) -> None:
+        """Kill every process of the host but the one that looks at it.
+
+        One that ends while it is looked at may have started another one that is not seen yet: the process that watches
+        does that when it detaches itself. So nobody may be there several times.
+        """
+        empty = 0
+        while empty < LOOKS:
+            running = [pid for pid, _command in self.processes() if pid not in (self.pid, self.looking)]
+            # A program that a killed run or undo has started goes on without it, until it is killed, too. Before its
+            # execve, it has the command line of that run.
+            for pid in running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            empty = 0 if running else empty + 1
+            time.sleep(0.01)
 
     def _boot(self) -> None:
         self._host.run(["/run/bin/systemctl", "boot"], env=self.environ)

@@ -6,8 +6,9 @@
 The server reads a line of JSON for each request and answers with one: ``{"run": [arguments, options]}`` starts a run as
 a session of its own and returns its process id, ``{"wait": PID}`` waits for it and returns its status and what it said,
 ``{"kill": [PID, whether its group, SIGNAL]}`` sends a signal, ``{"look": BACKEND}`` returns
-the rules in force, what is kept, and whatever else a run could change: every table and file, and ``{"left": true}``
-what is there only while a change is not finished. With the arguments ``undo TOKEN`` it undoes a change.
+the rules in force, what is kept, and whatever else a run could change: every table and file, ``{"left": true}`` what is
+there only while a change is not finished, and ``{"repeat": [CALL_ID, ...]}`` which of these calls the host answers by
+itself, and what it has for that. With the arguments ``undo TOKEN`` it undoes a change.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall import changing, way_in
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall import changing, repeat, way_in
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import BACKENDS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import STATE, Runner, watch
@@ -38,16 +40,23 @@ OWN = r"^table inet dbports \{\n(?:\t.*\n)*|^\t\w+ \S*(?i:dbports)\S+ \{\n(?:\t\
 UNFINISHED = (".dbports-", "dbports-firewall-undo", "sysinit.target.d")
 """What the names hold of the files and folders in /etc that are there while a change is not finished."""
 
+SENT = Path("/run/dbports-sent.zip")
+"""Stands for the file in which Ansible sends the code of a module."""
+
 IMPORTED = (changing, way_in, *(known.load() for known in BACKENDS))
 """What a run imports only when it needs it, so that the system calls of a run here are those of what it does."""
 
 
 def run(arguments: dict[str, Any], options: dict[str, Any]) -> str:
-    """Make one run; returns what it would tell its user, as JSON."""
+    """Make one run, as the module does; returns what it would tell its user, as JSON."""
     try:
         result = apply(DesiredState.from_arguments(arguments), **options)
     except DbportsError as error:
         return json.dumps({"failed": error.code, "msg": str(error)})
+    if arguments.get("rules"):
+        repeat.keep(arguments["call_id"], arguments, archive=str(SENT))
+    else:
+        repeat.forget()
     return json.dumps({key: result[key] for key in ("changed", "confirm", "warnings")})
 
 
@@ -85,6 +94,22 @@ def files() -> list[str]:
     return found
 
 
+def send() -> None:
+    """Write the file that Ansible would send."""
+    utils = Path(repeat.__file__).parents[1]
+    with zipfile.ZipFile(SENT, "w") as sent:
+        for path in utils.rglob("*.py"):
+            sent.write(path, Path(*repeat.__name__.split(".")[:-2]) / path.relative_to(utils))
+
+
+def repeated(call_ids: list[str]) -> tuple[list[str], list[str]]:
+    """Return which of these calls the host answers by itself, and the places in which it keeps calls."""
+    place = Path(repeat.PLACE)
+    commands = {call_id: repeat.repeat_command(call_id) for call_id in call_ids if place.exists()}
+    answers = [name for name, argv in commands.items() if subprocess.run(argv, capture_output=True).returncode == 0]
+    return answers, [str(path) for path in place.parent.glob(f"{place.name}*")]
+
+
 class Server:
     """Starts runs and looks at the host."""
 
@@ -104,6 +129,8 @@ class Server:
             return (os.killpg if group else os.kill)(pid, kind)
         if "left" in request:
             return left()
+        if "repeat" in request:
+            return repeated(request["repeat"])
         backend = next(item.load() for item in BACKENDS if item.name == request["look"])
         state = backend.decode(backend.observe())
         return [state.ruleset.render(), state.kept.render(), *tables(), *files()]
@@ -131,6 +158,7 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         print(run(*map(json.loads, sys.argv[1:])))
         sys.exit()
+    send()
     server = Server()
     for line in sys.stdin:
         print(json.dumps(server.answer(json.loads(line))), flush=True)
