@@ -62,7 +62,7 @@ def keep(call_id: str, arguments: Mapping[str, Any], place: str = PLACE, archive
         return
     with contextlib.suppress(OSError):
         forget(place)
-        new = tempfile.mkdtemp(prefix=f"{Path(place).name}-", dir=str(Path(place).parent))
+        new = _temporary(place)
         try:
             _write(Path(new), place, archive, {"id": call_id, "arguments": dict(arguments)})
             Path(new).rename(place)
@@ -87,8 +87,15 @@ def _write(new: Path, place: str, archive: str, call: Mapping[str, Any]) -> None
 
 def forget(place: str = PLACE) -> None:
     """Take away what is kept, also what a killed run has left of it."""
-    for path in (Path(place), *Path(place).parent.glob(f"{Path(place).name}-*")):
+    with contextlib.suppress(OSError):
+        Path(place).rename(_temporary(place))  # at once, because a part would be taken for the whole
+    for path in Path(place).parent.glob(f"{Path(place).name}-*"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _temporary(place: str) -> str:
+    """Make a directory that is removed if it stays."""
+    return tempfile.mkdtemp(prefix=f"{Path(place).name}-", dir=str(Path(place).parent))
 
 
 def main(call_id: str, place: str = PLACE) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import zipfile
@@ -96,6 +97,29 @@ def test_without_a_zip_file_or_room_nothing_is_kept(place: Path, archive: str, m
     assert names(place) == []
     repeat.keep("abc", ARGUMENTS, str(place.parent / "missing" / "place"), archive)
     assert names(place) == []
+
+
+@pytest.mark.parametrize("removed", range(5))
+def test_a_call_of_which_a_part_was_forgotten_is_kept_again(
+    place: Path, archive: str, removed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed while it forgets leaves nothing that is taken for the whole."""
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    subprocess.run(["sh", place / "repeat", "abc"], capture_output=True, check=True)
+    left, unlink = [None] * removed, os.unlink
+
+    def killed(*arguments: Any, **options: Any) -> None:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        unlink(*arguments, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "unlink", killed)
+        repeat.forget(str(place))
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    assert names(place) == ["dbports-firewall"]
+    subprocess.run(["sh", place / "repeat", "abc"], capture_output=True, check=True)
 
 
 def test_forgetting_takes_only_what_is_ours(place: Path, archive: str) -> None:
