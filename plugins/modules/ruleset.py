@@ -527,6 +527,8 @@ def main() -> None:
         _remember(module.params)
     for warning in result.pop("warnings"):
         module.warn(visible(warning))
+    if module.params["call_id"]:
+        result["invocation"] = {}  # this collection's actions know what they asked for, and it holds all the rules
     module.exit_json(**result)
 
 

@@ -631,7 +631,7 @@ def _check_ports(instance: Values, index: int, others: list[Values]) -> None:
         if any(port.overlaps(item) for port in ports for item in taken):
             reason = f"the endpoint or another listener of instance {instance['name']} has this port"
             raise _wrong(instance, index, option, reason, "Give it a port of its own")
-    for other in others:
+    for other in others if listener or dnn else ():
         for option, ports in (("ag_listener_port", listener), ("ag_dnn_port", dnn)):
             if not other["fci_addresses"] and _listens(other, *ports):
                 raise _wrong(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import (
@@ -13,7 +14,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._addresses import
     of_family,
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.forwarding import Views
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import DIRECTIONS, Direction, Ruleset
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import (
+    DIRECTIONS,
+    Accept,
+    Direction,
+    Ruleset,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import (
     PortRange,
     Protocol,
@@ -44,28 +50,24 @@ def losses(old: Ruleset, new: Ruleset, *, directions: Iterable[Direction] = DIRE
 
 
 def _lost_ports(old: Ruleset, new: Ruleset, direction: Direction, protocol: Protocol) -> list[str]:
-    carried, wanted = old.ports(direction, protocol), new.ports(direction, protocol)
-    gone: list[PortRange] = []
-    fresh: list[PortRange] = []
+    parts = _segments(old, new, direction, protocol)
+    carried, wanted = (_peers(ruleset, direction, protocol, parts) for ruleset in (old, new))
+    # With the policy open nothing is guarded, also not what nobody may use.
+    opened = new.accepts and not new.guards
+    gone = [part for part, peers in carried.items() if part not in wanted and (peers or not opened)]
     thinned: dict[str, list[PortRange]] = {}
-    for part in _segments(old, new, direction, protocol):
-        if not _covers(carried, part):
-            fresh += [part] if _covers(wanted, part) else []
-            continue
-        if not _covers(wanted, part):
-            # With the policy open nothing is guarded, also not what nobody may use.
-            opened = new.accepts and not new.guards and not _peers(old, direction, protocol, part)
-            gone += [] if opened else [part]
+    for part in parts:
+        if part not in carried or part not in wanted:
             continue
         for family in (4, 6):
-            before = _count(of_family(_peers(old, direction, protocol, part), family))
-            after = _count(of_family(_peers(new, direction, protocol, part), family))
+            before, after = (_count(of_family(peers[part], family)) for peers in (carried, wanted))
             if 2 * after < before:
                 text = f"{before - after} of {before} IPv{family} peer addresses"
                 thinned.setdefault(text, []).append(part)
-    for admitted in [_peers(new, direction, protocol, part) for part in fresh]:
-        moved = next((part for part in gone if _serves(_peers(old, direction, protocol, part), admitted)), None)
-        gone = [part for part in gone if part != moved]
+    for admitted in [wanted[part] for part in parts if part in wanted and part not in carried]:
+        moved = next((part for part in gone if _serves(carried[part], admitted)), None)
+        if moved:
+            gone.remove(moved)
     title = f"{direction} {protocol}"
     found = [f"{title} {format_ports(merge_ports(gone))} altogether"] if gone else []
     return found + [f"{text} of {title} {format_ports(merge_ports(parts))}" for text, parts in thinned.items()]
@@ -83,18 +85,19 @@ def _segments(old: Ruleset, new: Ruleset, direction: Direction, protocol: Protoc
     return [PortRange(first, after - 1) for first, after in zip(cuts, cuts[1:])]
 
 
-def _covers(ranges: Iterable[PortRange], part: PortRange) -> bool:
-    return any(item.first <= part.first and part.last <= item.last for item in ranges)
-
-
-def _peers(ruleset: Ruleset, direction: Direction, protocol: Protocol, part: PortRange) -> tuple[AddressRange, ...]:
-    """Return who may use the ports of ``part``, merged."""
-    return merge_addresses(
-        peer
-        for item in ruleset.accepts
-        if (item.direction, item.protocol) == (direction, protocol) and _covers(item.ports, part)
-        for peer in item.peers
-    )
+def _peers(
+    ruleset: Ruleset, direction: Direction, protocol: Protocol, parts: Sequence[PortRange]
+) -> dict[PortRange, tuple[AddressRange, ...]]:
+    """Return who may use the ports of each part, merged; what the ruleset neither accepts nor guards is left out."""
+    firsts = [part.first for part in parts]
+    found: dict[PortRange, list[AddressRange]] = {}
+    for item in ruleset.parts:
+        if (item.direction, item.protocol) != (direction, protocol):
+            continue
+        for port in item.ports:
+            for part in parts[bisect_left(firsts, port.first) : bisect_right(firsts, port.last)]:
+                found.setdefault(part, []).extend(item.peers if isinstance(item, Accept) else ())
+    return {part: merge_addresses(peers) for part, peers in sorted(found.items())}
 
 
 def _count(peers: Iterable[AddressRange]) -> int:

@@ -153,10 +153,10 @@ def _named(kind: Any) -> Codec:
         return f"{{{','.join(parts)}}}"
 
     def read(data: Any) -> Any:
-        values = {}
+        given, values = exactly(dict, data), {}
         for key, name, code in fields:
-            if key in exactly(dict, data):
-                values[name] = _part(code, data[key], f".{key}")
+            if key in given:
+                values[name] = _part(code, given[key], f".{key}")
             elif name not in defaults:
                 raise MisfitError(f".{key}", None)
         return kind(**values)

@@ -118,10 +118,11 @@ class IptablesBackend:
 
     def decode(self, observed: Observed) -> State:
         """Read the own chains and the own files."""
+        saved = _tables(observed, SAVED)
         return State(
-            ruleset=decode(_tables(observed, SAVED)),
+            ruleset=decode(saved),
             kept=kept_from_text(observed[KEPT]),
-            foreign=partial(_judge, observed),
+            foreign=partial(_judge, observed, saved),
             place=f"chains {LAYOUT.prefix}* of iptables and ip6tables",
             unseen="" if observed[VARIANT] else "iptables or ip6tables is missing",
             copies=tuple(json.loads(observed[COPIED])),
@@ -189,10 +190,13 @@ def _load(text: str) -> tuple[Step, ...]:
     return (RunCommand(("sh", "-s"), text),)
 
 
-def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
-    """Judge the tables around that of the own chains, and those of the other variant."""
+def _judge(observed: Observed, saved: Mapping[int, Tables], ruleset: Ruleset) -> list[ForeignFinding]:
+    """Judge the tables around that of the own chains, and those of the other variant.
+
+    :param saved: the tables of the variant that governs, by family.
+    """
     found: list[ForeignFinding] = []
-    for family, tables in _tables(observed, SAVED).items():
+    for family, tables in saved.items():
         others = {name: without(table, LAYOUT.is_own) for name, table in tables.items()}
         found += judge_saved(others, family, ruleset, PROGRAMS[family], skip=("filter",))
         found += judge_answers(tables, family, ruleset, LAYOUT)

@@ -175,10 +175,12 @@ def _differences(kind: str, table: Table, ruleset: Ruleset, family: int, layout:
             yield f"chain {name}" if name in there else f"no chain {name}"
             continue
         seen, meant = [rule.key for rule in there[name]], [rule.key for rule in wanted[name]]
-        yield from (f"rule in chain {name}: {_text(key)}" for key in Counter(seen) - Counter(meant))
-        yield from (f"no rule in chain {name}: {_text(key)}" for key in Counter(meant) - Counter(seen))
-        if Counter(seen) == Counter(meant) and seen != meant:
-            yield f"the order in chain {name}"
+        if seen != meant:
+            more, less = Counter(seen) - Counter(meant), Counter(meant) - Counter(seen)
+            yield from (f"rule in chain {name}: {_text(key)}" for key in more)
+            yield from (f"no rule in chain {name}: {_text(key)}" for key in less)
+            if not more and not less:
+                yield f"the order in chain {name}"
         if not layout.is_own(name) and table.rules[name][0] not in there[name]:
             yield f"chain {name} does not begin with the own chain"
 

@@ -85,16 +85,18 @@ class Rule(NamedTuple):
 
 def _parts(words: Sequence[str]) -> Iterator[Part]:
     """Cut a rule into its options; a comment may look like one."""
-    left = list(words)
-    while left:
-        negated = left[0] == "!" and len(left) > 1
-        del left[: int(negated)]
-        name = left.pop(0)
-        end = next((number for number, word in enumerate(left) if word == "!" or word.startswith("-")), len(left))
+    at = 0
+    while at < len(words):
+        negated = words[at] == "!" and at + 1 < len(words)
+        at += negated
+        name = words[at]
+        first = at = at + 1
         if name == "--comment":
-            end = min(1, len(left))
-        yield Part(negated, name, tuple(left[:end]))
-        del left[:end]
+            at += 1
+        else:
+            while at < len(words) and words[at] != "!" and not words[at].startswith("-"):
+                at += 1
+        yield Part(negated, name, tuple(words[first:at]))
 
 
 def _plain(name: str, value: str) -> str:
@@ -122,9 +124,10 @@ Tables = Mapping[str, Table]
 
 
 def without(table: Table, own: Callable[[str], bool]) -> Table:
-    """Return a table without the rules that lead to some of its chains."""
-    rules = {name: [rule for rule in rules if not own(rule.target)] for name, rules in table.rules.items()}
-    return Table(table.policies, rules)
+    """Return a table without some of its chains, and without the rules that lead to them."""
+    policies = {name: policy for name, policy in table.policies.items() if not own(name)}
+    left = {name: rules for name, rules in table.rules.items() if not own(name)}
+    return Table(policies, {name: [rule for rule in rules if not own(rule.target)] for name, rules in left.items()})
 
 
 def read_tables(text: str) -> Tables:

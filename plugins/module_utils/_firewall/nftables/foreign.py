@@ -83,20 +83,23 @@ def judge_foreign(listing: Listing, ruleset: Ruleset) -> list[ForeignFinding]:
         has ``family``, ``table``, ``chain``, ``hook`` and ``priority``.
     """
     theirs = [(kind, body) for kind, body in listing if kind in _KINDS and not is_own(kind, body)]
-    tables, cells = _read_tables(theirs), Cells(theirs)
+    tables = _read_tables(theirs)
+    places = [(table, chain) for _key, table in sorted(tables.items()) for chain in table.base_chains()]
+    if not places:
+        return []
+    cells = Cells(theirs)
     tracked = not any(table.hides_connections() for table in tables.values())
     most = most_packets(sum(kind == "rule" for kind, _body in theirs), len(ruleset.accepts))
     flows = [
         [(packet, cells.key(packet)) for packet in samples(accept, cells, tracked, most)] for accept in ruleset.accepts
     ]
     found: list[ForeignFinding] = []
-    for _key, table in sorted(tables.items()):
-        for chain in table.base_chains():
-            for packets in flows:
-                judged = [found for packet, key in packets for found in table.judge(chain, packet, key)]
-                worst = sorted(judged, key=lambda item: item.verdict != "drops")[:1]
-                fixes = dict.fromkeys(item.fix for item in judged if item.verdict == worst[0].verdict)
-                found += [replace(item, fix="; ".join(fixes)) for item in worst]
+    for table, chain in places:
+        for packets in flows:
+            judged = [found for packet, key in packets for found in table.judge(chain, packet, key)]
+            worst = sorted(judged, key=lambda item: item.verdict != "drops")[:1]
+            fixes = dict.fromkeys(item.fix for item in judged if item.verdict == worst[0].verdict)
+            found += [replace(item, fix="; ".join(fixes)) for item in worst]
     return found
 
 

@@ -9,7 +9,9 @@ the same lines out of the files, and so do ``ufw enable`` and the next boot.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
@@ -113,11 +115,12 @@ class Ufw:
     def decode(self, observed: Observed) -> State:
         """Read the own chains in force and the own blocks."""
         files = [file for family in FILES if (file := _file(observed, family))]
-        ruleset = decode({family: _own_tables(observed, family) for family in PROGRAMS}, LAYOUT)
+        saved = {family: read_tables(observed[f"{SAVED} {family}"]) for family in PROGRAMS}
+        ruleset = decode({family: _own_tables(observed, family, saved[family]) for family in PROGRAMS}, LAYOUT)
         return State(
             ruleset=replace(ruleset, unexpected=(*ruleset.unexpected, *_before_ufw(observed, ruleset))),
             kept=Kept(tuple(file for file in files if block_of(file.content))),
-            foreign=lambda ruleset: _judge(observed, ruleset),
+            foreign=partial(_judge, observed, saved),
             place=f"chains {LAYOUT.prefix}* of ufw",
             unseen="" if observed[VARIANT] else "iptables or ip6tables is missing",
         )
@@ -184,12 +187,15 @@ def _is_loaded(family: int, saved: str) -> bool:
     return f"\n:{LAYOUT.needs[family]} " in saved
 
 
-def _own_tables(observed: Observed, family: int) -> Tables:
-    """Return the tables that hold the own chains: in force, or in the file where ufw does not load IPv6."""
-    saved, file = observed[f"{SAVED} {family}"], _file(observed, family)
-    if family == 6 and file and not _is_loaded(family, saved):
+def _own_tables(observed: Observed, family: int, saved: Tables) -> Tables:
+    """Return the tables that hold the own chains: in force, or in the file where ufw does not load IPv6.
+
+    :param saved: those in force.
+    """
+    file = _file(observed, family)
+    if family == 6 and file and not _is_loaded(family, observed[f"{SAVED} {family}"]):
         return read_tables(f"*filter\n{block_of(file.content)}")
-    return read_tables(saved)
+    return saved
 
 
 def _refuse_inactive(observed: Observed) -> None:
@@ -236,11 +242,14 @@ def _load(text: str) -> tuple[Step, ...]:
     return (RunCommand(("sh", "-s"), text),)
 
 
-def _judge(observed: Observed, ruleset: Ruleset) -> list[ForeignFinding]:
-    """Judge what is around the own chains in both variants of iptables, and nft's tables."""
+def _judge(observed: Observed, saved: Mapping[int, Tables], ruleset: Ruleset) -> list[ForeignFinding]:
+    """Judge what is around the own chains in both variants of iptables, and nft's tables.
+
+    :param saved: the tables of the variant that governs, by family.
+    """
     found: list[ForeignFinding] = []
-    for family in PROGRAMS:
-        found += judge_iptables(read_tables(observed[f"{SAVED} {family}"]), family, ruleset)
+    for family, tables in saved.items():
+        found += judge_iptables(tables, family, ruleset)
         other = read_tables(observed[f"{OTHER} {family}"])
         found += judge_saved(other, family, ruleset, other_program(observed[VARIANT], family))
     return found + judge_nft(read_listing(observed[NFT]), observed[VARIANT], ruleset)

@@ -51,9 +51,10 @@ def judge_iptables(tables: Tables, family: int, ruleset: Ruleset) -> list[Foreig
         return [*found, *(replace(item, fix=ENABLE_IPV6) for item in closed)]
     table = without(tables["filter"], LAYOUT.is_own)
     for direction in DIRECTIONS:
-        rules = {**table.rules, LAYOUT.hooks[family, direction]: [_ACCEPT]}
         asked = Ruleset(tuple(accept for accept in ruleset.accepts if accept.direction == direction))
-        found += judge_filter(tables, Table(table.policies, rules), family, asked)
+        if asked:
+            rules = {**table.rules, LAYOUT.hooks[family, direction]: [_ACCEPT]}
+            found += judge_filter(tables, Table(table.policies, rules), family, asked)
     return found
 
 

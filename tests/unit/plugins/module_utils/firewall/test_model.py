@@ -18,6 +18,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 )
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
 
+from counting import assert_linear, steps
 from firewall_cases import ruleset
 
 
@@ -155,3 +156,14 @@ def test_render_has_a_line_a_peer() -> None:
     before, after = (build(rule("1433", *peers)).render() for peers in (["192.0.2.1"], ["192.0.2.1", "192.0.2.9"]))
     assert set(after.splitlines()) - set(before.splitlines()) == {"  from 192.0.2.9"}
     assert "refuse in tcp 1433" in before
+
+
+def test_what_is_lost_takes_work_in_proportion_to_the_rules() -> None:
+    """A first run loses nothing, but adds every rule; each later one compares all of them."""
+
+    def work(count: int) -> int:
+        rules = [rule(str(3 * number + 1), f"198.51.100.{number % 250}") for number in range(count)]
+        few, many = build(*rules[1:]), build(*rules)
+        return steps(lambda: [losses(build(), many), losses(few, many), losses(many, few)])
+
+    assert_linear(work(count) for count in (100, 200, 400))

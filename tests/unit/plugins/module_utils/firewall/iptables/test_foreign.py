@@ -13,7 +13,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptable
     judge_answers,
     judge_saved,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import read_tables
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.listing import (
+    Table,
+    read_tables,
+    without,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import LAYOUT
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import Listing
@@ -191,3 +195,10 @@ def test_only_the_chain_that_answers_pass_is_judged(monkeypatch: pytest.MonkeyPa
     found = judge_answers(read_tables(text), 4, flows, LAYOUT)
     assert [item.verdict for item in found] == ["drops"]
     assert seen == ["OUTPUT", "theirs"]
+
+
+def test_chains_that_are_left_out_are_not_there() -> None:
+    """What nothing leads to need not be judged, however many rules it has."""
+    lines = ["*filter", ":INPUT DROP [0:0]", ":DBPORTS_IN - [0:0]", "-A INPUT -j DBPORTS_IN", "-A DBPORTS_IN -j DROP"]
+    left = without(read_tables("\n".join(lines))["filter"], LAYOUT.is_own)
+    assert left == Table({"INPUT": "DROP"}, {"INPUT": []})
