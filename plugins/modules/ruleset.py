@@ -161,8 +161,9 @@ options:
       - What the caller knows this call by. With it, the host keeps the call and the code of this collection in
         C(/run/dbports-firewall) until the next boot. There C(sh /run/dbports-firewall/repeat CALL_ID) repeats the call,
         without code to be sent and compiled.
-      - The command prints the return values if nothing has to be changed. It fails if anything has to be changed, if an
-        earlier change is not finished, and if the host keeps another call; then call the module.
+      - The command prints a line of JSON if nothing has to be changed, with the return values by the ID. It fails if
+        anything has to be changed, if an earlier change is not finished, and if the host keeps another call; then call
+        the module.
       - Nothing is kept without rules, and no other call than the last one.
       - M(dbports.firewall.apply) uses it.
     type: str

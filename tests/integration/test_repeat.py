@@ -29,6 +29,7 @@ class Site:
     """One server, and the controller's runs on it.
 
     :ivar warnings: what the last run warned of.
+    :ivar result: what its task returned.
     """
 
     def __init__(self, host: LabHost, run: Any) -> None:
@@ -56,6 +57,7 @@ class Site:
         results = [item["result"] for item in done.tasks if "guarded" in item["result"]]
         self.warnings = done.text.count("not kept for the next boot")
         assert len(results) == 1
+        self.result = results[0]
         return bool(results[0]["changed"])
 
     def count(self) -> None:
@@ -90,6 +92,11 @@ def test_the_host_answers_itself(site: Site) -> None:
     for more in ([], ["--check"], ["--diff"]):
         assert not site.apply(*more, sends_code=False)
         assert (site.warnings, site.asked()) == (1, 1)
+        answer = site.result
+        site.host.run(["mv", PLACE, "/run/away"])
+        assert not site.apply(*more)
+        assert answer == site.result
+        site.host.run(["sh", "-c", f"rm -rf {PLACE} && mv /run/away {PLACE}"])
 
 
 @pytest.mark.parametrize(
@@ -135,16 +142,17 @@ def test_another_controller_may_have_been_there_since(site: Site) -> None:
         f"mkdir {PLACE}/code",
         f"echo >{PLACE}/call.json",
         f"echo exit 0 >{PLACE}/repeat",
-        f"""echo 'echo "{{\\\"changed\\\": true}}"' >{PLACE}/repeat""",
+        f"sed -i 's|^exec [^ ]*|exec /gone/python3|' {PLACE}/repeat",
+        f"chown 65534 {PLACE}",
+        f"""echo 'echo "{{\\\"changed\\\": false}}"' >{PLACE}/repeat""",
         "mkdir -m 700 /var/lib/dbports-firewall",
     ],
 )
 def test_where_it_cannot_answer_the_module_is_called(site: Site, damage: str) -> None:
+    """It puts right what was damaged."""
     site.host.run(["sh", "-c", damage])
     assert not site.apply()
     assert site.host.run(["ls", "/var/lib"]).stdout.count("dbports") == 0
-    site.host.run(["rm", "-r", PLACE])
-    assert not site.apply()
     assert site.kept() == ["dbports-firewall"]
     assert not site.apply(sends_code=False)
 

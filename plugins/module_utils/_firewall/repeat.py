@@ -21,44 +21,58 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import KEPT
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import nothing_to_do
+from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 
-PLACE = "/run/dbports-firewall"
+PLACE = KEPT
 """Only root may read it, and it is on no disk."""
 
 CALL, SENT, SCRIPT = "call.json", "sent.zip", "repeat"
 _START = f"""
-import os, sys, zipfile
+import os, sys
 place, call_id = sys.argv[1:]
 code = place + "/code"
 if not os.path.isdir(code):
-    with zipfile.ZipFile(place + "/{SENT}") as sent:
-        sent.extractall(code + ".new", [name for name in sent.namelist() if name.startswith("ansible_collections/")])
-    os.rename(code + ".new", code)
+    import contextlib, tempfile, zipfile
+    with tempfile.TemporaryDirectory(dir=place) as new, zipfile.ZipFile(place + "/{SENT}") as sent:
+        sent.extractall(new + "/code", [name for name in sent.namelist() if name.startswith("ansible_collections/")])
+        with contextlib.suppress(OSError):
+            os.rename(new + "/code", code)
 sys.path.insert(0, code)
 from {__name__} import main
 main(call_id, place)
 """
-"""Unpacks the code the first time, since not every call is repeated. Python then keeps the byte code beside it."""
+"""Unpacks the code the first time, since not every call is repeated. Python then keeps the byte code beside it.
+
+Several may do so at once: each has a directory of its own, which goes also when the disk is full, and the first one's
+counts.
+"""
+
+_ASK = f'test -L "$0" && exit 1; test -O "$0" && exec sh "$0/{SCRIPT}" "$1"'
+"""Runs only what this user has written: a container may have a ``/run`` to which everyone may write."""
 
 
 def repeat_command(call_id: str) -> list[str]:
     """Return the command that repeats a call on its host, as root.
 
-    It prints what the module would return. It fails where the host knows no such call, and where the module would do or
-    say anything else than that nothing has to be changed.
+    It prints a line of JSON, with what the module would return by the id of the call. It fails where the host knows no
+    such call, and where the module would do or say anything else than that nothing has to be changed.
     """
-    return ["sh", f"{PLACE}/{SCRIPT}", call_id]
+    return ["sh", "-c", _ASK, PLACE, call_id]
 
 
 def keep(call_id: str, arguments: Mapping[str, Any], place: str = PLACE, archive: Optional[str] = None) -> None:
     """Keep a call with the code of this collection; where that cannot be, nothing is kept.
 
+    It is written anew also where the host keeps this call already: had that been of use, the module would most likely
+    not have been called. The interpreter may be gone, or something of it.
+
     :param arguments: of the ruleset module, validated.
     :param archive: the zip file with the code; None takes the one that Ansible has sent.
     """
     archive = archive or getattr(getattr(__spec__, "loader", None), "archive", None)
-    if archive is None or _is_kept(call_id, Path(place)):
+    if archive is None or not sys.executable:
         return
     with contextlib.suppress(OSError):
         forget(place)
@@ -70,19 +84,12 @@ def keep(call_id: str, arguments: Mapping[str, Any], place: str = PLACE, archive
             shutil.rmtree(new, ignore_errors=True)
 
 
-def _is_kept(call_id: str, place: Path) -> bool:
-    try:
-        return bool(json.loads((place / CALL).read_text(encoding="ascii"))["id"] == call_id)
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
-
-
 def _write(new: Path, place: str, archive: str, call: Mapping[str, Any]) -> None:
     shutil.copyfile(archive, new / SENT)
     (new / CALL).write_text(json.dumps(call), encoding="ascii")
     # Isolated and without site-packages: only the standard library and the kept code.
     python = shlex.join([sys.executable, "-IS", "-c", _START, place])
-    (new / SCRIPT).write_text(f'exec {python} "$1"\n', encoding="utf-8")
+    (new / SCRIPT).write_text(f'exec {python} "$1"\n', encoding="utf-8", errors="surrogateescape")
 
 
 def forget(place: str = PLACE) -> None:
@@ -104,4 +111,5 @@ def main(call_id: str, place: str = PLACE) -> None:
     found = nothing_to_do(DesiredState.from_arguments(call["arguments"])) if call["id"] == call_id else None
     if found is None:
         sys.exit(1)
-    print(json.dumps(found))
+    found["warnings"] = [visible(text) for text in found["warnings"]]
+    print(json.dumps({call_id: found}))

@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -51,6 +52,9 @@ JOURNAL, SOURCE = f"{STATE}/journal.json", f"{STATE}/undo.py"
 BOOT_UNIT = "/etc/systemd/system/dbports-firewall-undo.service"
 BOOT_WISH = "/etc/systemd/system/sysinit.target.d/dbports-firewall-undo.conf"
 """All that is on a host while a change is not finished, the last two where systemd runs. The directory goes last."""
+
+KEPT = "/run/dbports-firewall"
+"""What a host with rules keeps of its last call. It goes with a change that is undone, which was that call's."""
 
 UNITS = "/etc/systemd/system"
 _LINKING = (("systemctl", "enable"), ("systemctl", "disable"))
@@ -335,6 +339,7 @@ class Runner:
         if failed and attempts > 1:
             self.undo([["WriteFile", JOURNAL, 0o600, json.dumps(journal._replace(phase=FAILED)._asdict())]])
         elif not failed:
+            shutil.rmtree(self.at(KEPT), ignore_errors=True)
             self.clear()
         return failed
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
+from ansible.vars.clean import remove_internal_keys
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import repeat
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.files import canonical, digest
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import write_text
@@ -48,9 +49,10 @@ class KnownCall:
             printed = ask(repeat.repeat_command(self._id))
         for line in reversed(printed.splitlines()):
             with contextlib.suppress(ValueError, RecursionError):
-                answer = json.loads(line)
+                found = json.loads(line)
+                answer = found.get(self._id) if isinstance(found, dict) else None
                 if isinstance(answer, dict) and answer.get("changed") is False:
-                    return answer
+                    return _as_of_module(answer)
         return None
 
     def _remembered(self) -> str:
@@ -66,6 +68,12 @@ class KnownCall:
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_text(self._file, self._id)
+
+
+def _as_of_module(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return what a host says as Ansible returns it of a module, where nothing waits to be confirmed."""
+    remove_internal_keys(answer)
+    return {key: value for key, value in answer.items() if key not in ("confirm", "confirm_command")}
 
 
 def _code() -> str:

@@ -9,7 +9,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,21 +61,61 @@ def test_what_is_kept_runs_by_itself(place: Path, archive: str) -> None:
     assert sorted(path.name for path in (place / "code").iterdir()) == ["ansible_collections"]
 
 
-def test_unpacking_that_was_interrupted_begins_anew(place: Path, archive: str) -> None:
+def test_many_may_unpack_at_once(place: Path, archive: str) -> None:
+    """All get their answer, and nothing stays but the code."""
     repeat.keep("abc", ARGUMENTS, str(place), archive)
-    (place / "code.new" / "ansible_collections").mkdir(parents=True)
-    done = subprocess.run(["sh", place / "repeat", "abc"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("abc ")
+    (place / "tmp-killed").mkdir()
+
+    def ask(_number: int) -> str:
+        return subprocess.run(["sh", place / "repeat", "abc"], capture_output=True, text=True, check=True).stdout
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(said.startswith(f"abc {place}/code/") for said in pool.map(ask, range(24)))
+    assert sorted(path.name for path in place.iterdir()) == ["call.json", "code", "repeat", "sent.zip", "tmp-killed"]
 
 
-def test_the_same_call_is_not_written_again(place: Path, archive: str) -> None:
+@pytest.mark.parametrize("second", ["abc", "def"])
+def test_every_call_of_the_module_is_kept_anew(place: Path, archive: str, second: str) -> None:
+    """The command of the same call may have failed for what is broken, or for an interpreter that is gone."""
     repeat.keep("abc", ARGUMENTS, str(place), archive)
     (place / "code").mkdir()
-    repeat.keep("abc", ARGUMENTS, str(place), archive)
-    assert (place / "code").exists()
-    repeat.keep("def", ARGUMENTS, str(place), archive)
-    assert not (place / "code").exists()
+    (place / "repeat").write_text("exec /gone/python3 -c 0", encoding="ascii")
+    repeat.keep(second, ARGUMENTS, str(place), archive)
     assert names(place) == ["dbports-firewall"]
+    done = subprocess.run(["sh", place / "repeat", second], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{second} ")
+
+
+def _ask(place: Path) -> subprocess.CompletedProcess[str]:
+    [sh, option, program, _place, call_id] = repeat.repeat_command("abc")
+    return subprocess.run([sh, option, program, str(place), call_id], capture_output=True, text=True, check=False)
+
+
+def test_only_what_the_same_user_wrote_is_run(place: Path, archive: str) -> None:
+    """A container may have a /run to which everyone may write."""
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    assert _ask(place).stdout.startswith("abc ")
+    link = place.with_name("link")
+    link.symlink_to(place)
+    assert (_ask(link).returncode, _ask(link).stdout) == (1, "")
+    if os.geteuid() == 0:
+        os.chown(place, 65534, 65534)
+        assert (_ask(place).returncode, _ask(place).stdout) == (1, "")
+
+
+def test_an_interpreter_may_have_any_name(place: Path, archive: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path need not be UTF-8, and an interpreter may not know its own."""
+    strange = place.parent / "py\udcff 'x'"
+    strange.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(strange))
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    assert os.fsencode(strange.name)[:3] in (place / "repeat").read_bytes()
+    assert _ask(place).stdout.startswith("abc ")
+    for unknown in ("", None):
+        repeat.forget(str(place))
+        monkeypatch.setattr(sys, "executable", unknown)
+        repeat.keep("abc", ARGUMENTS, str(place), archive)
+        assert not place.exists()
 
 
 @pytest.mark.parametrize("found", ["", "{", "[]", "{}", '{"id": 7}', "\udcff"])
@@ -130,7 +172,7 @@ def test_forgetting_takes_only_what_is_ours(place: Path, archive: str) -> None:
     assert names(place) == ["dbports", "dbports-firewalld"]
 
 
-@pytest.mark.parametrize("found", [None, {"changed": False, "guarded": {"tcp": "1433"}}])
+@pytest.mark.parametrize("found", [None, {"changed": False, "guarded": {"tcp": "1433"}, "warnings": ["a\x1b"]}])
 def test_only_a_host_with_nothing_to_do_answers(
     place: Path, archive: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: Any
 ) -> None:
@@ -139,7 +181,7 @@ def test_only_a_host_with_nothing_to_do_answers(
     monkeypatch.setattr(repeat, "nothing_to_do", lambda wish: asked.append(wish) or found)
     if found:
         repeat.main("abc", str(place))
-        assert json.loads(capsys.readouterr().out) == found
+        assert json.loads(capsys.readouterr().out) == {"abc": {**found, "warnings": ["a<U+001B>"]}}
     else:
         with pytest.raises(SystemExit, match="1"):
             repeat.main("abc", str(place))

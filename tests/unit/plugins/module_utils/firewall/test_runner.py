@@ -193,6 +193,19 @@ def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
         do(tmp_path, RunCommand(("sleep", "600")))
 
 
+def test_what_is_kept_of_a_call_goes_with_its_change(tmp_path: Path) -> None:
+    """Else something would stay on a host that had no rules before; what could not be undone is still that call's."""
+    kept = tmp_path / runner.KEPT.lstrip("/")
+    kept.mkdir(parents=True)
+    (kept / "call.json").touch()
+    host, steps = Runner(str(tmp_path), lambda _argv, _text: (1, "", "no")), to_json([RunCommand(("a",))])
+    journal = runner.Journal("token", runner.RUNNING, 0, "", "", False, steps)
+    assert host.rollback(journal)
+    assert kept.exists()
+    assert host.rollback(journal._replace(undo=[])) == []
+    assert not kept.exists()
+
+
 def test_a_program_that_hung_once_is_not_waited_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a change and its way back could take longer than whoever waits for the host, or for its lock, does."""
     waited: list[float] = []

@@ -16,7 +16,8 @@ from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.known_call 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.run_plan import note
 
 CALL = {"owner": "erp-db", "rules": [{"ports": ["1433"]}], "backend": "auto"}
-UNCHANGED = '{"changed": false, "guarded": {}}'
+UNCHANGED = '{"%s": {"changed": false, "guarded": {}}}'
+"""What a host says, with the id of the call."""
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,7 @@ class Host:
 
     def __call__(self, argv: list[str]) -> str:
         self.asked.append(argv)
-        return self.printed
+        return self.printed.replace("%s", argv[-1])
 
 
 def test_a_host_is_asked_once_the_call_was_made() -> None:
@@ -46,7 +47,7 @@ def test_a_host_is_asked_once_the_call_was_made() -> None:
     assert host.asked == []
     call.remember()
     assert KnownCall(CALL).repeated(host) == {"changed": False, "guarded": {}}
-    assert host.asked == [["sh", "/run/dbports-firewall/repeat", call.asked["call_id"]]]
+    assert [argv[-2:] for argv in host.asked] == [["/run/dbports-firewall", call.asked["call_id"]]]
 
 
 @pytest.mark.parametrize(
@@ -99,10 +100,14 @@ def test_without_rules_nothing_is_kept() -> None:
         "null",
         "false",
         "{}",
-        '{"changed": true}',
-        '{"changed": 0}',
-        '{"changed": null}',
-        '{"changed": false',
+        '{"changed": false, "guarded": {}}',
+        '{"another": {"changed": false}}',
+        '{"%s": [false]}',
+        '{"%s": {}}',
+        '{"%s": {"changed": true}}',
+        '{"%s": {"changed": 0}}',
+        '{"%s": {"changed": null}}',
+        '{"%s": {"changed": false}',
         "[" * 100_000,
     ],
 )
@@ -114,6 +119,16 @@ def test_no_other_answer_counts(printed: str) -> None:
 def test_what_a_login_prints_does_not_matter() -> None:
     KnownCall(CALL).remember()
     assert KnownCall(CALL).repeated(Host(f"Welcome!\r\n{UNCHANGED}\r\nBye\r\n")) == {"changed": False, "guarded": {}}
+
+
+def test_an_answer_has_the_keys_of_a_module(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing that Ansible takes away from the result of a module, or change_and_confirm."""
+    KnownCall(CALL).remember()
+    own = '"cut": [], "confirm": "", "confirm_command": [], "warnings": []'
+    foreign = '"_ansible_no_log": true, "add_host": {"host_name": "x"}'
+    answer = KnownCall(CALL).repeated(Host(f'{{"%s": {{"changed": false, {own}, {foreign}}}}}'))
+    assert answer == {"changed": False, "cut": []}
+    capsys.readouterr()
 
 
 def test_a_controller_that_cannot_write_calls_the_module(controller: Path) -> None:
