@@ -96,7 +96,7 @@ def forget(place: str = PLACE) -> None:
     """Take away what is kept, also what a killed run has left of it."""
     with contextlib.suppress(OSError):
         Path(place).rename(_temporary(place))  # at once, because a part would be taken for the whole
-    for path in Path(place).parent.glob(f"{Path(place).name}-*"):
+    for path in (Path(place), *Path(place).parent.glob(f"{Path(place).name}-*")):  # a full disk may refuse the former
         shutil.rmtree(path, ignore_errors=True)
 
 
