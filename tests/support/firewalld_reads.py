@@ -33,10 +33,11 @@ def in_force(files: Iterable[tuple[str, int, str]]) -> dict[str, Any]:
 
 def theirs(settings: dict[str, Any]) -> dict[str, Any]:
     """Return what of these settings is not ours."""
-    return {
-        kind: {name: item for name, item in found.items() if not name.startswith("dbports-")}
-        for kind, found in settings.items()
+    found: dict[str, Any] = {
+        kind: {name: item for name, item in items.items() if not name.startswith("dbports-")}
+        for kind, items in settings.items()
     }
+    return {**found, "same": []}
 
 
 def policy(root: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Optional
 
@@ -26,6 +26,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewal
     has_rules,
     reload_script,
 )
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.firewalld.zones import stays
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.iptables.names import PROGRAMS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.keeping import kept_from_text, kept_to_text
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model import Ruleset
@@ -49,11 +50,11 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.steps i
 )
 
 FILES, SETTINGS, OTHERS, SAVED, TABLES = "files", "settings", "others", "saved", "tables"
-USES, UNSEEN, ROUTED, PANIC = "uses", "unseen", "routed", "panic"
+USES, SET, UNSEEN, ROUTED, PANIC = "uses", "set", "unseen", "routed", "panic"
 """What is observed: the own files; what is in force of ours, and what else is, as JSON, or nothing where firewalld does
 not run; the other rules of iptables and the like, by program; nft's JSON; whether firewalld itself uses nftables or
-iptables; why what is in force cannot be read, if it cannot; the interfaces that the host has routes through; and
-whether firewalld is in panic mode, as any text."""
+iptables, and which of them it is set to use, as after a reload; why what is in force cannot be read, if it cannot; the
+interfaces that the host has routes through; and whether firewalld is in panic mode, as any text."""
 
 _TABLES = {*("raw", "mangle", "nat", "filter", "security", "broute")}
 _PANIC = "firewalld is in panic mode and drops everything until its owner runs firewall-cmd --panic-off"
@@ -65,19 +66,17 @@ _OWN_CHAIN = re.compile(
 
 
 class _Seen(dict[str, str]):
-    """What was observed. What others have in firewalld takes a call for each zone and matters only to a change: it is
-    asked for when it is needed.
+    """What was observed. What others have in firewalld takes a call for each zone and matters only to a change, as does
+    what firewalld is set to use: both are asked for when they are needed.
     """
 
-    def __init__(self, texts: Mapping[str, str], others: Callable[[], str]) -> None:
+    def __init__(self, texts: Mapping[str, str], asked: Mapping[str, Callable[[], str]]) -> None:
         super().__init__(texts)
-        self._others = others
+        self._asked = asked
 
     def __missing__(self, key: str) -> str:
-        if key != OTHERS:
-            raise KeyError(key)
-        self[OTHERS] = self._others()
-        return self[OTHERS]
+        self[key] = self._asked[key]()
+        return self[key]
 
 
 class FirewalldBackend:
@@ -114,14 +113,36 @@ class FirewalldBackend:
         if not self._firewalld.running():
             # One that was killed, or has CleanupOnExit=no, leaves its rules in force.
             return {**texts, UNSEEN: "firewalld does not run" if self._firewalld.has_left() else ""}
-        uses, saved = self._firewalld.backend(), self._firewalld.saved()
-        tables = self._firewalld.tables() if uses == "nftables" else ""
-        texts[SETTINGS] = json.dumps(self._firewalld.own(ipsets=not tables))
-        texts[SAVED] = json.dumps({program: text for program, text in saved.items() if has_rules(text)})
+        policies = self._firewalld.policies()
+        self._firewalld.forget()
+        saved = {program: text for program, text in self._firewalld.saved().items() if has_rules(text)}
+        uses, tables = self._in_use(saved)
+        texts[SETTINGS] = json.dumps(self._firewalld.own(policies, ipsets=not tables))
+        texts[SAVED] = json.dumps(saved)
         texts.update({TABLES: tables, USES: uses, ROUTED: " ".join(self._own.routed())})
         may_panic = uses != "nftables" or f'"{FIREWALLD_PANIC}"' in tables
         texts[PANIC] = "panic" if may_panic and self._firewalld.panics() else ""
-        return _Seen(texts, lambda: json.dumps(self._firewalld.others()))
+        return _Seen(texts, {OTHERS: lambda: self._others(policies, bool(saved)), SET: self._firewalld.backend})
+
+    def _in_use(self, saved: Mapping[str, str]) -> tuple[str, str]:
+        """Return whether firewalld uses nftables or iptables, and nft's JSON of all tables where it uses nftables.
+
+        :param saved: the rules in iptables and the like. Without any, a table of firewalld answers the question.
+        """
+        tables = "" if saved else self._firewalld.tables()
+        if '"table": "firewalld"' in tables:
+            return "nftables", tables
+        uses = self._firewalld.backend()
+        return uses, self._firewalld.tables() if uses == "nftables" else ""
+
+    def _others(self, policies: Sequence[str], direct: bool) -> str:
+        """Return what others have in force, and which of their zones a reload leaves as they are.
+
+        :param direct: whether there are rules in iptables and the like, where direct rules would be.
+        """
+        found = self._firewalld.others(policies, direct)
+        same = [name for name, item in found["zones"].items() if stays(item, self._own.zone_file(name))]
+        return json.dumps({**found, "same": same})
 
     def decode(self, observed: Observed) -> State:
         """Read the own policies and ipsets in force, and the own files."""
@@ -193,7 +214,7 @@ def _load(observed: Observed, before: Kept, wanted: Kept) -> tuple[Step, ...]:
 
 def _reload(observed: Observed) -> str:
     # With firewalld's own rules in the same tables, its reload is what writes them.
-    saved = json.loads(observed[SAVED]) if observed[USES] == "nftables" else {}
+    saved = json.loads(observed[SAVED]) if observed[SET] == "nftables" else {}
     return reload_script(json.loads(observed[OTHERS]), saved)
 
 
@@ -207,7 +228,7 @@ def _refuse_foreign_chains(observed: Observed) -> None:
 
     :raises DbportsError: when there are any.
     """
-    if observed[USES] == "nftables":
+    if observed[SET] == "nftables":
         return
     chains = {
         line.split()[0][1:]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import filterfalse
 from typing import Any, Optional, TypeVar
 
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -39,6 +40,9 @@ _IN_BETWEEN = ("activating", "deactivating", "reloading")
 _GONE = ("disconnected from message bus", "does not exist", "not provided by any")
 """What busctl says when firewalld ends before it answers, or has ended."""
 
+DIRECT = ("Chains", "Rules", "Passthroughs")
+"""The kinds of direct rules, which firewalld keeps in iptables, ip6tables and ebtables."""
+
 _CALLERS = 8
 _Found = TypeVar("_Found")
 
@@ -46,17 +50,39 @@ _Found = TypeVar("_Found")
 class Firewalld:
     """The firewalld of a host.
 
+    Each start of busctl costs more than the answer. That it runs, and which policies it has, is asked for once until
+    :meth:`forget`.
+
     :param runner: what runs busctl.
     """
 
     def __init__(self, runner: Run = run) -> None:
         self._run = runner
+        self._runs = False
+        self._policies: Optional[list[str]] = None
+
+    def forget(self) -> None:
+        """Forget what it answered: from now on that may change."""
+        self._runs, self._policies = False, None
 
     def running(self) -> bool:
         """Tell whether firewalld runs; while systemd starts or stops it, wait for what becomes of that.
 
         :raises DbportsError: when that takes longer than :data:`TIMEOUT` seconds.
         """
+        self._runs = self._runs or self._comes_to_run()
+        return self._runs
+
+    def policies(self) -> list[str]:
+        """Return the names of the policies in force.
+
+        :raises DbportsError: when firewalld does not answer.
+        """
+        if self._policies is None:
+            self._policies = list(self._call("policy", "getPolicies"))
+        return self._policies
+
+    def _comes_to_run(self) -> bool:
         if not find("firewall-cmd"):
             return False
         for attempt in range(round(TIMEOUT / POLL)):
@@ -101,35 +127,38 @@ class Firewalld:
         """Tell whether firewalld is in panic mode, in which it drops everything."""
         return bool(self._json("call", NAME, PATH, NAME, "queryPanicMode")["data"][0])
 
-    def own(self, ipsets: bool) -> dict[str, Any]:
+    def own(self, policies: Sequence[str], ipsets: bool) -> dict[str, Any]:
         """Read the own policies, and ipsets, that are in force, by name, as JSON of busctl.
 
+        :param policies: the names of all policies in force.
         :param ipsets: whether to read the ipsets, which takes a call for each.
         :raises DbportsError: when firewalld does not answer.
         """
         return {
-            "policies": self._each("policy", "getPolicies", "getPolicySettings", is_own),
-            "ipsets": self._each("ipset", "getIPSets", "getIPSetSettings", is_own) if ipsets else {},
+            "policies": self._each("policy", "getPolicySettings", filter(is_own, policies)),
+            "ipsets": self._each("ipset", "getIPSetSettings", filter(is_own, self._ipsets())) if ipsets else {},
         }
 
-    def others(self) -> dict[str, Any]:
+    def others(self, policies: Sequence[str], direct: bool) -> dict[str, Any]:
         """Read what else is in force: zones, policies and ipsets by name, and the direct rules, as JSON of busctl.
 
         Ipsets are only there when a reload would change what they hold.
 
+        :param policies: the names of all policies in force.
+        :param direct: whether there can be direct rules, which take three calls.
         :raises DbportsError: when firewalld does not answer.
         """
-        ipsets = self._each("ipset", "getIPSets", "getIPSetSettings", _is_others)
+        ipsets = self._each("ipset", "getIPSetSettings", filterfalse(is_own, self._ipsets()))
         return {
-            "zones": self._each("zone", "getZones", "getZoneSettings2"),
-            "policies": self._each("policy", "getPolicies", "getPolicySettings", _is_others),
+            "zones": self._each("zone", "getZoneSettings2", self._call("zone", "getZones")),
+            "policies": self._each("policy", "getPolicySettings", filterfalse(is_own, policies)),
             "ipsets": {name: item for name, item in ipsets.items() if item[5] != self._permanent(name)},
-            "direct": {name: self._call("direct", f"getAll{name}") for name in ("Chains", "Rules", "Passthroughs")},
+            "direct": {name: self._call("direct", f"getAll{name}") if direct else [] for name in DIRECT},
         }
 
     def has_own(self) -> bool:
         """Tell whether an own policy is in force; where firewalld does not run there is none."""
-        return self.running() and any(map(is_own, self._call("policy", "getPolicies")))
+        return self.running() and any(map(is_own, self.policies()))
 
     def has_left(self) -> bool:
         """Tell whether a firewalld that does not run has left chains of own policies, such as filter_IN_policy_NAME."""
@@ -156,10 +185,11 @@ class Firewalld:
         place = self._json("call", NAME, f"{PATH}/config", f"{NAME}.config", "getIPSetByName", "s", ipset)["data"][0]
         return self._json("call", NAME, place, f"{NAME}.config.ipset", "getSettings")["data"][0][5]
 
-    def _each(
-        self, interface: str, names: str, getter: str, wanted: Callable[[str], bool] = lambda _name: True
-    ) -> dict[str, Any]:
-        found = [name for name in self._call(interface, names) if wanted(name)]
+    def _ipsets(self) -> list[str]:
+        return list(self._call("ipset", "getIPSets"))
+
+    def _each(self, interface: str, getter: str, names: Iterable[str]) -> dict[str, Any]:
+        found = list(names)
         return dict(zip(found, _parallel(lambda name: self._call(interface, getter, "s", name), found)))
 
     def _call(self, interface: str, method: str, *arguments: str) -> Any:
@@ -187,10 +217,6 @@ def _parallel(ask: Callable[[str], _Found], names: Sequence[str]) -> list[_Found
 
     with ThreadPoolExecutor(_CALLERS) as pool:
         return list(pool.map(ask, names))
-
-
-def _is_others(name: str) -> bool:
-    return not is_own(name)
 
 
 def _hint(said: str) -> Optional[str]:

@@ -25,6 +25,19 @@ _FILES = rf"(?:{OWN})\.xml(?:\.old)?"
 """What firewalld has for own objects: a file for each, and its copy of the last one."""
 
 
+STOCK = "/usr/lib/firewalld"
+"""What firewalld brings along; a file of :data:`CONFIGURATION` takes the place of one here."""
+
+_MINIMUM = {
+    "firewalld.conf": "DefaultZone=drop\n",
+    "stock/icmptypes/echo-request.xml": "<icmptype/>",
+    "stock/services/ssh.xml": "<service/>",
+    **{f"stock/zones/{zone}.xml": "<zone/>" for zone in ("block", "drop", "trusted")},
+}
+"""What the check asks for beside the own files. It would read all that firewalld brings along twice, hundreds of files,
+and the own ones refer to nothing else of it."""
+
+
 class OwnConfiguration:
     """Reads and checks the own files.
 
@@ -57,11 +70,26 @@ class OwnConfiguration:
         if not written:
             return
         with tempfile.TemporaryDirectory(prefix="dbports-") as folder:
-            for path, _mode, content in written:
-                place = Path(folder + path[len(CONFIGURATION) :])
-                place.parent.mkdir(exist_ok=True)
+            own = {path[len(CONFIGURATION) + 1 :]: content for path, _mode, content in written}
+            for name, content in {**_MINIMUM, **own}.items():
+                place = Path(folder, name)
+                place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_text(content, encoding="utf-8")
-            run_checked(["firewall-offline-cmd", "--system-config", folder, "--check-config"], runner=self._run)
+            places = ("--system-config", folder, "--default-config", f"{folder}/stock")
+            run_checked(["firewall-offline-cmd", *places, "--check-config"], runner=self._run)
+
+    def zone_file(self, name: str) -> str:
+        """Return the file from which a reload makes a zone; nothing where it is not one file that can be read."""
+        if self._host.at(f"{CONFIGURATION}/zones/{name}").exists():  # a folder of files that make one zone
+            return ""
+        for folder in (CONFIGURATION, STOCK):
+            try:
+                return self._host.at(f"{folder}/zones/{name}.xml").read_text(encoding="utf-8")
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError):
+                return ""
+        return ""
 
     def routed(self) -> list[str]:
         """Return the interfaces that the host has routes through, but for loopback and what is on a link only."""

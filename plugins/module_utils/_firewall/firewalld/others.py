@@ -55,21 +55,22 @@ _LISTS = {
     "protocols": "as",
     "source_ports": "a(ss)",
 }
-_ZONE_LISTS = {**_LISTS, "rules_str": "as", "interfaces": "as", "sources": "as"}
+ZONE_LISTS = {**_LISTS, "rules_str": "as", "interfaces": "as", "sources": "as"}
 _POLICY_LISTS = {**_LISTS, "rich_rules": "as", "ingress_zones": "as", "egress_zones": "as"}
-_ZONE_FLAGS = ("masquerade", "icmp_block_inversion", "forward")
+ZONE_FLAGS = ("masquerade", "icmp_block_inversion", "forward")
 _POLICY_FLAGS = ("masquerade",)
 
 
 def reload_script(settings: Mapping[str, Any], saved: Mapping[str, str]) -> str:
     """Write the script.
 
-    :param settings: what others had in force, as :meth:`Firewalld.others` reads it.
+    :param settings: what others had in force, as :meth:`Firewalld.others` reads it, and under ``same`` the zones that a
+        reload leaves as they are: to set one again takes firewalld and busctl longer than to read it.
     :param saved: what ``iptables-save`` and the like printed, by program; only what a reload would empty.
     """
     lines = [
-        f'[ "$({shlex.join(OWNED)})" = "b true" ] || exit 0',
-        f"{shlex.join([*CALL, '--timeout=50', 'call', NAME, PATH, NAME, 'reload'])} || exit 1",
+        f"{shlex.join([*CALL, '--timeout=50', 'call', NAME, PATH, NAME, 'reload'])} ||",
+        f'  if [ "$({shlex.join(OWNED)})" = "b true" ]; then exit 1; else exit 0; fi',
         "failed=0",
     ]
     lines += [f"{shlex.join(command)} >/dev/null || failed=1" for command in _settings(settings)]
@@ -88,12 +89,13 @@ def has_rules(saved: str) -> bool:
 
 
 def _settings(settings: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    for zone, found in settings["zones"].items():
+    zones = {zone: found for zone, found in settings["zones"].items() if zone not in settings["same"]}
+    for zone, found in zones.items():
         for key, method in (("interfaces", "changeZoneOfInterface"), ("sources", "changeZoneOfSource")):
             # First to its zone, which fails when another one still has it.
             yield from (_call("zone", method, "ss", zone, item) for item in _data(found, key, []))
-    for zone, found in settings["zones"].items():
-        yield _call("zone", "setZoneSettings2", "sa{sv}", zone, *_typed(found, _ZONE_LISTS, _ZONE_FLAGS))
+    for zone, found in zones.items():
+        yield _call("zone", "setZoneSettings2", "sa{sv}", zone, *_typed(found, ZONE_LISTS, ZONE_FLAGS))
     for name, found in settings["policies"].items():
         yield _call("policy", "setPolicySettings", "sa{sv}", name, *_typed(found, _POLICY_LISTS, _POLICY_FLAGS))
     for name, found in settings["ipsets"].items():

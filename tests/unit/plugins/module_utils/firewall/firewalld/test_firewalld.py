@@ -62,6 +62,7 @@ def observed(
         "saved": json.dumps(saved),
         "tables": "",
         "uses": uses,
+        "set": uses,
         "unseen": "",
         "routed": "",
         "panic": "",
@@ -488,13 +489,99 @@ def test_a_host_is_observed(programs: set[str], tmp_path: Path) -> None:
     assert (state.ruleset, state.kept.files) == (case("sql602"), kept)
     assert backend.encode(case("sql602"), shown, persist=True).load == ()
     # What others have takes a call each and is asked for when something changes.
-    assert not {"getZones", "getAllRules", "getIPSetByName"} & set(asked.asked)
+    assert not {"getZones", "getIPSetByName"} & set(asked.asked)
     assert [step for step in backend.encode(Ruleset(), shown, persist=True).load if isinstance(step, RunCommand)]
-    assert {"getZones", "getAllRules", "getIPSetByName"} < set(asked.asked)
+    assert {"getZones", "getIPSetByName"} < set(asked.asked)
     assert {**json.loads(shown["settings"])["ipsets"], **json.loads(shown["others"])["ipsets"]}.keys() == set(
         settings["ipsets"]
     ) - {"same"}
     assert (json.loads(shown["saved"]), shown["uses"]) == ({}, "nftables")
+
+
+def listing(*tables: str) -> str:
+    """Return nft's JSON of a host with these tables, each with a chain."""
+    nodes = [{"chain": {"family": "inet", "table": name, "name": "in"}} for name in tables]
+    return json.dumps({"nftables": nodes})
+
+
+class Counting(Bus):
+    """Such a busctl that also counts whether it was asked if firewalld runs, on a host with rules in iptables or none.
+
+    :ivar rules: what iptables-save prints.
+    """
+
+    rules = ""
+
+    def __call__(self, argv: Sequence[str], text: str) -> Output:
+        """Answer one call."""
+        if argv[0] == "iptables-save":
+            return Output(0, self.rules, "")
+        self.asked += ["NameHasOwner"] if "NameHasOwner" in argv else []
+        return super().__call__(argv, text)
+
+
+def test_what_is_known_is_not_asked_again(programs: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it runs and which policies it has, for the choice and the look after it; a second look asks anew."""
+    assert programs
+    monkeypatch.setattr(bus.Firewalld, "tables", lambda _self: listing("firewalld"))
+    asked = Counting(in_force(files(objects(case("sql602")))))
+    backend = FirewalldBackend(Firewalld(asked), OwnConfiguration(str(tmp_path)))
+    assert backend.carries()
+    assert backend.governs()
+    backend.observe()
+    assert asked.asked == ["NameHasOwner", "getPolicies", "getPolicySettings"]
+    asked.settings = NOTHING
+    assert not backend.decode(backend.observe()).ruleset
+    assert asked.asked[3:] == ["NameHasOwner", "getPolicies"]
+    asked.running = False
+    assert backend.observe()["settings"] == ""
+
+
+@pytest.mark.parametrize(
+    ("rules", "tables", "shown"),
+    [
+        ("", ["firewalld"], []),
+        ("", ["theirs"], ["FirewallBackend"]),
+        (":INPUT_ZONES - [0:0]\n", ["firewalld"], ["FirewallBackend"]),
+    ],
+    ids=["its table", "no table of it", "rules in iptables, and a table that may be old"],
+)
+def test_what_it_uses_is_asked_where_its_table_does_not_tell(
+    rules: str, tables: list[str], shown: list[str], programs: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change asks all the same: what it is set to use comes with the reload. Direct rules would be in iptables."""
+    assert programs
+    monkeypatch.setattr(bus.Firewalld, "tables", lambda _self: listing(*tables))
+    asked = Counting(in_force(()))
+    asked.rules = f"*filter\n{rules}COMMIT\n"
+    backend = FirewalldBackend(Firewalld(asked), OwnConfiguration(str(tmp_path)))
+    observed = backend.observe()
+    assert observed["uses"] == "nftables"
+    assert asked.asked[2:] == shown
+    backend.encode(case("sql602"), observed, persist=True)
+    assert "FirewallBackend" in asked.asked
+    assert ("getAllRules" in asked.asked) is bool(rules)
+
+
+def test_a_zone_whose_file_says_what_is_in_force_is_not_set_again(programs: set[str], tmp_path: Path) -> None:
+    """A reload leaves it as it is. A file of the host's owner takes the place of one that firewalld brings along."""
+    assert programs
+    settings = in_force(())
+    services = {"services": {"type": "as", "data": ["ssh"]}}
+    settings["zones"] = dict.fromkeys(("work", "home", "public", "mine", "dmz"), services)
+    text = '<zone><service name="ssh"/></zone>'
+    for name, content in {
+        **{f"usr/lib/firewalld/zones/{name}.xml": text for name in ("work", "home", "dmz")},
+        "etc/firewalld/zones/home.xml": "<zone/>",
+        "etc/firewalld/zones/public.xml": text,
+        "etc/firewalld/zones/dmz/part.xml": text,
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    backend = FirewalldBackend(Firewalld(Bus(settings)), OwnConfiguration(str(tmp_path)))
+    script = script_of(backend.encode(case("sql602"), backend.observe(), persist=True).load)
+    again = [name for name in settings["zones"] if f" -- {name} " in script]
+    assert again == ["home", "mine", "dmz"]
 
 
 def test_a_host_without_busctl(programs: set[str], tmp_path: Path) -> None:
@@ -639,9 +726,11 @@ def test_the_dry_run_is_in_a_copy() -> None:
     folders: list[Path] = []
 
     def run(argv: Sequence[str], _text: str) -> Output:
-        assert (argv[0], argv[1], argv[3]) == ("firewall-offline-cmd", "--system-config", "--check-config")
+        assert (argv[0], argv[1], argv[3]) == ("firewall-offline-cmd", "--system-config", "--default-config")
+        assert list(argv[4:]) == [f"{argv[2]}/stock", "--check-config"]
         folders.append(Path(argv[2]))
-        read.append({str(path.relative_to(argv[2])): path.read_text("utf-8") for path in Path(argv[2]).rglob("*.xml")})
+        assert {path.name for path in Path(argv[4]).iterdir()} == {"icmptypes", "services", "zones"}
+        read.append({str(path.relative_to(argv[2])): path.read_text("utf-8") for path in Path(argv[2]).glob("[ip]*/*")})
         return Output(len(read) - 1, "", "INVALID_PORT: 0")
 
     script = FirewalldBackend().encode(case("sql602"), observed(NOTHING), persist=True)

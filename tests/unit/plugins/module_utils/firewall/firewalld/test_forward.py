@@ -30,8 +30,9 @@ BY_INTERFACE = '{"nftables": [{"chain": {"family": "inet", "table": "firewalld",
 
 def shown(settings: dict[str, Any], **texts: str) -> dict[str, str]:
     """Return what a host shows of firewalld."""
-    nothing = {"files": "[[], []]", "saved": "{}", "tables": "", "uses": "nftables", "unseen": "", "routed": ""}
-    return {**nothing, "settings": json.dumps(settings), "others": json.dumps(theirs(settings)), **texts}
+    nothing = {"files": "[[], []]", "saved": "{}", "tables": "", "unseen": "", "routed": ""}
+    uses = {"uses": "nftables", "set": "nftables"}
+    return {**nothing, **uses, "settings": json.dumps(settings), "others": json.dumps(theirs(settings)), **texts}
 
 
 def test_rules_of_a_router_are_a_policy_between_all_zones() -> None:

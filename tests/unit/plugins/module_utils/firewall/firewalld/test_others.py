@@ -47,6 +47,7 @@ SETTINGS: dict[str, Any] = {
         "Rules": [["ipv4", "filter", "INPUT", -1, ["-p", "tcp", "--dport", "666", "-j", "DROP"]]],
         "Passthroughs": [["ipv4", ["-A", "INPUT"]]],
     },
+    "same": [],
 }
 
 NOTE = """#!{python}
@@ -174,8 +175,16 @@ def test_owners_who_write_their_rules_again_are_waited_for(
 
 def test_nothing_is_done_where_firewalld_does_not_run(world: World) -> None:
     """So the way back works before firewalld is up."""
-    assert world.run(reload_script(SETTINGS, {"iptables": RULES}), running="false") == 0
-    assert len(world.calls()) == 1
+    script = reload_script(SETTINGS, {"iptables": RULES})
+    assert world.run(script, running="false", failing="reload") == 0
+    assert ["reload" in words for _program, words, _said in world.calls()] == [True, False]
+
+
+def test_what_a_reload_leaves_alone_is_not_set_again(world: World) -> None:
+    """Each of it would take longer than to ask for it."""
+    assert world.run(reload_script({**SETTINGS, "same": ["public"]}, {})) == 0
+    assert (world.asked("setZoneSettings2"), world.asked("changeZoneOfInterface")) == ([], [])
+    assert len(world.asked("setPolicySettings")) == 1
 
 
 @pytest.mark.parametrize(("failing", "calls_on"), [("reload", False), ("setZoneSettings2", True), ("addRule", True)])
