@@ -205,6 +205,9 @@ def called_by(backend: Backend, chains: Sequence[str]) -> Backend:
     return backend
 
 
+_ASKED, _CARRIES = "it was asked for", "rules of this collection are already in it"
+
+
 def choose_backend(name: str = AUTO, *, absent: bool = False, backends: Optional[Sequence[Backend]] = None) -> Choice:
     """Choose the firewall for the rules of this host.
 
@@ -224,28 +227,52 @@ def choose_backend(name: str = AUTO, *, absent: bool = False, backends: Optional
             value=name,
         )
     if asked and absent:
-        return Choice(asked, "it was asked for")
+        return Choice(asked, _ASKED)
     carrying = [item for item in backends if item.carries()]
     if len(carrying) > 1:
         raise _in_two(carrying)
-    if asked:
-        return Choice(_allowed(asked, carrying, backends), "it was asked for", _beside(asked, backends))
-    if carrying and (absent or carrying[0].governs() is not None):
-        warning = "" if absent else _beside(carrying[0], backends)
-        return Choice(carrying[0], "rules of this collection are already in it", warning)
-    if carrying:
-        raise _dead(carrying[0])
-    return _first(backends)
+    if carrying and absent:
+        return Choice(carrying[0], _CARRIES)
+    if asked and carrying and carrying[0] is not asked:
+        raise _elsewhere(asked, carrying[0])
+    return _choose([_Firewall(item, item.governs()) for item in backends], asked, next(iter(carrying), None))
 
 
-def _beside(chosen: Backend, backends: Sequence[Backend]) -> str:
+class _Firewall(NamedTuple):
+    """A firewall of the host and why it governs, which was asked once: it takes programs; None: it does not."""
+
+    backend: Backend
+    governs: Optional[str]
+
+
+def _choose(firewalls: Sequence[_Firewall], asked: Optional[Backend], carrying: Optional[Backend]) -> Choice:
+    """Choose the firewall in which rules are to be.
+
+    :param asked: the one that the user asks for, if any.
+    :param carrying: the one in which rules of ours already are, if any; it is the same where both are given.
+    """
+    governing = [item for item in firewalls if item.governs is not None]
+    wanted = asked or carrying
+    if wanted is None:
+        if not governing:
+            raise _none()
+        chosen, reason = governing[0].backend, str(governing[0].governs)
+        return Choice(chosen, reason, _beside(chosen, firewalls))
+    if all(item.backend is not wanted for item in governing):
+        raise _not_in_force(wanted, governing) if asked else _dead(wanted)
+    for other in governing:
+        if asked and other.backend.exclusive and other.backend is not asked:
+            raise _second(asked, other)
+    return Choice(wanted, _ASKED if asked else _CARRIES, _beside(wanted, firewalls))
+
+
+def _beside(chosen: Backend, firewalls: Sequence[_Firewall]) -> str:
     """Return a warning where another firewall wants to be the only one: it was started after our rules came into the
     chosen one, or will be at the next boot.
     """
-    for other in backends:
+    for other, reason in firewalls:
         if not other.exclusive or other is chosen:
             continue
-        reason = other.governs()
         if reason is not None:
             return (
                 f"{reason}, and the rules of this collection are in {chosen.name} beside it, so that it may still "
@@ -260,52 +287,46 @@ def _beside(chosen: Backend, backends: Sequence[Backend]) -> str:
     return ""
 
 
-def _first(backends: Sequence[Backend]) -> Choice:
-    for backend in backends:
-        reason = backend.governs()
-        if reason is not None:
-            return Choice(backend, reason, _beside(backend, backends))
-    raise DbportsError(
+def _none() -> DbportsError:
+    return DbportsError(
         "no supported firewall on this host: " + ", ".join(CHOICES[1:]),
         code="program_missing",
         fix="Install one of them",
     )
 
 
-def _allowed(asked: Backend, carrying: Sequence[Backend], backends: Sequence[Backend]) -> Backend:
-    """Return the firewall that was asked for.
+def _elsewhere(asked: Backend, carrying: Backend) -> DbportsError:
+    return DbportsError(
+        f"rules of this collection are in {carrying.name} already, and {asked.name} would be a second firewall",
+        code="wrong_backend",
+        path="backend",
+        value=asked.name,
+        fix=f"Leave backend (dbports_backend) out to keep to {carrying.name}; to move, first {_remove(carrying)}",
+    )
 
-    :raises DbportsError: when rules of ours are in another one, or another one is active and wants to be the only one.
-    """
-    for other in carrying:
-        if other is not asked:
-            raise DbportsError(
-                f"rules of this collection are in {other.name} already, and {asked.name} would be a second firewall",
-                code="wrong_backend",
-                path="backend",
-                value=asked.name,
-                fix=f"Leave backend (dbports_backend) out to keep to {other.name}; to move, first {_remove(other)}",
-            )
-    if asked.governs() is None:
-        first = _first(backends)
-        raise DbportsError(
-            f"{asked.name} does not govern this host: {first.reason}",
-            code="wrong_backend",
-            path="backend",
-            value=asked.name,
-            fix=f"Set backend (dbports_backend) to auto or {first.backend.name}, or {_bring_back(asked)} first",
-        )
-    for other in backends:
-        reason = other.governs() if other.exclusive and other is not asked else None
-        if reason is not None:
-            raise DbportsError(
-                f"{reason}, and {asked.name} would be a second firewall beside it",
-                code="wrong_backend",
-                path="backend",
-                value=asked.name,
-                fix=f"Set backend (dbports_backend) to auto or {other.name}; or stop and disable {other.name} first",
-            )
-    return asked
+
+def _not_in_force(asked: Backend, governing: Sequence[_Firewall]) -> DbportsError:
+    if not governing:
+        return _none()
+    first = governing[0]
+    return DbportsError(
+        f"{asked.name} does not govern this host: {first.governs}",
+        code="wrong_backend",
+        path="backend",
+        value=asked.name,
+        fix=f"Set backend (dbports_backend) to auto or {first.backend.name}, or {_bring_back(asked)} first",
+    )
+
+
+def _second(asked: Backend, other: _Firewall) -> DbportsError:
+    return DbportsError(
+        f"{other.governs}, and {asked.name} would be a second firewall beside it",
+        code="wrong_backend",
+        path="backend",
+        value=asked.name,
+        fix=f"Set backend (dbports_backend) to auto or {other.backend.name}; "
+        f"or stop and disable {other.backend.name} first",
+    )
 
 
 def _dead(backend: Backend) -> DbportsError:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -35,6 +36,7 @@ class Firewall:
 
     :ivar why: why it governs; empty when it does not.
     :ivar later: whether it starts at boot.
+    :ivar asked: how often it was asked whether it governs.
     """
 
     name: str
@@ -42,8 +44,10 @@ class Firewall:
     ours: bool = False
     exclusive: bool = False
     later: bool = False
+    asked: int = 0
 
     def governs(self) -> str | None:
+        self.asked += 1
         return self.why or None
 
     def carries(self) -> bool:
@@ -68,13 +72,20 @@ def chosen(
     :param running: whether firewalld is running, :param active: whether ufw is active, each by any text.
     :param ours: the names of the firewalls that carry rules of ours; :param later: of those that start at boot.
     """
-    backends = [
+    backends = host_with(running=running, active=active, ours=ours, nft=nft, later=later)
+    return choose_backend(name, absent=absent, backends=cast(Any, backends))
+
+
+def host_with(
+    *, running: str = "", active: str = "", ours: str = "", nft: str = "yes", later: str = ""
+) -> list[Firewall]:
+    """Return the firewalls of a host, as :func:`chosen` takes them."""
+    return [
         Firewall("firewalld", running and "firewalld is running", "firewalld" in ours, True, "firewalld" in later),
         Firewall("ufw", active and "ufw is active", "ufw" in ours, True, "ufw" in later),
         Firewall("nftables", "nft is installed" if nft else "", "nftables" in ours),
         Firewall("iptables", "iptables is installed", "iptables" in ours),
     ]
-    return choose_backend(name, absent=absent, backends=cast(Any, backends))
 
 
 def choose(name: str = "auto", **host: Any) -> tuple[str, str]:
@@ -98,6 +109,16 @@ def choose(name: str = "auto", **host: Any) -> tuple[str, str]:
 def test_auto_takes_what_governs(host: dict[str, Any], expected: tuple[str, str]) -> None:
     """In this order, and says why."""
     assert choose(**host) == expected
+
+
+@pytest.mark.parametrize("name", ["auto", "nftables", "firewalld"])
+@pytest.mark.parametrize("host", [{}, {"ours": "nftables"}, {"running": "yes"}, {"later": "firewalld"}])
+def test_each_is_asked_once_whether_it_governs(name: str, host: dict[str, str]) -> None:
+    """One that is stopped starts three programs to be sure of it."""
+    backends = host_with(**host)
+    with suppress(DbportsError):
+        choose_backend(name, backends=cast(Any, backends))
+    assert max(item.asked for item in backends) <= 1
 
 
 @pytest.mark.parametrize("state", [{}, {"absent": True}])
