@@ -42,6 +42,8 @@ OPTIONS = (
         "ports",
         "HADR_LOCAL_SVC, one port for each replicated database; not SVCENAME, the port after it or SSL_SVCENAME. There "
         "is no default.",
+        needs="hadr_partners",
+        needs_reason="there is no partner to connect to this port",
     ),
     Option(
         "fcm_nodes",
@@ -103,14 +105,6 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
             code="missing",
             path="hadr_port",
             fix="Set hadr_port to the port of HADR_LOCAL_SVC",
-        )
-    if server["hadr_port"] and server["hadr_partners"] is None:
-        raise DbportsError(
-            "there is no partner to connect to this port",
-            code="contradiction",
-            path="hadr_port",
-            value=written(server["hadr_port"]),
-            fix="List the other hosts in hadr_partners, or remove hadr_port",
         )
     taken = [("port", PortRange(item.first, min(item.last + 1, MAX_PORT))) for item in server["port"]]
     taken += [("ssl_port", server["ssl_port"])] if server["ssl_port"] else []

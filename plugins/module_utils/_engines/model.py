@@ -66,6 +66,8 @@ class Option:
     :param maximum: the largest port that makes sense, with ``why`` as the reason.
     :param multicast: the address is that of a multicast group, and of no host.
     :param elsewhere: for ``clients``: the server itself is none of them.
+    :param needs: a condition, as in ``when`` of a flow, without which the option means nothing, with ``needs_reason``
+        for the error; one of a server that its instances may have too is met where it is for one of them.
     :param port_each: for ``clients``: an address may have a ``port``, where it receives the flow that goes both ways.
     """
 
@@ -80,6 +82,8 @@ class Option:
     port_each: bool = False
     multicast: bool = False
     elsewhere: bool = False
+    needs: str = ""
+    needs_reason: str = ""
 
 
 @dataclass(frozen=True)

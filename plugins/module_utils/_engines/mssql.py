@@ -78,6 +78,8 @@ SHARED_OPTIONS = (
         "clients",
         "Opens the port of a remote dedicated administrator connection to these hosts only. If omitted, to the "
         "clients.",
+        needs="dac=remote",
+        needs_reason="the dedicated administrator connection is not open to other hosts",
     ),
     Option(
         "edition",
@@ -424,8 +426,6 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
             raise
         warnings += protocols
         warnings += _settle_dac(server, instance, index)
-    if server["dac_clients"] and not any(instance["dac"] == "remote" for instance in instances):
-        raise _no_dac("dac_clients", server["dac_clients"])
     for index, instance in enumerate(instances):
         others = [item for item in instances if item is not instance]
         warnings += mssql_ha.normalize_instance(server, instance, index, others)
@@ -641,8 +641,6 @@ def _settle_dac(server: Values, instance: Values, index: int) -> list[EngineWarn
     given = (instance["dac_clients"], instance["clients"], server["clients"])
     instance["dac_clients"] = next(clients for clients in given if clients is not None)
     if not remote:
-        if "dac_clients" in instance["declared"] and instance["dac_clients"]:
-            raise _no_dac(where(instance, index, "dac_clients"), instance["dac_clients"])
         return []
     path = where(instance, index, "dac")
     if instance["edition"] == "express":
@@ -673,17 +671,6 @@ def _settle_dac(server: Values, instance: Values, index: int) -> list[EngineWarn
             path,
         )
     ]
-
-
-def _no_dac(path: str, clients: Any) -> DbportsError:
-    """Return the error for clients of an administrator connection that no other host reaches."""
-    return DbportsError(
-        "the dedicated administrator connection is not open to other hosts",
-        code="contradiction",
-        path=path,
-        value=written(clients),
-        fix="Set dac: remote, or remove dac_clients",
-    )
 
 
 def _settle_browser(server: Values, instances: list[Values]) -> list[EngineWarning]:

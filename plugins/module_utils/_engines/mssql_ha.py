@@ -194,15 +194,31 @@ SERVER_OPTIONS = (
         "str",
         "How a failover cluster instance on Linux reaches its storage.",
         choices=("iscsi", "nfs", "smb"),
+        needs="fci_storage_hosts",
+        needs_reason="the storage has no address",
     ),
-    Option("fci_storage_hosts", "clients", "The addresses of that storage, no inventory hosts."),
+    Option(
+        "fci_storage_hosts",
+        "clients",
+        "The addresses of that storage, no inventory hosts.",
+        needs="fci_storage",
+        needs_reason="how the storage is reached is not known",
+    ),
     Option(
         "health_probe_port",
         "ports",
         "The ports on which a load balancer in front of listeners and cluster asks which node is active, for example "
         "59999, and 58888 for the cluster itself. Opens them to health_probe_from.",
+        needs="health_probe_from",
+        needs_reason="nobody is named who asks there",
     ),
-    Option("health_probe_from", "clients", "The addresses from which the load balancer asks; in Azure, 168.63.129.16."),
+    Option(
+        "health_probe_from",
+        "clients",
+        "The addresses from which the load balancer asks; in Azure, 168.63.129.16.",
+        needs="health_probe_port",
+        needs_reason="there is no port on which it could ask",
+    ),
 )
 
 _TO_GROUP = GatewayBehaviour(answered=False, untranslated="a multicast group has no address to translate")
@@ -658,16 +674,6 @@ def normalize_server(server: Values) -> list[EngineWarning]:
     """
     _check_cluster(server)
     server["corosync_source"] = _corosync_source(server)
-    for one, other in (("fci_storage", "fci_storage_hosts"), ("health_probe_port", "health_probe_from")):
-        for given, missing in ((one, other), (other, one)):
-            if server[given] and not server[missing]:
-                raise DbportsError(
-                    f"{given} needs {missing}",
-                    code="missing",
-                    path=given,
-                    value=written(server[given]),
-                    fix=f"Set {missing}, or remove {given}",
-                )
     if server["fci_storage"] == "nfs":
         return [
             EngineWarning(

@@ -14,9 +14,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     Setting,
     Values,
     check_group,
-    written,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 
 _PORTS = "MySQL Port Reference, MySQL Port Reference Tables"
 _GALERA = "Galera Cluster documentation, Firewall Settings"
@@ -47,6 +45,8 @@ OPTIONS = (
         "admin_clients",
         "clients",
         "Who uses the administrative port, inventory hosts or addresses. If omitted, the server's clients.",
+        needs="admin_port",
+        needs_reason="there is no administrative port that they could use",
     ),
     Option(
         "replicas",
@@ -65,6 +65,8 @@ OPTIONS = (
         "clients",
         "The hosts of arbitrators (garbd), which only vote: opens galera_port among them and galera_nodes. An "
         "arbitrator needs no declaration of its own; do not list it in galera_nodes.",
+        needs="galera_nodes",
+        needs_reason="there is no Galera cluster",
     ),
     Option(
         "galera_port",
@@ -78,6 +80,8 @@ OPTIONS = (
         "gmcast.mcast_addr, the multicast group, such as 239.192.0.11: opens galera_port for UDP as well. Leave it out "
         "unless Galera replicates by multicast.",
         multicast=True,
+        needs="galera_nodes",
+        needs_reason="there is no Galera cluster",
     ),
     Option(
         "ist_port",
@@ -225,24 +229,7 @@ FLOWS = (
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Say who administers and who votes, and refuse a cluster without nodes; see :class:`Engine`."""
     server["admin_users"] = server["clients"] if server["admin_clients"] is None else server["admin_clients"]
-    if server["admin_clients"] and not server["admin_port"]:
-        raise DbportsError(
-            "there is no administrative port that they could use",
-            code="contradiction",
-            path="admin_clients",
-            value=written(server["admin_clients"]),
-            fix="Set admin_port, or remove admin_clients",
-        )
     server["galera_members"] = (*(server["galera_nodes"] or ()), *(server["galera_arbitrators"] or ()))
-    for name in ("galera_arbitrators", "galera_multicast"):
-        if server[name] and not server["galera_nodes"]:
-            raise DbportsError(
-                "there is no Galera cluster",
-                code="contradiction",
-                path=name,
-                value=written(server[name]),
-                fix=f"List its hosts in galera_nodes, or remove {name}",
-            )
     check_group(server, "galera_multicast")
     return []
 

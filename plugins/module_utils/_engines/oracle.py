@@ -13,9 +13,7 @@ from ansible_collections.dbports.firewall.plugins.module_utils._engines.model im
     FlowSpec,
     Option,
     Values,
-    written,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import PortRange
 
 _PORTS = "Oracle Database Installation Guide, Oracle Database Component Port Numbers and Protocols"
@@ -74,6 +72,8 @@ OPTIONS = (
         "admin_clients",
         "clients",
         "Who uses Enterprise Manager Express, inventory hosts or addresses. If omitted, the server's clients.",
+        needs="em_express_port",
+        needs_reason="Enterprise Manager Express, which they would use, is not declared",
     ),
     Option(
         "connection_manager_port",
@@ -93,6 +93,8 @@ OPTIONS = (
         "clients",
         "The hosts of the fast-start failover observers, inventory hosts or addresses: opens the listener to them. "
         "List them on all members.",
+        needs="data_guard_members",
+        needs_reason="there are no members to observe",
     ),
 )
 
@@ -230,25 +232,10 @@ FLOWS = (
 def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     """Say who administers, who else connects and where, and refuse an observer of nothing; see :class:`Engine`."""
     server["admin_users"] = server["clients"] if server["admin_clients"] is None else server["admin_clients"]
-    if server["admin_clients"] and not server["em_express_port"]:
-        raise DbportsError(
-            "Enterprise Manager Express, which they would use, is not declared",
-            code="contradiction",
-            path="admin_clients",
-            value=written(server["admin_clients"]),
-            fix="Set em_express_port, or remove admin_clients",
-        )
     server["ons_remote_port"] = server["ons_port"] or PortRange(6200, 6200)
     server["virtual_listeners"] = (*(server["scan_listeners"] or ()), *(server["vip_listeners"] or ()))
     users = (*(server["data_guard_members"] or ()), *(server["data_guard_observers"] or ()))
     server["data_guard_users"] = users or None
-    if server["data_guard_observers"] and not server["data_guard_members"]:
-        raise DbportsError(
-            "there are no members to observe",
-            code="contradiction",
-            path="data_guard_observers",
-            fix="List the hosts in data_guard_members",
-        )
     return []
 
 

@@ -56,6 +56,8 @@ OPTIONS = (
         "clients",
         "Other hosts that ask the REST API for the primary, inventory hosts or addresses: load balancers, monitoring, "
         "administrators who use patronictl. They are no clients of PostgreSQL unless clients lists them too.",
+        needs="patroni_nodes",
+        needs_reason="there is no Patroni cluster to ask",
     ),
 )
 
@@ -144,13 +146,6 @@ def normalize(server: Values, instances: list[Values]) -> list[EngineWarning]:
     server["unreached"] = not server["direct"] and server["port"] != server["pgbouncer_port"]
     if server["patroni_nodes"]:
         server["replicas"] = (*(server["replicas"] or ()), *server["patroni_nodes"])
-    if server["patroni_clients"] and not server["patroni_nodes"]:
-        raise DbportsError(
-            "there is no Patroni cluster to ask",
-            code="contradiction",
-            path="patroni_clients",
-            fix="List its hosts in patroni_nodes",
-        )
     return []
 
 

@@ -50,16 +50,16 @@ def resolve_flows(
     :param instances: the values of its instances; a flow of each instance sees the server's values too.
     :param dynamic: the range from which the server's host takes dynamic ports.
     """
-    together = [_together(server, item) for item in instances]
+    merged = [together(server, item) for item in instances]
     for spec in engine.flows:
-        for values in together if spec.each == "instance" else [server]:
+        for values in merged if spec.each == "instance" else [server]:
             if not holds(spec.when, values):
                 continue
             for item in values[spec.spread] if spec.spread else ({},):
                 yield _resolve(spec, server["name"], {**values, **item}, dynamic)
 
 
-def _together(server: Values, instance: Values) -> Values:
+def together(server: Values, instance: Values) -> Values:
     """Return the values of an instance with those of its server where it has none."""
     return {**server, **{key: value for key, value in instance.items() if value is not None or key not in server}}
 

@@ -126,6 +126,8 @@ OPTIONS = (
         "replication_port",
         "port",
         "The port in the server's own Direct IP address. If omitted, the address contains none, and it is PORTBASE+2.",
+        needs="replication_partners",
+        needs_reason="there is no partner to replicate with",
     ),
     Option(
         "smtp_servers",
@@ -455,14 +457,6 @@ def _check(server: Values) -> None:
                     path=name,
                     fix=f"Remove tunnel_only or {name}",
                 )
-    if server["replication_port"] and server["replication_partners"] is None:
-        raise DbportsError(
-            "replication_port needs replication_partners",
-            code="missing",
-            path="replication_port",
-            value=written(server["replication_port"]),
-            fix="Set replication_partners, or remove replication_port",
-        )
 
 
 def _check_ports(server: Values) -> None:

@@ -50,6 +50,9 @@ def check_engine(engine: Engine) -> None:
     types.update({option.name: option.type for option in (*engine.options, *engine.instance_options)})
     types.update(engine.normalized)
     choices = {option.name: option.choices for option in (*engine.options, *engine.instance_options)}
+    for key, options in (("options", engine.options), ("instance_options", engine.instance_options)):
+        needs = {f"{key}.{option.name}.needs": option.needs for option in options if option.needs}
+        _check_conditions(needs, types, choices)
     seen: set[str] = set()
     for index, flow in enumerate(engine.flows):
         path = f"flows[{index}]"
@@ -64,7 +67,7 @@ def check_engine(engine: Engine) -> None:
             )
         seen.add(flow.name)
         _check_flow(flow, path, types)
-        _check_conditions(flow, path, types, choices)
+        _check_conditions({f"{path}.when[{number}]": item for number, item in enumerate(flow.when)}, types, choices)
         if flow.each == "instance" and not engine.instance_options:
             raise DbportsError(
                 "the engine has no instances",
@@ -186,12 +189,12 @@ def _check_port(protocol: str, port: Any, path: str, types: Mapping[str, str], s
 
 
 def _check_conditions(
-    flow: FlowSpec, path: str, types: Mapping[str, str], choices: Mapping[str, tuple[Any, ...]]
+    conditions: Mapping[str, str], types: Mapping[str, str], choices: Mapping[str, tuple[Any, ...]]
 ) -> None:
-    for number, condition in enumerate(flow.when):
+    """Check conditions, each by its path."""
+    for where, condition in conditions.items():
         name, equals, wanted = condition.partition("=")
         name = name[1:] if name.startswith("!") else name
-        where = f"{path}.when[{number}]"
         if name not in types:
             raise DbportsError(
                 "this condition names no option",

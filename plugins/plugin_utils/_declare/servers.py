@@ -10,7 +10,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import Engine, EngineWarning, Values
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.model import (
+    Engine,
+    EngineWarning,
+    Option,
+    Values,
+    holds,
+    written,
+)
+from ansible_collections.dbports.firewall.plugins.module_utils._engines.resolve import together
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.registry import ALIASES
 from ansible_collections.dbports.firewall.plugins.plugin_utils._declare.validation import (
@@ -61,6 +69,7 @@ def read_server(
     if "clients" not in raw and instances is not None and not covered:
         errors.keep(DbportsError("no clients are declared", code="no_clients", path=f"{path}.clients", fix=CLIENTS_FIX))
     errors.raise_all()
+    _check_needs(engine, values, instances or [], path)
     values.update(name=name, clients=clients, host_os=values.get("os") or os or engine.default_os)
     warnings = tuple(_normalize(raw, engine, values, instances or [], path))
     return Server(
@@ -70,6 +79,40 @@ def read_server(
 
 def _own_values(raw: Mapping[str, Any], engine: Engine, path: str) -> Values:
     return read_options(_engine_part(raw, engine, path), engine.options, path)
+
+
+def _check_needs(engine: Engine, values: Values, instances: list[Values], path: str) -> None:
+    """Refuse options that mean nothing without another one, see :class:`Option`.
+
+    :raises DbportsError: for each of them.
+    """
+    errors = ErrorList()
+    merged = [together(values, item) for item in instances]
+    shared = {option.name for option in engine.instance_options}
+    for option in engine.options:
+        holders = merged if option.name in shared else [values]
+        errors.collecting_errors(None, _check_need, option, values, holders, path)
+    for index, item in enumerate(instances):
+        for option in engine.instance_options:
+            where = f"{path}.instances[{index}]"
+            errors.collecting_errors(None, _check_need, option, item, [merged[index]], where)
+    errors.raise_all()
+
+
+def _check_need(option: Option, values: Values, holders: list[Values], path: str) -> None:
+    """Check one option.
+
+    :param holders: where it may have what it needs.
+    """
+    if not (option.needs and values[option.name] and holders) or any(holds((option.needs,), item) for item in holders):
+        return
+    raise DbportsError(
+        option.needs_reason,
+        code="contradiction",
+        path=f"{path}.{option.name}",
+        value=written(values[option.name]),
+        fix=f"Set {option.needs.replace('=', ': ')}, or remove {option.name}",
+    )
 
 
 def _normalize(

@@ -1375,6 +1375,20 @@ def test_clients_of_what_is_not_there(server: str, path: str, fix: str) -> None:
     assert str(error.fix).startswith(fix)
 
 
+def test_all_options_that_lack_another_are_reported() -> None:
+    """Each with what it needs, at the server and at its instances."""
+    inventory = copy.deepcopy(GOOD)
+    mysql = "{engine: mysql, clients: [db], admin_clients: [app-01], galera_multicast: 239.192.0.11}"
+    mssql = "{engine: mssql, clients: [db], health_probe_port: 59999, instances: [{dac_clients: [app-01]}]}"
+    inventory["hosts"]["db"]["dbports_servers"] = [yaml.safe_load(mysql), yaml.safe_load(mssql)]
+    assert {(error.path, error.fix) for error in errors_of(inventory)} == {
+        (f"{SERVER}.admin_clients", "Set admin_port, or remove admin_clients"),
+        (f"{SERVER}.galera_multicast", "Set galera_nodes, or remove galera_multicast"),
+        ("dbports_servers[1].health_probe_port", "Set health_probe_from, or remove health_probe_port"),
+        ("dbports_servers[1].instances[0].dac_clients", "Set dac: remote, or remove dac_clients"),
+    }
+
+
 @pytest.mark.parametrize(
     "server",
     [

@@ -174,6 +174,16 @@ def test_one_file_is_one_more_engine(tmp_path: Path) -> None:
     assert json.loads(run.stdout) == [["6379", "redis.conf: port"]]
 
 
+def test_what_an_option_needs_is_an_option() -> None:
+    """And the error has words for it."""
+    wrong = dataclasses.replace(BUILTIN[0].options[0], needs="no_such_option")
+    with pytest.raises(DbportsError, match="this condition names no option"):
+        check_engine(dataclasses.replace(BUILTIN[0], options=(wrong, *BUILTIN[0].options[1:])))
+    for engine in BUILTIN:
+        for option in (*engine.options, *engine.instance_options):
+            assert bool(option.needs) == bool(option.needs_reason), (engine.name, option.name)
+
+
 class TestUserEngine:
     """What an engine of a user does."""
 
