@@ -68,6 +68,7 @@ ErrorCode = Literal[
     "not_permitted",
     "command_failed",
     "unreadable",
+    "no_memory",
     "not_loaded",
     "cannot_encode",
     "would_lose",
@@ -262,3 +263,15 @@ class ErrorList:
 def malformed(reason: str, value: Any = ...) -> DbportsError:
     """Return the error of an answer that is not what its protocol or program says."""
     return DbportsError(reason, code="malformed_answer", value=value)
+
+
+def reported(error: DbportsError | MemoryError) -> DbportsError:
+    """Return the error that a module ends with, also where its host ran out of memory."""
+    if isinstance(error, DbportsError):
+        return error
+    error.__traceback__ = None  # it holds all that was collected, and telling needs some memory too
+    return DbportsError(
+        "the host has not enough memory for this task",
+        code="no_memory",
+        fix="Free memory there, or raise the limit of its container or of the user's sessions, and run again",
+    )

@@ -90,7 +90,7 @@ seen:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, reported
 from ansible_collections.dbports.firewall.plugins.module_utils._learn import look
 
 
@@ -110,8 +110,8 @@ def main() -> None:
     )
     try:
         seen = look(module.params["processes"], module.params["settings"])
-    except DbportsError as error:
-        module.fail_json(msg=str(error))
+    except (DbportsError, MemoryError) as error:
+        module.fail_json(msg=str(reported(error)))
     module.exit_json(changed=False, seen=seen)
 
 

@@ -166,7 +166,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, reported
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.collect import SOURCES, collect
 from ansible_collections.dbports.firewall.plugins.module_utils._netstat.sockets import Socket
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import parse_ports
@@ -208,8 +208,8 @@ def main() -> None:
     try:
         watched = None if ports is None else parse_ports(ports)
         source, sockets = collect(module.params["source"], watched, module.params["processes"])
-    except DbportsError as error:
-        module.fail_json(msg=str(error))
+    except (DbportsError, MemoryError) as error:
+        module.fail_json(msg=str(reported(error)))
     sys.stdout.writelines(answer(module.params, source, sockets))
     raise SystemExit(0)  # Ansible takes a module that only returns for one that was forgotten to end
 

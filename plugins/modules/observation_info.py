@@ -157,7 +157,7 @@ observation:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, reported
 from ansible_collections.dbports.firewall.plugins.module_utils._observe import observe
 
 ARGUMENT_SPEC = {
@@ -184,8 +184,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         observation = observe(**module.params)
-    except DbportsError as error:
-        module.fail_json(msg=str(error))
+    except (DbportsError, MemoryError) as error:
+        module.fail_json(msg=str(reported(error)))
     module.exit_json(changed=False, observation=observation)
 
 

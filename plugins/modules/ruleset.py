@@ -449,7 +449,7 @@ foreign:
 from typing import TYPE_CHECKING, Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, reported
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import AUTO, CHOICES
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply, read_timeout
@@ -522,8 +522,8 @@ def main() -> None:
             confirm=module.params["confirm"],
             way_in=_find_way_in,
         )
-    except DbportsError as error:
-        module.fail_json(msg=str(error))
+    except (DbportsError, MemoryError) as error:
+        module.fail_json(msg=str(reported(error)))
     if not (module.check_mode or module.params["confirm"]):
         _remember(module.params)
     for warning in result.pop("warnings"):
