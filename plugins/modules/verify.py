@@ -52,6 +52,7 @@ options:
     description:
       - The timeout in seconds of each probe, and of the wait for servers that do not listen yet. A server that has only
         just been started opens its ports later.
+      - TCP probes from a Windows host take at least 3 seconds, because Windows tries a port that refuses several times.
     type: float
     default: 2
   backend:

@@ -286,7 +286,8 @@ _CONFIRM: Spec = {
 _TIMEOUT: Spec = {
     "type": "float",
     "default": 2.0,
-    "description": "The timeout in seconds of each probe, and of the wait for servers that do not listen yet.",
+    "description": "The timeout in seconds of each probe, and of the wait for servers that do not listen yet. TCP "
+    "probes from a Windows host take at least 3 seconds, because Windows tries a port that refuses several times.",
 }
 
 _FAIL_ON: Spec = {

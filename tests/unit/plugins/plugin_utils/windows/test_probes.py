@@ -12,18 +12,21 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
 from ansible_collections.dbports.firewall.plugins.module_utils._probe import run, ssrp
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.base import Outcome, ProbeKind, Question
 from ansible_collections.dbports.firewall.plugins.module_utils._probe.registry import KINDS
 from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.host import WindowsHost
-from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import request, run_probes
+from ansible_collections.dbports.firewall.plugins.plugin_utils._windows.probes import REFUSED_AFTER, request, run_probes
 
 from simulated_windows import SimulatedWindows
 
+ROOT = Path(__file__).resolve().parents[5]
 PRELOGIN = struct.pack(">BHHB", 0, 6, 6, 0xFF) + bytes([16, 0, 4, 226, 0, 0])
 TDS = struct.pack(">BBHHBB", 4, 1, 8 + len(PRELOGIN), 0, 1, 0) + PRELOGIN
 TUNNEL = b"HTTP/1.1 200 OK\r\n\r\n\xfe" + bytes(11)
@@ -283,3 +286,11 @@ def test_a_refusal_has_the_time_that_windows_takes_for_it(protocol: Any, timeout
     """Windows asks a port that refuses four times again, half a second apart, before it says so."""
     question = Question(protocol, "192.0.2.10", 1433, b"", lambda _answer: Outcome("unknown", "never asked"))
     assert request([question], timeout)["timeout"] == waits
+
+
+@pytest.mark.parametrize(("role", "variable"), [("verify", "dbports_probe_timeout"), ("guard", "guard_probe_timeout")])
+def test_users_of_a_shorter_timeout_are_told(role: str, variable: str) -> None:
+    """Where they set it."""
+    spec = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    description = " ".join(str(spec["argument_specs"]["main"]["options"][variable]["description"]).split())
+    assert f"TCP probes from a Windows host take at least {REFUSED_AFTER:g} seconds" in description
