@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,6 +31,7 @@ class ActionModule(DbportsAction):
         "gateways_dir": {"type": "path", "required": True},
         "rules": {"type": "dict", "default": {}},
     }
+    VARIABLES: ClassVar[Mapping[str, str]] = {"rules": "dbports_gateways_rules"}
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""

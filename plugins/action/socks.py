@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.read import read_gateway
@@ -32,6 +33,7 @@ class ActionModule(DbportsAction):
         "take_over": {"type": "bool", "default": False},
         "allow_shrink": {"type": "bool", "default": False},
     }
+    VARIABLES: ClassVar[Mapping[str, str]] = {"user": "dbports_socks_user", "take_over": "dbports_socks_take_over"}
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
@@ -50,6 +50,7 @@ class ActionModule(HostAction):
         "timeout": {"type": "float", "default": 2.0},
         "backend": {"type": "str", "choices": list(CHOICES), "default": AUTO},
     }
+    VARIABLES: ClassVar[Mapping[str, str]] = {"timeout": "dbports_probe_timeout"}
 
     def act(self, args: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """See the module's documentation for what it returns."""

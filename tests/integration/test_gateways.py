@@ -157,3 +157,14 @@ def test_the_playbook_does_it_for_all(run_playbook: Callable[..., Any]) -> None:
     assert "requests/acl.csv" in files(run_playbook.place)
     again = run_playbook(PLAYBOOK, INVENTORY, "-e", "dbports_gateways_dir=gateways")
     assert {host: stats["changed"] for host, stats in again.stats.items()} == dict.fromkeys(again.stats, 0)
+
+
+def test_wrong_rules_name_the_variable_of_the_role_as_well(run_playbook: Callable[..., Any]) -> None:
+    """Users of the role never wrote the option."""
+    for value, option in (({"edg": [{}]}, "rules: this gateway"), ({"acl": "A"}, "rules.acl: expected"), (["acl"], "")):
+        inventory = with_list()
+        inventory["all"]["vars"].update(dbports_gateways_dir="gateways", dbports_gateways_rules=value)
+        result = run_playbook(PLAYBOOK, inventory)
+        assert result.rc != 0 and option in result.text
+        assert "rules is the variable dbports_gateways_rules of the role" in result.text
+    assert files(run_playbook.place) == {}

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +14,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList
+from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, ErrorList, each_of
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible, visible_data
 from ansible_collections.dbports.firewall.plugins.plugin_utils._artifact.store import (
     holds_plan,
@@ -45,6 +47,8 @@ class DbportsAction(ActionBase):
 
     TRANSFERS_FILES = False
     ARGUMENTS: ClassVar[dict[str, Any]] = {}
+    VARIABLES: ClassVar[Mapping[str, str]] = {}
+    """Options for which users of its role write a variable of another name than ``dbports_OPTION``."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Validate the arguments, act, and turn a DbportsError into a failed task."""
@@ -54,9 +58,18 @@ class DbportsAction(ActionBase):
             result.update(visible_data(self.act(args, task_vars or {})))
         except DbportsError as error:
             raise AnsibleActionFail(
-                self._told(error, task_vars or {})
+                self._told(self._with_variables(error), task_vars or {})
             ) from None  # Ansible would append the cause's text
         return result
+
+    @classmethod
+    def _with_variables(cls, error: DbportsError) -> DbportsError:
+        """Name the role's variable in errors of an option that has another name."""
+        for item in each_of(error):
+            option = re.split(r"[.\[]", item.path or "")[0]
+            if option in cls.VARIABLES:
+                item.fix = f"{item.fix or 'Correct it'}; {_role_variable(option, cls.VARIABLES[option])}"
+        return error
 
     @staticmethod
     def _told(error: DbportsError, task_vars: dict[str, Any]) -> str:
@@ -83,6 +96,8 @@ class DbportsAction(ActionBase):
             args: dict[str, Any] = self.validate_argument_spec(argument_spec=self.ARGUMENTS)[1]
         except AnsibleError as error:
             read = [f"{option} is the host's variable dbports_{option}" for option in given if option in str(error)]
+            words = re.findall(r"\w+", str(error))
+            read += [_role_variable(option, name) for option, name in self.VARIABLES.items() if option in words]
             if not read:
                 raise
             raise AnsibleActionFail("; ".join([str(error), *read])) from None
@@ -160,3 +175,7 @@ class DbportsAction(ActionBase):
         """Print lines once in this run, whichever host asks first."""
         if lines and once("show", key + "\n".join(lines)):
             Display().display("\n".join(map(visible, lines)))
+
+
+def _role_variable(option: str, variable: str) -> str:
+    return f"{option} is the variable {variable} of the role"
