@@ -34,6 +34,21 @@ SHORT = {"dbports_confirm_timeout": 5}
 """For the host that nobody can come back to; all others have as much time as a busy machine may need."""
 
 
+ENDED = """\
+#!{python}
+import os, signal, subprocess, sys
+if "python" not in sys.argv[-1]:
+    os.execvp("ssh", ["ssh", *sys.argv[1:]])
+ssh = subprocess.Popen(["ssh", *sys.argv[1:]])
+try:
+    sys.exit(ssh.wait(0.3))
+except subprocess.TimeoutExpired:
+    ssh.kill()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""An ssh that is killed while a module runs."""
+
+
 class Case(NamedTuple):
     """A host and how its controller comes.
 
@@ -225,3 +240,29 @@ def test_the_controller_is_killed_after_the_swap(site: Site, said: dict[str, str
         time.sleep(0.1)
     assert not site.rules(name)
     assert site.comes_in(name, SECOND)
+
+
+def test_the_client_is_killed_in_the_middle(site: Site, said: dict[str, str]) -> None:
+    """The host is not reached, and what becomes of its rules is told; whatever it had begun, they are the old ones."""
+    name = "declared"
+    assert "CHANGED" in said[name]
+    rules = uncounted(site.rules(name))
+    ssh = site.place / "ended"
+    ssh.write_text(ENDED.replace("{python}", sys.executable), encoding="utf-8")
+    ssh.chmod(0o755)
+    variables = {"ansible_ssh_executable": str(ssh), "dbports_state": "absent", **SHORT}
+    output = site.start("--limit", name, "-e", json.dumps(variables)).communicate(timeout=600)[0]
+    text = " ".join(output.split())
+    assert "UNREACHABLE" in text, output
+    assert "The connection ended before the module answered: its program was ended by signal 9." in text
+    assert "If its rules were changed already, it restores the old ones by itself within 5 s." in text
+    for _attempt in range(600):
+        if uncounted(site.rules(name)) == rules and not site.is_left(name):
+            break
+        time.sleep(0.1)
+    assert uncounted(site.rules(name)) == rules and not site.is_left(name)
+
+
+def uncounted(rules: str) -> str:
+    """Return rules without what they have counted."""
+    return re.sub(r"packets \d+ bytes \d+", "", rules)

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError
@@ -52,13 +52,22 @@ def _told(result: dict[str, Any]) -> dict[str, Any]:
     """Return a result that says why its module gave no answer; Ansible only says that it cannot read one.
 
     ssh with a terminal writes what a host says to stdout, and that the connection is closed to stderr.
+
+    :raises AnsibleConnectionFailure: when the program of the connection was ended in the middle. Ansible says so only
+        of ssh that ends by itself; callers tell what becomes of a change that nobody confirms.
     """
+    if "module_stdout" not in result or "interpreter" in str(result.get("msg")):
+        return result
+    status = result.get("rc")
+    if isinstance(status, int) and status < 0:
+        raise AnsibleConnectionFailure(
+            f"The connection ended before the module answered: its program was ended by signal {-status}."
+        )
     output = f"{result.get('module_stdout', '')}\n{result.get('module_stderr', '')}"
     lines = [line.strip() for line in output.splitlines() if not line.startswith("Shared connection to ")]
-    said = next(filter(None, reversed(lines)), "")
-    if result.get("failed") and said and "interpreter" not in str(result.get("msg")):
-        result["msg"] = f"the module ended without an answer: {said[:_SAID]}"
-        result.pop("exception", None)  # with it, Ansible shows its own words in place of msg
+    said = next(filter(None, reversed(lines)), "") or f"the host said nothing (exit status {status})"
+    result["msg"] = f"the module ended without an answer: {said[:_SAID]}"
+    result.pop("exception", None)  # with it, Ansible shows its own words in place of msg
     return result
 
 

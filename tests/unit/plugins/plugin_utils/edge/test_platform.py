@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.dbports.firewall.plugins.plugin_utils._edge.platform import PROBE_MODULE, call_module
 
 CANNOT_READ = "Module result deserialization failed: No start of json char found"
@@ -31,20 +32,29 @@ def called(result: dict[str, Any]) -> dict[str, Any]:
         ),
         ("", "Traceback (most recent call last):\n  ...\nImportError: no such module\n", "ImportError: no such module"),
         ("x" * 1000, "", "x" * 300),
+        ("", "Shared connection to db closed.\n", "the host said nothing (exit status 137)"),
     ],
 )
 def test_a_module_without_an_answer(stdout: str, stderr: str, said: str) -> None:
     result = {"failed": True, "msg": CANNOT_READ, "exception": "...", "module_stdout": stdout, "module_stderr": stderr}
+    result["rc"] = 137
     found = called(dict(result))
     assert found["msg"] == f"the module ended without an answer: {said}"
     assert "exception" not in found
+
+
+@pytest.mark.parametrize("stdout", ["", '{"changed": '])
+def test_a_connection_that_ended(stdout: str) -> None:
+    """Whatever came before: the host is not reached, which is tried again after a change."""
+    result = {"failed": True, "msg": CANNOT_READ, "module_stdout": stdout, "module_stderr": "", "rc": -9}
+    with pytest.raises(AnsibleConnectionFailure, match=r"ended before the module answered: .* by signal 9"):
+        called(result)
 
 
 @pytest.mark.parametrize(
     "result",
     [
         {"failed": True, "msg": "the firewall refuses it", "exception": "..."},
-        {"failed": True, "msg": CANNOT_READ, "module_stdout": "", "module_stderr": "Shared connection to db closed.\n"},
         {
             "failed": True,
             "msg": "The module interpreter '/opt/py' was not found.",
