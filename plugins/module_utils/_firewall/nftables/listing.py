@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from ansible_collections.dbports.firewall.plugins.module_utils._addresses import AddressRange
 from ansible_collections.dbports.firewall.plugins.module_utils._errors import DbportsError, malformed
@@ -32,8 +33,11 @@ class UnknownError(Exception):
     """A part of the own table that is not written like this."""
 
 
+@lru_cache(maxsize=1)
 def read_listing(text: str) -> Listing:
     """Read what ``nft -j list`` printed; old versions print nothing where there is nothing.
+
+    What a host carries is read where it is observed and again where it is judged: nobody may change the result.
 
     :raises DbportsError: when it is not a list of objects.
     """

@@ -15,7 +15,10 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.model i
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables import foreign, packets
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.expressions import Elements, equal
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.foreign import judge_foreign
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import listing_of
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.nftables.listing import (
+    listing_of,
+    read_listing,
+)
 
 from firewall_cases import ruleset as build_ruleset
 
@@ -450,3 +453,9 @@ def test_the_own_table_is_not_foreign() -> None:
         for item in ruleset([DROP])
     ]
     assert judge(own, FLOWS) == []
+
+
+def test_a_listing_is_read_once() -> None:
+    """It is observed and judged, and takes seconds where rules are very many."""
+    text = '{"nftables": [{"table": {"family": "inet", "name": "theirs"}}]}'
+    assert read_listing(text) is read_listing("".join(text))
