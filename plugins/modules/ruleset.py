@@ -521,11 +521,10 @@ def main() -> None:
             confirm_timeout=read_timeout(module.params["confirm_timeout"]),
             confirm=module.params["confirm"],
             way_in=_find_way_in,
+            remember=lambda: _remember(module.params),
         )
     except (DbportsError, MemoryError) as error:
         module.fail_json(msg=str(reported(error)))
-    if not (module.check_mode or module.params["confirm"]):
-        _remember(module.params)
     for warning in result.pop("warnings"):
         module.warn(visible(warning))
     if module.params["call_id"]:

@@ -51,6 +51,7 @@ def apply(
     confirm_timeout: float = 0,
     confirm: str = "",
     way_in: FindWayIn = lambda: None,
+    remember: Callable[[], None] = lambda: None,
     backend: Optional[Backend] = None,
     runner: Optional[Runner] = None,
     sessions: Optional[Sessions] = None,
@@ -63,6 +64,7 @@ def apply(
     :param confirm_timeout: seconds after which a change is undone unless it is confirmed; 0 asks for no confirmation.
     :param confirm: confirms the change that returned this token for the same wish, and changes nothing.
     :param way_in: finds the connection that may not be cut, see :func:`way_in.find_way_in`.
+    :param remember: is called at the end of a run that is no check and no confirmation, before others get their turn.
     :param backend: the host's firewall, for tests; None chooses it.
     :param runner: what runs the steps, for tests.
     :param sessions: the connections of the host, for tests.
@@ -91,6 +93,7 @@ def apply(
             from ansible_collections.dbports.firewall.plugins.module_utils._firewall.changing import change_host
 
             done = change_host(choice.backend, change, observed, runner, sessions or _of_host(), confirm_timeout)
+        remember()
     change = replace(change, warnings=(*warnings, *change.warnings, *(done.warnings if done else ())))
     return {**_result(change, choice), **({"confirm": done.token, "confirm_command": done.command} if done else {})}
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,10 @@ class Host(Runner):
                 raise StepError("the disk is full")
             super().do([step])
 
-    def bring(self, wanted: DesiredState, check: bool = False) -> dict[str, Any]:
+    def bring(self, wanted: DesiredState, check: bool = False, **more: Any) -> dict[str, Any]:
         """Apply a wish."""
         backend = Nftables(Nft("nft", lambda argv, text: Output(*self.nft(argv, text))), Persistence(str(self.root)))
-        return apply(wanted, check=check, backend=backend, runner=self)
+        return apply(wanted, check=check, backend=backend, runner=self, **more)
 
 
 @pytest.fixture
@@ -177,6 +178,25 @@ def test_check_changes_nothing_and_predicts(host: Host) -> None:
     assert predicted["changed"] is True
     assert host.bring(wish("sql602_open")) == predicted
     assert host.nft.name == "sql602_open"
+
+
+@pytest.mark.parametrize("start", ["mssql", "nothing"])
+def test_what_is_remembered_belongs_to_the_last_run(host: Host, monkeypatch: pytest.MonkeyPatch, start: str) -> None:
+    """It is remembered before others get their turn, also where nothing changed, and not in check mode."""
+    held: list[bool] = []
+    remembered: list[bool] = []
+
+    @contextmanager
+    def turn(_runner: Runner) -> Iterator[tuple[str, ...]]:
+        held.append(True)
+        yield ()
+        held.clear()
+
+    monkeypatch.setattr(transaction, "taking_turn", turn)
+    host.carry(start)
+    for check in (True, False):
+        host.bring(wish("mssql"), check, remember=lambda: remembered.extend(held))
+    assert remembered == [True]
 
 
 def test_only_the_files_differ(host: Host) -> None:
