@@ -43,12 +43,9 @@ def stays(in_force: Mapping[str, Any], text: str) -> bool:
 
 def _read(text: str) -> Optional[dict[str, list[Any]]]:
     """Return what a file sets, with an empty list for each flag; None where anything is not understood."""
-    parser = ElementTree.XMLPullParser(("end",))
     try:
-        parser.feed(text)
-        parser.close()
-        *_others, (_event, root) = parser.read_events()
-    except ElementTree.ParseError:
+        root = ElementTree.XML(text)
+    except (ElementTree.ParseError, ValueError):
         return None
     found: dict[str, list[Any]] = {}
     for node in root:
