@@ -106,7 +106,8 @@ def repeated(call_ids: list[str]) -> tuple[list[str], list[str]]:
     """Return which of these calls the host answers by itself, and the places in which it keeps calls."""
     place = Path(repeat.PLACE)
     commands = {call_id: repeat.repeat_command(call_id) for call_id in call_ids if place.exists()}
-    answers = [name for name, argv in commands.items() if subprocess.run(argv, capture_output=True).returncode == 0]
+    done = {name: subprocess.run(argv, capture_output=True, check=False) for name, argv in commands.items()}
+    answers = [name for name, process in done.items() if process.returncode == 0]
     return answers, [str(path) for path in place.parent.glob(f"{place.name}*")]
 
 

@@ -40,8 +40,10 @@ if not os.path.isdir(code):
         with contextlib.suppress(OSError):
             os.rename(new + "/code", code)
 sys.path.insert(0, code)
-from {__name__} import main
-main(call_id, place)
+from {__name__} import repeated
+answer = repeated(call_id, place)
+sys.stdout.write(answer)
+sys.exit(not answer)
 """
 """Unpacks the code the first time, since not every call is repeated. Python then keeps the byte code beside it.
 
@@ -105,11 +107,11 @@ def _temporary(place: str) -> str:
     return tempfile.mkdtemp(prefix=f"{Path(place).name}-", dir=str(Path(place).parent))
 
 
-def main(call_id: str, place: str = PLACE) -> None:
-    """Print what the kept call returns if nothing has to be changed; else end with an error."""
+def repeated(call_id: str, place: str = PLACE) -> str:
+    """Return what the kept call returns, as :func:`repeat_command` prints it; empty if anything has to be changed."""
     call = json.loads((Path(place) / CALL).read_text(encoding="ascii"))
     found = nothing_to_do(DesiredState.from_arguments(call["arguments"])) if call["id"] == call_id else None
     if found is None:
-        sys.exit(1)
+        return ""
     found["warnings"] = [visible(text) for text in found["warnings"]]
-    print(json.dumps({call_id: found}))
+    return json.dumps({call_id: found})

@@ -23,7 +23,7 @@ ARGUMENTS = {
     "owner": "erp-db",
     "rules": [{"direction": "in", "protocol": "tcp", "ports": ["1433"], "peers": []}],
 }
-PROGRAM = b"def main(call_id, place):\n    print(call_id, __file__)\n"
+PROGRAM = b"def repeated(call_id, place):\n    return f'{call_id} {__file__}'\n"
 
 
 @pytest.fixture
@@ -35,12 +35,16 @@ def place(tmp_path: Path) -> Path:
 def archive(tmp_path: Path, place: Path) -> str:
     """A zip file as Ansible sends it, in which our code only says what it was asked."""
     place.parent.mkdir()
-    path = tmp_path / "sent.zip"
+    return send(tmp_path / "sent.zip", PROGRAM)
+
+
+def send(path: Path, program: bytes) -> str:
+    """Write a zip file with a program of ours, and return its path."""
     with zipfile.ZipFile(path, "w") as whole:
         parts = repeat.__name__.split(".")
         for depth in range(1, len(parts)):
             whole.writestr("/".join([*parts[:depth], "__init__.py"]), "")
-        whole.writestr("/".join(parts) + ".py", PROGRAM)
+        whole.writestr("/".join(parts) + ".py", program)
         whole.writestr("ansible/module_utils/basic.py", "")
     return str(path)
 
@@ -174,18 +178,21 @@ def test_forgetting_takes_only_what_is_ours(place: Path, archive: str) -> None:
 
 @pytest.mark.parametrize("found", [None, {"changed": False, "guarded": {"tcp": "1433"}, "warnings": ["a\x1b"]}])
 def test_only_a_host_with_nothing_to_do_answers(
-    place: Path, archive: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: Any
+    place: Path, archive: str, monkeypatch: pytest.MonkeyPatch, found: Any
 ) -> None:
     repeat.keep("abc", ARGUMENTS, str(place), archive)
     asked = []
     monkeypatch.setattr(repeat, "nothing_to_do", lambda wish: asked.append(wish) or found)
-    if found:
-        repeat.main("abc", str(place))
-        assert json.loads(capsys.readouterr().out) == {"abc": {**found, "warnings": ["a<U+001B>"]}}
-    else:
-        with pytest.raises(SystemExit, match="1"):
-            repeat.main("abc", str(place))
+    answer = repeat.repeated("abc", str(place))
+    assert (json.loads(answer) if answer else None) == (found and {"abc": {**found, "warnings": ["a<U+001B>"]}})
     assert [wish.owner for wish in asked] == ["erp-db"]
-    with pytest.raises(SystemExit, match="1"):
-        repeat.main("def", str(place))
+    assert repeat.repeated("def", str(place)) == ""
     assert len(asked) == 1
+
+
+def test_a_host_with_something_to_do_fails(place: Path, archive: str) -> None:
+    """Nothing is printed, and the status says so."""
+    send(Path(archive), b"def repeated(*_arguments):\n    return ''\n")
+    repeat.keep("abc", ARGUMENTS, str(place), archive)
+    done = subprocess.run(["sh", place / "repeat", "abc"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
