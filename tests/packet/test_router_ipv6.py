@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,18 +60,28 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
+def sweep(host: LabHost, protocol: str, ports: str) -> dict[str, str]:
+    """Try ports of the server from a host."""
+    found: dict[str, str] = json.loads(host.python(SWEEP, protocol, SERVER, ports, timeout=120).stdout)
+    return found
+
+
 def swept(host: LabHost, protocol: str, ports: str) -> tuple[str, str]:
     """Try ports of the server from a host; return what answers and what stays silent."""
-    found: dict[str, str] = json.loads(host.python(SWEEP, protocol, SERVER, ports, timeout=120).stdout)
+    found = sweep(host, protocol, ports)
     assert found["prohibited"] == ""
     return found["answers"], found["silent"]
 
 
 def wait_for_way(host: LabHost) -> None:
-    """Wait until packets come to the server: the addresses of new links are tried for duplicates first."""
+    """Wait until packets come to the server: the addresses of new links are tried for duplicates first.
+
+    Meanwhile routers answer that the server cannot be reached.
+    """
     for _attempt in range(30):
-        if swept(host, "tcp", "1435") == ("1435", ""):
+        if sweep(host, "tcp", "1435")["answers"] == "1435":
             return
+        time.sleep(0.2)
     raise AssertionError(f"{host.name} has no way to the server")
 
 
