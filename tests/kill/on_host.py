@@ -28,7 +28,12 @@ from ansible_collections.dbports.firewall.plugins.module_utils._errors import Db
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall import changing, repeat, way_in
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.backend import BACKENDS
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide import DesiredState
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import STATE, Runner, watch
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import (
+    KEPT,
+    STATE,
+    Runner,
+    watch,
+)
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import apply
 
 PLACES = ("dbports", "nftables*", "iptables*", "ufw", "firewalld", "systemd/system", "units-enabled")
@@ -50,14 +55,17 @@ IMPORTED = (changing, way_in, *(known.load() for known in BACKENDS))
 def run(arguments: dict[str, Any], options: dict[str, Any]) -> str:
     """Make one run, as the module does; returns what it would tell its user, as JSON."""
     try:
-        result = apply(DesiredState.from_arguments(arguments), **options)
+        result = apply(DesiredState.from_arguments(arguments), remember=lambda: _remember(arguments), **options)
     except DbportsError as error:
         return json.dumps({"failed": error.code, "msg": str(error)})
+    return json.dumps({key: result[key] for key in ("changed", "confirm", "warnings")})
+
+
+def _remember(arguments: dict[str, Any]) -> None:
     if arguments.get("rules"):
         repeat.keep(arguments["call_id"], arguments, archive=str(SENT))
     else:
         repeat.forget()
-    return json.dumps({key: result[key] for key in ("changed", "confirm", "warnings")})
 
 
 def tables() -> list[str]:
@@ -104,7 +112,7 @@ def send() -> None:
 
 def repeated(call_ids: list[str]) -> tuple[list[str], list[str]]:
     """Return which of these calls the host answers by itself, and the places in which it keeps calls."""
-    place = Path(repeat.PLACE)
+    place = Path(KEPT)
     commands = {call_id: repeat.repeat_command(call_id) for call_id in call_ids if place.exists()}
     done = {name: subprocess.run(argv, capture_output=True, check=False) for name, argv in commands.items()}
     answers = [name for name, process in done.items() if process.returncode == 0]

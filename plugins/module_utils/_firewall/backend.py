@@ -295,13 +295,16 @@ def _none() -> DbportsError:
     )
 
 
+def _refused(asked: Backend, reason: str, fix: str) -> DbportsError:
+    """Return the error of a firewall that was asked for and must not have the rules."""
+    return DbportsError(reason, code="wrong_backend", path="backend", value=asked.name, fix=fix)
+
+
 def _elsewhere(asked: Backend, carrying: Backend) -> DbportsError:
-    return DbportsError(
+    return _refused(
+        asked,
         f"rules of this collection are in {carrying.name} already, and {asked.name} would be a second firewall",
-        code="wrong_backend",
-        path="backend",
-        value=asked.name,
-        fix=f"Leave backend (dbports_backend) out to keep to {carrying.name}; to move, first {_remove(carrying)}",
+        f"Leave backend (dbports_backend) out to keep to {carrying.name}; to move, first {_remove(carrying)}",
     )
 
 
@@ -309,23 +312,19 @@ def _not_in_force(asked: Backend, governing: Sequence[_Firewall]) -> DbportsErro
     if not governing:
         return _none()
     first = governing[0]
-    return DbportsError(
+    return _refused(
+        asked,
         f"{asked.name} does not govern this host: {first.governs}",
-        code="wrong_backend",
-        path="backend",
-        value=asked.name,
-        fix=f"Set backend (dbports_backend) to auto or {first.backend.name}, or {_bring_back(asked)} first",
+        f"Set backend (dbports_backend) to auto or {first.backend.name}, or {_bring_back(asked)} first",
     )
 
 
 def _second(asked: Backend, other: _Firewall) -> DbportsError:
-    return DbportsError(
+    name = other.backend.name
+    return _refused(
+        asked,
         f"{other.governs}, and {asked.name} would be a second firewall beside it",
-        code="wrong_backend",
-        path="backend",
-        value=asked.name,
-        fix=f"Set backend (dbports_backend) to auto or {other.backend.name}; "
-        f"or stop and disable {other.backend.name} first",
+        f"Set backend (dbports_backend) to auto or {name}; or stop and disable {name} first",
     )
 
 

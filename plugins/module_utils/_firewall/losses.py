@@ -52,7 +52,7 @@ def losses(old: Ruleset, new: Ruleset, *, directions: Iterable[Direction] = DIRE
 def _lost_ports(old: Ruleset, new: Ruleset, direction: Direction, protocol: Protocol) -> list[str]:
     parts = _segments(old, new, direction, protocol)
     carried, wanted = (_peers(ruleset, direction, protocol, parts) for ruleset in (old, new))
-    # With the policy open nothing is guarded, also not what nobody may use.
+    # With the policy open nothing is guarded, not even a port without peers.
     opened = new.accepts and not new.guards
     gone = [part for part, peers in carried.items() if part not in wanted and (peers or not opened)]
     thinned: dict[str, list[PortRange]] = {}

@@ -25,9 +25,6 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner 
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.transaction import nothing_to_do
 from ansible_collections.dbports.firewall.plugins.module_utils._visible import visible
 
-PLACE = KEPT
-"""Only root may read it, and it is on no disk."""
-
 CALL, SENT, SCRIPT = "call.json", "sent.zip", "repeat"
 _START = f"""
 import os, sys
@@ -61,10 +58,10 @@ def repeat_command(call_id: str) -> list[str]:
     It prints a line of JSON, with what the module would return by the id of the call. It fails where the host knows no
     such call, and where the module would do or say anything else than that nothing has to be changed.
     """
-    return ["sh", "-c", _ASK, PLACE, call_id]
+    return ["sh", "-c", _ASK, KEPT, call_id]
 
 
-def keep(call_id: str, arguments: Mapping[str, Any], place: str = PLACE, archive: Optional[str] = None) -> None:
+def keep(call_id: str, arguments: Mapping[str, Any], place: str = KEPT, archive: Optional[str] = None) -> None:
     """Keep a call with the code of this collection; where that cannot be, nothing is kept.
 
     It is written anew also where the host keeps this call already: had that been of use, the module would most likely
@@ -94,7 +91,7 @@ def _write(new: Path, place: str, archive: str, call: Mapping[str, Any]) -> None
     (new / SCRIPT).write_text(f'exec {python} "$1"\n', encoding="utf-8", errors="surrogateescape")
 
 
-def forget(place: str = PLACE) -> None:
+def forget(place: str = KEPT) -> None:
     """Take away what is kept, also what a killed run has left of it."""
     with contextlib.suppress(OSError):
         Path(place).rename(_temporary(place))  # at once, because a part would be taken for the whole
@@ -107,7 +104,7 @@ def _temporary(place: str) -> str:
     return tempfile.mkdtemp(prefix=f"{Path(place).name}-", dir=str(Path(place).parent))
 
 
-def repeated(call_id: str, place: str = PLACE) -> str:
+def repeated(call_id: str, place: str = KEPT) -> str:
     """Return what the kept call returns, as :func:`repeat_command` prints it; empty if anything has to be changed."""
     call = json.loads((Path(place) / CALL).read_text(encoding="ascii"))
     found = nothing_to_do(DesiredState.from_arguments(call["arguments"])) if call["id"] == call_id else None

@@ -54,7 +54,8 @@ BOOT_WISH = "/etc/systemd/system/sysinit.target.d/dbports-firewall-undo.conf"
 """All that is on a host while a change is not finished, the last two where systemd runs. The directory goes last."""
 
 KEPT = "/run/dbports-firewall"
-"""What a host with rules keeps of its last call. It goes with a change that is undone, which was that call's."""
+"""What a host with rules keeps of its last call; only root may read it, and it is on no disk. It goes with a change
+that is undone, which was that call's."""
 
 UNITS = "/etc/systemd/system"
 _LINKING = (("systemctl", "enable"), ("systemctl", "disable"))

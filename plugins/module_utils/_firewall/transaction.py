@@ -25,9 +25,9 @@ from ansible_collections.dbports.firewall.plugins.module_utils._firewall.decide 
     decide,
     with_live,
 )
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import BOOT_UNIT, Runner
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.runner import Runner
 from ansible_collections.dbports.firewall.plugins.module_utils._firewall.state import Observed
-from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import taking_turn
+from ansible_collections.dbports.firewall.plugins.module_utils._firewall.turn import remains, taking_turn
 from ansible_collections.dbports.firewall.plugins.module_utils._ports import format_ports
 
 if TYPE_CHECKING:
@@ -100,9 +100,8 @@ def apply(
 
 def nothing_to_do(wish: DesiredState) -> Optional[dict[str, Any]]:
     """Return what :func:`apply` would where it finds nothing to change and nothing to repair; else None."""
-    runner = Runner()
     with exclusive():
-        if runner.leftovers() or runner.at(BOOT_UNIT).exists():
+        if remains(Runner()):
             return None
         choice = _choice(None, wish)
         change = plan_change(choice.backend, choice.backend.observe(), wish)

@@ -85,12 +85,17 @@ def commit_steps(
         return journal.token if timeout else ""
 
 
+def remains(runner: Runner) -> bool:
+    """Tell whether anything is left of a change; its directory may have been removed by hand."""
+    return runner.leftovers() or runner.at(BOOT_UNIT).exists()
+
+
 def _repair(runner: Runner, journal: Optional[Journal]) -> tuple[str, ...]:
     """Undo the change that a run did not finish; returns a warning about it."""
     if runner.leftovers():
         _refuse_strange_place(runner.at(STATE))
     if journal is None:
-        if runner.leftovers() or runner.at(BOOT_UNIT).exists():  # the directory may have been removed by hand
+        if remains(runner):
             runner.clear()
         return ()
     if journal.network != network() and not journal.interrupted:

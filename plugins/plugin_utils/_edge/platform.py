@@ -54,7 +54,7 @@ def _told(result: dict[str, Any]) -> dict[str, Any]:
     ssh with a terminal writes what a host says to stdout, and that the connection is closed to stderr.
 
     :raises AnsibleConnectionFailure: when the program of the connection was ended in the middle. Ansible says so only
-        of ssh that ends by itself; callers tell what becomes of a change that nobody confirms.
+        of ssh that ends by itself; callers say what becomes of an unconfirmed change.
     """
     if "module_stdout" not in result or "interpreter" in str(result.get("msg")):
         return result

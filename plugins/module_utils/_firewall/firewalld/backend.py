@@ -133,7 +133,7 @@ class FirewalldBackend:
         if '"table": "firewalld"' in tables:
             return "nftables", tables
         uses = self._firewalld.backend()
-        return uses, self._firewalld.tables() if uses == "nftables" else ""
+        return uses, (tables or self._firewalld.tables()) if uses == "nftables" else ""
 
     def _others(self, policies: Sequence[str], direct: bool) -> str:
         """Return what others have in force, and which of their zones a reload leaves as they are.

@@ -37,7 +37,7 @@ class UnknownError(Exception):
 def read_listing(text: str) -> Listing:
     """Read what ``nft -j list`` printed; old versions print nothing where there is nothing.
 
-    What a host carries is read where it is observed and again where it is judged: nobody may change the result.
+    What a host carries is read where it is observed and again where it is judged, so the result must not be changed.
 
     :raises DbportsError: when it is not a list of objects.
     """
